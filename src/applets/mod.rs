@@ -1,0 +1,26 @@
+//! The applets, one file each: clap arguments beside `run`.
+
+pub mod install_links;
+
+use std::process::ExitCode;
+
+/// How a run ended (errors are `Err`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to complain of: exit 0.
+    Fine,
+    /// Findings, or a dependency not satisfied: exit 1.
+    Findings,
+    /// Some paths could not be handled; each has had its message: exit 2.
+    Errors,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> ExitCode {
+        ExitCode::from(match outcome {
+            Outcome::Fine => 0,
+            Outcome::Findings => 1,
+            Outcome::Errors => 2,
+        })
+    }
+}

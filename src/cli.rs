@@ -1,0 +1,111 @@
+//! The command line: `cuda-fixup APPLET …`, or an applet by the exact name of a link to the binary.
+
+use crate::applets::{self, Outcome};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Sets interpreters and RUNPATHs of prebuilt and CUDA software in one pass, and explains them.
+#[derive(Debug, Parser)]
+#[command(name = "cuda-fixup", version, max_term_width = 100)]
+pub struct Cli {
+    /// Print the names of the applets, one a line
+    #[arg(long)]
+    list: bool,
+    #[command(subcommand)]
+    applet: Option<Applet>,
+}
+
+/// Every applet. Its variant's name in kebab case is its name on the command line and as a link.
+#[derive(Debug, Subcommand)]
+enum Applet {
+    InstallLinks(applets::install_links::Args),
+}
+
+impl Applet {
+    fn run(self) -> anyhow::Result<Outcome> {
+        match self {
+            Applet::InstallLinks(args) => applets::install_links::run(args),
+        }
+    }
+}
+
+/// Names of all applets, in the order of the help text.
+pub fn applet_names() -> Vec<String> {
+    Cli::command()
+        .get_subcommands()
+        .map(|c| c.get_name().to_owned())
+        .collect()
+}
+
+/// Runs the command line `args`, program name first.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    match dispatch(args) {
+        Ok(outcome) => outcome.into(),
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(Outcome::Fine),
+        Err(error) => {
+            // A closed stderr leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "cuda-fixup: error: {error:#}");
+            Outcome::Errors.into()
+        }
+    }
+}
+
+fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
+    let called_as = args
+        .first()
+        .and_then(|arg| Path::new(arg).file_name())
+        .map(OsString::from);
+    if let Some(name) = called_as
+        && applet_names().iter().any(|applet| name == applet.as_str())
+    {
+        args.insert(0, "cuda-fixup".into());
+        args[1] = name;
+    }
+    let matches = match Cli::command().try_get_matches_from(&args) {
+        Ok(matches) => matches,
+        Err(error) => {
+            error.print()?;
+            return Ok(if error.use_stderr() {
+                Outcome::Errors
+            } else {
+                Outcome::Fine
+            });
+        }
+    };
+    let cli = Cli::from_arg_matches(&matches)?;
+    if cli.list {
+        let mut out = io::stdout().lock();
+        for name in applet_names() {
+            writeln!(out, "{name}")?;
+        }
+        return Ok(Outcome::Fine);
+    }
+    match cli.applet {
+        Some(applet) => applet.run(),
+        None => {
+            Cli::command().print_help()?;
+            Ok(Outcome::Errors)
+        }
+    }
+}
+
+/// `cuda-fixup inspect … | head` ends quietly.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,29 @@
+//! What shall change in a file, as plain data. `place` finds room for it, `write` does it.
+
+/// One change. Strings are written as given: no NUL inside, and what is empty stays empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// PT_INTERP. The file must have one.
+    SetInterpreter(Vec<u8>),
+    /// DT_RUNPATH; a DT_RPATH goes away.
+    SetRunpath(Vec<u8>),
+    /// DT_RPATH; a DT_RUNPATH goes away (`patchelf --force-rpath`).
+    SetRpath(Vec<u8>),
+    /// Neither DT_RUNPATH nor DT_RPATH any more.
+    RemoveRunpath,
+    /// DT_SONAME.
+    SetSoname(Vec<u8>),
+    /// A DT_NEEDED before all others, unless the file has it already.
+    AddNeeded(Vec<u8>),
+    /// Every DT_NEEDED of that name goes away.
+    RemoveNeeded(Vec<u8>),
+    /// A DT_NEEDED by another name, in `.gnu.version_r` too.
+    ReplaceNeeded {
+        /// The name now.
+        from: Vec<u8>,
+        /// The name afterwards.
+        to: Vec<u8>,
+    },
+    /// DF_1_NODEFLIB in DT_FLAGS_1 (`patchelf --no-default-lib`).
+    NoDefaultLib,
+}

@@ -1,0 +1,590 @@
+//! Reads what the headers of an ELF file say, at a cost that does not grow with the file.
+//!
+//! Program headers, then PT_DYNAMIC, then just the strings that dynamic entries name: never
+//! the whole `.dynstr`. Contents (strings in read-only data, device code) are not read here.
+
+use super::codec::{Dyn, FileHeader, Format, Section, Segment};
+use super::read_at::ReadAt;
+use object::elf;
+use std::io;
+
+/// Tables larger than this are taken for a lie: the largest real ones have some hundred entries.
+const MAX_SEGMENTS: usize = 4096;
+const MAX_SECTIONS: usize = 65_536;
+const MAX_DYNAMIC_BYTES: u64 = 1 << 20;
+/// Longest string (RUNPATH, SONAME, interpreter) that is read, in bytes.
+const MAX_STRING: usize = 1 << 20;
+const MAX_NOTE_BYTES: u64 = 1 << 20;
+
+/// Note type of `.note.dlopen`, owner "FDO" (systemd's ELF_DLOPEN_METADATA).
+pub const NT_FDO_DLOPEN: u32 = 0x407c_0c0a;
+
+/// Why a file could not be read as ELF.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No ELF magic: most files of a tree.
+    #[error("not an ELF file")]
+    NotElf,
+    /// ELF magic, but what follows breaks the gABI.
+    #[error("malformed ELF file: {0}")]
+    Malformed(String),
+    /// The read itself failed.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// What a file is, for the loader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// ET_REL: an object file.
+    Object,
+    /// ET_CORE.
+    Core,
+    /// ET_EXEC or ET_DYN with neither interpreter nor dynamic section.
+    StaticExecutable,
+    /// DF_1_PIE (or an entry point and no SONAME) with a dynamic section but no interpreter.
+    StaticPie,
+    /// ET_EXEC with an interpreter.
+    Executable,
+    /// ET_DYN with an interpreter and DF_1_PIE, or with an interpreter and no SONAME.
+    Pie,
+    /// ET_DYN without interpreter, or with one and a SONAME (libc.so.6 can be run).
+    SharedLibrary,
+    /// Code stripped off, debug information only.
+    SeparateDebug,
+    /// Another `e_type`.
+    Other,
+}
+
+impl Kind {
+    /// The word that reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Object => "object file",
+            Kind::Core => "core dump",
+            Kind::StaticExecutable => "static executable",
+            Kind::StaticPie => "static PIE",
+            Kind::Executable => "executable",
+            Kind::Pie => "PIE",
+            Kind::SharedLibrary => "shared library",
+            Kind::SeparateDebug => "separate debug file",
+            Kind::Other => "other",
+        }
+    }
+}
+
+/// The dynamic section and the strings that it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dynamic {
+    /// Offset in the file, in bytes.
+    pub offset: u64,
+    /// `p_filesz` of PT_DYNAMIC, in bytes.
+    pub size: u64,
+    /// All entries before the first DT_NULL.
+    pub entries: Vec<Dyn>,
+    /// How many entries fit into PT_DYNAMIC, the terminating DT_NULL among them.
+    pub capacity: usize,
+    /// File offset of DT_STRTAB.
+    pub strtab: u64,
+    /// DT_STRSZ in bytes.
+    pub strsz: u64,
+    /// DT_NEEDED, in order.
+    pub needed: Vec<Vec<u8>>,
+    /// DT_SONAME
+    pub soname: Option<Vec<u8>>,
+    /// DT_RUNPATH
+    pub runpath: Option<Vec<u8>>,
+    /// DT_RPATH
+    pub rpath: Option<Vec<u8>>,
+    /// DT_FLAGS
+    pub flags: u64,
+    /// DT_FLAGS_1
+    pub flags_1: u64,
+}
+
+impl Dynamic {
+    /// The value of the last entry with this tag, as ld.so takes it.
+    pub fn value(&self, tag: i64) -> Option<u64> {
+        self.entries
+            .iter()
+            .rev()
+            .find(|d| d.tag == tag)
+            .map(|d| d.value)
+    }
+}
+
+/// What the headers of one file say. Strings are bytes: an ELF file owes nobody UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElfFacts {
+    /// The ELF header.
+    pub header: FileHeader,
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// Program headers, in file order.
+    pub segments: Vec<Segment>,
+    /// What the file is.
+    pub kind: Kind,
+    /// PT_INTERP, without its NUL.
+    pub interpreter: Option<Vec<u8>>,
+    /// The dynamic section, if there is one.
+    pub dynamic: Option<Dynamic>,
+    /// Contents of `.note.dlopen` notes: JSON, not parsed here.
+    pub dlopen_notes: Vec<Vec<u8>>,
+}
+
+impl ElfFacts {
+    /// Reads the headers of `file`.
+    pub fn read<R: ReadAt + ?Sized>(file: &R) -> Result<ElfFacts, ReadError> {
+        let header = read_header(file)?;
+        let segments = read_segments(file, &header)?;
+        let interpreter = read_interpreter(file, &segments)?;
+        let separate_debug = is_separate_debug(file, &header)?;
+        let dynamic = if separate_debug {
+            None
+        } else {
+            read_dynamic(file, &header, &segments)?
+        };
+        let dlopen_notes = if separate_debug {
+            Vec::new()
+        } else {
+            read_dlopen_notes(file, &header, &segments)?
+        };
+        let kind = kind_of(
+            &header,
+            separate_debug,
+            interpreter.is_some(),
+            dynamic.as_ref(),
+        );
+        Ok(ElfFacts {
+            header,
+            size: file.len(),
+            segments,
+            kind,
+            interpreter,
+            dynamic,
+            dlopen_notes,
+        })
+    }
+
+    /// Class and byte order.
+    pub fn format(&self) -> Format {
+        self.header.format
+    }
+
+    /// DT_NEEDED, empty where there is no dynamic section.
+    pub fn needed(&self) -> &[Vec<u8>] {
+        self.dynamic.as_ref().map_or(&[], |d| &d.needed)
+    }
+
+    /// DT_RUNPATH, else DT_RPATH: what patchelf prints as the rpath.
+    pub fn runpath_or_rpath(&self) -> Option<&[u8]> {
+        let d = self.dynamic.as_ref()?;
+        d.runpath.as_deref().or(d.rpath.as_deref())
+    }
+
+    /// File offset of an address, if a PT_LOAD backs it with `len` bytes of the file.
+    pub fn offset_of(&self, vaddr: u64, len: u64) -> Option<u64> {
+        offset_of(&self.segments, vaddr, len)
+    }
+}
+
+fn malformed<T>(what: impl Into<String>) -> Result<T, ReadError> {
+    Err(ReadError::Malformed(what.into()))
+}
+
+/// Reads a window that headers promise: past the end of the file is a malformed file.
+fn window<R: ReadAt + ?Sized>(
+    file: &R,
+    offset: u64,
+    len: usize,
+    what: &str,
+) -> Result<Vec<u8>, ReadError> {
+    match file.read_vec(offset, len) {
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => malformed(format!(
+            "{what} at offset {offset:#x}, {len} bytes long, ends past the end of the file ({:#x})",
+            file.len()
+        )),
+        other => Ok(other?),
+    }
+}
+
+fn read_header<R: ReadAt + ?Sized>(file: &R) -> Result<FileHeader, ReadError> {
+    let have = file.len().min(64) as usize;
+    let bytes = file.read_vec(0, have)?;
+    if !bytes.starts_with(&elf::ELFMAG) {
+        return Err(ReadError::NotElf);
+    }
+    if bytes.len() < 16 {
+        return malformed(format!("ends inside e_ident, after {have} bytes"));
+    }
+    if FileHeader::format_of(&bytes).is_none() {
+        return malformed(format!(
+            "unknown class {} or byte order {}",
+            bytes[4], bytes[5]
+        ));
+    }
+    match FileHeader::decode(&bytes) {
+        Some(h) => Ok(h),
+        None => malformed(format!("ends inside the ELF header, after {have} bytes")),
+    }
+}
+
+/// Reads all program headers.
+pub fn read_segments<R: ReadAt + ?Sized>(
+    file: &R,
+    header: &FileHeader,
+) -> Result<Vec<Segment>, ReadError> {
+    let count = usize::from(header.phnum);
+    if count == 0 || header.phoff == 0 {
+        return Ok(Vec::new());
+    }
+    let size = header.format.segment_size();
+    if usize::from(header.phentsize) != size {
+        return malformed(format!(
+            "e_phentsize is {}, expected {size}",
+            header.phentsize
+        ));
+    }
+    if count > MAX_SEGMENTS {
+        return malformed(format!("{count} program headers, more than {MAX_SEGMENTS}"));
+    }
+    let table = window(file, header.phoff, count * size, "program header table")?;
+    Ok(table
+        .chunks_exact(size)
+        .filter_map(|raw| Segment::decode(header.format, raw))
+        .collect())
+}
+
+/// Reads all section headers; none where the file has no table.
+pub fn read_sections<R: ReadAt + ?Sized>(
+    file: &R,
+    header: &FileHeader,
+) -> Result<Vec<Section>, ReadError> {
+    if header.shoff == 0 {
+        return Ok(Vec::new());
+    }
+    let size = header.format.section_size();
+    if usize::from(header.shentsize) != size {
+        return malformed(format!(
+            "e_shentsize is {}, expected {size}",
+            header.shentsize
+        ));
+    }
+    let mut count = usize::from(header.shnum);
+    if count == 0 {
+        // Extended numbering: the real count is sh_size of section 0 (gABI).
+        let first = window(file, header.shoff, size, "section header table")?;
+        count = Section::decode(header.format, &first).map_or(0, |s| s.size as usize);
+    }
+    if count > MAX_SECTIONS {
+        return malformed(format!("{count} section headers, more than {MAX_SECTIONS}"));
+    }
+    let table = window(file, header.shoff, count * size, "section header table")?;
+    Ok(table
+        .chunks_exact(size)
+        .filter_map(|raw| Section::decode(header.format, raw))
+        .collect())
+}
+
+fn read_interpreter<R: ReadAt + ?Sized>(
+    file: &R,
+    segments: &[Segment],
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let Some(interp) = segments.iter().find(|s| s.p_type == elf::PT_INTERP) else {
+        return Ok(None);
+    };
+    if interp.filesz == 0 {
+        return Ok(None);
+    }
+    if interp.filesz > MAX_STRING as u64 {
+        return malformed(format!("PT_INTERP is {} bytes long", interp.filesz));
+    }
+    let mut bytes = window(file, interp.offset, interp.filesz as usize, "PT_INTERP")?;
+    if let Some(end) = bytes.iter().position(|&b| b == 0) {
+        bytes.truncate(end);
+    }
+    Ok(Some(bytes))
+}
+
+/// `objcopy --only-keep-debug` keeps the section headers and drops the code behind them.
+fn is_separate_debug<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Result<bool, ReadError> {
+    if !matches!(header.e_type, elf::ET_EXEC | elf::ET_DYN) {
+        return Ok(false);
+    }
+    // Section headers are no business of the loader's: a broken table is no reason to give up.
+    let sections = match read_sections(file, header) {
+        Ok(sections) => sections,
+        Err(ReadError::Io(e)) => return Err(e.into()),
+        Err(_) => return Ok(false),
+    };
+    let mut code = sections.iter().filter(|s| {
+        s.flags & u64::from(elf::SHF_EXECINSTR) != 0
+            && s.flags & u64::from(elf::SHF_ALLOC) != 0
+            && s.size > 0
+    });
+    let dropped = |s: &Section| s.sh_type == elf::SHT_NOBITS;
+    Ok(code.next().is_some_and(dropped) && code.all(dropped))
+}
+
+fn offset_of(segments: &[Segment], vaddr: u64, len: u64) -> Option<u64> {
+    segments
+        .iter()
+        .find(|s| s.p_type == elf::PT_LOAD && s.holds_vaddr(vaddr, len))
+        .and_then(|s| s.offset.checked_add(vaddr - s.vaddr))
+}
+
+fn read_dynamic<R: ReadAt + ?Sized>(
+    file: &R,
+    header: &FileHeader,
+    segments: &[Segment],
+) -> Result<Option<Dynamic>, ReadError> {
+    let Some(segment) = segments.iter().find(|s| s.p_type == elf::PT_DYNAMIC) else {
+        return Ok(None);
+    };
+    if segment.filesz == 0 {
+        return Ok(None);
+    }
+    if segment.filesz > MAX_DYNAMIC_BYTES {
+        return malformed(format!("PT_DYNAMIC is {} bytes long", segment.filesz));
+    }
+    let format = header.format;
+    let bytes = window(file, segment.offset, segment.filesz as usize, "PT_DYNAMIC")?;
+    let entries: Vec<Dyn> = bytes
+        .chunks_exact(format.dyn_size())
+        .filter_map(|raw| Dyn::decode(format, raw))
+        .take_while(|d| d.tag != elf::DT_NULL)
+        .collect();
+    let mut dynamic = Dynamic {
+        offset: segment.offset,
+        size: segment.filesz,
+        capacity: bytes.len() / format.dyn_size(),
+        entries,
+        ..Dynamic::default()
+    };
+    dynamic.flags = dynamic.value(elf::DT_FLAGS).unwrap_or(0);
+    dynamic.flags_1 = dynamic.value(elf::DT_FLAGS_1).unwrap_or(0);
+    read_strings(file, segments, &mut dynamic)?;
+    Ok(Some(dynamic))
+}
+
+fn read_strings<R: ReadAt + ?Sized>(
+    file: &R,
+    segments: &[Segment],
+    dynamic: &mut Dynamic,
+) -> Result<(), ReadError> {
+    let Some(vaddr) = dynamic.value(elf::DT_STRTAB) else {
+        return Ok(());
+    };
+    let size = dynamic.value(elf::DT_STRSZ).unwrap_or(0);
+    // A prelinked or rewritten file may carry DT_STRSZ past its segment; the start must lie in one.
+    let Some(strtab) = offset_of(segments, vaddr, 1) else {
+        return malformed(format!("DT_STRTAB {vaddr:#x} lies in no PT_LOAD"));
+    };
+    if strtab.checked_add(size).is_none_or(|end| end > file.len()) {
+        return malformed(format!(
+            "the dynamic string table (offset {strtab:#x}, {size} bytes) ends past the end of the file"
+        ));
+    }
+    dynamic.strtab = strtab;
+    dynamic.strsz = size;
+    let mut strings = Strings {
+        file,
+        strtab,
+        size,
+        window: Vec::new(),
+        start: 0,
+    };
+    for entry in dynamic.entries.clone() {
+        let tag = entry.tag;
+        if ![
+            elf::DT_NEEDED,
+            elf::DT_SONAME,
+            elf::DT_RUNPATH,
+            elf::DT_RPATH,
+        ]
+        .contains(&tag)
+        {
+            continue;
+        }
+        let string = strings.get(entry.value, tag)?;
+        match tag {
+            elf::DT_NEEDED => dynamic.needed.push(string),
+            elf::DT_SONAME => dynamic.soname = Some(string),
+            elf::DT_RUNPATH => dynamic.runpath = Some(string),
+            _ => dynamic.rpath = Some(string),
+        }
+    }
+    Ok(())
+}
+
+/// The dynamic string table behind one sliding window: names that dynamic entries use stand
+/// close together in practice.
+struct Strings<'a, R: ?Sized> {
+    file: &'a R,
+    strtab: u64,
+    size: u64,
+    window: Vec<u8>,
+    start: u64,
+}
+
+impl<R: ReadAt + ?Sized> Strings<'_, R> {
+    const WINDOW: u64 = 1024;
+
+    fn get(&mut self, at: u64, tag: i64) -> Result<Vec<u8>, ReadError> {
+        if at >= self.size {
+            return malformed(format!(
+                "dynamic entry {tag:#x} names string {at:#x}, past the string table ({:#x} bytes)",
+                self.size
+            ));
+        }
+        let mut want = Self::WINDOW;
+        loop {
+            if let Some(found) = self.in_window(at) {
+                return Ok(found);
+            }
+            let start = at.saturating_sub(64);
+            let len = (want + 64).min(self.size - start);
+            self.window = window(self.file, self.strtab + start, len as usize, "string table")?;
+            self.start = start;
+            if let Some(found) = self.in_window(at) {
+                return Ok(found);
+            }
+            if start + len == self.size || want as usize > MAX_STRING {
+                return malformed(format!(
+                    "the string at {at:#x} of the string table has no end"
+                ));
+            }
+            want *= 8;
+        }
+    }
+
+    fn in_window(&self, at: u64) -> Option<Vec<u8>> {
+        let from = usize::try_from(at.checked_sub(self.start)?).ok()?;
+        let tail = self.window.get(from..)?;
+        let end = tail.iter().position(|&b| b == 0)?;
+        Some(tail[..end].to_vec())
+    }
+}
+
+/// One note of a PT_NOTE segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note<'a> {
+    /// The owner's name, with its NUL.
+    pub owner: &'a [u8],
+    /// `n_type`
+    pub n_type: u32,
+    /// The descriptor.
+    pub contents: &'a [u8],
+}
+
+/// Walks the notes of one PT_NOTE segment's bytes, up to the first that makes no sense.
+pub fn notes(format: Format, bytes: &[u8], align: u64) -> Vec<Note<'_>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some((note, after)) = note_at(format, bytes, align, at) {
+        found.push(note);
+        at = after;
+    }
+    found
+}
+
+/// The note at `at`, and where the next one starts.
+fn note_at(format: Format, bytes: &[u8], align: u64, at: usize) -> Option<(Note<'_>, usize)> {
+    // The gABI pads to 8 in 64-bit files; everybody pads to 4 but in PT_NOTEs aligned to 8.
+    let padding = if align == 8 { 8 } else { 4 };
+    let owner_len = format.u32(bytes, at)? as usize;
+    let contents_len = format.u32(bytes, at.checked_add(4)?)? as usize;
+    let n_type = format.u32(bytes, at.checked_add(8)?)?;
+    let owner_at = at.checked_add(12)?;
+    let owner_end = owner_at.checked_add(owner_len)?;
+    let contents_at = owner_end.checked_next_multiple_of(padding)?;
+    let end = contents_at.checked_add(contents_len)?;
+    let note = Note {
+        owner: bytes.get(owner_at..owner_end)?,
+        n_type,
+        contents: bytes.get(contents_at..end)?,
+    };
+    Some((note, end.checked_next_multiple_of(padding)?))
+}
+
+fn read_dlopen_notes<R: ReadAt + ?Sized>(
+    file: &R,
+    header: &FileHeader,
+    segments: &[Segment],
+) -> Result<Vec<Vec<u8>>, ReadError> {
+    let mut found = Vec::new();
+    for segment in segments.iter().filter(|s| s.p_type == elf::PT_NOTE) {
+        if segment.filesz == 0 || segment.filesz > MAX_NOTE_BYTES {
+            continue;
+        }
+        // Notes are hints: what can't be read of them is left out, never an error.
+        let bytes = match file.read_vec(segment.offset, segment.filesz as usize) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => continue,
+            Err(e) => return Err(e.into()),
+        };
+        for note in notes(header.format, &bytes, segment.align) {
+            if note.n_type == NT_FDO_DLOPEN && note.owner == b"FDO\0" {
+                found.push(note.contents.to_vec());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn kind_of(
+    header: &FileHeader,
+    separate_debug: bool,
+    has_interpreter: bool,
+    dynamic: Option<&Dynamic>,
+) -> Kind {
+    let pie = dynamic.is_some_and(|d| d.flags_1 & u64::from(elf::DF_1_PIE) != 0);
+    let soname = dynamic.is_some_and(|d| d.soname.is_some());
+    match header.e_type {
+        _ if separate_debug => Kind::SeparateDebug,
+        elf::ET_REL => Kind::Object,
+        elf::ET_CORE => Kind::Core,
+        elf::ET_EXEC if has_interpreter || dynamic.is_some() => Kind::Executable,
+        elf::ET_EXEC => Kind::StaticExecutable,
+        elf::ET_DYN if dynamic.is_none() => Kind::StaticExecutable,
+        elf::ET_DYN if has_interpreter && (pie || !soname) => Kind::Pie,
+        elf::ET_DYN if pie && !has_interpreter => Kind::StaticPie,
+        elf::ET_DYN => Kind::SharedLibrary,
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_test_binary_is_a_dynamic_executable() {
+        let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+        let facts = ElfFacts::read(&super::super::FileReader::new(file).unwrap()).unwrap();
+        assert_eq!(facts.kind, Kind::Pie);
+        assert!(facts.interpreter.as_ref().unwrap().starts_with(b"/"));
+        assert!(facts.needed().iter().any(|n| n.starts_with(b"libc.so")));
+    }
+
+    #[test]
+    fn text_is_not_elf_and_a_cut_header_is_malformed() {
+        assert!(matches!(
+            ElfFacts::read(&b"#!/bin/sh\n"[..]),
+            Err(ReadError::NotElf)
+        ));
+        assert!(matches!(ElfFacts::read(&b""[..]), Err(ReadError::NotElf)));
+        assert!(matches!(
+            ElfFacts::read(&b"\x7fELF\x02\x01\x01"[..]),
+            Err(ReadError::Malformed(_))
+        ));
+    }
+
+    #[test]
+    fn every_truncation_of_a_real_file_is_read_or_refused() {
+        let bytes = std::fs::read("/bin/true").unwrap();
+        for len in (0..bytes.len()).step_by(97) {
+            let _ = ElfFacts::read(&bytes[..len]);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Positioned reads of small windows. No memory map: a file truncated under a map kills the
+//! process with SIGBUS.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Bytes that can be read at any offset.
+pub trait ReadAt {
+    /// Length in bytes.
+    fn len(&self) -> u64;
+
+    /// Whether there are no bytes at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `buf` from `offset` on, or fails with `UnexpectedEof`.
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// Reads `len` bytes at `offset`. The caller bounds `len`.
+    fn read_vec(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        // Asked before anything is allocated: a lying size must cost nothing.
+        if offset
+            .checked_add(len as u64)
+            .is_none_or(|end| end > self.len())
+        {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut buf = vec![0; len];
+        self.read_exact_at(offset, &mut buf)?;
+        Ok(buf)
+    }
+}
+
+impl ReadAt for [u8] {
+    fn len(&self) -> u64 {
+        <[u8]>::len(self) as u64
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let slice = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.get(start..start.checked_add(buf.len())?))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        buf.copy_from_slice(slice);
+        Ok(())
+    }
+}
+
+/// Size of the first window, which holds the headers of nearly every file.
+const HEAD: usize = 4096;
+
+/// An open file whose first page is read once.
+#[derive(Debug)]
+pub struct FileReader {
+    file: File,
+    len: u64,
+    head: Vec<u8>,
+}
+
+impl FileReader {
+    /// Takes an open regular file and reads its first page.
+    pub fn new(file: File) -> io::Result<FileReader> {
+        let len = file.metadata()?.len();
+        let mut head = vec![0; HEAD];
+        let mut filled = 0;
+        while filled < HEAD {
+            match file.read_at(&mut head[filled..], filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        head.truncate(filled);
+        Ok(FileReader { file, len, head })
+    }
+
+    /// The first page of the file, or all of a smaller file.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The file itself.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives the file back.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+}
+
+impl ReadAt for FileReader {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if self.head.read_exact_at(offset, buf).is_ok() {
+            return Ok(());
+        }
+        self.file.read_exact_at(buf, offset)
+    }
+}

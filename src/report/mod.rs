@@ -1,0 +1,5 @@
+//! How results are shown. Reads values only; nothing else reads this module but applets.
+
+mod escape;
+
+pub use escape::{Shown, shown};
