@@ -21,12 +21,14 @@ pub struct Cli {
 /// Every applet. Its variant's name in kebab case is its name on the command line and as a link.
 #[derive(Debug, Subcommand)]
 enum Applet {
+    Capabilities(applets::capabilities::Args),
     InstallLinks(applets::install_links::Args),
 }
 
 impl Applet {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
+            Applet::Capabilities(args) => applets::capabilities::run(args),
             Applet::InstallLinks(args) => applets::install_links::run(args),
         }
     }

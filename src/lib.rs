@@ -6,5 +6,6 @@
 
 pub mod applets;
 pub mod cli;
+pub mod cuda;
 pub mod elf;
 pub mod report;

@@ -1,5 +1,6 @@
 //! The applets, one file each: clap arguments beside `run`.
 
+pub mod capabilities;
 pub mod install_links;
 
 use std::process::ExitCode;

@@ -1,0 +1,169 @@
+//! A list of capabilities to build for, checked, and what nvcc and CMake are told about it.
+
+use super::capability::Variant;
+use super::table::{Refusal, Table};
+use super::{Capability, CudaVersion};
+use serde::Serialize;
+use std::fmt;
+
+/// What to build for. The names are those that Nix's CUDA packages use for the same lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Selection {
+    /// The CUDA version that it was checked against.
+    pub cuda_version: CudaVersion,
+    /// In order, each once.
+    pub cuda_capabilities: Vec<Capability>,
+    /// PTX of the newest goes along, for GPUs that are still to come.
+    pub cuda_forward_compat: bool,
+    /// All are Jetson's.
+    pub is_jetson_build: bool,
+    /// `sm_90a`: machine code.
+    pub real_arches: Vec<String>,
+    /// `compute_90a`: PTX.
+    pub virtual_arches: Vec<String>,
+    /// nvcc's flags.
+    pub gencode: Vec<String>,
+    /// For CMAKE_CUDA_ARCHITECTURES.
+    pub cmake_cuda_architectures: String,
+}
+
+/// Why a list cannot be built for. All that is wrong with it, not just the first.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// Some are not in this CUDA version.
+    Refused(Vec<Refusal>),
+    /// Jetson's and others in one list.
+    Mixed {
+        /// Jetson's.
+        jetson: Vec<Capability>,
+        /// The others.
+        others: Vec<Capability>,
+    },
+    /// Nothing to build for.
+    Empty,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Refused(refusals) => {
+                let texts: Vec<_> = refusals.iter().map(Refusal::to_string).collect();
+                f.write_str(&texts.join("\n"))
+            }
+            Wrong::Mixed { jetson, others } => write!(
+                f,
+                "Jetson's compute capabilities ({}) and others ({}) don't go into one build: build twice",
+                spaced(jetson),
+                spaced(others)
+            ),
+            Wrong::Empty => {
+                f.write_str("the list of compute capabilities is empty: name at least one")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+fn spaced(list: &[Capability]) -> String {
+    let texts: Vec<_> = list.iter().map(Capability::to_string).collect();
+    texts.join(" ")
+}
+
+impl Selection {
+    /// Checks the list against a CUDA version and derives the rest.
+    pub fn new(
+        table: &Table,
+        cuda: CudaVersion,
+        mut list: Vec<Capability>,
+        forward_compat: bool,
+    ) -> Result<Selection, Wrong> {
+        list.sort();
+        list.dedup();
+        let (mut jetson, mut others, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+        for &capability in &list {
+            match table.check(capability, cuda) {
+                Ok(row) if row.jetson => jetson.push(capability),
+                Ok(_) => others.push(capability),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        if !refusals.is_empty() {
+            return Err(Wrong::Refused(refusals));
+        }
+        if !jetson.is_empty() && !others.is_empty() {
+            return Err(Wrong::Mixed { jetson, others });
+        }
+        if list.is_empty() {
+            return Err(Wrong::Empty);
+        }
+        // PTX of a capability with a letter runs on nothing newer.
+        let newest = list.iter().rev().find(|c| c.variant == Variant::Base);
+        let ptx = newest.copied().filter(|_| forward_compat);
+        let digits: Vec<String> = list.iter().map(|c| c.digits()).collect();
+        let mut gencode: Vec<String> = digits
+            .iter()
+            .map(|d| format!("-gencode=arch=compute_{d},code=sm_{d}"))
+            .collect();
+        if let Some(d) = ptx.map(Capability::digits) {
+            gencode.push(format!("-gencode=arch=compute_{d},code=compute_{d}"));
+        }
+        let cmake: Vec<String> = list
+            .iter()
+            .map(|c| match Some(*c) == ptx {
+                true => c.digits(),
+                false => format!("{}-real", c.digits()),
+            })
+            .collect();
+        Ok(Selection {
+            cuda_version: cuda,
+            is_jetson_build: !jetson.is_empty(),
+            cuda_capabilities: list,
+            cuda_forward_compat: ptx.is_some(),
+            real_arches: digits.iter().map(|d| format!("sm_{d}")).collect(),
+            virtual_arches: digits.iter().map(|d| format!("compute_{d}")).collect(),
+            gencode,
+            cmake_cuda_architectures: cmake.join(";"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn select(cuda: &str, list: &str) -> Result<Selection, Wrong> {
+        let list = list.split(' ').map(|c| c.parse().unwrap()).collect();
+        Selection::new(&Table::read().unwrap(), cuda.parse().unwrap(), list, true)
+    }
+
+    #[test]
+    fn ptx_is_of_the_newest_without_a_letter() {
+        let selection = select("12.8", "9.0a 9.0 8.0 9.0").unwrap();
+        assert_eq!(
+            selection.gencode,
+            [
+                "-gencode=arch=compute_80,code=sm_80",
+                "-gencode=arch=compute_90,code=sm_90",
+                "-gencode=arch=compute_90a,code=sm_90a",
+                "-gencode=arch=compute_90,code=compute_90",
+            ]
+        );
+        assert_eq!(selection.cmake_cuda_architectures, "80-real;90;90a-real");
+        let only = select("12.8", "9.0a").unwrap();
+        assert!(!only.cuda_forward_compat);
+        assert_eq!(only.cmake_cuda_architectures, "90a-real");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told() {
+        let text = select("12.4", "3.5 9.0 12.0").unwrap_err().to_string();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert_eq!(
+            select("12.4", "8.6 8.7 9.0").unwrap_err().to_string(),
+            "Jetson's compute capabilities (8.7) and others (8.6 9.0) don't go into one build: build twice"
+        );
+        assert!(select("12.4", "8.7").unwrap().is_jetson_build);
+    }
+}

@@ -1,0 +1,253 @@
+//! Which architecture which CUDA version knows, from `nix/data/gpus.json`.
+
+use super::{Capability, CudaVersion, capability::Variant};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One capability. `source` tells how each row is known.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Row {
+    /// Such as 9.0a.
+    pub capability: Capability,
+    /// NVIDIA's name of the architecture.
+    pub name: String,
+    /// The first CUDA version that has it.
+    pub min: CudaVersion,
+    /// The last one, if it is gone.
+    pub max: Option<CudaVersion>,
+    /// The last CUDA version for which it is built without being asked for; `None`: all.
+    pub default_until: Option<CudaVersion>,
+    /// For an integrated (Jetson) GPU.
+    pub jetson: bool,
+    /// What later CUDA versions call it.
+    pub successor: Option<Capability>,
+    /// How this row is known.
+    pub source: String,
+}
+
+impl Row {
+    fn in_cuda(&self, cuda: CudaVersion) -> bool {
+        self.min <= cuda && self.max.is_none_or(|max| cuda <= max)
+    }
+
+    fn default_in(&self, cuda: CudaVersion) -> bool {
+        self.in_cuda(cuda)
+            && self.capability.variant == Variant::Base
+            && self.default_until.is_none_or(|until| cuda <= until)
+    }
+}
+
+/// All rows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Table {
+    #[serde(rename = "format")]
+    _format: u32,
+    /// The newest CUDA version that the rows were compared with.
+    pub measured_until: CudaVersion,
+    /// In order of capability.
+    pub capabilities: Vec<Row>,
+}
+
+/// Why a CUDA version does not take a capability.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    capability: Capability,
+    cuda: CudaVersion,
+    why: Why,
+    supported: Vec<Capability>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    TooNew {
+        since: CudaVersion,
+        before: Option<Capability>,
+    },
+    Gone {
+        last: CudaVersion,
+    },
+    Renamed {
+        last: CudaVersion,
+        now: Capability,
+    },
+    Unknown,
+}
+
+impl Table {
+    /// The table that this program was built with.
+    pub fn read() -> Result<Table, serde_json::Error> {
+        serde_json::from_str(include_str!("../../nix/data/gpus.json"))
+    }
+
+    /// The row of a capability.
+    pub fn row(&self, capability: Capability) -> Option<&Row> {
+        self.capabilities
+            .iter()
+            .find(|row| row.capability == capability)
+    }
+
+    /// What this CUDA version takes, in order.
+    pub fn supported(&self, cuda: CudaVersion) -> Vec<Capability> {
+        self.select(|row| row.in_cuda(cuda))
+    }
+
+    /// What is built for when nobody says: no Jetson (or Jetson only), no letters, nothing deprecated.
+    pub fn defaults(&self, cuda: CudaVersion, jetson: bool) -> Vec<Capability> {
+        self.select(|row| row.default_in(cuda) && row.jetson == jetson)
+    }
+
+    fn select(&self, wanted: impl Fn(&Row) -> bool) -> Vec<Capability> {
+        let rows = self.capabilities.iter().filter(|row| wanted(row));
+        rows.map(|row| row.capability).collect()
+    }
+
+    /// Whether this CUDA version takes the capability, and if not, why.
+    pub fn check(&self, capability: Capability, cuda: CudaVersion) -> Result<&Row, Refusal> {
+        let why = match self.row(capability) {
+            Some(row) if row.in_cuda(cuda) => return Ok(row),
+            Some(row) if cuda < row.min => Why::TooNew {
+                since: row.min,
+                before: self.earlier_name(capability, cuda),
+            },
+            Some(row) => {
+                let last = row.max.unwrap_or(row.min);
+                match row.successor {
+                    Some(now) => Why::Renamed { last, now },
+                    None => Why::Gone { last },
+                }
+            }
+            None => Why::Unknown,
+        };
+        Err(Refusal {
+            capability,
+            cuda,
+            why,
+            supported: self.supported(cuda),
+        })
+    }
+
+    /// What this older CUDA version calls it.
+    fn earlier_name(&self, capability: Capability, cuda: CudaVersion) -> Option<Capability> {
+        let row = self.capabilities.iter();
+        row.filter(|row| row.in_cuda(cuda))
+            .find(|row| row.successor == Some(capability))
+            .map(|row| row.capability)
+    }
+}
+
+impl Refusal {
+    /// The table has no row of this capability: a toolkit newer than the table may take it.
+    pub fn is_unknown(&self) -> bool {
+        self.why == Why::Unknown
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (capability, cuda) = (self.capability, self.cuda);
+        write!(f, "compute capability {capability} ")?;
+        match &self.why {
+            Why::TooNew {
+                before: Some(before),
+                ..
+            } => {
+                return write!(
+                    f,
+                    "is called {before} in CUDA {cuda}: ask for {before}, or take a newer CUDA"
+                );
+            }
+            Why::TooNew { since, .. } => write!(
+                f,
+                "exists from CUDA {since} on, and this is CUDA {cuda}: take a newer CUDA, or leave {capability} out"
+            )?,
+            Why::Renamed { last, now } => {
+                return write!(
+                    f,
+                    "is called {now} after CUDA {last}, and this is CUDA {cuda}: ask for {now}"
+                );
+            }
+            Why::Gone { last } => write!(
+                f,
+                "was last known to CUDA {last}, and this is CUDA {cuda}: take an older CUDA, or leave {capability} out"
+            )?,
+            Why::Unknown => write!(f, "is known to no CUDA version: leave {capability} out")?,
+        }
+        write!(f, " (CUDA {cuda} takes")?;
+        for supported in &self.supported {
+            write!(f, " {supported}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(capability: &str, cuda: &str) -> String {
+        let table = Table::read().unwrap();
+        table
+            .check(capability.parse().unwrap(), cuda.parse().unwrap())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_table_is_in_order_with_a_source_each() {
+        let table = Table::read().unwrap();
+        let order: Vec<_> = table.capabilities.iter().map(|r| r.capability).collect();
+        assert!(order.is_sorted() && order.len() > 30, "{order:?}");
+        for row in &table.capabilities {
+            assert!(!row.source.is_empty(), "{}", row.capability);
+            assert!(
+                row.max.is_none_or(|max| max >= row.min),
+                "{}",
+                row.capability
+            );
+            if let Some(successor) = row.successor {
+                assert!(table.row(successor).is_some(), "{successor}");
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_say_since_when_and_what_to_do() {
+        let all = "5.0 5.2 5.3 6.0 6.1 6.2 7.0 7.2 7.5 8.0 8.6 8.7 8.9 9.0 9.0a";
+        assert_eq!(
+            refusal("12.0", "12.4"),
+            format!(
+                "compute capability 12.0 exists from CUDA 12.8 on, and this is CUDA 12.4: \
+                 take a newer CUDA, or leave 12.0 out (CUDA 12.4 takes {all})"
+            )
+        );
+        assert!(refusal("3.5", "12.4").contains("was last known to CUDA 11.8"));
+        assert_eq!(
+            refusal("10.1a", "13.5"),
+            "compute capability 10.1a is called 11.0a after CUDA 12.9, and this is CUDA 13.5: ask for 11.0a"
+        );
+        assert_eq!(
+            refusal("11.0", "12.9"),
+            "compute capability 11.0 is called 10.1 in CUDA 12.9: ask for 10.1, or take a newer CUDA"
+        );
+        assert!(refusal("4.2", "12.9").contains("is known to no CUDA version"));
+    }
+
+    #[test]
+    fn defaults_leave_letters_jetson_and_the_deprecated_out() {
+        let table = Table::read().unwrap();
+        let text = |cuda: &str, jetson| {
+            let list = table.defaults(cuda.parse().unwrap(), jetson);
+            let list: Vec<_> = list.iter().map(|c| c.to_string()).collect();
+            list.join(" ")
+        };
+        assert_eq!(text("11.8", false), "5.2 6.0 6.1 7.0 7.5 8.0 8.6 8.9 9.0");
+        assert_eq!(
+            text("13.0", false),
+            "7.5 8.0 8.6 8.9 9.0 10.0 10.3 12.0 12.1"
+        );
+        assert_eq!(text("12.9", true), "5.3 6.2 7.2 8.7 10.1");
+        assert_eq!(text("13.5", true), "8.7 11.0");
+    }
+}
