@@ -1,5 +1,10 @@
 //! `cuda-fixup capabilities` as a user calls it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failure here is a failure of the test"
+)]
+
 use std::process::{Command, Output};
 
 fn capabilities(args: &[&str]) -> Output {
