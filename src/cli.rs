@@ -23,6 +23,8 @@ pub struct Cli {
 enum Applet {
     Capabilities(applets::capabilities::Args),
     InstallLinks(applets::install_links::Args),
+    Completions(applets::completions::Args),
+    Man(applets::man::Args),
 }
 
 impl Applet {
@@ -30,6 +32,8 @@ impl Applet {
         match self {
             Applet::Capabilities(args) => applets::capabilities::run(args),
             Applet::InstallLinks(args) => applets::install_links::run(args),
+            Applet::Completions(args) => applets::completions::run(args),
+            Applet::Man(args) => applets::man::run(args),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The applets, one file each: clap arguments beside `run`.
 
 pub mod capabilities;
+pub mod completions;
 pub mod install_links;
+pub mod man;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,28 @@
+//! Shell completions, made from the definition of the command line.
+
+use super::Outcome;
+use clap::CommandFactory;
+use clap_complete::Shell;
+use std::io::{self, Write};
+
+/// Print the completions of a shell
+///
+/// For bash, say: cuda-fixup completions bash > /usr/share/bash-completion/completions/cuda-fixup
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which shell
+    shell: Shell,
+}
+
+/// Prints the script.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        args.shell,
+        &mut crate::cli::Cli::command(),
+        "cuda-fixup",
+        &mut script,
+    );
+    io::stdout().lock().write_all(&script)?;
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,451 @@
+//! What the architecture promises and no compiler checks: who may import what, sizes of files,
+//! links of the documentation, licences.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall say where"
+)]
+
+use regex::bytes::Regex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_cuda-fixup");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below `dir` that is or will be committed, by its path from the root.
+fn files_below(dir: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = walkdir::WalkDir::new(root().join(dir))
+        .into_iter()
+        .filter_entry(|entry| {
+            let name = entry.file_name().to_string_lossy();
+            !matches!(name.as_ref(), "target" | ".git" | ".cache" | "corpus")
+                && !name.starts_with("result")
+        })
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.path().strip_prefix(root()).unwrap().to_owned())
+        .collect();
+    files.sort();
+    files
+}
+
+fn with_extension(files: Vec<PathBuf>, extension: &str) -> Vec<PathBuf> {
+    let has = |file: &PathBuf| file.extension().is_some_and(|e| e == extension);
+    files.into_iter().filter(has).collect()
+}
+
+fn text(file: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(root().join(file)).unwrap()).into_owned()
+}
+
+/// Lines of a source file with their numbers, without its tests.
+fn code_lines(file: &Path) -> Vec<(usize, String)> {
+    text(file)
+        .lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .map(str::to_owned)
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+        .collect()
+}
+
+/// The line without its comment, which may speak of anything.
+fn without_comment(line: &str) -> &str {
+    line.find("//").map_or(line, |at| &line[..at])
+}
+
+/// A pattern over bytes: the crate is built without Unicode's tables.
+fn regex(pattern: &str) -> Regex {
+    Regex::new(&format!("(?-u){pattern}")).unwrap()
+}
+
+/// Fails with all that `complaints` holds.
+fn no_complaints(complaints: Vec<String>) {
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// Complains of every code line below `dir` that matches.
+fn forbid(dir: &str, pattern: &str, why: &str, complaints: &mut Vec<String>) {
+    let pattern = regex(pattern);
+    let sources = with_extension(files_below(dir), "rs");
+    for file in sources {
+        for (number, line) in code_lines(&file) {
+            // A machine that the gABI lists, by the name that it has there.
+            if line.contains("EM_CUDA") {
+                continue;
+            }
+            if let Some(found) = pattern.find(without_comment(&line).as_bytes()) {
+                let found = String::from_utf8_lossy(found.as_bytes());
+                complaints.push(format!("{}:{number}: `{found}`: {why}", file.display()));
+            }
+        }
+    }
+}
+
+#[test]
+fn elf_knows_bytes_only() {
+    let mut complaints = Vec::new();
+    forbid(
+        "src/elf",
+        r"crate::(?:[a-df-z]\w*|e[a-km-z]\w*|\{)",
+        "elf imports nothing of this crate but elf",
+        &mut complaints,
+    );
+    forbid(
+        "src/elf",
+        r"(?i)\bnix|cuda|nvidia|opengl-driver",
+        "elf knows no policy: this belongs to rules or cuda",
+        &mut complaints,
+    );
+    no_complaints(complaints);
+}
+
+#[test]
+fn rules_are_pure() {
+    let mut complaints = Vec::new();
+    forbid(
+        "src/rules",
+        r"std::(env|fs|time|process|net|thread)|\bFile::|SystemTime|Instant|crate::(applets|cli|report|scan)\b",
+        "rules take facts and give plans: no environment, no files, no clock, no output",
+        &mut complaints,
+    );
+    no_complaints(complaints);
+}
+
+#[test]
+fn report_reads_values_and_only_applets_read_report() {
+    let mut complaints = Vec::new();
+    forbid(
+        "src/report",
+        r"std::(env|fs|process|time)|\bFile::|crate::(applets|cli|scan)\b",
+        "report only shows values that it is given",
+        &mut complaints,
+    );
+    for dir in ["src/elf", "src/loader", "src/rules"] {
+        forbid(
+            dir,
+            r"crate::report",
+            "only applets read report",
+            &mut complaints,
+        );
+    }
+    no_complaints(complaints);
+}
+
+#[test]
+fn the_loader_knows_no_policy() {
+    let mut complaints = Vec::new();
+    forbid(
+        "src/loader",
+        r"crate::(applets|cli|cuda|rules|report|scan|libs)\b",
+        "loader tells how glibc and musl search, and imports elf only",
+        &mut complaints,
+    );
+    no_complaints(complaints);
+}
+
+#[test]
+fn nothing_is_left_undone_and_nothing_panics_on_purpose() {
+    let mut complaints = Vec::new();
+    forbid(
+        "src",
+        r"\b(todo|unimplemented|dbg|panic)!|process::exit|static mut",
+        "not in this program",
+        &mut complaints,
+    );
+    let unfinished = regex(&["TO", "DO|FIX", "ME|XX", "X\\b"].concat());
+    for file in with_extension(files_below("."), "rs") {
+        for (number, line) in text(&file).lines().enumerate() {
+            if unfinished.is_match(line.as_bytes()) {
+                complaints.push(format!("{}:{}: {line}", file.display(), number + 1));
+            }
+        }
+    }
+    no_complaints(complaints);
+}
+
+/// Files that are longer for a reason, and how long they may be.
+const LONGER: [(&str, usize); 1] = [
+    // One pass over the headers; what it reads is listed in the order in which it is found.
+    ("src/elf/facts.rs", 650),
+];
+
+#[test]
+fn files_are_short() {
+    let mut complaints = Vec::new();
+    for file in with_extension(files_below("src"), "rs") {
+        let most = LONGER
+            .iter()
+            .find(|(longer, _)| Path::new(longer) == file)
+            .map_or(400, |(_, most)| *most);
+        let lines = code_lines(&file).len();
+        if lines > most {
+            let file = file.display();
+            complaints.push(format!(
+                "{file}: {lines} lines before its tests, more than {most}: split it"
+            ));
+        }
+    }
+    for file in with_extension(files_below("hooks"), "sh") {
+        let lines = text(&file).lines().count();
+        if lines > 40 && !file.ends_with("lib.sh") {
+            let file = file.display();
+            complaints.push(format!("{file}: {lines} lines, more than 40"));
+        }
+    }
+    no_complaints(complaints);
+}
+
+#[test]
+fn no_file_names_a_machine_or_a_registry() {
+    // In pieces, so that this file passes too.
+    let forbidden = [
+        ["/wo", "rk/"],
+        ["/tmp", "/wt"],
+        ["/ro", "ot/."],
+        [".cargo", "/registry"],
+        ["pypi", ".org"],
+        ["pythonhosted", ".org"],
+        ["deb.debian", ".org"],
+        ["npmjs", ".org"],
+        ["index.crates", ".io"],
+        ["static.crates", ".io"],
+    ]
+    .map(|pieces| pieces.concat());
+    let mut complaints = Vec::new();
+    for file in files_below(".") {
+        // Cargo writes the registry into lock files.
+        if file.ends_with("Cargo.lock") {
+            continue;
+        }
+        let text = text(&file);
+        for (number, line) in text.lines().enumerate() {
+            for word in forbidden.iter().filter(|word| line.contains(*word)) {
+                let file = file.display();
+                complaints.push(format!("{file}:{}: names {word}", number + 1));
+            }
+        }
+    }
+    no_complaints(complaints);
+}
+
+#[test]
+fn links_of_the_documentation_resolve() {
+    let link = regex(r"\]\(([^)\s]+)\)");
+    let mut complaints = Vec::new();
+    for file in with_extension(files_below("."), "md") {
+        let mut fenced = false;
+        for (number, line) in text(&file).lines().enumerate() {
+            fenced ^= line.trim_start().starts_with("```");
+            if fenced {
+                continue;
+            }
+            for (_, [target]) in link
+                .captures_iter(line.as_bytes())
+                .map(|found| found.extract())
+            {
+                let target = str::from_utf8(target).unwrap();
+                let path = target.split('#').next().unwrap();
+                if target.contains("://") || target.starts_with("mailto:") || path.is_empty() {
+                    continue;
+                }
+                let from_root = file.parent().unwrap().join(path);
+                if !root().join(&from_root).exists() {
+                    let file = file.display();
+                    complaints.push(format!("{file}:{}: no such file: {target}", number + 1));
+                }
+            }
+        }
+    }
+    no_complaints(complaints);
+}
+
+fn applets() -> Vec<String> {
+    let list = Command::new(BINARY).arg("--list").output().unwrap();
+    assert!(list.status.success());
+    let names: Vec<String> = String::from_utf8(list.stdout)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    assert!(names.iter().any(|name| name == "man"), "{names:?}");
+    names
+}
+
+#[test]
+fn every_applet_is_documented() {
+    let pages = tempfile::tempdir().unwrap();
+    let man = Command::new(BINARY)
+        .args(["man", "--out"])
+        .arg(pages.path())
+        .output()
+        .unwrap();
+    assert!(man.status.success(), "{man:?}");
+    let printed = String::from_utf8(man.stdout).unwrap();
+    let readme = text(Path::new("README.md"));
+    let mut complaints = Vec::new();
+    for name in applets() {
+        let page = pages.path().join(format!("cuda-fixup-{name}.1"));
+        let text = fs::read_to_string(&page).unwrap_or_default();
+        let title = format!(".TH cuda-fixup-{name} 1");
+        // An applet without words of its own has nothing behind the dash.
+        let says = regex(&format!(
+            r"(?m)^cuda\\-fixup\\-{} \\- \S",
+            name.replace('-', r"\\-")
+        ));
+        if !text.contains(&title) || !says.is_match(text.as_bytes()) {
+            complaints.push(format!("{name}: no manual page, or one that says nothing"));
+        }
+        if !printed.contains(&format!("{}\n", page.display())) {
+            complaints.push(format!("{name}: `man --out` does not print its page"));
+        }
+        if !readme.contains(&format!("`{name}`")) {
+            complaints.push(format!("{name}: README.md does not mention `{name}`"));
+        }
+    }
+    no_complaints(complaints);
+}
+
+#[test]
+fn completions_name_every_applet() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = Command::new(BINARY)
+            .args(["completions", shell])
+            .output()
+            .unwrap();
+        assert!(script.status.success(), "{shell}");
+        let script = String::from_utf8(script.stdout).unwrap();
+        for name in applets() {
+            assert!(script.contains(&name), "{shell} does not complete {name}");
+        }
+        if shell == "bash" {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("completions");
+            fs::write(&file, script).unwrap();
+            let status = Command::new("bash").arg("-n").arg(&file).status().unwrap();
+            assert!(status.success(), "bash does not understand the script");
+        }
+    }
+}
+
+/// Whether an SPDX expression leaves a choice that `allowed` holds whole.
+fn licence_allows(expression: &str, allowed: &BTreeSet<&str>) -> bool {
+    // The old way to write OR.
+    let spaced = expression
+        .replace('/', " OR ")
+        .replace('(', " ( ")
+        .replace(')', " ) ")
+        .replace(" WITH ", "-WITH-");
+    let tokens: Vec<&str> = spaced.split_whitespace().collect();
+    let mut rest = &tokens[..];
+    either(&mut rest, allowed) && rest.is_empty()
+}
+
+fn either(tokens: &mut &[&str], allowed: &BTreeSet<&str>) -> bool {
+    let mut holds = both(tokens, allowed);
+    while let ["OR", rest @ ..] = *tokens {
+        *tokens = rest;
+        holds |= both(tokens, allowed);
+    }
+    holds
+}
+
+fn both(tokens: &mut &[&str], allowed: &BTreeSet<&str>) -> bool {
+    let mut holds = licence(tokens, allowed);
+    while let ["AND", rest @ ..] = *tokens {
+        *tokens = rest;
+        holds &= licence(tokens, allowed);
+    }
+    holds
+}
+
+fn licence(tokens: &mut &[&str], allowed: &BTreeSet<&str>) -> bool {
+    match *tokens {
+        ["(", rest @ ..] => {
+            *tokens = rest;
+            let holds = either(tokens, allowed);
+            *tokens = tokens.strip_prefix(&[")"]).unwrap_or(&[]);
+            holds
+        }
+        [name, rest @ ..] => {
+            *tokens = rest;
+            allowed.contains(name)
+        }
+        [] => false,
+    }
+}
+
+#[test]
+fn the_binary_is_made_of_permissive_crates_only() {
+    let allowed = BTreeSet::from([
+        "0BSD",
+        "Apache-2.0",
+        "Apache-2.0-WITH-LLVM-exception",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "BSL-1.0",
+        "CC0-1.0",
+        "ISC",
+        "MIT",
+        "MIT-0",
+        "Unicode-3.0",
+        "Unlicense",
+        "Zlib",
+    ]);
+    assert!(licence_allows("(MIT OR GPL-3.0) AND Unicode-3.0", &allowed));
+    assert!(licence_allows("MIT/GPL-2.0", &allowed));
+    assert!(!licence_allows("MIT AND GPL-3.0-or-later", &allowed));
+    assert!(!licence_allows("LGPL-2.1", &allowed));
+
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--format-version", "1"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let packages: BTreeMap<String, &serde_json::Value> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (id(&package["id"]), package))
+        .collect();
+    let nodes: BTreeMap<String, &serde_json::Value> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| (id(&node["id"]), node))
+        .collect();
+
+    // Normal dependencies only: what tests and build scripts use is not shipped.
+    let mut reached = BTreeSet::new();
+    let mut queue = vec![id(&metadata["resolve"]["root"])];
+    while let Some(next) = queue.pop() {
+        if !reached.insert(next.clone()) {
+            continue;
+        }
+        for dependency in nodes[&next]["deps"].as_array().unwrap() {
+            let kinds = dependency["dep_kinds"].as_array().unwrap();
+            if kinds.iter().any(|kind| kind["kind"].is_null()) {
+                queue.push(id(&dependency["pkg"]));
+            }
+        }
+    }
+    assert!(reached.len() > 20, "{reached:?}");
+    let mut complaints = Vec::new();
+    for package in reached.iter().map(|id| packages[id]) {
+        let expression = package["license"].as_str().unwrap_or("no licence");
+        if !licence_allows(expression, &allowed) {
+            complaints.push(format!("{}: {expression}", package["name"]));
+        }
+    }
+    no_complaints(complaints);
+}
