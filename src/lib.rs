@@ -6,6 +6,7 @@
 
 pub mod applets;
 pub mod cli;
+pub mod contents;
 pub mod cuda;
 pub mod elf;
 pub mod report;

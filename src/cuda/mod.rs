@@ -1,6 +1,8 @@
-//! CUDA's own facts: versions, architectures, host compilers, and a toolkit laid out as one.
+//! CUDA's own facts: versions, architectures, host compilers, a toolkit laid out as one, and
+//! what CUDA leaves in files.
 
 pub mod capability;
+pub mod cudart;
 pub mod host_compilers;
 pub mod selection;
 pub mod table;

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod edit;
 pub mod facts;
 pub mod read_at;
+pub mod sections;
 
 pub use codec::{Class, Dyn, FileHeader, Format, Section, Segment};
 pub use edit::Edit;

@@ -1,0 +1,200 @@
+//! Finds strings that look like sonames: `lib[A-Za-z0-9_+.-]+\.so(\.[0-9]+)*`, ended by a NUL.
+//!
+//! Strings without a NUL behind them (Rust's and Go's) are not found: where those end is not
+//! written down in the data.
+
+use super::stream::Window;
+use memchr::memmem;
+use std::collections::BTreeMap;
+
+/// Longest name that a file system takes, in bytes.
+const NAME_MAX: usize = 255;
+
+/// How a soname was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it first stands in the file, as a string of its own if it ever does.
+    pub offset: u64,
+    /// It is a string of its own, not just the tail of a longer one.
+    pub whole: bool,
+}
+
+/// Collects sonames from windows.
+pub struct Finder {
+    so: memmem::Finder<'static>,
+    found: BTreeMap<Vec<u8>, Found>,
+    most: usize,
+    truncated: bool,
+}
+
+impl Finder {
+    /// Keeps at most `most` names.
+    pub fn new(most: usize) -> Finder {
+        Finder {
+            so: memmem::Finder::new(b".so"),
+            found: BTreeMap::new(),
+            most,
+            truncated: false,
+        }
+    }
+
+    /// Looks through one window.
+    pub fn look(&mut self, window: Window<'_>) {
+        for dot in self.so.find_iter(window.bytes) {
+            let Some((name, whole)) = soname_at(window, dot) else {
+                continue;
+            };
+            let bytes = &window.bytes[name.clone()];
+            if let Some(known) = self.found.get_mut(bytes) {
+                if whole && !known.whole {
+                    let offset = window.offset + name.start as u64;
+                    *known = Found { offset, whole };
+                }
+            } else if self.found.len() < self.most {
+                let offset = window.offset + name.start as u64;
+                self.found.insert(bytes.to_vec(), Found { offset, whole });
+            } else {
+                self.truncated = true;
+            }
+        }
+    }
+
+    /// Whether names were left out.
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// All names, sorted.
+    pub fn found(self) -> BTreeMap<Vec<u8>, Found> {
+        self.found
+    }
+}
+
+/// The soname whose `.so` is at `dot`, and whether it is a whole string.
+fn soname_at(window: Window<'_>, dot: usize) -> Option<(std::ops::Range<usize>, bool)> {
+    let bytes = window.bytes;
+    let mut end = dot + 3;
+    loop {
+        match bytes.get(end)? {
+            0 => break,
+            b'.' => {
+                let digits = bytes[end + 1..]
+                    .iter()
+                    .take(NAME_MAX)
+                    .take_while(|b| b.is_ascii_digit())
+                    .count();
+                if digits == 0 {
+                    return None;
+                }
+                end += 1 + digits;
+            }
+            _ => return None,
+        }
+    }
+    let earliest = dot.saturating_sub(NAME_MAX + 1);
+    let start = bytes[earliest..dot]
+        .iter()
+        .rposition(|&b| !is_name_byte(b))
+        .map_or(earliest, |before| earliest + before + 1);
+    let stem = &bytes[start..dot];
+    if end - start > NAME_MAX || !stem.starts_with(b"lib") || stem.len() == 3 {
+        return None;
+    }
+    let whole = match start.checked_sub(1) {
+        Some(before) => bytes[before] == 0,
+        // What stands before is not in this window; unless the region begins here, the window
+        // before has shown this name whole.
+        None if window.first => true,
+        None => return None,
+    };
+    Some((start..end, whole))
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'.' | b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Region, stream};
+    use super::*;
+
+    fn find(bytes: &[u8]) -> Vec<(String, u64, bool)> {
+        let mut finder = Finder::new(100);
+        let region = Region {
+            start: 0,
+            end: bytes.len() as u64,
+        };
+        stream::windows(bytes, region, |w| finder.look(w)).unwrap();
+        finder
+            .found()
+            .into_iter()
+            .map(|(n, f)| (String::from_utf8(n).unwrap(), f.offset, f.whole))
+            .collect()
+    }
+
+    #[test]
+    fn whole_strings_and_tails_are_told_apart() {
+        assert_eq!(
+            find(b"libcuda.so.1\0x\0libstdc++.so.6\0/opt/libfoo-1.2.so\0no libbar.so.1.2.3\0"),
+            [
+                ("libbar.so.1.2.3".into(), 52, false),
+                ("libcuda.so.1".into(), 0, true),
+                ("libfoo-1.2.so".into(), 35, false),
+                ("libstdc++.so.6".into(), 15, true),
+            ]
+        );
+        // Seen as a tail first, then whole.
+        assert_eq!(
+            find(b"/libfoo.so\0libfoo.so\0"),
+            [("libfoo.so".into(), 11, true)]
+        );
+    }
+
+    #[test]
+    fn what_only_resembles_a_soname_is_not_one() {
+        for text in [
+            &b"lib.so\0"[..],
+            b"xlibfoo.so\0",
+            b"libfoo.so",
+            b"libfoo.so.\0",
+            b"libfoo.so.1a\0",
+            b"libfoo.source\0",
+            b"libfoo.so:libbar\0",
+            b"lib%s.so\0",
+            b"foo.so\0",
+            b".so\0",
+            b"libfoo.so.1.\0",
+        ] {
+            assert_eq!(find(text), [], "{}", text.escape_ascii());
+        }
+        let long = [b"lib", &[b'a'; 250][..], b".so\0"].concat();
+        assert_eq!(find(&long), []);
+    }
+
+    #[test]
+    fn a_name_across_windows_is_found_once_and_whole() {
+        for shift in 0..40 {
+            let mut bytes = vec![0; (256 << 10) - 20 + shift];
+            let at = bytes.len() as u64;
+            bytes.extend_from_slice(b"libcuda.so.1\0");
+            bytes.resize(bytes.len() + 3000, 0);
+            assert_eq!(find(&bytes), [("libcuda.so.1".into(), at, true)], "{shift}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_names_is_bounded() {
+        let mut finder = Finder::new(3);
+        let bytes: Vec<u8> = (0..50)
+            .flat_map(|i| format!("lib{i}.so\0").into_bytes())
+            .collect();
+        finder.look(Window {
+            bytes: &bytes,
+            offset: 0,
+            first: true,
+        });
+        assert!(finder.truncated());
+        assert_eq!(finder.found().len(), 3);
+    }
+}
