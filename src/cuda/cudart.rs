@@ -123,19 +123,26 @@ impl Versions {
 
     /// Looks through one window of code.
     pub fn look(&mut self, window: Window<'_>) {
-        let (start, version_at): (_, fn(&[u8]) -> Option<u32>) = match self.machine {
-            elf::EM_X86_64 => (&*TEST_RDI, x86_64),
-            elf::EM_AARCH64 => (&*MOV_X1_X0, aarch64),
-            _ => return,
-        };
+        match self.machine {
+            elf::EM_X86_64 => self.look_for(&TEST_RDI, x86_64, window),
+            elf::EM_AARCH64 => self.look_for(&MOV_X1_X0, aarch64, window),
+            _ => {}
+        }
+    }
+
+    fn look_for(
+        &mut self,
+        start: &memmem::Finder<'static>,
+        version_at: fn(&[u8]) -> Option<u32>,
+        window: Window<'_>,
+    ) {
         for at in start.find_iter(window.bytes) {
             if let Some(version) = version_at(&window.bytes[at..])
                 && (7000..16_000).contains(&version)
                 && version % 10 == 0
             {
-                self.found
-                    .entry(version)
-                    .or_insert(window.offset + at as u64);
+                let offset = window.offset + at as u64;
+                self.found.entry(version).or_insert(offset);
             }
         }
     }
