@@ -9,4 +9,6 @@ pub mod cli;
 pub mod contents;
 pub mod cuda;
 pub mod elf;
+pub mod libs;
 pub mod report;
+pub mod scan;

@@ -4,6 +4,7 @@
 //! the whole `.dynstr`. Contents (strings in read-only data, device code) are not read here.
 
 use super::codec::{Dyn, FileHeader, Format, Section, Segment};
+use super::platform::Platform;
 use super::read_at::ReadAt;
 use object::elf;
 use std::io;
@@ -169,6 +170,11 @@ impl ElfFacts {
     /// Class and byte order.
     pub fn format(&self) -> Format {
         self.header.format
+    }
+
+    /// What the file was built for.
+    pub fn platform(&self) -> Platform {
+        Platform::of(&self.header)
     }
 
     /// DT_NEEDED, empty where there is no dynamic section.

@@ -1,7 +1,7 @@
 //! Positioned reads of small windows. No memory map: a file truncated under a map kills the
 //! process with SIGBUS.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt;
 
@@ -55,14 +55,14 @@ const HEAD: usize = 4096;
 #[derive(Debug)]
 pub struct FileReader {
     file: File,
-    len: u64,
+    metadata: Metadata,
     head: Vec<u8>,
 }
 
 impl FileReader {
     /// Takes an open regular file and reads its first page.
     pub fn new(file: File) -> io::Result<FileReader> {
-        let len = file.metadata()?.len();
+        let metadata = file.metadata()?;
         let mut head = vec![0; HEAD];
         let mut filled = 0;
         while filled < HEAD {
@@ -74,12 +74,21 @@ impl FileReader {
             }
         }
         head.truncate(filled);
-        Ok(FileReader { file, len, head })
+        Ok(FileReader {
+            file,
+            metadata,
+            head,
+        })
     }
 
     /// The first page of the file, or all of a smaller file.
     pub fn head(&self) -> &[u8] {
         &self.head
+    }
+
+    /// What `fstat` said when the file was opened.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     /// The file itself.
@@ -95,7 +104,7 @@ impl FileReader {
 
 impl ReadAt for FileReader {
     fn len(&self) -> u64 {
-        self.len
+        self.metadata.len()
     }
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {

@@ -1,0 +1,65 @@
+//! Directories that libraries' own RUNPATHs name, each kept once, whoever names it.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Entries of one RUNPATH that are looked at: the longest real ones have some twenty.
+const MAX_ENTRIES: usize = 256;
+/// Longest path that the kernel opens.
+const PATH_MAX: usize = 4096;
+
+/// A table of directories that exist. Shared by the threads that read files.
+#[derive(Debug, Default)]
+pub struct RunpathDirectories {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    directories: Vec<PathBuf>,
+    numbers: HashMap<PathBuf, u32>,
+}
+
+impl RunpathDirectories {
+    /// The numbers of the entries of `runpath` that are absolute, need no expansion and exist.
+    pub(super) fn numbers(&self, runpath: &[u8]) -> Box<[u32]> {
+        runpath
+            .split(|&byte| byte == b':')
+            .take(MAX_ENTRIES)
+            .filter(|entry| entry.starts_with(b"/") && !entry.contains(&b'$'))
+            .filter(|entry| entry.len() < PATH_MAX)
+            .filter_map(|entry| self.number(Path::new(OsStr::from_bytes(entry))))
+            .collect()
+    }
+
+    fn number(&self, entry: &Path) -> Option<u32> {
+        // `components` drops doubled slashes and dots, so that one directory is one entry.
+        let directory: PathBuf = entry.components().collect();
+        if let Some(number) = self.lock().numbers.get(&directory) {
+            return Some(*number);
+        }
+        if !directory.is_dir() {
+            return None;
+        }
+        let mut table = self.lock();
+        if let Some(number) = table.numbers.get(&directory) {
+            return Some(*number);
+        }
+        let number = u32::try_from(table.directories.len()).ok()?;
+        table.directories.push(directory.clone());
+        table.numbers.insert(directory, number);
+        Some(number)
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<PathBuf> {
+        self.lock().directories.get(number as usize).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // A thread that panicked left the table whole: entries are only ever added.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,24 @@
+//! Finds the ELF files of the given trees: one visit an inode, whatever names it has.
+//!
+//! `walk` lists, `visit` opens each regular file once and asks the caller what to keep of it.
+//! What is met while walking and isn't wanted is counted, not told; a path that the user named
+//! and that can't be handled is a problem. Links are not followed, but where the user named one.
+
+mod skip;
+mod visit;
+mod walk;
+
+pub use skip::{Skip, Skipped};
+pub use visit::{Inode, Pass, Visit, Visited, dynamic_facts, open, tree_order, visit};
+pub use walk::{Link, Root, Tree, Walked, locate, walk};
+
+use std::path::PathBuf;
+
+/// A path that could not be handled, for a message and exit 2.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where.
+    pub path: PathBuf,
+    /// What was expected, what was found.
+    pub what: String,
+}

@@ -1,0 +1,257 @@
+//! Opens each listed file once, in parallel, and brings the names of one inode together.
+
+use super::{Problem, Skip, Skipped, Tree, Walked};
+use crate::elf::{ElfFacts, FileReader, Kind, ReadAt, ReadError};
+use rayon::prelude::*;
+use rustix::fs::OFlags;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file, whatever its names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Inode {
+    /// `st_dev`
+    pub device: u64,
+    /// `st_ino`
+    pub number: u64,
+}
+
+impl Inode {
+    /// The inode of an open file.
+    pub fn of(file: &FileReader) -> Inode {
+        Inode {
+            device: file.metadata().dev(),
+            number: file.metadata().ino(),
+        }
+    }
+}
+
+/// Why a file is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Not wanted: counted, and told only where the user named it.
+    Skip(Skip),
+    /// A fault: told.
+    Problem(String),
+}
+
+/// One inode that was kept.
+#[derive(Clone, Debug)]
+pub struct Visited<T> {
+    /// Every name of it in the trees, sorted; each a directory entry of its own.
+    pub names: Vec<PathBuf>,
+    /// The root of the first name, by its place in [`Tree::roots`].
+    pub root: usize,
+    /// Whether the user named the file itself.
+    pub named: bool,
+    /// Which file it was when it was read.
+    pub inode: Inode,
+    /// What the caller kept.
+    pub value: T,
+}
+
+/// What `visit` found: sorted, so that neither threads nor the file system show.
+#[derive(Debug)]
+pub struct Visit<T> {
+    /// Kept files, by root and then by first name.
+    pub files: Vec<Visited<T>>,
+    /// What was passed over, that of the walk included.
+    pub skipped: Skipped,
+    /// What can't be handled, that of the walk included, by path.
+    pub problems: Vec<Problem>,
+}
+
+/// Opens a regular file for reading. Never blocks on a FIFO that has taken the file's place.
+pub fn open(path: &Path, follow_link: bool) -> Result<FileReader, Pass> {
+    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    if !follow_link {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)
+        .map_err(passed)?;
+    // Asked before the first read: what is no regular file may block or have no end.
+    if !file.metadata().map_err(passed)?.is_file() {
+        return Err(Pass::Skip(Skip::Special));
+    }
+    FileReader::new(file).map_err(passed)
+}
+
+fn passed(error: io::Error) -> Pass {
+    match error.kind() {
+        io::ErrorKind::NotFound => Pass::Skip(Skip::Vanished),
+        _ => Pass::Problem(format!("cannot be read: {error}")),
+    }
+}
+
+/// Reads the headers of a file that the loader may load: dynamic, not a separate debug file.
+pub fn dynamic_facts(file: &FileReader) -> Result<ElfFacts, Pass> {
+    let skip = |skip| Err(Pass::Skip(skip));
+    let facts = match ElfFacts::read(file) {
+        Ok(facts) => facts,
+        Err(ReadError::NotElf) if file.is_empty() => return skip(Skip::Empty),
+        Err(ReadError::NotElf) if file.head().starts_with(b"!<arch>\n") => {
+            return skip(Skip::Archive);
+        }
+        Err(ReadError::NotElf) => return skip(Skip::NotElf),
+        Err(error) => return Err(Pass::Problem(error.to_string())),
+    };
+    match facts.kind {
+        Kind::Object => skip(Skip::ObjectFile),
+        Kind::Core => skip(Skip::CoreDump),
+        Kind::StaticExecutable | Kind::StaticPie => skip(Skip::Static),
+        Kind::SeparateDebug => skip(Skip::SeparateDebug),
+        Kind::Other => skip(Skip::Other),
+        // ET_EXEC that names no interpreter is never loaded by one.
+        Kind::Executable if facts.interpreter.is_none() => skip(Skip::Static),
+        Kind::Executable | Kind::Pie | Kind::SharedLibrary if facts.dynamic.is_none() => {
+            skip(Skip::Static)
+        }
+        Kind::Executable | Kind::Pie | Kind::SharedLibrary => Ok(facts),
+    }
+}
+
+/// The order of a tree: a directory's own files by name, then its subdirectories.
+pub fn tree_order(a: &Path, b: &Path) -> Ordering {
+    a.parent()
+        .cmp(&b.parent())
+        .then_with(|| a.file_name().cmp(&b.file_name()))
+}
+
+struct Kept<T> {
+    walked: Walked,
+    inode: Inode,
+    value: T,
+}
+
+/// What one thread has found so far. Merged in any order, sorted afterwards.
+struct Part<T> {
+    kept: Vec<Kept<T>>,
+    skipped: Skipped,
+    problems: Vec<Problem>,
+}
+
+impl<T> Part<T> {
+    fn new() -> Part<T> {
+        Part {
+            kept: Vec::new(),
+            skipped: Skipped::default(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn add(mut self, walked: Walked, read: Result<(Inode, T), Pass>) -> Part<T> {
+        let what = match read {
+            Ok((inode, value)) => {
+                self.kept.push(Kept {
+                    walked,
+                    inode,
+                    value,
+                });
+                return self;
+            }
+            Err(Pass::Skip(skip)) if !walked.named => {
+                self.skipped.add(skip);
+                return self;
+            }
+            Err(Pass::Skip(skip)) => {
+                format!("expected a dynamic ELF file, found: {}", skip.found())
+            }
+            Err(Pass::Problem(what)) => what,
+        };
+        self.problems.push(Problem {
+            path: walked.path,
+            what,
+        });
+        self
+    }
+
+    fn merge(mut self, mut other: Part<T>) -> Part<T> {
+        self.kept.append(&mut other.kept);
+        self.skipped.merge(other.skipped);
+        self.problems.append(&mut other.problems);
+        self
+    }
+}
+
+/// Opens every file of `tree` in the current rayon pool and keeps what `read` makes of it.
+pub fn visit<T: Send>(
+    tree: Tree,
+    read: impl Fn(&Walked, &FileReader) -> Result<T, Pass> + Sync,
+) -> Visit<T> {
+    let mut found = tree
+        .files
+        .into_par_iter()
+        .fold(Part::new, |part, walked| {
+            let result = open(&walked.path, walked.named)
+                .and_then(|file| Ok((Inode::of(&file), read(&walked, &file)?)));
+            part.add(walked, result)
+        })
+        .reduce(Part::new, Part::merge);
+    found.skipped.merge(tree.skipped);
+    found.problems.extend(tree.problems);
+    found.problems.sort();
+    found.problems.dedup();
+    Visit {
+        files: by_inode(found.kept),
+        skipped: found.skipped,
+        problems: found.problems,
+    }
+}
+
+fn by_inode<T>(mut kept: Vec<Kept<T>>) -> Vec<Visited<T>> {
+    kept.sort_by(|a, b| {
+        let (a, b) = (&a.walked, &b.walked);
+        a.root
+            .cmp(&b.root)
+            .then_with(|| tree_order(&a.path, &b.path))
+    });
+    let mut place: HashMap<Inode, usize> = HashMap::with_capacity(kept.len());
+    let mut files: Vec<Visited<T>> = Vec::with_capacity(kept.len());
+    for file in kept {
+        let at = *place.entry(file.inode).or_insert(files.len());
+        match files.get_mut(at) {
+            Some(visited) => {
+                visited.names.push(file.walked.path);
+                visited.named |= file.walked.named;
+            }
+            None => files.push(Visited {
+                names: vec![file.walked.path],
+                root: file.walked.root,
+                named: file.walked.named,
+                inode: file.inode,
+                value: file.value,
+            }),
+        }
+    }
+    for visited in files.iter_mut().filter(|v| v.names.len() > 1) {
+        one_name_an_entry(&mut visited.names);
+    }
+    files
+}
+
+/// A file met twice under one directory entry (overlapping roots) has one name, not two: the
+/// number of names tells whether a hard link leads out of the trees.
+fn one_name_an_entry(names: &mut Vec<PathBuf>) {
+    let mut seen = HashSet::new();
+    names.retain(|name| {
+        let entry = match (name.parent(), name.file_name()) {
+            (Some(dir), Some(file)) => {
+                let dir = if dir.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    dir
+                };
+                dir.canonicalize().map(|dir| dir.join(file))
+            }
+            _ => name.canonicalize(),
+        };
+        seen.insert(entry.unwrap_or_else(|_| name.clone()))
+    });
+}

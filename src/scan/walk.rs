@@ -1,0 +1,182 @@
+//! Lists trees. Opens nothing but directories.
+
+use super::{Problem, Skip, Skipped};
+use std::fs::{self, FileType};
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
+
+/// A path that the user named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// As named.
+    pub given: PathBuf,
+    /// Absolute, no links.
+    pub canonical: PathBuf,
+}
+
+/// The place in `roots` of the one that `path` was met under, and its absolute path, free of
+/// links but for the last component.
+pub fn locate(roots: &[Root], path: &Path) -> Option<(usize, PathBuf)> {
+    roots.iter().enumerate().find_map(|(at, root)| {
+        let inside = path.strip_prefix(&root.given).ok()?;
+        let whole = if inside.as_os_str().is_empty() {
+            root.canonical.clone()
+        } else {
+            root.canonical.join(inside)
+        };
+        Some((at, whole))
+    })
+}
+
+/// A regular file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walked {
+    /// The root as named, and the way from there.
+    pub path: PathBuf,
+    /// Which root, by its place in [`Tree::roots`].
+    pub root: usize,
+    /// The root itself.
+    pub named: bool,
+}
+
+/// A symbolic link that was met while walking. Not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where the link is.
+    pub path: PathBuf,
+    /// Which root, by its place in [`Tree::roots`].
+    pub root: usize,
+}
+
+/// What `walk` found. The order is the file system's: sort what you show.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// The paths given, without those that are problems.
+    pub roots: Vec<Root>,
+    /// Regular files.
+    pub files: Vec<Walked>,
+    /// Links whose file name the caller wants to know of.
+    pub links: Vec<Link>,
+    /// What else was met.
+    pub skipped: Skipped,
+    /// Roots that don't exist, directories that can't be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Lists `roots`, each a directory or a file; with `recurse` off, a directory's own files only.
+/// `wanted_link` tells by its path whether a link is worth keeping.
+pub fn walk(roots: &[PathBuf], recurse: bool, wanted_link: impl Fn(&Path) -> bool) -> Tree {
+    let mut tree = Tree::default();
+    for given in roots {
+        if let Err(error) = tree.add_root(given, recurse, &wanted_link) {
+            tree.problem(given, format!("cannot be read: {error}"));
+        }
+    }
+    tree
+}
+
+impl Tree {
+    fn problem(&mut self, path: &Path, what: String) {
+        self.problems.push(Problem {
+            path: path.to_owned(),
+            what,
+        });
+    }
+
+    fn add_root(
+        &mut self,
+        given: &Path,
+        recurse: bool,
+        wanted_link: &impl Fn(&Path) -> bool,
+    ) -> io::Result<()> {
+        let kind = fs::metadata(given)?.file_type();
+        if !kind.is_dir() && !kind.is_file() {
+            let what = format!("expected a directory or an ELF file, found {}", what(kind));
+            self.problem(given, what);
+            return Ok(());
+        }
+        let root = self.roots.len();
+        self.roots.push(Root {
+            given: given.to_owned(),
+            canonical: fs::canonicalize(given)?,
+        });
+        if kind.is_file() {
+            self.files.push(Walked {
+                path: given.to_owned(),
+                root,
+                named: true,
+            });
+        } else {
+            self.add_directory(given, root, recurse, wanted_link);
+        }
+        Ok(())
+    }
+
+    fn add_directory(
+        &mut self,
+        given: &Path,
+        root: usize,
+        recurse: bool,
+        wanted_link: &impl Fn(&Path) -> bool,
+    ) {
+        let depth = if recurse { usize::MAX } else { 1 };
+        for entry in WalkDir::new(given).min_depth(1).max_depth(depth) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.walk_error(given, &error);
+                    continue;
+                }
+            };
+            let kind = entry.file_type();
+            if kind.is_file() {
+                self.files.push(Walked {
+                    path: entry.into_path(),
+                    root,
+                    named: false,
+                });
+            } else if kind.is_symlink() {
+                // One `stat` a link, to tell the dangling ones from the rest.
+                self.skipped.add(match fs::metadata(entry.path()) {
+                    Ok(_) => Skip::Link,
+                    Err(_) => Skip::DanglingLink,
+                });
+                if wanted_link(entry.path()) {
+                    self.links.push(Link {
+                        path: entry.into_path(),
+                        root,
+                    });
+                }
+            } else if !kind.is_dir() {
+                self.skipped.add(Skip::Special);
+            }
+        }
+    }
+
+    fn walk_error(&mut self, given: &Path, error: &walkdir::Error) {
+        let gone = error
+            .io_error()
+            .is_some_and(|e| e.kind() == io::ErrorKind::NotFound);
+        if gone && error.depth() > 0 {
+            self.skipped.add(Skip::Vanished);
+            return;
+        }
+        let what = match error.io_error() {
+            Some(cause) => format!("cannot be read: {cause}"),
+            None => format!("cannot be read: {error}"),
+        };
+        self.problem(error.path().unwrap_or(given), what);
+    }
+}
+
+fn what(kind: FileType) -> &'static str {
+    if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
