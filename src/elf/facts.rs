@@ -3,7 +3,9 @@
 //! Program headers, then PT_DYNAMIC, then just the strings that dynamic entries name: never
 //! the whole `.dynstr`. Contents (strings in read-only data, device code) are not read here.
 
-use super::codec::{Dyn, FileHeader, Format, Section, Segment};
+use super::codec::{FileHeader, Format, Section, Segment};
+use super::dynamic::{Dynamic, read_dynamic};
+use super::notes::read_dlopen_notes;
 use super::platform::Platform;
 use super::read_at::ReadAt;
 use object::elf;
@@ -12,13 +14,8 @@ use std::io;
 /// Tables larger than this are taken for a lie: the largest real ones have some hundred entries.
 const MAX_SEGMENTS: usize = 4096;
 const MAX_SECTIONS: usize = 65_536;
-const MAX_DYNAMIC_BYTES: u64 = 1 << 20;
 /// Longest string (RUNPATH, SONAME, interpreter) that is read, in bytes.
-const MAX_STRING: usize = 1 << 20;
-const MAX_NOTE_BYTES: u64 = 1 << 20;
-
-/// Note type of `.note.dlopen`, owner "FDO" (systemd's ELF_DLOPEN_METADATA).
-pub const NT_FDO_DLOPEN: u32 = 0x407c_0c0a;
+pub(super) const MAX_STRING: usize = 1 << 20;
 
 /// Why a file could not be read as ELF.
 #[derive(Debug, thiserror::Error)]
@@ -71,46 +68,6 @@ impl Kind {
             Kind::SeparateDebug => "separate debug file",
             Kind::Other => "other",
         }
-    }
-}
-
-/// The dynamic section and the strings that it names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dynamic {
-    /// Offset in the file, in bytes.
-    pub offset: u64,
-    /// `p_filesz` of PT_DYNAMIC, in bytes.
-    pub size: u64,
-    /// All entries before the first DT_NULL.
-    pub entries: Vec<Dyn>,
-    /// How many entries fit into PT_DYNAMIC, the terminating DT_NULL among them.
-    pub capacity: usize,
-    /// File offset of DT_STRTAB.
-    pub strtab: u64,
-    /// DT_STRSZ in bytes.
-    pub strsz: u64,
-    /// DT_NEEDED, in order.
-    pub needed: Vec<Vec<u8>>,
-    /// DT_SONAME
-    pub soname: Option<Vec<u8>>,
-    /// DT_RUNPATH
-    pub runpath: Option<Vec<u8>>,
-    /// DT_RPATH
-    pub rpath: Option<Vec<u8>>,
-    /// DT_FLAGS
-    pub flags: u64,
-    /// DT_FLAGS_1
-    pub flags_1: u64,
-}
-
-impl Dynamic {
-    /// The value of the last entry with this tag, as ld.so takes it.
-    pub fn value(&self, tag: i64) -> Option<u64> {
-        self.entries
-            .iter()
-            .rev()
-            .find(|d| d.tag == tag)
-            .map(|d| d.value)
     }
 }
 
@@ -194,12 +151,12 @@ impl ElfFacts {
     }
 }
 
-fn malformed<T>(what: impl Into<String>) -> Result<T, ReadError> {
+pub(super) fn malformed<T>(what: impl Into<String>) -> Result<T, ReadError> {
     Err(ReadError::Malformed(what.into()))
 }
 
 /// Reads a window that headers promise: past the end of the file is a malformed file.
-fn window<R: ReadAt + ?Sized>(
+pub(super) fn window<R: ReadAt + ?Sized>(
     file: &R,
     offset: u64,
     len: usize,
@@ -332,210 +289,11 @@ fn is_separate_debug<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Resul
     Ok(code.next().is_some_and(dropped) && code.all(dropped))
 }
 
-fn offset_of(segments: &[Segment], vaddr: u64, len: u64) -> Option<u64> {
+pub(super) fn offset_of(segments: &[Segment], vaddr: u64, len: u64) -> Option<u64> {
     segments
         .iter()
         .find(|s| s.p_type == elf::PT_LOAD && s.holds_vaddr(vaddr, len))
         .and_then(|s| s.offset.checked_add(vaddr - s.vaddr))
-}
-
-fn read_dynamic<R: ReadAt + ?Sized>(
-    file: &R,
-    header: &FileHeader,
-    segments: &[Segment],
-) -> Result<Option<Dynamic>, ReadError> {
-    let Some(segment) = segments.iter().find(|s| s.p_type == elf::PT_DYNAMIC) else {
-        return Ok(None);
-    };
-    if segment.filesz == 0 {
-        return Ok(None);
-    }
-    if segment.filesz > MAX_DYNAMIC_BYTES {
-        return malformed(format!("PT_DYNAMIC is {} bytes long", segment.filesz));
-    }
-    let format = header.format;
-    let bytes = window(file, segment.offset, segment.filesz as usize, "PT_DYNAMIC")?;
-    let entries: Vec<Dyn> = bytes
-        .chunks_exact(format.dyn_size())
-        .filter_map(|raw| Dyn::decode(format, raw))
-        .take_while(|d| d.tag != elf::DT_NULL)
-        .collect();
-    let mut dynamic = Dynamic {
-        offset: segment.offset,
-        size: segment.filesz,
-        capacity: bytes.len() / format.dyn_size(),
-        entries,
-        ..Dynamic::default()
-    };
-    dynamic.flags = dynamic.value(elf::DT_FLAGS).unwrap_or(0);
-    dynamic.flags_1 = dynamic.value(elf::DT_FLAGS_1).unwrap_or(0);
-    read_strings(file, segments, &mut dynamic)?;
-    Ok(Some(dynamic))
-}
-
-fn read_strings<R: ReadAt + ?Sized>(
-    file: &R,
-    segments: &[Segment],
-    dynamic: &mut Dynamic,
-) -> Result<(), ReadError> {
-    let Some(vaddr) = dynamic.value(elf::DT_STRTAB) else {
-        return Ok(());
-    };
-    let size = dynamic.value(elf::DT_STRSZ).unwrap_or(0);
-    // A prelinked or rewritten file may carry DT_STRSZ past its segment; the start must lie in one.
-    let Some(strtab) = offset_of(segments, vaddr, 1) else {
-        return malformed(format!("DT_STRTAB {vaddr:#x} lies in no PT_LOAD"));
-    };
-    if strtab.checked_add(size).is_none_or(|end| end > file.len()) {
-        return malformed(format!(
-            "the dynamic string table (offset {strtab:#x}, {size} bytes) ends past the end of the file"
-        ));
-    }
-    dynamic.strtab = strtab;
-    dynamic.strsz = size;
-    let mut strings = Strings {
-        file,
-        strtab,
-        size,
-        window: Vec::new(),
-        start: 0,
-    };
-    for entry in dynamic.entries.clone() {
-        let tag = entry.tag;
-        if ![
-            elf::DT_NEEDED,
-            elf::DT_SONAME,
-            elf::DT_RUNPATH,
-            elf::DT_RPATH,
-        ]
-        .contains(&tag)
-        {
-            continue;
-        }
-        let string = strings.get(entry.value, tag)?;
-        match tag {
-            elf::DT_NEEDED => dynamic.needed.push(string),
-            elf::DT_SONAME => dynamic.soname = Some(string),
-            elf::DT_RUNPATH => dynamic.runpath = Some(string),
-            _ => dynamic.rpath = Some(string),
-        }
-    }
-    Ok(())
-}
-
-/// The dynamic string table behind one sliding window: names that dynamic entries use stand
-/// close together in practice.
-struct Strings<'a, R: ?Sized> {
-    file: &'a R,
-    strtab: u64,
-    size: u64,
-    window: Vec<u8>,
-    start: u64,
-}
-
-impl<R: ReadAt + ?Sized> Strings<'_, R> {
-    const WINDOW: u64 = 1024;
-
-    fn get(&mut self, at: u64, tag: i64) -> Result<Vec<u8>, ReadError> {
-        if at >= self.size {
-            return malformed(format!(
-                "dynamic entry {tag:#x} names string {at:#x}, past the string table ({:#x} bytes)",
-                self.size
-            ));
-        }
-        let mut want = Self::WINDOW;
-        loop {
-            if let Some(found) = self.in_window(at) {
-                return Ok(found);
-            }
-            let start = at.saturating_sub(64);
-            let len = (want + 64).min(self.size - start);
-            self.window = window(self.file, self.strtab + start, len as usize, "string table")?;
-            self.start = start;
-            if let Some(found) = self.in_window(at) {
-                return Ok(found);
-            }
-            if start + len == self.size || want as usize > MAX_STRING {
-                return malformed(format!(
-                    "the string at {at:#x} of the string table has no end"
-                ));
-            }
-            want *= 8;
-        }
-    }
-
-    fn in_window(&self, at: u64) -> Option<Vec<u8>> {
-        let from = usize::try_from(at.checked_sub(self.start)?).ok()?;
-        let tail = self.window.get(from..)?;
-        let end = tail.iter().position(|&b| b == 0)?;
-        Some(tail[..end].to_vec())
-    }
-}
-
-/// One note of a PT_NOTE segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Note<'a> {
-    /// The owner's name, with its NUL.
-    pub owner: &'a [u8],
-    /// `n_type`
-    pub n_type: u32,
-    /// The descriptor.
-    pub contents: &'a [u8],
-}
-
-/// Walks the notes of one PT_NOTE segment's bytes, up to the first that makes no sense.
-pub fn notes(format: Format, bytes: &[u8], align: u64) -> Vec<Note<'_>> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some((note, after)) = note_at(format, bytes, align, at) {
-        found.push(note);
-        at = after;
-    }
-    found
-}
-
-/// The note at `at`, and where the next one starts.
-fn note_at(format: Format, bytes: &[u8], align: u64, at: usize) -> Option<(Note<'_>, usize)> {
-    // The gABI pads to 8 in 64-bit files; everybody pads to 4 but in PT_NOTEs aligned to 8.
-    let padding = if align == 8 { 8 } else { 4 };
-    let owner_len = format.u32(bytes, at)? as usize;
-    let contents_len = format.u32(bytes, at.checked_add(4)?)? as usize;
-    let n_type = format.u32(bytes, at.checked_add(8)?)?;
-    let owner_at = at.checked_add(12)?;
-    let owner_end = owner_at.checked_add(owner_len)?;
-    let contents_at = owner_end.checked_next_multiple_of(padding)?;
-    let end = contents_at.checked_add(contents_len)?;
-    let note = Note {
-        owner: bytes.get(owner_at..owner_end)?,
-        n_type,
-        contents: bytes.get(contents_at..end)?,
-    };
-    Some((note, end.checked_next_multiple_of(padding)?))
-}
-
-fn read_dlopen_notes<R: ReadAt + ?Sized>(
-    file: &R,
-    header: &FileHeader,
-    segments: &[Segment],
-) -> Result<Vec<Vec<u8>>, ReadError> {
-    let mut found = Vec::new();
-    for segment in segments.iter().filter(|s| s.p_type == elf::PT_NOTE) {
-        if segment.filesz == 0 || segment.filesz > MAX_NOTE_BYTES {
-            continue;
-        }
-        // Notes are hints: what can't be read of them is left out, never an error.
-        let bytes = match file.read_vec(segment.offset, segment.filesz as usize) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => continue,
-            Err(e) => return Err(e.into()),
-        };
-        for note in notes(header.format, &bytes, segment.align) {
-            if note.n_type == NT_FDO_DLOPEN && note.owner == b"FDO\0" {
-                found.push(note.contents.to_vec());
-            }
-        }
-    }
-    Ok(found)
 }
 
 fn kind_of(

@@ -3,16 +3,31 @@
 //! Terms are those of the generic ABI (gABI) and of glibc's dynamic linker, `ld.so(8)`.
 
 pub mod codec;
+mod dynamic;
 pub mod edit;
+mod extents;
 pub mod facts;
 pub mod minimal;
+pub mod notes;
+pub mod patch;
+pub mod place;
 pub mod platform;
 pub mod read_at;
+mod rewrite;
 pub mod sections;
+mod strtab;
+pub mod tables;
+pub mod target;
+mod verify;
+pub mod write;
 
 pub use codec::{Class, Dyn, FileHeader, Format, Section, Segment};
+pub use dynamic::Dynamic;
 pub use edit::Edit;
-pub use facts::{Dynamic, ElfFacts, Kind, ReadError};
+pub use facts::{ElfFacts, Kind, ReadError};
 pub use minimal::Minimal;
 pub use platform::Platform;
 pub use read_at::{FileReader, ReadAt};
+pub use rewrite::{Prepared, RewriteError, RewriteOptions, Rewritten, prepare, rewrite};
+pub use target::Refusal;
+pub use verify::Mismatch;

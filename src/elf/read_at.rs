@@ -3,7 +3,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// Bytes that can be read at any offset.
 pub trait ReadAt {
@@ -51,6 +51,27 @@ impl ReadAt for [u8] {
 /// Size of the first window, which holds the headers of nearly every file.
 const HEAD: usize = 4096;
 
+/// Tells one state of one file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Device and inode.
+    pub inode: (u64, u64),
+    /// Length in bytes.
+    pub len: u64,
+    /// Time of the last change of the contents: seconds, nanoseconds.
+    pub modified: (i64, i64),
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(metadata: &Metadata) -> Stamp {
+        Stamp {
+            inode: (metadata.dev(), metadata.ino()),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
 /// An open file whose first page is read once.
 #[derive(Debug)]
 pub struct FileReader {
@@ -96,9 +117,9 @@ impl FileReader {
         &self.file
     }
 
-    /// Gives the file back.
-    pub fn into_file(self) -> File {
-        self.file
+    /// The state of the file when it was opened.
+    pub fn stamp(&self) -> Stamp {
+        Stamp::from(&self.metadata)
     }
 }
 

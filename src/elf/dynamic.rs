@@ -1,0 +1,183 @@
+//! The dynamic section: its entries, and just the strings that they name.
+
+use super::codec::{Dyn, FileHeader, Segment};
+use super::facts::{MAX_STRING, ReadError, malformed, offset_of, window};
+use super::read_at::ReadAt;
+use object::elf;
+
+/// A larger PT_DYNAMIC is taken for a lie: the largest real ones have some hundred entries.
+const MAX_DYNAMIC_BYTES: u64 = 1 << 20;
+
+/// The dynamic section and the strings that it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dynamic {
+    /// Offset in the file, in bytes.
+    pub offset: u64,
+    /// `p_filesz` of PT_DYNAMIC, in bytes.
+    pub size: u64,
+    /// All entries before the first DT_NULL.
+    pub entries: Vec<Dyn>,
+    /// How many entries fit into PT_DYNAMIC, the terminating DT_NULL among them.
+    pub capacity: usize,
+    /// File offset of DT_STRTAB.
+    pub strtab: u64,
+    /// DT_STRSZ in bytes.
+    pub strsz: u64,
+    /// DT_NEEDED, in order.
+    pub needed: Vec<Vec<u8>>,
+    /// DT_SONAME
+    pub soname: Option<Vec<u8>>,
+    /// DT_RUNPATH
+    pub runpath: Option<Vec<u8>>,
+    /// DT_RPATH
+    pub rpath: Option<Vec<u8>>,
+    /// DT_FLAGS
+    pub flags: u64,
+    /// DT_FLAGS_1
+    pub flags_1: u64,
+}
+
+impl Dynamic {
+    /// The value of the last entry with this tag, as ld.so takes it.
+    pub fn value(&self, tag: i64) -> Option<u64> {
+        self.entries
+            .iter()
+            .rev()
+            .find(|d| d.tag == tag)
+            .map(|d| d.value)
+    }
+}
+
+/// Reads PT_DYNAMIC, if there is one.
+pub fn read_dynamic<R: ReadAt + ?Sized>(
+    file: &R,
+    header: &FileHeader,
+    segments: &[Segment],
+) -> Result<Option<Dynamic>, ReadError> {
+    let Some(segment) = segments.iter().find(|s| s.p_type == elf::PT_DYNAMIC) else {
+        return Ok(None);
+    };
+    if segment.filesz == 0 {
+        return Ok(None);
+    }
+    if segment.filesz > MAX_DYNAMIC_BYTES {
+        return malformed(format!("PT_DYNAMIC is {} bytes long", segment.filesz));
+    }
+    let format = header.format;
+    let bytes = window(file, segment.offset, segment.filesz as usize, "PT_DYNAMIC")?;
+    let entries: Vec<Dyn> = bytes
+        .chunks_exact(format.dyn_size())
+        .filter_map(|raw| Dyn::decode(format, raw))
+        .take_while(|d| d.tag != elf::DT_NULL)
+        .collect();
+    let mut dynamic = Dynamic {
+        offset: segment.offset,
+        size: segment.filesz,
+        capacity: bytes.len() / format.dyn_size(),
+        entries,
+        ..Dynamic::default()
+    };
+    dynamic.flags = dynamic.value(elf::DT_FLAGS).unwrap_or(0);
+    dynamic.flags_1 = dynamic.value(elf::DT_FLAGS_1).unwrap_or(0);
+    read_strings(file, segments, &mut dynamic)?;
+    Ok(Some(dynamic))
+}
+
+fn read_strings<R: ReadAt + ?Sized>(
+    file: &R,
+    segments: &[Segment],
+    dynamic: &mut Dynamic,
+) -> Result<(), ReadError> {
+    let Some(vaddr) = dynamic.value(elf::DT_STRTAB) else {
+        return Ok(());
+    };
+    let size = dynamic.value(elf::DT_STRSZ).unwrap_or(0);
+    // A prelinked or rewritten file may carry DT_STRSZ past its segment; the start must lie in one.
+    let Some(strtab) = offset_of(segments, vaddr, 1) else {
+        return malformed(format!("DT_STRTAB {vaddr:#x} lies in no PT_LOAD"));
+    };
+    if strtab.checked_add(size).is_none_or(|end| end > file.len()) {
+        return malformed(format!(
+            "the dynamic string table (offset {strtab:#x}, {size} bytes) ends past the end of the file"
+        ));
+    }
+    dynamic.strtab = strtab;
+    dynamic.strsz = size;
+    let mut strings = Strings {
+        file,
+        strtab,
+        size,
+        window: Vec::new(),
+        start: 0,
+    };
+    for entry in dynamic.entries.clone() {
+        let tag = entry.tag;
+        if ![
+            elf::DT_NEEDED,
+            elf::DT_SONAME,
+            elf::DT_RUNPATH,
+            elf::DT_RPATH,
+        ]
+        .contains(&tag)
+        {
+            continue;
+        }
+        let string = strings.get(entry.value, tag)?;
+        match tag {
+            elf::DT_NEEDED => dynamic.needed.push(string),
+            elf::DT_SONAME => dynamic.soname = Some(string),
+            elf::DT_RUNPATH => dynamic.runpath = Some(string),
+            _ => dynamic.rpath = Some(string),
+        }
+    }
+    Ok(())
+}
+
+/// The dynamic string table behind one sliding window: names that dynamic entries use stand
+/// close together in practice.
+struct Strings<'a, R: ?Sized> {
+    file: &'a R,
+    strtab: u64,
+    size: u64,
+    window: Vec<u8>,
+    start: u64,
+}
+
+impl<R: ReadAt + ?Sized> Strings<'_, R> {
+    const WINDOW: u64 = 1024;
+
+    fn get(&mut self, at: u64, tag: i64) -> Result<Vec<u8>, ReadError> {
+        if at >= self.size {
+            return malformed(format!(
+                "dynamic entry {tag:#x} names string {at:#x}, past the string table ({:#x} bytes)",
+                self.size
+            ));
+        }
+        let mut want = Self::WINDOW;
+        loop {
+            if let Some(found) = self.in_window(at) {
+                return Ok(found);
+            }
+            let start = at.saturating_sub(64);
+            let len = (want + 64).min(self.size - start);
+            self.window = window(self.file, self.strtab + start, len as usize, "string table")?;
+            self.start = start;
+            if let Some(found) = self.in_window(at) {
+                return Ok(found);
+            }
+            if start + len == self.size || want as usize > MAX_STRING {
+                return malformed(format!(
+                    "the string at {at:#x} of the string table has no end"
+                ));
+            }
+            want *= 8;
+        }
+    }
+
+    fn in_window(&self, at: u64) -> Option<Vec<u8>> {
+        let from = usize::try_from(at.checked_sub(self.start)?).ok()?;
+        let tail = self.window.get(from..)?;
+        let end = tail.iter().position(|&b| b == 0)?;
+        Some(tail[..end].to_vec())
+    }
+}

@@ -1,0 +1,348 @@
+//! The general way: the new state is complete behind the end of the file before one write of
+//! the ELF header switches to it. Then what is no longer used is brought up to date, a second
+//! write of the ELF header switches to that, and the journal is cut off.
+//!
+//! In the journal's state one writable PT_LOAD holds it all: the program header table too,
+//! because the kernel (from 5.18) hands its address to ld.so, which must find it mapped.
+
+use super::super::codec::Segment;
+use super::super::extents::Extent;
+use super::super::patch::{Patch, Step};
+use super::super::read_at::ReadAt;
+use super::direct::{free_contents, home_state};
+use super::segment::{Plan, address_for};
+use super::state::{Load, Move, Spot, State};
+use super::{Job, PlaceError, layout, sections};
+use object::elf;
+
+/// Makes the patch. `plan` is where the segment goes, if one is needed.
+pub fn place<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    plan: Option<&Plan>,
+) -> Result<Patch, PlaceError> {
+    let fin = final_state(job, plan)?;
+    let mut journal = Journal::new(job, plan)?;
+    let temp = journal.lay_out(&fin)?;
+    let mut patch = Patch {
+        steps: Vec::new(),
+        strip_safe: plan.is_none_or(|p| p.phdrs.is_none()),
+    };
+    journal.write(&fin, &temp, &mut patch)?;
+    patch.write(0, temp.header_bytes(job)?);
+    write_home(job, plan, &fin, &mut patch)?;
+    sections::write(job, plan, &fin, &mut patch)?;
+    let header = fin.header_bytes(job)?;
+    patch.write(0, header);
+    patch.steps.push(Step::Truncate {
+        len: plan.map_or(job.facts().size, |p| p.end),
+    });
+    Ok(patch)
+}
+
+/// Whether the segment is new in the file, so that what is in it has no old contents to mind.
+fn fresh(plan: Option<&Plan>) -> Option<&Plan> {
+    plan.filter(|p| !p.extends)
+}
+
+/// The state that the file shall end in.
+fn final_state<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    plan: Option<&Plan>,
+) -> Result<State, PlaceError> {
+    let mut state = home_state(job);
+    if let Some(plan) = plan {
+        state.strtab = Some(plan.strtab);
+        state.moves = plan.moves.clone();
+        state.dynamic = plan.dynamic.or(state.dynamic);
+        state.phdrs = plan.phdrs.unwrap_or(state.phdrs);
+        state.load = plan.load(plan.end, plan.dynamic.is_some());
+    }
+    // Extents that stay but get other contents.
+    if let Some(extent) = job.interpreter_extent().filter(|e| !has(&state.moves, e)) {
+        let len = job
+            .interpreter_bytes()
+            .map_or(extent.len, |b| b.len() as u64);
+        let to = Spot {
+            offset: extent.offset,
+            vaddr: extent.vaddr,
+            len,
+        };
+        state.moves.push(Move { extent, to });
+    }
+    if let Some(extent) = changed_version_table(job)?.filter(|e| !has(&state.moves, e)) {
+        let to = Spot {
+            offset: extent.offset,
+            vaddr: extent.vaddr,
+            len: extent.len,
+        };
+        state.moves.push(Move { extent, to });
+    }
+    Ok(state)
+}
+
+fn has(moves: &[Move], extent: &Extent) -> bool {
+    moves
+        .iter()
+        .any(|m| m.extent.holds_vaddr(extent.vaddr, extent.len))
+}
+
+/// `.gnu.version_r`, if a library in it gets another name.
+fn changed_version_table<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+) -> Result<Option<Extent>, PlaceError> {
+    if job.version_files.is_empty() {
+        return Ok(None);
+    }
+    let vaddr = job
+        .facts()
+        .dynamic
+        .as_ref()
+        .and_then(|d| d.value(elf::DT_VERNEED));
+    let len = job.tables.size_of(elf::DT_VERNEED)?;
+    let (Some(vaddr), Some(len)) = (vaddr, len) else {
+        return Ok(None);
+    };
+    match job.facts().offset_of(vaddr, len) {
+        Some(offset) => Ok(Some(Extent {
+            offset,
+            vaddr,
+            len,
+            align: 8,
+        })),
+        None => layout("its table of needed symbol versions lies in no PT_LOAD"),
+    }
+}
+
+/// The space behind the end of the file.
+struct Journal<'a, 'b, R: ?Sized> {
+    job: &'a Job<'b, R>,
+    plan: Option<&'a Plan>,
+    /// Start of the PT_LOAD that maps the journal: offset and address.
+    base: (u64, u64),
+    /// First byte that the journal itself may use.
+    start: u64,
+    cursor: u64,
+    /// Where each new string stands in the journal, if the string table stays in place.
+    strings: Vec<Option<u64>>,
+}
+
+impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
+    fn new(job: &'a Job<'b, R>, plan: Option<&'a Plan>) -> Result<Self, PlaceError> {
+        let size = job.facts().size;
+        let start = plan.map_or(size, |p| p.end.max(size)).next_multiple_of(8);
+        let base = match plan {
+            Some(p) => (p.offset, p.vaddr),
+            None => (start, address_for(job, start, None)?),
+        };
+        Ok(Journal {
+            job,
+            plan,
+            base,
+            start,
+            cursor: start,
+            strings: Vec::new(),
+        })
+    }
+
+    fn take(&mut self, len: u64, align: u64) -> Spot {
+        let offset = self.cursor.next_multiple_of(align.clamp(1, 4096));
+        self.cursor = offset + len;
+        Spot {
+            offset,
+            vaddr: self.base.1 + (offset - self.base.0),
+            len,
+        }
+    }
+
+    /// Gives everything that is used in the journal's state its place.
+    fn lay_out(&mut self, fin: &State) -> Result<State, PlaceError> {
+        let mut temp = fin.clone();
+        let moved = fresh(self.plan).is_some();
+        if let Some(strtab) = fin.strtab.filter(|_| !moved) {
+            for (index, string) in self.job.strings.iter().enumerate() {
+                let spot = self.take(string.text.len() as u64 + 1, 1);
+                // ld.so adds d_val to DT_STRTAB and asks for no more.
+                temp.string_values[index] = spot.vaddr.wrapping_sub(strtab.vaddr);
+                self.strings.push(Some(spot.offset));
+            }
+        }
+        let first_fresh = fresh(self.plan).map_or(u64::MAX, |p| p.offset);
+        for m in temp.moves.iter_mut().filter(|m| m.to.offset < first_fresh) {
+            m.to = self.take(m.to.len, m.extent.align.max(8));
+        }
+        if let Some(dynamic) = &mut temp.dynamic {
+            *dynamic = self.take(dynamic.len, 8);
+        }
+        // The load itself takes part in the number of program headers.
+        temp.load = self.load(self.cursor);
+        let table = temp.segments(self.job).len() * self.job.facts().format().segment_size();
+        temp.phdrs = self.take(table as u64, 8);
+        temp.load = self.load(self.cursor);
+        if self.job.facts().format().word_size() == 4
+            && self.base.1 + (self.cursor - self.base.0) > u64::from(u32::MAX)
+        {
+            return layout("no address space is left behind the last PT_LOAD");
+        }
+        Ok(temp)
+    }
+
+    fn load(&self, end: u64) -> Load {
+        match self.plan {
+            Some(plan) => plan.load(end, true),
+            None => Load::Insert(Segment {
+                p_type: elf::PT_LOAD,
+                flags: elf::PF_R | elf::PF_W,
+                offset: self.base.0,
+                vaddr: self.base.1,
+                paddr: self.base.1,
+                filesz: end - self.base.0,
+                memsz: end - self.base.0,
+                align: self.job.page_size,
+            }),
+        }
+    }
+
+    /// Writes the segment, if it is new, and the journal behind it.
+    fn write(&self, fin: &State, temp: &State, patch: &mut Patch) -> Result<(), PlaceError> {
+        let job = self.job;
+        let mut from = self.start;
+        if let Some(plan) = fresh(self.plan) {
+            copy_strings(job, plan, patch);
+            from = plan.strtab.offset + plan.strtab.len;
+        }
+        let mut image = Image {
+            start: from,
+            bytes: vec![0; (self.cursor - from) as usize],
+        };
+        for (string, offset) in job.strings.iter().zip(&self.strings) {
+            if let Some(offset) = offset {
+                image.put(*offset, &string.text);
+            }
+        }
+        for m in &temp.moves {
+            image.put(m.to.offset, &temp.extent_bytes(job, &m.extent)?);
+        }
+        if let Some(spot) = temp.dynamic {
+            image.put(spot.offset, &temp.dynamic_bytes(job));
+        }
+        image.put(temp.phdrs.offset, &temp.phdr_bytes(job));
+        if let Some(plan) = fresh(self.plan) {
+            if let Some(spot) = plan.dynamic {
+                image.put(spot.offset, &fin.dynamic_bytes(job));
+            }
+            if let Some(spot) = plan.phdrs {
+                image.put(spot.offset, &fin.phdr_bytes(job));
+            }
+        }
+        patch.write(image.start, image.bytes);
+        Ok(())
+    }
+}
+
+struct Image {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Image {
+    fn put(&mut self, offset: u64, bytes: &[u8]) {
+        let at = (offset - self.start) as usize;
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+/// The string table's new place: the old one copied, dropped strings cleared, new ones set.
+fn copy_strings<R: ReadAt + ?Sized>(job: &Job<'_, R>, plan: &Plan, patch: &mut Patch) {
+    let Some(dynamic) = &job.facts().dynamic else {
+        return;
+    };
+    let to = plan.strtab.offset;
+    patch.steps.push(Step::Copy {
+        from: dynamic.strtab,
+        to,
+        len: dynamic.strsz,
+    });
+    for (at, zeros) in job.cleared() {
+        patch.write(to + at, zeros);
+    }
+    for string in &job.strings {
+        let mut bytes = string.text.clone();
+        bytes.push(0);
+        patch.write(to + string.at, bytes);
+    }
+}
+
+/// Everything that the journal's state doesn't use gets its final contents.
+fn write_home<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    plan: Option<&Plan>,
+    fin: &State,
+    patch: &mut Patch,
+) -> Result<(), PlaceError> {
+    let facts = job.facts();
+    let is_fresh = |offset: u64| fresh(plan).is_some_and(|p| offset >= p.offset);
+    if let Some(dynamic) = &facts.dynamic {
+        let texts = if is_fresh(fin.strtab.map_or(0, |s| s.offset)) {
+            job.cleared()
+        } else {
+            free_contents(job)
+        };
+        for (at, bytes) in texts {
+            patch.write(dynamic.strtab + at, bytes);
+        }
+    }
+    // An interpreter that moved away leaves nothing of its old path.
+    if let Some(old) = job.interpreter_extent() {
+        patch.write(old.offset, vec![0; old.len as usize]);
+    }
+    match plan.filter(|p| p.extends) {
+        Some(plan) => write_own(job, plan, fin, patch)?,
+        None => {
+            for m in fin.moves.iter().filter(|m| !is_fresh(m.to.offset)) {
+                patch.write(m.to.offset, fin.extent_bytes(job, &m.extent)?);
+            }
+        }
+    }
+    if let Some(spot) = fin.dynamic.filter(|s| !is_fresh(s.offset)) {
+        patch.write(spot.offset, fin.dynamic_bytes(job));
+    }
+    if !is_fresh(fin.phdrs.offset) {
+        patch.write(fin.phdrs.offset, fin.phdr_bytes(job));
+    }
+    Ok(())
+}
+
+/// What stands behind the string table in a segment that grows where it is.
+fn write_own<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    plan: &Plan,
+    fin: &State,
+    patch: &mut Patch,
+) -> Result<(), PlaceError> {
+    let old_end = job.facts().dynamic.as_ref().map_or(0, |d| d.strsz);
+    let start = plan.offset + old_end;
+    let mut image = Image {
+        start,
+        bytes: vec![0; (plan.end - start) as usize],
+    };
+    for string in &job.strings {
+        // A string may begin in a free part at the old end and reach past it.
+        let skip = old_end.saturating_sub(string.at) as usize;
+        if let Some(rest) = string.text.get(skip..)
+            && string.at + string.text.len() as u64 > old_end
+        {
+            image.put(plan.offset + string.at + skip as u64, rest);
+        }
+    }
+    let within = |offset: u64| offset >= start;
+    for m in &fin.moves {
+        let bytes = fin.extent_bytes(job, &m.extent)?;
+        if within(m.to.offset) {
+            image.put(m.to.offset, &bytes);
+        } else {
+            patch.write(m.to.offset, bytes);
+        }
+    }
+    patch.write(image.start, image.bytes);
+    Ok(())
+}

@@ -1,0 +1,341 @@
+//! What the dynamic section and the interpreter shall be, once all edits are applied. Says
+//! nothing of where the bytes go.
+
+use super::edit::Edit;
+use super::facts::ElfFacts;
+use super::{Dyn, Kind};
+use object::elf;
+
+/// Why an edit can't be made to a file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The edit needs a dynamic section.
+    #[error("{0} needs a dynamic section, and this {1} has none")]
+    NotDynamic(&'static str, &'static str),
+    /// The edit needs PT_INTERP.
+    #[error("has no interpreter (PT_INTERP) that could be set: it is a {0}")]
+    NoInterpreter(&'static str),
+    /// glibc's start-up code of a static PIE walks its own dynamic section and crashes.
+    #[error(
+        "is a static PIE: its start-up code crashes on any RUNPATH, and no loader would read it"
+    )]
+    StaticPie,
+    /// A string with a NUL would end early.
+    #[error("{0} holds a NUL byte")]
+    NulInside(&'static str),
+    /// Not an executable or shared library.
+    #[error("is a {0}: only executables and shared libraries are rewritten")]
+    Kind(&'static str),
+    /// The file's own structure gives no way that is safe.
+    #[error("can't be rewritten safely: {0}")]
+    Layout(String),
+}
+
+/// A dynamic entry as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `d_tag`
+    pub tag: i64,
+    /// The value or address, where it stays.
+    pub value: u64,
+    /// The string that the value shall name, where it is a new one.
+    pub string: Option<Vec<u8>>,
+    /// Where the entry stood before, `None` for a new one.
+    pub old_index: Option<usize>,
+}
+
+/// The state that the edits ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// PT_INTERP, where it changes.
+    pub interpreter: Option<Vec<u8>>,
+    /// All dynamic entries in order, without the terminating DT_NULL.
+    pub entries: Vec<Entry>,
+    /// NEEDED names that change, for `.gnu.version_r`: (from, to).
+    pub renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Offsets into the string table of strings that dynamic entries no longer name.
+    pub dropped: Vec<u64>,
+}
+
+impl Target {
+    /// Applies `edits` to what the file says.
+    pub fn new(facts: &ElfFacts, edits: &[Edit]) -> Result<Target, Refusal> {
+        if matches!(
+            facts.kind,
+            Kind::Object | Kind::Core | Kind::SeparateDebug | Kind::Other
+        ) {
+            return Err(Refusal::Kind(facts.kind.as_str()));
+        }
+        let mut builder = Builder::new(facts);
+        for edit in edits {
+            builder.apply(edit)?;
+        }
+        Ok(builder.finish())
+    }
+
+    /// Whether the dynamic section is to change at all.
+    pub fn changes_dynamic(&self, facts: &ElfFacts) -> bool {
+        let old = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+        self.entries.len() != old.len()
+            || self.entries.iter().zip(old).any(|(new, old)| {
+                new.string.is_some() || new.tag != old.tag || new.value != old.value
+            })
+    }
+}
+
+struct Builder<'a> {
+    facts: &'a ElfFacts,
+    interpreter: Option<Vec<u8>>,
+    /// Each entry with the text it names now, where it names a string.
+    entries: Vec<(Entry, Option<Vec<u8>>)>,
+    renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The text of each entry that `facts` read one for.
+fn texts(facts: &ElfFacts) -> Vec<Option<Vec<u8>>> {
+    let Some(dynamic) = &facts.dynamic else {
+        return Vec::new();
+    };
+    let mut needed = dynamic.needed.iter();
+    dynamic
+        .entries
+        .iter()
+        .map(|d| match d.tag {
+            elf::DT_NEEDED => needed.next().cloned(),
+            elf::DT_SONAME => dynamic.soname.clone(),
+            elf::DT_RUNPATH => dynamic.runpath.clone(),
+            elf::DT_RPATH => dynamic.rpath.clone(),
+            _ => None,
+        })
+        .collect()
+}
+
+impl<'a> Builder<'a> {
+    fn new(facts: &'a ElfFacts) -> Builder<'a> {
+        let old = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+        let entries = old
+            .iter()
+            .zip(texts(facts))
+            .enumerate()
+            .map(|(index, (d, text))| {
+                let Dyn { tag, value } = *d;
+                (
+                    Entry {
+                        tag,
+                        value,
+                        string: None,
+                        old_index: Some(index),
+                    },
+                    text,
+                )
+            });
+        Builder {
+            facts,
+            interpreter: None,
+            entries: entries.collect(),
+            renamed_needed: Vec::new(),
+        }
+    }
+
+    fn apply(&mut self, edit: &Edit) -> Result<(), Refusal> {
+        match edit {
+            Edit::SetInterpreter(path) => self.set_interpreter(path),
+            Edit::SetRunpath(value) => self.set_runpath(elf::DT_RUNPATH, elf::DT_RPATH, value),
+            Edit::SetRpath(value) => self.set_runpath(elf::DT_RPATH, elf::DT_RUNPATH, value),
+            Edit::RemoveRunpath => {
+                if self.facts.dynamic.is_some() {
+                    self.entries
+                        .retain(|(e, _)| e.tag != elf::DT_RUNPATH && e.tag != elf::DT_RPATH);
+                }
+                Ok(())
+            }
+            Edit::SetSoname(name) => {
+                self.dynamic("a SONAME")?;
+                self.set_string(elf::DT_SONAME, name, "the SONAME")
+            }
+            Edit::AddNeeded(name) => self.add_needed(name),
+            Edit::RemoveNeeded(name) => {
+                self.entries.retain(|(e, text)| {
+                    e.tag != elf::DT_NEEDED || text.as_deref() != Some(name.as_slice())
+                });
+                Ok(())
+            }
+            Edit::ReplaceNeeded { from, to } => self.replace_needed(from, to),
+            Edit::NoDefaultLib => self.no_default_lib(),
+        }
+    }
+
+    fn dynamic(&self, what: &'static str) -> Result<(), Refusal> {
+        if self.facts.dynamic.is_none() {
+            return Err(Refusal::NotDynamic(what, self.facts.kind.as_str()));
+        }
+        Ok(())
+    }
+
+    fn set_interpreter(&mut self, path: &[u8]) -> Result<(), Refusal> {
+        no_nul(path, "the interpreter")?;
+        let Some(now) = &self.facts.interpreter else {
+            return Err(Refusal::NoInterpreter(self.facts.kind.as_str()));
+        };
+        self.interpreter = (now.as_slice() != path).then(|| path.to_vec());
+        Ok(())
+    }
+
+    fn set_runpath(&mut self, tag: i64, other: i64, value: &[u8]) -> Result<(), Refusal> {
+        self.dynamic("a RUNPATH")?;
+        if self.facts.kind == Kind::StaticPie {
+            return Err(Refusal::StaticPie);
+        }
+        if !self.entries.iter().any(|(e, _)| e.tag == tag) {
+            // The old-style entry, if any, becomes the new one where it stands.
+            if let Some((entry, _)) = self.entries.iter_mut().rev().find(|(e, _)| e.tag == other) {
+                entry.tag = tag;
+            }
+        }
+        self.entries.retain(|(e, _)| e.tag != other);
+        self.set_string(tag, value, "the RUNPATH")
+    }
+
+    /// Gives the last entry of `tag` this string, as ld.so takes the last; others of it go.
+    fn set_string(&mut self, tag: i64, value: &[u8], what: &'static str) -> Result<(), Refusal> {
+        no_nul(value, what)?;
+        let last = self.entries.iter().rposition(|(e, _)| e.tag == tag);
+        let mut at = 0;
+        self.entries.retain(|(e, _)| {
+            at += 1;
+            e.tag != tag || Some(at - 1) == last
+        });
+        match self.entries.iter_mut().find(|(e, _)| e.tag == tag) {
+            Some((entry, text)) => set_text(entry, text, value),
+            None => self.entries.push(new_entry(tag, value)),
+        }
+        Ok(())
+    }
+
+    fn add_needed(&mut self, name: &[u8]) -> Result<(), Refusal> {
+        self.dynamic("a NEEDED")?;
+        no_nul(name, "the NEEDED name")?;
+        let is_needed = |(e, _): &&(Entry, Option<Vec<u8>>)| e.tag == elf::DT_NEEDED;
+        if self
+            .entries
+            .iter()
+            .filter(is_needed)
+            .any(|(_, t)| t.as_deref() == Some(name))
+        {
+            return Ok(());
+        }
+        let first = self
+            .entries
+            .iter()
+            .position(|(e, _)| e.tag == elf::DT_NEEDED)
+            .unwrap_or(0);
+        self.entries.insert(first, new_entry(elf::DT_NEEDED, name));
+        Ok(())
+    }
+
+    fn replace_needed(&mut self, from: &[u8], to: &[u8]) -> Result<(), Refusal> {
+        no_nul(to, "the NEEDED name")?;
+        if from == to {
+            return Ok(());
+        }
+        let mut found = false;
+        for (entry, text) in &mut self.entries {
+            if entry.tag == elf::DT_NEEDED && text.as_deref() == Some(from) {
+                set_text(entry, text, to);
+                found = true;
+            }
+        }
+        if found {
+            self.renamed_needed.push((from.to_vec(), to.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn no_default_lib(&mut self) -> Result<(), Refusal> {
+        self.dynamic("DF_1_NODEFLIB")?;
+        let flag = u64::from(elf::DF_1_NODEFLIB);
+        match self
+            .entries
+            .iter_mut()
+            .rev()
+            .find(|(e, _)| e.tag == elf::DT_FLAGS_1)
+        {
+            Some((entry, _)) => entry.value |= flag,
+            None => self.entries.push((
+                Entry {
+                    tag: elf::DT_FLAGS_1,
+                    value: flag,
+                    string: None,
+                    old_index: None,
+                },
+                None,
+            )),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Target {
+        let entries: Vec<Entry> = self.entries.into_iter().map(|(e, _)| e).collect();
+        let old = self.facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+        let kept = |index: usize| {
+            entries
+                .iter()
+                .any(|e| e.old_index == Some(index) && e.string.is_none())
+        };
+        let mut dropped: Vec<u64> = old
+            .iter()
+            .enumerate()
+            .filter(|(index, d)| names_string(d.tag) && !kept(*index))
+            .map(|(_, d)| d.value)
+            .collect();
+        dropped.sort_unstable();
+        dropped.dedup();
+        Target {
+            interpreter: self.interpreter,
+            entries,
+            renamed_needed: self.renamed_needed,
+            dropped,
+        }
+    }
+}
+
+fn new_entry(tag: i64, text: &[u8]) -> (Entry, Option<Vec<u8>>) {
+    let entry = Entry {
+        tag,
+        value: 0,
+        string: Some(text.to_vec()),
+        old_index: None,
+    };
+    (entry, Some(text.to_vec()))
+}
+
+fn set_text(entry: &mut Entry, text: &mut Option<Vec<u8>>, value: &[u8]) {
+    if text.as_deref() != Some(value) {
+        entry.string = Some(value.to_vec());
+        *text = Some(value.to_vec());
+    }
+}
+
+fn no_nul(bytes: &[u8], what: &'static str) -> Result<(), Refusal> {
+    if bytes.contains(&0) {
+        Err(Refusal::NulInside(what))
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether the value of a dynamic entry of this tag is an offset into the string table.
+pub fn names_string(tag: i64) -> bool {
+    matches!(
+        tag,
+        elf::DT_NEEDED
+            | elf::DT_SONAME
+            | elf::DT_RPATH
+            | elf::DT_RUNPATH
+            | elf::DT_CONFIG
+            | elf::DT_DEPAUDIT
+            | elf::DT_AUDIT
+            | elf::DT_AUXILIARY
+            | elf::DT_FILTER
+    )
+}

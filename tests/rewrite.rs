@@ -1,0 +1,291 @@
+//! The rewriter on files that compilers here make: each result is loaded or run, and so is
+//! each state in between.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed step of a test is a failed test"
+)]
+
+use cuda_fixup::elf::patch::Patched;
+use cuda_fixup::elf::{
+    Edit, ElfFacts, FileReader, ReadAt, RewriteOptions, Rewritten, prepare, rewrite,
+};
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Compilers and flags that lay an executable out differently.
+const KINDS: [(&str, &[&str]); 6] = [
+    ("gcc", &[]),
+    ("gcc", &["-no-pie"]),
+    (
+        "gcc",
+        &["-Wl,-z,noseparate-code", "-Wl,-z,max-page-size=0x200000"],
+    ),
+    ("clang", &["-fuse-ld=lld"]),
+    ("clang", &["-fuse-ld=lld", "-no-pie"]),
+    ("gcc", &["-fuse-ld=mold"]),
+];
+
+struct Case {
+    dir: TempDir,
+    exe: PathBuf,
+}
+
+/// `exe` needs `libone.so`, which lies in `libs/a`; the same library stands in `libs/b` with
+/// another answer, and `libtwo.so` beside it.
+fn case(compiler: &str, flags: &[&str]) -> Case {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    for (sub, lib, answer) in [("a", "one", 1), ("b", "one", 2), ("b", "two", 2)] {
+        let libs = d.join("libs").join(sub);
+        fs::create_dir_all(&libs).unwrap();
+        let source = d.join("lib.c");
+        fs::write(
+            &source,
+            format!("int answer(void) {{ return {answer}; }}\n"),
+        )
+        .unwrap();
+        let name = format!("lib{lib}.so");
+        let out = libs.join(&name);
+        run(Command::new(compiler)
+            .args(flags.iter().filter(|f| **f != "-no-pie"))
+            .args(["-shared", "-fPIC"])
+            .arg(format!("-Wl,-soname,{name}"))
+            .arg("-o")
+            .args([&out, &source]));
+    }
+    let source = d.join("exe.c");
+    fs::write(
+        &source,
+        "#include <stdio.h>\nint answer(void);\nint main(void) { printf(\"%d\\n\", answer()); return 0; }\n",
+    )
+    .unwrap();
+    let exe = d.join("exe");
+    run(Command::new(compiler)
+        .args(flags)
+        .arg("-o")
+        .args([&exe, &source])
+        .arg(d.join("libs/a/libone.so")));
+    Case { exe, dir }
+}
+
+impl Case {
+    fn libs(&self, sub: &str) -> String {
+        self.dir
+            .path()
+            .join("libs")
+            .join(sub)
+            .to_str()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let out = command.output().unwrap();
+    assert!(
+        out.status.success(),
+        "{command:?}: {:?}\n{}",
+        out.status,
+        String::from_utf8_lossy(&out.stderr)
+    );
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn facts(path: &Path) -> (FileReader, ElfFacts) {
+    let reader = FileReader::new(File::open(path).unwrap()).unwrap();
+    let facts = ElfFacts::read(&reader).unwrap();
+    (reader, facts)
+}
+
+fn edit(path: &Path, edits: &[Edit]) -> Rewritten {
+    let (reader, facts) = facts(path);
+    rewrite(
+        &[path.to_owned()],
+        &reader,
+        &facts,
+        edits,
+        &RewriteOptions::default(),
+    )
+    .unwrap()
+}
+
+fn set_runpath(value: &str) -> Edit {
+    Edit::SetRunpath(value.as_bytes().to_vec())
+}
+
+fn answer(exe: &Path) -> String {
+    run(&mut Command::new(exe)).trim().to_owned()
+}
+
+#[test]
+fn a_first_longer_shorter_and_removed_runpath_is_what_the_loader_uses() {
+    for (compiler, flags) in KINDS {
+        let case = case(compiler, flags);
+        let about = format!("{compiler} {flags:?}");
+        edit(&case.exe, &[set_runpath(&case.libs("a"))]);
+        assert_eq!(answer(&case.exe), "1", "{about}");
+        let long = format!("{}:/nonexistent/{}", case.libs("b"), "x".repeat(3000));
+        edit(&case.exe, &[set_runpath(&long)]);
+        assert_eq!(answer(&case.exe), "2", "{about}");
+        edit(&case.exe, &[set_runpath(&case.libs("a"))]);
+        assert_eq!(answer(&case.exe), "1", "{about}");
+        let bytes = fs::read(&case.exe).unwrap();
+        assert!(
+            !find(&bytes, b"/nonexistent/"),
+            "{about}: the old RUNPATH stays in the file"
+        );
+        edit(&case.exe, &[Edit::RemoveRunpath]);
+        assert!(facts(&case.exe).1.runpath_or_rpath().is_none());
+        assert!(!find(&fs::read(&case.exe).unwrap(), b"/libs/a"), "{about}");
+        run(Command::new(&case.exe).env("LD_LIBRARY_PATH", case.libs("b")));
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|w| w == needle)
+}
+
+#[test]
+fn interpreter_needed_and_runpath_change_in_one_plan() {
+    for (compiler, flags) in KINDS {
+        let case = case(compiler, flags);
+        edit(&case.exe, &[set_runpath(&case.libs("a"))]);
+        let interpreter = facts(&case.exe).1.interpreter.unwrap();
+        let long = case
+            .dir
+            .path()
+            .join("a-longer-name-for-the-same-dynamic-loader.so");
+        fs::copy(std::str::from_utf8(&interpreter).unwrap(), &long).unwrap();
+        let done = edit(
+            &case.exe,
+            &[
+                Edit::SetInterpreter(long.to_str().unwrap().as_bytes().to_vec()),
+                Edit::ReplaceNeeded {
+                    from: b"libone.so".to_vec(),
+                    to: b"libtwo.so".to_vec(),
+                },
+                set_runpath(&case.libs("b")),
+            ],
+        );
+        assert!(done.changed && done.strip_safe, "{compiler} {flags:?}");
+        assert_eq!(answer(&case.exe), "2", "{compiler} {flags:?}");
+        run(Command::new("strip").arg(&case.exe));
+        assert_eq!(answer(&case.exe), "2", "{compiler} {flags:?}, stripped");
+    }
+}
+
+#[test]
+fn every_state_in_between_loads_with_the_old_or_the_new_meaning() {
+    for (compiler, flags) in KINDS {
+        let case = case(compiler, flags);
+        edit(&case.exe, &[set_runpath(&case.libs("a"))]);
+        let long = format!("{}:/{}", case.libs("b"), "y".repeat(500));
+        let interpreter = facts(&case.exe).1.interpreter.unwrap();
+        let longer = case
+            .dir
+            .path()
+            .join("a-longer-name-for-the-same-dynamic-loader.so");
+        fs::copy(std::str::from_utf8(&interpreter).unwrap(), &longer).unwrap();
+        let plans: [&[Edit]; 4] = [
+            &[set_runpath(&long)],
+            &[
+                Edit::SetInterpreter(longer.to_str().unwrap().as_bytes().to_vec()),
+                Edit::ReplaceNeeded {
+                    from: b"libone.so".to_vec(),
+                    to: b"libtwo.so".to_vec(),
+                },
+                set_runpath(&long),
+            ],
+            &[set_runpath(&case.libs("b"))],
+            &[
+                Edit::AddNeeded(b"libtwo.so".to_vec()),
+                set_runpath(&case.libs("b")),
+            ],
+        ];
+        for (number, edits) in plans.into_iter().enumerate() {
+            each_prefix(
+                &case,
+                edits,
+                &format!("{compiler} {flags:?}, plan {number}"),
+            );
+        }
+    }
+}
+
+/// Runs the file as it is after 0, 1, 2, … of the writes.
+fn each_prefix(case: &Case, edits: &[Edit], about: &str) {
+    let (reader, facts) = facts(&case.exe);
+    let patch = prepare(&reader, &facts, edits, &RewriteOptions::default())
+        .unwrap()
+        .patch
+        .unwrap();
+    let mut answers = Vec::new();
+    for count in 0..=patch.steps.len() {
+        let state = Patched::new(&reader, &patch.steps[..count]);
+        let bytes = state.read_vec(0, state.len() as usize).unwrap();
+        let path = case.dir.path().join(format!("prefix-{count}"));
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let out = Command::new(&path).output().unwrap();
+        assert!(
+            out.status.success(),
+            "{about}: after {count} of {} writes: {:?}\n{}\n{:?}",
+            patch.steps.len(),
+            out.status,
+            String::from_utf8_lossy(&out.stderr),
+            patch.steps[..count].last()
+        );
+        answers.push(String::from_utf8(out.stdout).unwrap().trim().to_owned());
+    }
+    let switch = answers
+        .iter()
+        .position(|a| a == "2")
+        .expect("never changes");
+    assert!(
+        answers[..switch].iter().all(|a| a == "1"),
+        "{about}: {answers:?}"
+    );
+    assert!(
+        answers[switch..].iter().all(|a| a == "2"),
+        "{about}: {answers:?}"
+    );
+}
+
+#[test]
+fn a_second_time_writes_nothing() {
+    let case = case("gcc", &[]);
+    edit(&case.exe, &[set_runpath("/a:/b")]);
+    let before = fs::metadata(&case.exe).unwrap().modified().unwrap();
+    assert!(!edit(&case.exe, &[set_runpath("/a:/b")]).changed);
+    assert_eq!(fs::metadata(&case.exe).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn a_hundred_rounds_add_one_segment_and_only_strings() {
+    for (compiler, flags) in KINDS {
+        let case = case(compiler, flags);
+        let start = fs::metadata(&case.exe).unwrap().len();
+        let (_, before) = facts(&case.exe);
+        for round in 1..=100 {
+            let runpath = format!("{}:/{}", case.libs("a"), "z".repeat(round * 10));
+            edit(&case.exe, &[set_runpath(&runpath)]);
+            if round % 20 == 0 {
+                assert_eq!(
+                    answer(&case.exe),
+                    "1",
+                    "{compiler} {flags:?}, round {round}"
+                );
+            }
+        }
+        let (_, after) = facts(&case.exe);
+        assert!(
+            after.segments.len() <= before.segments.len() + 1,
+            "{compiler} {flags:?}"
+        );
+        let grown = fs::metadata(&case.exe).unwrap().len() - start;
+        assert!(grown < 2500, "{compiler} {flags:?}: grew by {grown} bytes");
+    }
+}
