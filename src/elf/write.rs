@@ -34,6 +34,9 @@ impl Disk for File {
     }
 }
 
+/// How the names of temporary files begin: whoever finds one left over knows whose it is.
+const TEMPORARY: &str = concat!(".", env!("CARGO_PKG_NAME"), "-");
+
 /// Buffer for `Step::Copy`, in bytes.
 const COPY: usize = 256 * 1024;
 
@@ -197,7 +200,7 @@ fn write_copy(
 ) -> Result<u64, RewriteError> {
     let dir = parent(first);
     let copy = tempfile::Builder::new()
-        .prefix(".cuda-fixup-")
+        .prefix(TEMPORARY)
         .tempfile_in(dir)
         .map_err(failed("make a copy beside it"))?;
     copy_contents(reader.file(), copy.as_file()).map_err(failed("copy it"))?;
@@ -231,7 +234,7 @@ fn parent(path: &Path) -> &Path {
 /// Makes `name` another name of `file`, in place of what it named before.
 fn relink(file: &Path, name: &Path) -> io::Result<()> {
     let dir = tempfile::Builder::new()
-        .prefix(".cuda-fixup-")
+        .prefix(TEMPORARY)
         .tempdir_in(parent(name))?;
     let link = dir.path().join("link");
     fs::hard_link(file, &link)?;
