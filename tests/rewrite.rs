@@ -299,3 +299,86 @@ fn a_hundred_rounds_add_one_segment_and_only_strings() {
         assert!(grown < 2500, "{compiler} {flags:?}: grew by {grown} bytes");
     }
 }
+
+#[test]
+fn a_renamed_symbol_is_found_by_its_new_name_and_no_longer_by_the_old() {
+    for style in ["gnu", "sysv", "both"] {
+        let dir = tempfile::tempdir().unwrap();
+        let d = dir.path();
+        let lib = d.join("libmany.so");
+        let source = d.join("many.c");
+        let functions: String = (0..200)
+            .map(|i| format!("int number_{i}(void) {{ return {i}; }}\n"))
+            .collect();
+        fs::write(
+            &source,
+            format!("{functions}int (*pointer)(void) = number_77;\nint through(void) {{ return pointer() + number_3(); }}\n"),
+        )
+        .unwrap();
+        run(Command::new("gcc")
+            .args(["-shared", "-fPIC", "-o"])
+            .args([&lib, &source])
+            .arg(format!("-Wl,--hash-style={style}")));
+        let names = [("number_77", "a_rather_different_name"), ("number_3", "n3")];
+        let pairs = names.map(|(from, to)| (from.as_bytes().to_vec(), to.as_bytes().to_vec()));
+        edit(&lib, &[Edit::RenameSymbols(pairs.to_vec())]);
+        let source = d.join("load.c");
+        fs::write(
+            &source,
+            r#"#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+    void *lib = dlopen(argv[1], RTLD_NOW);
+    if (!lib) { puts(dlerror()); return 1; }
+    for (int i = 0; i < 200; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "number_%d", i);
+        int (*f)(void) = dlsym(lib, name);
+        if (i == 77 || i == 3) { if (f) return 2; continue; }
+        if (!f || f() != i) return 3;
+    }
+    int (*f)(void) = dlsym(lib, "a_rather_different_name");
+    if (!f || f() != 77) return 4;
+    f = dlsym(lib, "n3");
+    if (!f || f() != 3) return 5;
+    f = dlsym(lib, "through");
+    return f && f() == 80 ? 0 : 6;
+}
+"#,
+        )
+        .unwrap();
+        let exe = d.join("load");
+        run(Command::new("gcc").arg("-o").args([&exe, &source]));
+        run(Command::new(&exe).arg(&lib));
+    }
+}
+
+#[test]
+fn the_stack_flag_and_the_os_abi_change_in_place() {
+    for (compiler, flags) in KINDS {
+        let case = case(compiler, flags);
+        let before = fs::metadata(&case.exe).unwrap().len();
+        edit(&case.exe, &[set_runpath(&case.libs("a"))]);
+        let stack = |path: &Path| {
+            let segments = facts(path).1.segments;
+            segments
+                .iter()
+                .find(|s| s.p_type == 0x6474_e551)
+                .map(|s| s.flags & 1)
+        };
+        edit(
+            &case.exe,
+            &[Edit::SetExecutableStack(true), Edit::SetOsAbi(3)],
+        );
+        assert_eq!(
+            (stack(&case.exe), facts(&case.exe).1.header.os_abi),
+            (Some(1), 3)
+        );
+        assert_eq!(answer(&case.exe), "1");
+        edit(&case.exe, &[Edit::SetExecutableStack(false)]);
+        assert_eq!(stack(&case.exe), Some(0));
+        assert_eq!(answer(&case.exe), "1");
+        assert!(fs::metadata(&case.exe).unwrap().len() < before + 2000);
+    }
+}

@@ -26,4 +26,14 @@ pub enum Edit {
     },
     /// DF_1_NODEFLIB in DT_FLAGS_1 (`patchelf --no-default-lib`).
     NoDefaultLib,
+    /// A DT_DEBUG entry, unless there is one, for debuggers (`patchelf --add-debug-tag`).
+    AddDebugTag,
+    /// `EI_OSABI`.
+    SetOsAbi(u8),
+    /// PF_X of PT_GNU_STACK; the header is added where there is none.
+    SetExecutableStack(bool),
+    /// Symbols of that name lose their version (`patchelf --clear-symbol-version`).
+    ClearSymbolVersion(Vec<u8>),
+    /// Dynamic symbols get other names: (from, to).
+    RenameSymbols(Vec<(Vec<u8>, Vec<u8>)>),
 }

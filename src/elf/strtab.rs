@@ -14,14 +14,23 @@ use std::ops::Range;
 /// Longest unbroken text around a dropped string that is looked at.
 const MAX_TEXT: u64 = 1 << 20;
 
+/// What still names strings, besides symbols and versions as they stand in the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// Strings that dynamic entries keep.
+    pub entries: &'a [u64],
+    /// `vn_file` fields that get another name: offsets in `.gnu.version_r`.
+    pub renamed_files: &'a [u64],
+    /// `st_name` of symbols that get another name, sorted.
+    pub renamed_symbols: &'a [u64],
+}
+
 /// Parts of the table that no name uses after the edits, in order, each without the NUL that
-/// other strings may end in. Offsets are relative to the table. `still_used` are strings that
-/// dynamic entries keep; `moved` are `vn_file` fields that get another name.
+/// other strings may end in. Offsets are relative to the table.
 pub fn free_parts<R: ReadAt + ?Sized>(
     tables: &Tables<'_, R>,
     dropped: &[u64],
-    still_used: &[u64],
-    moved: &[u64],
+    kept: &Kept<'_>,
 ) -> io::Result<Vec<Range<u64>>> {
     let mut texts = Vec::new();
     for &at in dropped {
@@ -34,7 +43,7 @@ pub fn free_parts<R: ReadAt + ?Sized>(
     if texts.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(used) = used_inside(tables, &texts, still_used, moved)? else {
+    let Some(used) = used_inside(tables, &texts, kept)? else {
         // Nothing says how many symbols there are: every byte may be a part of a name.
         return Ok(Vec::new());
     };
@@ -91,8 +100,7 @@ fn text_around<R: ReadAt + ?Sized>(
 fn used_inside<R: ReadAt + ?Sized>(
     tables: &Tables<'_, R>,
     texts: &[(u64, u64, u64)],
-    still_used: &[u64],
-    moved: &[u64],
+    kept: &Kept<'_>,
 ) -> io::Result<Option<Vec<u64>>> {
     let mut used = Vec::new();
     let mut note = |offset: u64| {
@@ -104,18 +112,26 @@ fn used_inside<R: ReadAt + ?Sized>(
             used.push(offset);
         }
     };
-    still_used.iter().copied().for_each(&mut note);
+    kept.entries.iter().copied().for_each(&mut note);
     for tag in [elf::DT_VERNEED, elf::DT_VERDEF] {
         let Some(names) = tables.version_names(tag)? else {
             return Ok(None);
         };
         names.versions.iter().copied().for_each(&mut note);
         if tag == elf::DT_VERNEED {
-            let stay = names.files.iter().filter(|f| !moved.contains(&f.0));
+            let stay = names
+                .files
+                .iter()
+                .filter(|f| !kept.renamed_files.contains(&f.0));
             stay.map(|f| f.1).for_each(&mut note);
         }
     }
-    if !tables.each_symbol_name(&mut note)? {
+    let symbol = |offset: u64| {
+        if kept.renamed_symbols.binary_search(&offset).is_err() {
+            note(offset);
+        }
+    };
+    if !tables.each_symbol_name(symbol)? {
         return Ok(None);
     }
     used.sort_unstable();

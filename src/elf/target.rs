@@ -3,33 +3,9 @@
 
 use super::edit::Edit;
 use super::facts::ElfFacts;
+use super::refusal::Refusal;
 use super::{Dyn, Kind};
 use object::elf;
-
-/// Why an edit can't be made to a file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The edit needs a dynamic section.
-    #[error("{0} needs a dynamic section, and this {1} has none")]
-    NotDynamic(&'static str, &'static str),
-    /// The edit needs PT_INTERP.
-    #[error("has no interpreter (PT_INTERP) that could be set: it is a {0}")]
-    NoInterpreter(&'static str),
-    /// glibc's start-up code of a static PIE walks its own dynamic section and crashes.
-    #[error(
-        "is a static PIE: its start-up code crashes on any RUNPATH, and no loader would read it"
-    )]
-    StaticPie,
-    /// A string with a NUL would end early.
-    #[error("{0} holds a NUL byte")]
-    NulInside(&'static str),
-    /// Not an executable or shared library.
-    #[error("is a {0}: only executables and shared libraries are rewritten")]
-    Kind(&'static str),
-    /// The file's own structure gives no way that is safe.
-    #[error("can't be rewritten safely: {0}")]
-    Layout(String),
-}
 
 /// A dynamic entry as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +31,14 @@ pub struct Target {
     pub renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
     /// Offsets into the string table of strings that dynamic entries no longer name.
     pub dropped: Vec<u64>,
+    /// `EI_OSABI`, where it changes.
+    pub os_abi: Option<u8>,
+    /// Whether the stack shall be executable, where that changes.
+    pub executable_stack: Option<bool>,
+    /// Dynamic symbols that lose their version.
+    pub unversioned: Vec<Vec<u8>>,
+    /// Dynamic symbols that get other names: (from, to).
+    pub renamed_symbols: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Target {
@@ -73,6 +57,16 @@ impl Target {
         Ok(builder.finish())
     }
 
+    /// Whether all is as asked for already. Symbols are not looked at.
+    pub fn is_reached(&self, facts: &ElfFacts) -> bool {
+        self.interpreter.is_none()
+            && self.os_abi.is_none()
+            && self.executable_stack.is_none()
+            && self.unversioned.is_empty()
+            && self.renamed_symbols.is_empty()
+            && !self.changes_dynamic(facts)
+    }
+
     /// Whether the dynamic section is to change at all.
     pub fn changes_dynamic(&self, facts: &ElfFacts) -> bool {
         let old = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
@@ -89,6 +83,10 @@ struct Builder<'a> {
     /// Each entry with the text it names now, where it names a string.
     entries: Vec<(Entry, Option<Vec<u8>>)>,
     renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
+    os_abi: Option<u8>,
+    executable_stack: Option<bool>,
+    unversioned: Vec<Vec<u8>>,
+    renamed_symbols: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The text of each entry that `facts` read one for.
@@ -134,6 +132,10 @@ impl<'a> Builder<'a> {
             interpreter: None,
             entries: entries.collect(),
             renamed_needed: Vec::new(),
+            os_abi: None,
+            executable_stack: None,
+            unversioned: Vec::new(),
+            renamed_symbols: Vec::new(),
         }
     }
 
@@ -162,6 +164,34 @@ impl<'a> Builder<'a> {
             }
             Edit::ReplaceNeeded { from, to } => self.replace_needed(from, to),
             Edit::NoDefaultLib => self.no_default_lib(),
+            Edit::AddDebugTag => self.add_debug_tag(),
+            Edit::SetOsAbi(abi) => {
+                self.os_abi = (*abi != self.facts.header.os_abi).then_some(*abi);
+                Ok(())
+            }
+            Edit::SetExecutableStack(wanted) => {
+                let stack = self
+                    .facts
+                    .segments
+                    .iter()
+                    .find(|s| s.p_type == elf::PT_GNU_STACK);
+                let now = stack.map(|s| s.flags & elf::PF_X != 0);
+                self.executable_stack = (now != Some(*wanted)).then_some(*wanted);
+                Ok(())
+            }
+            Edit::ClearSymbolVersion(name) => {
+                self.dynamic("a symbol version")?;
+                self.unversioned.push(name.clone());
+                Ok(())
+            }
+            Edit::RenameSymbols(names) => {
+                self.dynamic("a dynamic symbol")?;
+                for (from, to) in names.iter().filter(|(from, to)| from != to) {
+                    no_nul(to, "the symbol's name")?;
+                    self.renamed_symbols.push((from.clone(), to.clone()));
+                }
+                Ok(())
+            }
         }
     }
 
@@ -274,6 +304,20 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    fn add_debug_tag(&mut self) -> Result<(), Refusal> {
+        self.dynamic("DT_DEBUG")?;
+        if !self.entries.iter().any(|(e, _)| e.tag == elf::DT_DEBUG) {
+            let entry = Entry {
+                tag: elf::DT_DEBUG,
+                value: 0,
+                string: None,
+                old_index: None,
+            };
+            self.entries.push((entry, None));
+        }
+        Ok(())
+    }
+
     fn finish(self) -> Target {
         let entries: Vec<Entry> = self.entries.into_iter().map(|(e, _)| e).collect();
         let old = self.facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
@@ -295,6 +339,10 @@ impl<'a> Builder<'a> {
             entries,
             renamed_needed: self.renamed_needed,
             dropped,
+            os_abi: self.os_abi,
+            executable_stack: self.executable_stack,
+            unversioned: self.unversioned,
+            renamed_symbols: self.renamed_symbols,
         }
     }
 }

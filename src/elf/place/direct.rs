@@ -61,32 +61,38 @@ fn difference<R: ReadAt + ?Sized>(
 
 /// One write for the whole change, `None` where there is no such write.
 pub fn place<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Option<Patch>, PlaceError> {
-    if job.target.interpreter.is_some() || !job.version_files.is_empty() {
+    if job.target.interpreter.is_some() {
         return Ok(None);
     }
-    let Some(dynamic) = &job.facts().dynamic else {
-        return Ok(None);
-    };
     let state = home_state(job);
-    let entries = difference(job, dynamic.offset, &state.dynamic_bytes(job))?;
-    let texts = free_contents(job);
-    let mut strings = Vec::new();
-    for (at, bytes) in &texts {
-        strings.extend(difference(job, dynamic.strtab + at, bytes)?);
+    // What the loader reads: each of these changes the file's meaning.
+    let mut meaning = Vec::new();
+    meaning.extend(difference(job, 0, &state.header_bytes(job)?)?);
+    meaning.extend(difference(job, state.phdrs.offset, &state.phdr_bytes(job))?);
+    for table in &job.changed_tables {
+        let bytes = state.extent_bytes(job, &table.extent)?;
+        meaning.extend(difference(job, table.extent.offset, &bytes)?);
     }
-    let uses_strings = !job.strings.is_empty();
+    let mut strings = Vec::new();
+    if let Some(dynamic) = &job.facts().dynamic {
+        meaning.extend(difference(job, dynamic.offset, &state.dynamic_bytes(job))?);
+        for (at, bytes) in &free_contents(job) {
+            strings.extend(difference(job, dynamic.strtab + at, bytes)?);
+        }
+    }
     let mut patch = Patch {
         steps: Vec::new(),
         strip_safe: true,
     };
-    match (entries, strings.as_slice()) {
+    match (meaning.as_slice(), strings.as_slice()) {
+        ([], []) => {}
         // One entry names the new string at the old place: only the string is written.
-        (None, [(offset, bytes)]) if in_one_page(*offset, bytes) => {
+        ([], [(offset, bytes)]) if in_one_page(*offset, bytes) => {
             patch.write(*offset, bytes.clone());
         }
-        // Entries go or move up; what they named is cleared when nothing names it any more.
-        (Some((offset, bytes)), _) if !uses_strings && in_one_page(offset, &bytes) => {
-            patch.write(offset, bytes);
+        // What was named is cleared when nothing names it any more.
+        ([(offset, bytes)], _) if job.strings.is_empty() && in_one_page(*offset, bytes) => {
+            patch.write(*offset, bytes.clone());
             for (offset, bytes) in strings {
                 patch.write(offset, bytes);
             }

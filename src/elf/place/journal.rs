@@ -20,7 +20,7 @@ pub fn place<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     plan: Option<&Plan>,
 ) -> Result<Patch, PlaceError> {
-    let fin = final_state(job, plan)?;
+    let fin = final_state(job, plan);
     let mut journal = Journal::new(job, plan)?;
     let temp = journal.lay_out(&fin)?;
     let mut patch = Patch {
@@ -45,10 +45,7 @@ fn fresh(plan: Option<&Plan>) -> Option<&Plan> {
 }
 
 /// The state that the file shall end in.
-fn final_state<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    plan: Option<&Plan>,
-) -> Result<State, PlaceError> {
+fn final_state<R: ReadAt + ?Sized>(job: &Job<'_, R>, plan: Option<&Plan>) -> State {
     let mut state = home_state(job);
     if let Some(plan) = plan {
         state.strtab = Some(plan.strtab);
@@ -69,48 +66,24 @@ fn final_state<R: ReadAt + ?Sized>(
         };
         state.moves.push(Move { extent, to });
     }
-    if let Some(extent) = changed_version_table(job)?.filter(|e| !has(&state.moves, e)) {
-        let to = Spot {
-            offset: extent.offset,
-            vaddr: extent.vaddr,
-            len: extent.len,
-        };
-        state.moves.push(Move { extent, to });
+    for table in &job.changed_tables {
+        let extent = table.extent;
+        if !has(&state.moves, &extent) {
+            let to = Spot {
+                offset: extent.offset,
+                vaddr: extent.vaddr,
+                len: extent.len,
+            };
+            state.moves.push(Move { extent, to });
+        }
     }
-    Ok(state)
+    state
 }
 
 fn has(moves: &[Move], extent: &Extent) -> bool {
     moves
         .iter()
         .any(|m| m.extent.holds_vaddr(extent.vaddr, extent.len))
-}
-
-/// `.gnu.version_r`, if a library in it gets another name.
-fn changed_version_table<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-) -> Result<Option<Extent>, PlaceError> {
-    if job.version_files.is_empty() {
-        return Ok(None);
-    }
-    let vaddr = job
-        .facts()
-        .dynamic
-        .as_ref()
-        .and_then(|d| d.value(elf::DT_VERNEED));
-    let len = job.tables.size_of(elf::DT_VERNEED)?;
-    let (Some(vaddr), Some(len)) = (vaddr, len) else {
-        return Ok(None);
-    };
-    match job.facts().offset_of(vaddr, len) {
-        Some(offset) => Ok(Some(Extent {
-            offset,
-            vaddr,
-            len,
-            align: 8,
-        })),
-        None => layout("its table of needed symbol versions lies in no PT_LOAD"),
-    }
 }
 
 /// The space behind the end of the file.

@@ -10,19 +10,23 @@ mod journal;
 mod sections;
 mod segment;
 mod state;
+mod strings;
+mod symbols;
 
-use super::codec::Section;
-use super::dynamic::Dynamic;
+use super::codec::{Section, Segment};
 use super::extents::Extent;
 use super::facts::{ElfFacts, ReadError, read_sections};
 use super::patch::Patch;
 use super::read_at::ReadAt;
-use super::strtab::{Room, free_parts};
+use super::refusal::Refusal;
 use super::tables::Tables;
-use super::target::{Refusal, Target, names_string};
+use super::target::Target;
 use object::elf;
 use std::io;
 use std::ops::Range;
+
+/// Longest table whose contents are edited, in bytes.
+const MAX_TABLE: u64 = 1 << 28;
 
 /// Why no patch could be made.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +57,7 @@ pub fn place<R: ReadAt + ?Sized>(
     target: &Target,
     page_size: Option<u64>,
 ) -> Result<Option<Patch>, PlaceError> {
-    if target.interpreter.is_none() && !target.changes_dynamic(facts) {
+    if target.is_reached(facts) {
         return Ok(None);
     }
     // A table of section headers that can't be read can't be kept up to date: as if stripped.
@@ -73,7 +77,7 @@ pub fn place<R: ReadAt + ?Sized>(
     if !job.needs_segment()
         && let Some(patch) = direct::place(&job)?
     {
-        return Ok(Some(patch));
+        return Ok((!patch.steps.is_empty()).then_some(patch));
     }
     let segment = if job.needs_segment() {
         Some(segment::plan(&job)?)
@@ -92,13 +96,15 @@ struct NewString {
     text: Vec<u8>,
 }
 
-/// A `vn_file` of `.gnu.version_r` that names another string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct NewVersionFile {
-    /// Offset of the field in the table.
-    field: u64,
-    /// Which of the new strings.
-    string: usize,
+/// A table that keeps its length and gets other contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct NewTable {
+    /// Where it stands now.
+    extent: Extent,
+    /// Its contents afterwards.
+    bytes: Vec<u8>,
+    /// Fields of 32 bits that name one of the new strings: (offset in the table, string).
+    strings: Vec<(usize, usize)>,
 }
 
 /// One file's edits, with all strings given their places in the table.
@@ -113,7 +119,7 @@ struct Job<'a, R: ?Sized> {
     strings: Vec<NewString>,
     /// For each target entry, which of `strings` it names.
     entry_strings: Vec<Option<usize>>,
-    version_files: Vec<NewVersionFile>,
+    changed_tables: Vec<NewTable>,
 }
 
 impl<'a, R: ReadAt + ?Sized> Job<'a, R> {
@@ -131,7 +137,7 @@ impl<'a, R: ReadAt + ?Sized> Job<'a, R> {
             strsz: 0,
             strings: Vec::new(),
             entry_strings: vec![None; target.entries.len()],
-            version_files: Vec::new(),
+            changed_tables: Vec::new(),
         };
         if let Some(dynamic) = &facts.dynamic {
             job.place_strings(dynamic)?;
@@ -145,95 +151,6 @@ impl<'a, R: ReadAt + ?Sized> Job<'a, R> {
 
     fn sections(&self) -> &'a [Section] {
         self.tables.sections
-    }
-
-    fn place_strings(&mut self, dynamic: &Dynamic) -> Result<(), PlaceError> {
-        if dynamic.value(elf::DT_STRTAB).is_none()
-            && self.target.entries.iter().any(|e| e.string.is_some())
-        {
-            return layout("the dynamic section has no DT_STRTAB");
-        }
-        let renamed = self.renamed_version_files(dynamic)?;
-        let mut dropped = self.target.dropped.clone();
-        dropped.extend(renamed.iter().map(|r| r.1));
-        dropped.sort_unstable();
-        dropped.dedup();
-        let still_used: Vec<u64> = self
-            .target
-            .entries
-            .iter()
-            .filter(|e| e.string.is_none() && names_string(e.tag))
-            .map(|e| e.value)
-            .collect();
-        let moved: Vec<u64> = renamed.iter().map(|r| r.0).collect();
-        self.free = free_parts(&self.tables, &dropped, &still_used, &moved)?;
-        let mut room = Room::new(self.free.clone(), dynamic.strsz);
-        for (index, entry) in self.target.entries.iter().enumerate() {
-            let Some(text) = &entry.string else { continue };
-            let string = match self.strings.iter().position(|s| &s.text == text) {
-                Some(there) => there,
-                None if text.is_empty() && self.starts_with_nul(dynamic)? => {
-                    self.strings.push(NewString {
-                        at: 0,
-                        text: Vec::new(),
-                    });
-                    self.strings.len() - 1
-                }
-                None => {
-                    let prefer = entry.old_index.map(|i| dynamic.entries[i].value);
-                    let at = room.take(text.len() as u64, prefer);
-                    self.strings.push(NewString {
-                        at,
-                        text: text.clone(),
-                    });
-                    self.strings.len() - 1
-                }
-            };
-            self.entry_strings[index] = Some(string);
-        }
-        for (field, _, to) in renamed {
-            if let Some(string) = self.strings.iter().position(|s| s.text == to) {
-                self.version_files.push(NewVersionFile { field, string });
-            }
-        }
-        self.strsz = room.size;
-        Ok(())
-    }
-
-    /// Whether the table's first string is the empty one, as the gABI has it.
-    fn starts_with_nul(&self, dynamic: &Dynamic) -> io::Result<bool> {
-        Ok(dynamic.strsz > 0 && self.tables.file.read_vec(dynamic.strtab, 1)? == [0])
-    }
-
-    /// `vn_file` fields of libraries that get another name: (field, old string, new name).
-    fn renamed_version_files(
-        &self,
-        dynamic: &Dynamic,
-    ) -> Result<Vec<(u64, u64, Vec<u8>)>, PlaceError> {
-        if self.target.renamed_needed.is_empty() {
-            return Ok(Vec::new());
-        }
-        let Some(names) = self.tables.version_names(elf::DT_VERNEED)? else {
-            return layout("its table of needed symbol versions makes no sense");
-        };
-        let mut renamed = Vec::new();
-        for (field, at) in names.files {
-            for (from, to) in &self.target.renamed_needed {
-                let end = at + from.len() as u64 + 1;
-                if end > dynamic.strsz {
-                    continue;
-                }
-                let text = self
-                    .tables
-                    .file
-                    .read_vec(dynamic.strtab + at, from.len() + 1)?;
-                if text.split_last() == Some((&0, from.as_slice())) {
-                    renamed.push((field, at, to.clone()));
-                    break;
-                }
-            }
-        }
-        Ok(renamed)
     }
 
     /// Whether the string table outgrows its place.
@@ -267,7 +184,34 @@ impl<'a, R: ReadAt + ?Sized> Job<'a, R> {
 
     /// Whether something outgrows its place, so that there must be a segment of ours.
     fn needs_segment(&self) -> bool {
-        self.strings_grow() || self.dynamic_grows() || self.interpreter_grows()
+        self.strings_grow()
+            || self.dynamic_grows()
+            || self.interpreter_grows()
+            || self.new_stack_header().is_some()
+    }
+
+    /// A PT_GNU_STACK, where one must be added.
+    fn new_stack_header(&self) -> Option<Segment> {
+        let executable = self.target.executable_stack?;
+        if self
+            .facts()
+            .segments
+            .iter()
+            .any(|s| s.p_type == elf::PT_GNU_STACK)
+        {
+            return None;
+        }
+        let flags = elf::PF_R | elf::PF_W | if executable { elf::PF_X } else { 0 };
+        Some(Segment {
+            p_type: elf::PT_GNU_STACK,
+            flags,
+            offset: 0,
+            vaddr: 0,
+            paddr: 0,
+            filesz: 0,
+            memsz: 0,
+            align: 16,
+        })
     }
 
     /// Contents of the string table's free parts afterwards: nothing that was dropped stays.

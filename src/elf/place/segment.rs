@@ -120,10 +120,21 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         None => Vec::new(),
     };
     let mut phdrs_move = table_in_own;
-    let reuses_null = facts.segments.iter().any(|s| s.p_type == elf::PT_NULL);
-    if own.is_none() && !reuses_null {
-        match in_the_way(job, &extents, old_table)? {
-            Some(blocking) => moving.extend(blocking),
+    let unused = facts
+        .segments
+        .iter()
+        .filter(|s| s.p_type == elf::PT_NULL)
+        .count();
+    let new_headers = usize::from(own.is_none()) + usize::from(job.new_stack_header().is_some());
+    let added = new_headers.saturating_sub(unused);
+    if added > 0 && !table_in_own {
+        match in_the_way(job, &extents, old_table, added)? {
+            Some(blocking) => moving.extend(
+                blocking
+                    .iter()
+                    .filter(|e| !moving.contains(e))
+                    .collect::<Vec<_>>(),
+            ),
             None => phdrs_move = true,
         }
     }
@@ -160,7 +171,7 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
     let dynamic_len = (entries * facts.format().dyn_size()) as u64;
     let dynamic =
         (dynamic_in_own || job.dynamic_grows()).then(|| cursor.take(dynamic_len, word, 0));
-    let count = facts.segments.len() + usize::from(own.is_none() && !reuses_null);
+    let count = facts.segments.len() + added;
     let table_len = (count * facts.format().segment_size()) as u64;
     let phdrs = phdrs_move.then(|| cursor.take(table_len, word, 0));
     let end = cursor.at;
@@ -304,16 +315,17 @@ fn zero_but<R: ReadAt + ?Sized>(
     Ok(true)
 }
 
-/// What must move so that the program header table can grow by one entry where it is. `None`
+/// What must move so that the program header table can grow by so many entries where it is. `None`
 /// where something in its way must not move.
 fn in_the_way<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     extents: &[Extent],
     table: Spot,
+    added: usize,
 ) -> Result<Option<Vec<Extent>>, PlaceError> {
     let facts = job.facts();
     let start = table.offset + table.len;
-    let end = start + facts.format().segment_size() as u64;
+    let end = start + (added * facts.format().segment_size()) as u64;
     if end > facts.size {
         return Ok(None);
     }

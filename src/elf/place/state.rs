@@ -6,6 +6,9 @@ use super::super::read_at::ReadAt;
 use super::{Job, PlaceError};
 use object::elf;
 
+/// Tables that stay where they are but may get other contents, by way of the journal.
+const EDITED_TAGS: [i64; 3] = [elf::DT_RELA, elf::DT_REL, elf::DT_JMPREL];
+
 /// A place in the file and in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spot {
@@ -86,7 +89,9 @@ impl State {
                     let is = spot.vaddr.wrapping_add(index as u64 * entry_size);
                     entry.value.wrapping_add(was).wrapping_sub(is)
                 }
-                (None, tag) if MOVABLE_TAGS.contains(&tag) => self.address(entry.value),
+                (None, tag) if MOVABLE_TAGS.contains(&tag) || EDITED_TAGS.contains(&tag) => {
+                    self.address(entry.value)
+                }
                 (None, _) => entry.value,
             };
             super::super::Dyn {
@@ -109,6 +114,12 @@ impl State {
                         put(segment, spot);
                     }
                 }
+                elf::PT_GNU_STACK => {
+                    if let Some(executable) = job.target.executable_stack {
+                        segment.flags &= !elf::PF_X;
+                        segment.flags |= if executable { elf::PF_X } else { 0 };
+                    }
+                }
                 _ if moves_with_contents(segment) => {
                     let moved = self
                         .moves
@@ -125,6 +136,10 @@ impl State {
                 }
                 _ => {}
             }
+        }
+        if let Some(stack) = job.new_stack_header() {
+            take_null(&mut segments);
+            segments.push(stack);
         }
         match &self.load {
             Load::Unchanged => {}
@@ -164,6 +179,7 @@ impl State {
             return super::layout(format!("{count} program headers do not fit into e_phnum"));
         };
         let header = FileHeader {
+            os_abi: job.target.os_abi.unwrap_or(old.os_abi),
             phoff: self.phdrs.offset,
             phnum,
             ..old.clone()
@@ -189,21 +205,20 @@ impl State {
             .tables
             .file
             .read_vec(extent.offset, extent.len as usize)?;
-        let verneed = job
-            .facts()
-            .dynamic
-            .as_ref()
-            .and_then(|d| d.value(elf::DT_VERNEED));
-        if let Some(vaddr) = verneed.filter(|&v| extent.holds_vaddr(v, 1)) {
-            for file in &job.version_files {
-                let at = (vaddr - extent.vaddr + file.field) as usize;
-                let Ok(value) = u32::try_from(self.string_values[file.string]) else {
+        for table in &job.changed_tables {
+            if !extent.holds_vaddr(table.extent.vaddr, table.extent.len) {
+                continue;
+            }
+            let start = (table.extent.vaddr - extent.vaddr) as usize;
+            bytes[start..start + table.bytes.len()].copy_from_slice(&table.bytes);
+            for &(field, string) in &table.strings {
+                let Ok(value) = u32::try_from(self.string_values[string]) else {
                     return super::layout(
-                        "a string would be too far from the string table for vn_file",
+                        "a string would be too far from the string table for a field of 32 bits",
                     );
                 };
-                let Some(field) = bytes.get_mut(at..at + 4) else {
-                    return super::layout("vn_file stands outside its table");
+                let Some(field) = bytes.get_mut(start + field..start + field + 4) else {
+                    return super::layout("a table is shorter than what it holds");
                 };
                 field.copy_from_slice(&job.facts().format().number(value.into(), 4));
             }
@@ -222,12 +237,16 @@ fn put(segment: &mut Segment, spot: Spot) {
     segment.memsz = spot.len;
 }
 
-/// Behind the last PT_LOAD: they stand in ascending order of addresses (gABI). A PT_NULL makes
-/// room.
-fn insert(segments: &mut Vec<Segment>, load: Segment) {
+/// A PT_NULL makes room for another header.
+fn take_null(segments: &mut Vec<Segment>) {
     if let Some(unused) = segments.iter().rposition(|s| s.p_type == elf::PT_NULL) {
         segments.remove(unused);
     }
+}
+
+/// Behind the last PT_LOAD: they stand in ascending order of addresses (gABI).
+fn insert(segments: &mut Vec<Segment>, load: Segment) {
+    take_null(segments);
     let last = segments.iter().rposition(|s| s.p_type == elf::PT_LOAD);
     segments.insert(last.map_or(segments.len(), |i| i + 1), load);
 }
