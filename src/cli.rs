@@ -22,6 +22,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Applet {
     Capabilities(applets::capabilities::Args),
+    ElfFiles(applets::elf_files::Args),
     InstallLinks(applets::install_links::Args),
     Completions(applets::completions::Args),
     Man(applets::man::Args),
@@ -31,6 +32,7 @@ impl Applet {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Applet::Capabilities(args) => applets::capabilities::run(args),
+            Applet::ElfFiles(args) => applets::elf_files::run(args),
             Applet::InstallLinks(args) => applets::install_links::run(args),
             Applet::Completions(args) => applets::completions::run(args),
             Applet::Man(args) => applets::man::run(args),

@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod completions;
+pub mod elf_files;
 pub mod install_links;
 pub mod man;
 

@@ -1,0 +1,60 @@
+//! Lists dynamic ELF files, for scripts that do something to each of them.
+
+use super::Outcome;
+use crate::elf::{FileReader, ReadError};
+use crate::report::shown;
+use crate::scan::{self, Pass, Walked};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// List the dynamic ELF files in trees
+///
+/// Prints programs and libraries that a loader reads, by every name they have, sorted. Whatever
+/// else PATH is or holds is passed over: object files, static programs, separate debug files,
+/// malformed files, symbolic links.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Trees and files
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// End each name with a NUL byte in place of a newline
+    #[arg(short = '0', long)]
+    null: bool,
+}
+
+/// Prints the list.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    let tree = scan::walk(&args.paths, true, |_| false);
+    let visit = scan::visit(tree, is_dynamic);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let end = if args.null { b"\0" } else { b"\n" };
+    for file in visit.files.iter().filter(|file| file.value) {
+        for name in &file.names {
+            out.write_all(name.as_os_str().as_bytes())?;
+            out.write_all(end)?;
+        }
+    }
+    out.flush()?;
+    let mut errors = io::stderr().lock();
+    for problem in &visit.problems {
+        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+    }
+    Ok(if visit.problems.is_empty() {
+        Outcome::Fine
+    } else {
+        Outcome::Errors
+    })
+}
+
+/// A file that was named and is something else is no problem here: who asks wants to know.
+fn is_dynamic(_: &Walked, file: &FileReader) -> Result<bool, Pass> {
+    match scan::dynamic_facts(file) {
+        Ok(_) => Ok(true),
+        Err(Pass::Skip(_)) => Ok(false),
+        Err(problem) => match crate::elf::ElfFacts::read(file) {
+            Err(ReadError::Malformed(_)) => Ok(false),
+            _ => Err(problem),
+        },
+    }
+}
