@@ -1,0 +1,15 @@
+# shellcheck shell=bash
+# autoAddCudaCompatRunpath: Jetson's cuda_compat goes before everything else in RUNPATHs, before
+# the driver link too. Where there is no cuda_compat, nothing is done.
+# shellcheck source=lib.sh
+source "@lib@"
+
+# addCudaCompatRunpath FILE: by hand, at once.
+addCudaCompatRunpath() { cudaFixupCall addCudaCompatRunpathPart -- "$@"; }
+
+cudaFixupCompat="@compat@"
+addCudaCompatRunpathPart() { cudaFixupArgs+=("--compat-runpath=$cudaFixupCompat"); }
+
+if [[ -n $cudaFixupCompat ]]; then
+    cudaFixupRegister addCudaCompatRunpathPart dontUseAutoAddCudaCompatRunpath
+fi

@@ -1,0 +1,50 @@
+# Checks of what has been built: `cuda-fixup lint` over packages. There is one small derivation
+# for each package, so that auditing a whole package set spreads over Nix's own remote builders.
+{
+  lib,
+  runCommand,
+  cuda-fixup,
+}:
+rec {
+  # What lint finds in all outputs of a package: `lint.jsonl`, one JSON object a line, and
+  # `status`, which is 1 where there are errors. Errors do not fail this derivation: who joins
+  # several shall see all of them.
+  lintOutputs = lintOutputsWith { };
+
+  # The same with flags of `cuda-fixup lint`, say [ "--deny" "CODE" ].
+  lintOutputsWith =
+    {
+      flags ? [ ],
+    }:
+    drv:
+    runCommand "lint-${lib.getName drv}"
+      { paths = map (output: "${lib.getOutput output drv}") (drv.outputs or [ "out" ]); }
+      ''
+        mkdir "$out"
+        status=0
+        ${cuda-fixup}/bin/cuda-fixup lint --json ${lib.escapeShellArgs flags} -- $paths \
+            >"$out/lint.jsonl" || status=$?
+        if (( status > 1 )); then exit "$status"; fi
+        echo "$status" >"$out/status"
+      '';
+
+  # The findings in all these packages, in the order of the list, in one file: `$out`. It fails
+  # where there are errors, unless `keepGoing`.
+  lintClosure =
+    {
+      drvs,
+      flags ? [ ],
+      keepGoing ? false,
+    }:
+    runCommand "lint-closure" { findings = map (lintOutputsWith { inherit flags; }) drvs; } ''
+      status=0
+      for each in $findings; do
+          cat "$each/lint.jsonl"
+          if [[ $(<"$each/status") != 0 ]]; then status=1; fi
+      done >"$out"
+      if (( status )) && [[ -z "${lib.optionalString keepGoing "1"}" ]]; then
+          cat "$out" >&2
+          exit 1
+      fi
+    '';
+}

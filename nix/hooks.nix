@@ -1,0 +1,74 @@
+# The setup hooks: the scripts of ../hooks with the paths that they call put in.
+{
+  lib,
+  makeSetupHook,
+  writeText,
+  bintools,
+  callPackage,
+  cuda-fixup,
+  # The driver's link, without its `/lib`. Null stands for what each file's machine has:
+  # /run/opengl-driver, and for i686 /run/opengl-driver-32.
+  driverLink ? null,
+  # The package cuda_compat, which only Jetson has.
+  cuda_compat ? null,
+}:
+let
+  # A script with each @name@ replaced.
+  script =
+    file: substitutions:
+    writeText "cuda-fixup-${baseNameOf file}" (
+      builtins.replaceStrings (map (name: "@${name}@") (lib.attrNames substitutions))
+        (lib.attrValues substitutions)
+        (lib.readFile file)
+    );
+  library = script ../hooks/lib.sh {
+    cudaFixup = "${cuda-fixup}/bin/cuda-fixup";
+    driverLink = if driverLink == null then "" else "${driverLink}/lib";
+  };
+  withLibrary = file: substitutions: script file ({ lib = "${library}"; } // substitutions);
+
+  autoPatchelf = withLibrary ../hooks/auto-patchelf.sh { };
+  driverRunpath = auto: withLibrary ../hooks/add-driver-runpath.sh { inherit auto; };
+  compatRunpath = withLibrary ../hooks/add-cuda-compat-runpath.sh {
+    compat = lib.optionalString (cuda_compat != null) "${cuda_compat}/compat";
+  };
+  removeStubs = withLibrary ../hooks/remove-stubs-from-runpath.sh { };
+
+  hook =
+    name: file: attrs:
+    let
+      self = makeSetupHook (
+        {
+          inherit name;
+          passthru = attrs.passthru or { } // {
+            tests = callPackage ./hook-tests.nix { hook = self; };
+          };
+        }
+        // removeAttrs attrs [ "passthru" ]
+      ) file;
+    in
+    self;
+
+  # Where the interpreter and the libc are told, also for builds without a compiler.
+  propagatedBuildInputs = [ bintools ];
+  addDriverRunpath = hook "add-driver-runpath" (driverRunpath "") {
+    passthru.driverLink = if driverLink == null then "/run/opengl-driver" else driverLink;
+  };
+  autoAddDriverRunpath = hook "auto-add-driver-runpath-hook" (driverRunpath "1") { };
+in
+{
+  autoPatchelfHook = hook "auto-patchelf-hook" autoPatchelf { inherit propagatedBuildInputs; };
+  autoFixElfFiles = hook "auto-fix-elf-files" library { };
+  inherit addDriverRunpath autoAddDriverRunpath;
+  addOpenGLRunpath = addDriverRunpath;
+  autoAddOpenGLRunpathHook = autoAddDriverRunpath;
+  autoAddCudaCompatRunpath = hook "auto-add-cuda-compat-runpath-hook" compatRunpath { };
+  removeStubsFromRunpathHook = hook "remove-stubs-from-runpath-hook" removeStubs { };
+  markForCudatoolkitRootHook = hook "mark-for-cudatoolkit-root-hook" ../hooks/mark-for-cuda-toolkit-root.sh { };
+  cudaFixupHook = hook "cuda-fixup-hook" (script ../hooks/cuda-fixup.sh {
+    autoPatchelf = "${autoPatchelf}";
+    autoAddDriverRunpath = "${driverRunpath "1"}";
+    autoAddCudaCompatRunpath = "${compatRunpath}";
+    removeStubsFromRunpath = "${removeStubs}";
+  }) { inherit propagatedBuildInputs; };
+}

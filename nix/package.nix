@@ -1,0 +1,72 @@
+# The program: callPackage-able, for the build platform of whoever uses the hooks as well as for
+# a user's profile. `pkgsStatic.callPackage ./nix/package.nix { }` is the static one.
+{
+  lib,
+  stdenv,
+  buildPackages,
+  rustPlatform,
+  installShellFiles,
+}:
+let
+  manifest = (lib.importTOML ../Cargo.toml).package;
+  inherit (lib) fileset;
+in
+rustPlatform.buildRustPackage {
+  pname = manifest.name;
+  inherit (manifest) version;
+
+  # What the build reads, so that a change of documentation or tests compiles nothing anew.
+  src = fileset.toSource {
+    root = ../.;
+    fileset = fileset.unions [
+      ../Cargo.lock
+      ../Cargo.toml
+      ../LICENSE-APACHE
+      ../LICENSE-MIT
+      ../README.md
+      ../src
+      (fileset.maybeMissing ../nix/data)
+      (fileset.maybeMissing ../benches)
+    ];
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+
+  # A static binary runs in any stdenv; Rust's musl targets make one without being told.
+  env = lib.optionalAttrs stdenv.hostPlatform.isStatic { RUSTFLAGS = "-C target-feature=+crt-static"; };
+
+  # Unit tests. The tests in tests/ want compilers, wheels and a Nix of their own: ./test has them.
+  doCheck = true;
+  cargoTestFlags = [ "--lib" ];
+
+  strictDeps = true;
+  nativeBuildInputs = [ installShellFiles ];
+  postInstall =
+    let
+      # Runs the program where it was made, also when that is another kind of machine.
+      run =
+        if stdenv.buildPlatform.canExecute stdenv.hostPlatform then
+          ''"$out/bin/cuda-fixup"''
+        else
+          "${stdenv.hostPlatform.emulator buildPackages} $out/bin/cuda-fixup";
+    in
+    ''
+      ${run} install-links "$out" --target "$out/bin/cuda-fixup"
+      ${run} man --out pages
+      installManPage pages/*.1
+      for shell in bash zsh fish; do
+          ${run} completions "$shell" >"cuda-fixup.$shell"
+      done
+      installShellCompletion --cmd cuda-fixup \
+          --bash cuda-fixup.bash --zsh cuda-fixup.zsh --fish cuda-fixup.fish
+    '';
+
+  meta = {
+    inherit (manifest) description;
+    license = [
+      lib.licenses.mit
+      lib.licenses.asl20
+    ];
+    mainProgram = manifest.name;
+    platforms = lib.platforms.linux;
+  };
+}

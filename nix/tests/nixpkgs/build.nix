@@ -1,0 +1,54 @@
+# Builders of small things.
+final:
+let
+  inherit (final) lib stdenvNoCC;
+in
+{
+  runCommand =
+    name: attrs: script:
+    stdenvNoCC.mkDerivation (
+      attrs
+      // {
+        inherit name;
+        dontFixup = true;
+        buildPhase = script;
+        installPhase = ":";
+      }
+    );
+  writeText =
+    name: text:
+    derivation {
+      inherit name text;
+      inherit (final) system;
+      passAsFile = [ "text" ];
+      builder = "/bin/bash";
+      args = [ "-ec" ''/bin/cp "$textPath" "$out"; exit 0'' ];
+    };
+  makeSetupHook =
+    {
+      name ? "hook",
+      propagatedBuildInputs ? [ ],
+      substitutions ? { },
+      passthru ? { },
+      meta ? { },
+    }:
+    script:
+    stdenvNoCC.mkDerivation {
+      inherit name propagatedBuildInputs passthru meta;
+      strictDeps = true;
+      buildPhase = ":";
+      installPhase = ''
+        mkdir -p "$out/nix-support"
+        substitute ${script} "$out/nix-support/setup-hook" ${
+          toString (
+            map (n: "--subst-var-by ${n} ${lib.escapeShellArg substitutions.${n}}") (
+              builtins.attrNames substitutions
+            )
+          )
+        }
+        if (( ''${#propagated} )); then echo "$propagated" >"$out/nix-support/propagated-build-inputs"; fi
+      '';
+      propagated = toString propagatedBuildInputs;
+      dontFixup = true;
+    };
+}

@@ -1,0 +1,82 @@
+# The compilers: the machine's own gcc, with a libc in the store to be the interpreter's home,
+# and a mock of Rust.
+{ final, builtBinary }:
+let
+  inherit (final) lib stdenvNoCC;
+in
+{
+  # The machine's loader and libc, so that an interpreter in the store really runs programs.
+  glibc = stdenvNoCC.mkDerivation {
+    name = "glibc-2.0";
+    dontFixup = true;
+    installPhase = ''
+      mkdir -p "$out/lib"
+      for file in libc.so.6 libm.so.6; do
+          cp "$(gcc -print-file-name="$file")" "$out/lib/"
+      done
+      loader=$(LC_ALL=C readelf -lW /bin/bash)
+      loader=''${loader#*program interpreter: }
+      loader=''${loader%%]*}
+      cp "$loader" "$out/lib/"
+      echo "$out/lib/''${loader##*/}" >"$out/dynamic-linker"
+    '';
+  };
+
+  bintools = stdenvNoCC.mkDerivation {
+    name = "bintools-wrapper-2.0";
+    dontFixup = true;
+    installPhase = ''
+      mkdir -p "$out/nix-support"
+      cp ${final.glibc}/dynamic-linker "$out/nix-support/dynamic-linker"
+      echo ${final.glibc} >"$out/nix-support/orig-libc"
+      substitute ${./bintools-setup-hook.sh} "$out/nix-support/setup-hook" --subst-var-by out "$out"
+    '';
+  };
+
+  # It names the store's loader in what it links.
+  gcc = stdenvNoCC.mkDerivation {
+    name = "gcc-wrapper-12";
+    dontFixup = true;
+    installPhase = ''
+      mkdir -p "$out/bin"
+      printf '#!/bin/bash\nexec /usr/bin/gcc "$@" -Wl,--enable-new-dtags -Wl,-dynamic-linker,%s\n' \
+          "$(<${final.glibc}/dynamic-linker)" >"$out/bin/cc"
+      chmod +x "$out/bin/cc"
+    '';
+  };
+
+  # As in nixpkgs: the compiler's own binaries are prebuilt, and patched by autoPatchelfHook.
+  rustc = stdenvNoCC.mkDerivation {
+    pname = "rustc";
+    version = "1.99.0";
+    nativeBuildInputs = [ final.autoPatchelfHook ];
+    installPhase = ''
+      mkdir -p "$out/bin"
+      gcc -o "$out/bin/rustc" ${../src/plain.c}
+    '';
+  };
+
+  rustPlatform = {
+    buildRustPackage =
+      attrs:
+      final.stdenv.mkDerivation (
+        removeAttrs attrs [ "cargoLock" "cargoTestFlags" ]
+        // {
+          name = "${attrs.pname}-${attrs.version}";
+          strictDeps = true;
+          nativeBuildInputs = attrs.nativeBuildInputs or [ ] ++ [ final.rustc ];
+          lockFile = attrs.cargoLock.lockFile;
+          cargoTestFlags = toString (attrs.cargoTestFlags or [ ]);
+          doCheck = false;
+          dontStrip = true;
+          installPhase = ''
+            mkdir -p "$out/bin"
+            cp ${builtBinary} "$out/bin/${attrs.pname}"
+            runHook postInstall
+          '';
+        }
+      );
+  };
+
+  installShellFiles = final.makeSetupHook { name = "install-shell-files"; } ./install-shell-files.sh;
+}

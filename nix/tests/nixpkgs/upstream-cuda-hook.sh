@@ -1,0 +1,2 @@
+# shellcheck shell=bash
+# Does nothing: the tests only ask whose hook a name stands for.

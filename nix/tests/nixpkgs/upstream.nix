@@ -1,0 +1,28 @@
+# What stands where nixpkgs' own hooks do, over the machine's patchelf: their variables, their
+# decisions as ../../../docs/hooks.md tells them, and their faults.
+final:
+let
+  inherit (final) bintools makeSetupHook;
+  driverLink = "/run/opengl-driver";
+  functions = makeSetupHook {
+    name = "add-driver-runpath";
+    substitutions = { inherit driverLink; };
+    passthru = { inherit driverLink; };
+  } ./upstream-driver-runpath.sh;
+  auto = makeSetupHook {
+    name = "auto-add-driver-runpath-hook";
+    propagatedBuildInputs = [ functions ];
+  } ./upstream-auto-driver-runpath.sh;
+in
+{
+  autoPatchelfHook = makeSetupHook {
+    name = "auto-patchelf-hook";
+    propagatedBuildInputs = [ bintools ];
+  } ./upstream-auto-patchelf.sh;
+  auto-patchelf = throw "the stand-in for nixpkgs has no program auto-patchelf";
+  autoFixElfFiles = functions;
+  addDriverRunpath = functions;
+  autoAddDriverRunpath = auto;
+  addOpenGLRunpath = functions;
+  autoAddOpenGLRunpathHook = auto;
+}

@@ -1,0 +1,19 @@
+//! The hooks, the overlay and the package with a real Nix: builds of a small stdenv that meets
+//! hooks with what nixpkgs' one does, in all modes.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall say where"
+)]
+
+mod markers;
+mod overlay;
+mod store;
+
+use store::Nix;
+
+#[test]
+fn hooks_read_lists_of_both_modes_as_they_are() {
+    let nix = Nix::get();
+    nix.build(&["lists.2024-06", "lists.2024-10", "lists.2026-08"], &[]);
+}
