@@ -23,9 +23,12 @@ pub struct Cli {
 enum Applet {
     Capabilities(applets::capabilities::Args),
     ElfFiles(applets::elf_files::Args),
+    Cmake(applets::cmake::Args),
     InstallLinks(applets::install_links::Args),
     Completions(applets::completions::Args),
     Man(applets::man::Args),
+    Nvcc(applets::nvcc::Args),
+    Toolkit(applets::toolkit::Args),
 }
 
 impl Applet {
@@ -33,9 +36,12 @@ impl Applet {
         match self {
             Applet::Capabilities(args) => applets::capabilities::run(args),
             Applet::ElfFiles(args) => applets::elf_files::run(args),
+            Applet::Cmake(args) => applets::cmake::run(args),
             Applet::InstallLinks(args) => applets::install_links::run(args),
             Applet::Completions(args) => applets::completions::run(args),
             Applet::Man(args) => applets::man::run(args),
+            Applet::Nvcc(args) => applets::nvcc::run(args),
+            Applet::Toolkit(args) => applets::toolkit::run(args),
         }
     }
 }
@@ -66,6 +72,14 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
         .first()
         .and_then(|arg| Path::new(arg).file_name())
         .map(OsString::from);
+    // These are called for each file of a build, with flags that are another program's.
+    if let Some(name @ ("nvcc" | "cmake")) = called_as.as_ref().and_then(|name| name.to_str()) {
+        let argv0 = args.remove(0);
+        return match name {
+            "nvcc" => applets::nvcc::run_as(&argv0, args),
+            _ => applets::cmake::run_as(&argv0, args),
+        };
+    }
     if let Some(name) = called_as
         && applet_names().iter().any(|applet| name == applet.as_str())
     {

@@ -1,10 +1,14 @@
 //! The applets, one file each: clap arguments beside `run`.
 
 pub mod capabilities;
+pub mod cmake;
 pub mod completions;
 pub mod elf_files;
 pub mod install_links;
 pub mod man;
+pub mod nvcc;
+mod real_program;
+pub mod toolkit;
 
 use std::process::ExitCode;
 

@@ -2,10 +2,13 @@
 //! what CUDA leaves in files.
 
 pub mod capability;
+pub mod cmake;
 pub mod cudart;
 pub mod host_compilers;
+pub mod nvcc;
 pub mod selection;
 pub mod table;
+pub mod toolkit;
 pub mod version;
 
 pub use capability::Capability;

@@ -1,0 +1,88 @@
+//! cmake, told about the farm when it configures.
+
+use super::Outcome;
+use super::nvcc::native_architectures;
+use super::real_program::{Called, become_program};
+use crate::cuda::cmake::{INITIAL_CACHE, configures, defined};
+use crate::cuda::toolkit::record;
+use anyhow::Context;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Become the real cmake, with the farm's settings first when a project is configured
+///
+/// The farm is the one that this link stands in, or the one whose nvcc is on PATH, or what
+/// CUDAToolkit_ROOT or CUDA_PATH names. All flags are cmake's own.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// cmake's arguments
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    args: Vec<OsString>,
+}
+
+/// As `cuda-fixup cmake …`.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    run_as(OsStr::new("cmake"), args.args)
+}
+
+/// As a link's name: `argv0` is how it was called.
+pub fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
+    let called = Called::new(argv0, "cmake");
+    let real = called.real("cmake").context(
+        "no cmake on PATH but this one, which wraps another: put the real cmake on PATH too",
+    )?;
+    let mut all_args = Vec::new();
+    if configures(&args)
+        && let Some(farm) = find_farm(&called)
+    {
+        if let Some(asked) = asks_for_native(&args)
+            && let Err(why) = native_architectures(&farm)
+        {
+            writeln!(
+                io::stderr(),
+                "cmake (cuda-fixup): error: {asked}: {why}: name the architectures to build for"
+            )?;
+            return Ok(Outcome::Findings);
+        }
+        all_args.push("-C".into());
+        all_args.push(farm.join(INITIAL_CACHE).into());
+    }
+    all_args.extend(args);
+    match become_program(&real, real.as_os_str(), all_args)? {}
+}
+
+/// Where the user asks for the GPU of this machine.
+fn asks_for_native(args: &[OsString]) -> Option<String> {
+    let definitions = defined(args, "CMAKE_CUDA_ARCHITECTURES");
+    if let Some(list) = definitions.last() {
+        return is_native(list).then(|| format!("-DCMAKE_CUDA_ARCHITECTURES={list}"));
+    }
+    let list = env::var("CUDAARCHS").ok()?;
+    is_native(&list).then(|| format!("CUDAARCHS={list}"))
+}
+
+fn is_native(list: &str) -> bool {
+    list.split(';').any(|item| item.starts_with("native"))
+}
+
+fn find_farm(called: &Called) -> Option<PathBuf> {
+    let own = called.link.as_deref().into_iter();
+    // ROOT/libexec/cuda-fixup/cmake
+    let own = own.filter_map(|link| link.ancestors().nth(3));
+    let on_path = called.path().iter().filter(|dir| dir.join("nvcc").exists());
+    let on_path = on_path.filter_map(|dir| dir.parent());
+    let named = ["CUDAToolkit_ROOT", "CUDA_PATH"].map(env::var_os);
+    let named: Vec<PathBuf> = named.into_iter().flatten().map(PathBuf::from).collect();
+    let named = named.iter().map(PathBuf::as_path);
+    own.chain(on_path)
+        .chain(named)
+        .find(|root| root.join(record::PLACE).exists())
+        .map(Path::to_owned)
+}

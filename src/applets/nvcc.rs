@@ -1,0 +1,176 @@
+//! nvcc of a farm: checks what is asked for, puts defaults in front, becomes NVIDIA's nvcc.
+
+use super::Outcome;
+use super::real_program::{Called, become_program};
+use crate::cuda::host_compilers::{self, Compiler};
+use crate::cuda::nvcc::flags::Flags;
+use crate::cuda::nvcc::{self, DO_NOT_COMPRESS};
+use crate::cuda::table;
+use crate::cuda::toolkit::record::{KnownCompiler, Record};
+use crate::report::shown;
+use anyhow::Context;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Become NVIDIA's nvcc, after a look at what it is asked for
+///
+/// As `bin/nvcc` of a farm (`cuda-fixup toolkit farm`) it finds the toolkit by where it stands;
+/// elsewhere it takes the next nvcc on PATH. All flags are nvcc's own.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// nvcc's arguments
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    args: Vec<OsString>,
+}
+
+/// As `cuda-fixup nvcc …`.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    run_as(OsStr::new("nvcc"), args.args)
+}
+
+/// As a link's name: `argv0` is how it was called.
+pub fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
+    let called = Called::new(argv0, "nvcc");
+    let farm = match called.link.as_deref().and_then(root_of) {
+        Some(root) => Record::read(&root)
+            .with_context(|| format!("the farm {}", shown(&root)))?
+            .map(|record| (root, record)),
+        None => None,
+    };
+    let (program, argv0) = match &farm {
+        Some((root, record)) => {
+            let nvcc = record.nvcc.clone();
+            let nvcc = nvcc
+                .with_context(|| format!("{}: this farm was made without an nvcc", shown(root)))?;
+            (nvcc, root.join("bin/nvcc"))
+        }
+        None => {
+            let real = called.real("nvcc").context(
+                "no nvcc on PATH but this one, which wraps another: make a farm \
+                 (cuda-fixup toolkit farm) or put NVIDIA's nvcc on PATH",
+            )?;
+            (real.clone(), real)
+        }
+    };
+    let flags = Flags::read(
+        env::var_os("NVCC_PREPEND_FLAGS"),
+        &args,
+        env::var_os("NVCC_APPEND_FLAGS"),
+    );
+    let mut all_args = Vec::new();
+    if let (Some((root, record)), false) = (&farm, flags.only_asks) {
+        let refused = refused(&flags, root, record, &called)?;
+        if !refused.is_empty() {
+            for line in refused {
+                writeln!(io::stderr(), "nvcc (cuda-fixup): error: {line}")?;
+            }
+            return Ok(Outcome::Findings);
+        }
+        let compress = record.compress_fatbins
+            && !DO_NOT_COMPRESS
+                .iter()
+                .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
+        all_args = nvcc::defaults(&flags, host_compiler(record), compress);
+    }
+    all_args.extend(args);
+    match become_program(&program, argv0.as_os_str(), all_args)? {}
+}
+
+/// The farm in which a link stands, if it is one: `ROOT/bin/nvcc`.
+fn root_of(link: &Path) -> Option<PathBuf> {
+    Some(link.parent()?.parent()?.to_owned())
+}
+
+/// The host compiler that is added when no flag names one: the environment's, or the farm's.
+fn host_compiler(record: &Record) -> Option<OsString> {
+    env::var_os("NVCC_CCBIN")
+        .filter(|compiler| !compiler.is_empty())
+        .or_else(|| record.host_compiler.as_ref().map(OsString::from))
+}
+
+fn refused(
+    flags: &Flags,
+    root: &Path,
+    record: &Record,
+    called: &Called,
+) -> anyhow::Result<Vec<String>> {
+    let cuda = record.cuda_version;
+    let mut refused = Vec::new();
+    if !flags.architectures.is_empty() {
+        let table = table::Table::read().context("the table of capabilities")?;
+        refused = nvcc::refused_architectures(flags, &table, cuda);
+    }
+    if let Some(flag) = &flags.native
+        && let Err(why) = native_architectures(root)
+    {
+        refused.push(format!(
+            "{flag}: {why}; nvcc would silently take its oldest architecture: name the \
+             architectures to build for"
+        ));
+    }
+    let named = flags.host_compiler.as_ref().map(OsString::from);
+    let compiler = compiler_file(named.or_else(|| host_compiler(record)), called);
+    if !flags.allow_unsupported_compiler
+        && let Some(compiler) = compiler.and_then(|file| ask_compiler(&file, record))
+    {
+        let compilers = host_compilers::Table::read().context("the table of host compilers")?;
+        refused.extend(nvcc::refused_compiler(flags, &compilers, cuda, compiler));
+    }
+    Ok(refused)
+}
+
+/// Asks the driver for this machine's GPUs, as nvcc does for -arch=native.
+pub fn native_architectures(root: &Path) -> Result<(), String> {
+    let query = root.join("bin/__nvcc_device_query");
+    let output = Command::new(&query)
+        .output()
+        .map_err(|e| format!("{}: {e}", shown(&query)))?;
+    match output.status.success() && !output.stdout.trim_ascii().is_empty() {
+        true => Ok(()),
+        false => Err("no GPU answers on this machine (a build sandbox has none)".into()),
+    }
+}
+
+/// The compiler's file: nvcc takes a name on PATH, a path, or a directory that has `gcc`.
+fn compiler_file(named: Option<OsString>, called: &Called) -> Option<PathBuf> {
+    let named = named.unwrap_or_else(|| "gcc".into());
+    let file = if named.as_encoded_bytes().contains(&b'/') {
+        PathBuf::from(named)
+    } else {
+        called.real(named.to_str()?)?
+    };
+    if file.is_dir() {
+        return Some(file.join("gcc")).filter(|gcc| gcc.is_file());
+    }
+    Some(file)
+}
+
+/// What the compiler says it is; the farm knows one by heart. `None`: let nvcc find out.
+fn ask_compiler(file: &Path, record: &Record) -> Option<Compiler> {
+    if let Some(known) = &record.known_compiler
+        && known.path == file
+        && file.metadata().is_ok_and(|meta| meta.len() == known.size)
+    {
+        return Some(known.compiler);
+    }
+    known_compiler(file).map(|known| known.compiler)
+}
+
+/// Asks a compiler for its version.
+pub fn known_compiler(file: &Path) -> Option<KnownCompiler> {
+    let output = Command::new(file).arg("--version").output().ok()?;
+    let compiler = Compiler::from_version_text(&String::from_utf8_lossy(&output.stdout))?;
+    Some(KnownCompiler {
+        path: file.to_owned(),
+        size: file.metadata().ok()?.len(),
+        compiler,
+    })
+}

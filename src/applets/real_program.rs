@@ -1,0 +1,88 @@
+//! Finds the program that a link of ours shadows, and never ourselves; then becomes it.
+
+use anyhow::Context;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How this process was called.
+pub struct Called {
+    /// The link by which it was called, absolute and not followed: nvcc finds its toolkit so.
+    pub link: Option<PathBuf>,
+    /// Place on PATH from which on the real program is searched, past our own link.
+    after: usize,
+    path: Vec<PathBuf>,
+    us: Option<(u64, u64)>,
+}
+
+impl Called {
+    /// From argv[0] and PATH.
+    pub fn new(argv0: &OsStr, name: &str) -> Called {
+        let path: Vec<PathBuf> = env::var_os("PATH")
+            .map(|path| env::split_paths(&path).collect())
+            .unwrap_or_default();
+        let us = env::current_exe().ok().and_then(|exe| identity(&exe));
+        let ours = |file: &Path| us.is_some() && identity(file) == us;
+        let on_path = |file: &Path| path.iter().position(|dir| dir.join(name) == file);
+        let by_path = argv0.as_encoded_bytes().contains(&b'/');
+        let link = if by_path {
+            std::path::absolute(argv0).ok().filter(|link| ours(link))
+        } else {
+            // A shell or execvp passes the bare name and has found us on PATH.
+            let mut candidates = path.iter().map(|dir| dir.join(name));
+            let found = candidates.find(|file| ours(file));
+            found.and_then(|file| std::path::absolute(file).ok())
+        };
+        let after = link.as_deref().and_then(on_path).map_or(0, |at| at + 1);
+        Called {
+            link,
+            after,
+            path,
+            us,
+        }
+    }
+
+    /// The first program of that name on PATH after our own link, or anywhere on it.
+    pub fn real(&self, name: &str) -> Option<PathBuf> {
+        let (before, after) = self.path.split_at(self.after);
+        let mut candidates = after.iter().chain(before).map(|dir| dir.join(name));
+        let found = candidates.find(|file| self.is_other_program(file))?;
+        std::path::absolute(found).ok()
+    }
+
+    /// Directories of PATH, in order.
+    pub fn path(&self) -> &[PathBuf] {
+        &self.path
+    }
+
+    /// An executable file, and neither this program nor another copy of it: two copies that took
+    /// each other for the real one would call each other for ever.
+    fn is_other_program(&self, file: &Path) -> bool {
+        let executable = fs::metadata(file)
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+        let copy = || {
+            let real = file.canonicalize().ok();
+            real.is_some_and(|real| real.file_name() == Some(OsStr::new("cuda-fixup")))
+        };
+        executable && identity(file) != self.us && !copy()
+    }
+}
+
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    let meta = fs::metadata(file).ok()?;
+    Some((meta.dev(), meta.ino()))
+}
+
+/// Becomes the program. Returns only if that fails.
+pub fn become_program(
+    program: &Path,
+    argv0: &OsStr,
+    args: impl IntoIterator<Item = OsString>,
+) -> anyhow::Result<std::convert::Infallible> {
+    let error = Command::new(program).arg0(argv0).args(args).exec();
+    Err(error).with_context(|| format!("{}: cannot be run", program.display()))
+}

@@ -1,0 +1,64 @@
+//! `libcudart.so` for a prefix that has `libcudart.so.13` only, as wheels do.
+
+use super::merge::{Entry, Tree};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Adds a link `lib*.so` for each library of `lib` that has none.
+pub fn add(tree: &mut Tree) {
+    let mut newest: BTreeMap<PathBuf, (Vec<u64>, PathBuf)> = BTreeMap::new();
+    for (place, entry) in tree.iter() {
+        let (Some(name), Entry::Link(target)) = (place.file_name(), entry) else {
+            continue;
+        };
+        if place.parent() != Some(Path::new("lib")) {
+            continue;
+        }
+        let Some((stem, version)) = name.to_str().and_then(|name| name.split_once(".so.")) else {
+            continue;
+        };
+        let Ok(version) = version
+            .split('.')
+            .map(str::parse)
+            .collect::<Result<Vec<u64>, _>>()
+        else {
+            continue;
+        };
+        let link = Path::new("lib").join(format!("{stem}.so"));
+        let there = newest.entry(link).or_default();
+        if version > there.0 {
+            *there = (version, target.clone());
+        }
+    }
+    for (link, (_, target)) in newest {
+        tree.entry(link).or_insert(Entry::Link(target));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_is_linked_and_what_is_there_stays() {
+        let link = |to: &str| Entry::Link(PathBuf::from(to));
+        let mut tree = Tree::from([
+            ("lib/libnvrtc.so.12".into(), link("/a/libnvrtc.so.12")),
+            ("lib/libnvrtc.so.13".into(), link("/b/libnvrtc.so.13")),
+            ("lib/libcufft.so".into(), link("/a/libcufft.so")),
+            ("lib/libcufft.so.11".into(), link("/a/libcufft.so.11")),
+            ("lib/libodd.so.13.bak".into(), link("/a/libodd.so.13.bak")),
+            (
+                "lib/stubs/libcuda.so.1".into(),
+                link("/a/stubs/libcuda.so.1"),
+            ),
+        ]);
+        add(&mut tree);
+        assert_eq!(
+            tree[Path::new("lib/libnvrtc.so")],
+            link("/b/libnvrtc.so.13")
+        );
+        assert_eq!(tree[Path::new("lib/libcufft.so")], link("/a/libcufft.so"));
+        assert_eq!(tree.len(), 7);
+    }
+}

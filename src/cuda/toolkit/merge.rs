@@ -1,0 +1,189 @@
+//! Lays trees over each other: one link for what only one has, a directory for what several have.
+
+use super::FarmError;
+use super::prefix::{Piece, joins};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// What stands at one place of the farm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A directory of our own, with the directories that it stands for.
+    Directory(Vec<PathBuf>),
+    /// A link to a file or directory of a prefix.
+    Link(PathBuf),
+    /// A file of our own.
+    File(Vec<u8>),
+}
+
+/// Place in the farm -> what stands there. A directory comes before what is in it.
+pub type Tree = BTreeMap<PathBuf, Entry>;
+
+/// Directories of our own even if one prefix alone has them, for something is added to them, or
+/// because a tool goes to `..` from there, which from a linked directory leads into the prefix.
+const OURS: [&str; 6] = ["bin", "include", "lib", "lib/stubs", "nvvm", "share"];
+/// Deepest directory that is looked into: a link to a parent must not go on for ever.
+const MAX_DEPTH: usize = 32;
+/// Most entries: a whole toolkit with all libraries has some thousand.
+const MAX_ENTRIES: usize = 500_000;
+
+/// The tree of all pieces, and how many dangling links were left out.
+pub fn merge(pieces: &[Piece]) -> Result<(Tree, usize), FarmError> {
+    let mut tree = Tree::new();
+    let mut dangling = 0;
+    // Pieces are laid at their place's parents first: `nvvm/bin/cicc` makes `nvvm` and `nvvm/bin`.
+    let mut root = Sources::default();
+    for piece in pieces {
+        let mut node = &mut root;
+        for name in Path::new(piece.place) {
+            node = node.below.entry(name.to_owned()).or_default();
+        }
+        node.here.push(piece.source.clone());
+    }
+    for (name, sources) in root.below {
+        lay(&mut tree, &mut dangling, PathBuf::from(name), sources, 0)?;
+    }
+    Ok((tree, dangling))
+}
+
+/// What is laid at one place: whole sources, and pieces that are named for places below it.
+#[derive(Default)]
+struct Sources {
+    here: Vec<PathBuf>,
+    below: BTreeMap<OsString, Sources>,
+}
+
+fn lay(
+    tree: &mut Tree,
+    dangling: &mut usize,
+    place: PathBuf,
+    sources: Sources,
+    depth: usize,
+) -> Result<(), FarmError> {
+    let mut directories: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut file: Option<PathBuf> = None;
+    for path in sources.here {
+        let Ok(real) = path.canonicalize() else {
+            *dangling += 1;
+            continue;
+        };
+        let other = directories.first().map(|(_, path)| path).or(file.as_ref());
+        if real.is_dir() == directories.is_empty() && other.is_some() {
+            return conflict(place, other, path);
+        }
+        if real.is_dir() {
+            if !directories.iter().any(|(there, _)| *there == real) {
+                directories.push((real, path));
+            }
+        } else if let Some(first) = &file {
+            if !same_file(first, &path)? {
+                return conflict(place, other, path);
+            }
+        } else {
+            file = Some(path);
+        }
+    }
+    if let Some(file) = file {
+        if !sources.below.is_empty() {
+            return Err(FarmError::prefix(
+                &file,
+                "is a file where a directory is expected",
+            ));
+        }
+        tree.insert(place, Entry::Link(file));
+        return Ok(());
+    }
+    let paths: Vec<PathBuf> = directories.into_iter().map(|(_, path)| path).collect();
+    let ours = OURS.iter().any(|ours| place == Path::new(ours));
+    if let ([only], false, true) = (&paths[..], ours, sources.below.is_empty()) {
+        tree.insert(place, Entry::Link(only.clone()));
+        return Ok(());
+    }
+    if paths.is_empty() && sources.below.is_empty() {
+        return Ok(());
+    }
+    if depth == MAX_DEPTH || tree.len() > MAX_ENTRIES {
+        return Err(FarmError::prefix(
+            &place,
+            format!(
+                "more than {MAX_DEPTH} directories deep or {MAX_ENTRIES} entries: does a link lead \
+                 to its own parent?"
+            ),
+        ));
+    }
+    let mut below = sources.below;
+    for path in &paths {
+        for (name, path) in list(path)? {
+            if joins(&place, &name) {
+                below.entry(name).or_default().here.push(path);
+            }
+        }
+    }
+    tree.insert(place.clone(), Entry::Directory(paths));
+    for (name, sources) in below {
+        lay(tree, dangling, place.join(name), sources, depth + 1)?;
+    }
+    Ok(())
+}
+
+fn conflict(place: PathBuf, first: Option<&PathBuf>, second: PathBuf) -> Result<(), FarmError> {
+    Err(FarmError::Conflict {
+        place,
+        first: first.cloned().unwrap_or_default(),
+        second,
+    })
+}
+
+/// The entries of a directory in order of name; none where there is no such directory.
+pub fn list(dir: &Path) -> Result<Vec<(OsString, PathBuf)>, FarmError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(e) => return Err(FarmError::io(dir, e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| FarmError::io(dir, e))?;
+        found.push((entry.file_name(), entry.path()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The same file by another name, or one of the same contents.
+fn same_file(first: &Path, second: &Path) -> Result<bool, FarmError> {
+    let real = |path: &Path| path.canonicalize().map_err(|e| FarmError::io(path, e));
+    if real(first)? == real(second)? {
+        return Ok(true);
+    }
+    let open = |path: &Path| fs::File::open(path).map_err(|e| FarmError::io(path, e));
+    let (mut a, mut b) = (open(first)?, open(second)?);
+    let length = |file: &fs::File, path: &Path| {
+        file.metadata()
+            .map(|m| m.len())
+            .map_err(|e| FarmError::io(path, e))
+    };
+    if length(&a, first)? != length(&b, second)? {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let n = a.read(&mut one).map_err(|e| FarmError::io(first, e))?;
+        if n == 0 {
+            return Ok(true);
+        }
+        if b.read_exact(&mut other[..n]).is_err() || one[..n] != other[..n] {
+            return Ok(false);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a farm says of itself: read by nvcc and cmake at each call, and by the search for leaks.
+
+use crate::cuda::{Capability, CudaVersion, host_compilers::Compiler};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Where it stands in the farm.
+pub const PLACE: &str = "share/cuda-fixup/farm.json";
+/// Real ones have some kilobytes.
+const MAX_SIZE: u64 = 16 << 20;
+
+/// The contents of farm.json.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    /// 1; another one is another program's.
+    pub format: u32,
+    /// The toolkit's version.
+    pub cuda_version: CudaVersion,
+    /// NVIDIA's own nvcc, if a prefix has it.
+    pub nvcc: Option<PathBuf>,
+    /// What nvcc is told by -ccbin.
+    pub host_compiler: Option<PathBuf>,
+    /// A compiler that was asked for its version when the farm was made, so that nobody asks again.
+    pub known_compiler: Option<KnownCompiler>,
+    /// What CMake builds for when nobody says.
+    pub cmake_cuda_architectures: Option<String>,
+    /// shared or static: what CMake links when nobody says.
+    pub cuda_runtime: Option<Runtime>,
+    /// nvcc compresses device code.
+    pub compress_fatbins: bool,
+    /// All capabilities that the farm was made for, if it was told.
+    pub capabilities: Vec<Capability>,
+    /// The prefixes that it was made from.
+    pub prefixes: Vec<PathBuf>,
+    /// Directories of the farm, relative, and the directories of prefixes that each stands for.
+    pub directories: Vec<(PathBuf, Vec<PathBuf>)>,
+}
+
+/// A compiler by its file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct KnownCompiler {
+    /// As nvcc is told, or as PATH has it.
+    pub path: PathBuf,
+    /// Size in bytes, to notice another file of that name.
+    pub size: u64,
+    /// What it calls itself.
+    pub compiler: Compiler,
+}
+
+/// Which CUDA runtime is linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// libcudart.so
+    Shared,
+    /// libcudart_static.a
+    Static,
+}
+
+impl Record {
+    /// The record of the farm at `root`; `None` if there is no farm.
+    pub fn read(root: &Path) -> io::Result<Option<Record>> {
+        let mut text = String::new();
+        match File::open(root.join(PLACE)) {
+            Ok(file) => file.take(MAX_SIZE).read_to_string(&mut text)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let record: Record = serde_json::from_str(&text)?;
+        if record.format != 1 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("format {} of a farm is not known", record.format),
+            ));
+        }
+        Ok(Some(record))
+    }
+}

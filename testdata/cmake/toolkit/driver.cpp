@@ -1,0 +1,3 @@
+#include <cuda.h>
+
+int main() { return cuInit(0) != CUDA_SUCCESS; }

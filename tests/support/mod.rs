@@ -1,0 +1,141 @@
+//! Real toolkits for tests: CUDA 13.5 from PyPI, as one prefix or split over several.
+
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "each test binary takes what it needs, and a failure here is a failure of the test"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// This program.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_cuda-fixup");
+/// Version of the CUDA toolkit from PyPI.
+pub const CUDA: &str = "13.5";
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A directory of `testdata/fetch-wheels`.
+pub fn wheel(name: &str) -> PathBuf {
+    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map(PathBuf::from);
+    let dir = cache
+        .unwrap_or_else(|| root().join(".cache"))
+        .join("wheels");
+    let dir = dir.join(name);
+    assert!(dir.is_dir(), "{}: run testdata/fetch-wheels", dir.display());
+    dir.canonicalize().unwrap()
+}
+
+/// The toolkit as Nix has it: each part in a prefix of its own.
+pub fn split() -> Vec<PathBuf> {
+    [
+        "nvidia-cuda-nvcc",
+        "nvidia-nvvm",
+        "nvidia-cuda-crt",
+        "nvidia-cuda-runtime",
+    ]
+    .map(|name| wheel(&format!("{name}-13.5.37")).join("nvidia/cu13"))
+    .to_vec()
+}
+
+/// The toolkit as pip installs it: all parts in one prefix, copied to `dir`.
+pub fn merged(dir: &Path) -> PathBuf {
+    for prefix in split() {
+        let copied = Command::new("cp")
+            .args(["-r", "--reflink=auto"])
+            .arg(prefix.join("."))
+            .arg(dir)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+    }
+    dir.to_owned()
+}
+
+/// A prefix with a stub of the driver, which no wheel has: it links, and does nothing.
+pub fn driver_stub(dir: &Path) -> PathBuf {
+    let stubs = dir.join("lib/stubs");
+    fs::create_dir_all(&stubs).unwrap();
+    let source = dir.join("stub.c");
+    fs::write(
+        &source,
+        "int cuInit(unsigned flags) { return flags + 34; }\n",
+    )
+    .unwrap();
+    let built = Command::new("gcc")
+        .args(["-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o"])
+        .arg(stubs.join("libcuda.so"))
+        .arg(&source)
+        .status()
+        .unwrap();
+    assert!(built.success());
+    dir.to_owned()
+}
+
+/// `cuda-fixup toolkit farm`
+pub fn farm(out: &Path, args: &[&str], prefixes: &[PathBuf]) -> Output {
+    Command::new(BINARY)
+        .args(["toolkit", "farm", "--out"])
+        .arg(out)
+        .args(args)
+        .args(prefixes)
+        .output()
+        .unwrap()
+}
+
+/// A farm of the split toolkit, in a directory that goes when the value does.
+pub fn split_farm() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().canonicalize().unwrap().join("farm");
+    succeeded(&farm(&out, &[], &split()));
+    (dir, out)
+}
+
+/// Asserts that a program ended well, and returns what it wrote to stdout.
+#[track_caller]
+pub fn succeeded(output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{}\n{stdout}\n{stderr}",
+        output.status
+    );
+    stdout
+}
+
+/// Asserts that a program ended with this status, and returns what it wrote to stderr.
+#[track_caller]
+pub fn failed(output: &Output, code: i32) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    stderr
+}
+
+/// Asserts that `nvcc --list-gpu-code` and the table of capabilities agree on a CUDA version.
+#[track_caller]
+pub fn compare_with_table(nvcc: &Path, cuda: &str) {
+    use cuda_fixup::cuda::capability::Variant;
+    use cuda_fixup::cuda::{Capability, table::Table};
+    let listed = succeeded(&Command::new(nvcc).arg("--list-gpu-code").output().unwrap());
+    let mut listed: Vec<_> = listed
+        .split_whitespace()
+        .map(|name| Capability::from_architecture(name).unwrap())
+        .collect();
+    listed.sort();
+    let mut supported = Table::read().unwrap().supported(cuda.parse().unwrap());
+    supported.retain(|capability| capability.variant == Variant::Base);
+    assert_eq!(listed, supported);
+    // The list leaves those with a letter out; the help text has all.
+    let help = succeeded(&Command::new(nvcc).arg("--help").output().unwrap());
+    for row in Table::read().unwrap().capabilities {
+        let name = format!("'sm_{}'", row.capability.digits());
+        let supported = row.min <= cuda.parse().unwrap()
+            && row.max.is_none_or(|max| max >= cuda.parse().unwrap());
+        assert_eq!(help.contains(&name), supported, "{name}");
+    }
+}
