@@ -8,31 +8,13 @@
     reason = "the macro reads fields of either class; those of Elf64 are u64 already"
 )]
 
-pub use object::Endianness;
+pub use super::format::{Class, Endianness, Format};
 use object::elf;
 use object::pod;
 use object::read::elf as raw;
 use object::read::elf::{
     Dyn as _, FileHeader as _, ProgramHeader as _, SectionHeader as _, Sym as _,
 };
-
-/// Word size of a file (`EI_CLASS`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// `ELFCLASS32`
-    Elf32,
-    /// `ELFCLASS64`
-    Elf64,
-}
-
-/// What decides the layout of every structure in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Format {
-    /// Word size.
-    pub class: Class,
-    /// Byte order (`EI_DATA`).
-    pub endian: Endianness,
-}
 
 /// Runs `$body` with `$Header` bound to `object`'s header type of the class.
 macro_rules! by_class {
@@ -82,39 +64,6 @@ impl Format {
             Class::Elf32 => 4,
             Class::Elf64 => 8,
         }
-    }
-
-    /// Reads a 16-bit number at `at`, `None` past the end.
-    pub fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
-        let raw = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(match self.endian {
-            Endianness::Little => u16::from_le_bytes(raw),
-            Endianness::Big => u16::from_be_bytes(raw),
-        })
-    }
-
-    /// Reads a 32-bit number at `at`, `None` past the end.
-    pub fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
-        let raw = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(match self.endian {
-            Endianness::Little => u32::from_le_bytes(raw),
-            Endianness::Big => u32::from_be_bytes(raw),
-        })
-    }
-
-    /// Appends a number of `width` bytes (2, 4 or 8), cut to that width.
-    fn put(self, out: &mut Vec<u8>, value: u64, width: usize) {
-        match self.endian {
-            Endianness::Little => out.extend_from_slice(&value.to_le_bytes()[..width]),
-            Endianness::Big => out.extend_from_slice(&value.to_be_bytes()[8 - width..]),
-        }
-    }
-
-    /// A number of `width` bytes (2, 4 or 8) in this byte order.
-    pub fn number(self, value: u64, width: usize) -> Vec<u8> {
-        let mut out = Vec::with_capacity(width);
-        self.put(&mut out, value, width);
-        out
     }
 }
 

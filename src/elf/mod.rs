@@ -7,6 +7,7 @@ mod dynamic;
 pub mod edit;
 mod extents;
 pub mod facts;
+mod format;
 pub mod minimal;
 pub mod notes;
 pub mod patch;

@@ -18,6 +18,8 @@ pub struct RewriteOptions {
     /// Write a copy and rename it over the file: the old inode stays as it was, for programs
     /// that have it mapped, and a power failure leaves the old file or the new one.
     pub atomic: bool,
+    /// Write to the inode whatever other names it has: they change with it.
+    pub keep_links: bool,
     /// Alignment of a new segment in bytes; default: the machine's largest page size.
     pub page_size: Option<u64>,
 }
@@ -136,7 +138,7 @@ pub fn rewrite(
     };
     // The strings that stay are compared with what stood in the file before the write.
     let before = old_strings(reader, facts, &target)?;
-    let size_after = write::write(names, reader, &patch, options.atomic, &|written| {
+    let size_after = write::write(names, reader, &patch, options, &|written| {
         let find = |at: u64| {
             Ok(before
                 .iter()

@@ -3,7 +3,7 @@
 
 use super::patch::{Patch, Step};
 use super::read_at::{FileReader, Stamp};
-use super::rewrite::RewriteError;
+use super::rewrite::{RewriteError, RewriteOptions};
 use super::verify::Mismatch;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -118,7 +118,7 @@ pub fn write(
     names: &[PathBuf],
     reader: &FileReader,
     patch: &Patch,
-    atomic: bool,
+    options: &RewriteOptions,
     check: Check<'_>,
 ) -> Result<u64, RewriteError> {
     let Some(first) = names.first() else {
@@ -126,7 +126,8 @@ pub fn write(
     };
     // A name outside the given trees (a pip cache, `cp -al`) must not change with ours.
     let links = reader.file().metadata()?.nlink();
-    if atomic || links > names.len() as u64 {
+    let leads_outside = links > names.len() as u64 && !options.keep_links;
+    if options.atomic || leads_outside {
         write_copy(names, first, reader, patch, check)
     } else {
         write_in_place(first, reader, patch, check)

@@ -8,6 +8,7 @@ use super::segment::Plan;
 use super::state::{Spot, State};
 use super::{Job, PlaceError};
 use object::elf;
+use std::io;
 
 /// Writes the section headers that change.
 pub fn write<R: ReadAt + ?Sized>(
@@ -19,8 +20,11 @@ pub fn write<R: ReadAt + ?Sized>(
     let facts = job.facts();
     let size = facts.format().section_size();
     let mut table = Vec::new();
+    let mut moved = Vec::new();
     for section in job.sections() {
-        moved_section(job, plan, fin, section).encode(facts.format(), &mut table);
+        let new = moved_section(job, plan, fin, section);
+        new.encode(facts.format(), &mut table);
+        moved.push(new.addr.wrapping_sub(section.addr));
     }
     if table.is_empty() {
         return Ok(());
@@ -31,6 +35,54 @@ pub fn write<R: ReadAt + ?Sized>(
     if let (Some(first), Some(last)) = (pairs().position(changed), pairs().rposition(changed)) {
         let offset = facts.header.shoff + (first * size) as u64;
         patch.write(offset, table[first * size..(last + 1) * size].to_vec());
+        write_symbols(job, &moved, patch)?;
+    }
+    Ok(())
+}
+
+/// Most symbols of `.symtab` that are looked at: the cost of a rewrite must not grow with the
+/// file, and symbols of sections come first.
+const MAX_SYMBOLS: u64 = 1 << 16;
+
+/// Local symbols that stand in a section that moved (its section symbol, `_DYNAMIC`) move too.
+/// No loader reads them.
+fn write_symbols<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    moved: &[u64],
+    patch: &mut Patch,
+) -> Result<(), PlaceError> {
+    let format = job.facts().format();
+    let size = format.symbol_size() as u64;
+    let (value_at, index_at) = if format.word_size() == 8 {
+        (8, 6)
+    } else {
+        (4, 14)
+    };
+    for section in job
+        .sections()
+        .iter()
+        .filter(|s| s.sh_type == elf::SHT_SYMTAB)
+    {
+        let count = u64::from(section.info)
+            .min(section.size / size)
+            .min(MAX_SYMBOLS);
+        let bytes = match job
+            .tables
+            .file
+            .read_vec(section.offset, (count * size) as usize)
+        {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => continue,
+            other => other?,
+        };
+        for (number, raw) in bytes.chunks_exact(size as usize).enumerate() {
+            let index = format.u16(raw, index_at).unwrap_or(0);
+            let Some(&by) = moved.get(usize::from(index)).filter(|&&by| by != 0) else {
+                continue;
+            };
+            let value = format.word(raw, value_at).unwrap_or(0).wrapping_add(by);
+            let offset = section.offset + number as u64 * size + value_at as u64;
+            patch.write(offset, format.number(value, format.word_size()));
+        }
     }
     Ok(())
 }

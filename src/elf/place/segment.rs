@@ -62,6 +62,11 @@ impl Plan {
     }
 }
 
+/// Unused addresses before the segment, in bytes. eu-elflint takes the size of a relocation's
+/// symbol for the size of what is relocated, and calls a read-only segment close behind the
+/// data a text relocation. Addresses cost nothing.
+const CLEARANCE: u64 = 1 << 20;
+
 /// First address behind all PT_LOADs but one, rounded up to a page, then on the same place in
 /// a page as `offset`: so the file needs no padding.
 pub fn address_for<R: ReadAt + ?Sized>(
@@ -79,7 +84,8 @@ pub fn address_for<R: ReadAt + ?Sized>(
             }
         }
     }
-    match end.checked_next_multiple_of(job.page_size) {
+    let start = end.checked_add(CLEARANCE);
+    match start.and_then(|start| start.checked_next_multiple_of(job.page_size)) {
         Some(start) => Ok(start + offset % job.page_size),
         None => layout("no address space is left behind the last PT_LOAD"),
     }
@@ -278,7 +284,7 @@ fn own_segment<R: ReadAt + ?Sized>(
     let table = facts.header.phoff;
     let table_len = (facts.segments.len() * facts.format().segment_size()) as u64;
     known.push((table, table + table_len));
-    let is_known = zero_but(job, own.offset, end_of(own), &mut known)?;
+    let is_known = unused_but(job, own.offset, end_of(own), &mut known)?;
     let foreign = job.sections().iter().any(|s| {
         occupies(s)
             && s.offset < end_of(own)
@@ -290,8 +296,8 @@ fn own_segment<R: ReadAt + ?Sized>(
     Ok((is_known && !foreign).then_some(index))
 }
 
-/// Whether every byte of `from..to` is zero, those of the `known` ranges apart.
-fn zero_but<R: ReadAt + ?Sized>(
+/// Whether no byte of `from..to` is used, those of the `known` ranges apart.
+fn unused_but<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     from: u64,
     to: u64,
@@ -306,7 +312,8 @@ fn zero_but<R: ReadAt + ?Sized>(
                 return Ok(false);
             }
             let gap = job.tables.file.read_vec(at, (gap_end - at) as usize)?;
-            if gap.iter().any(|&b| b != 0) {
+            // patchelf fills what it has moved away with X or Z.
+            if gap.iter().any(|b| ![0, b'X', b'Z'].contains(b)) {
                 return Ok(false);
             }
         }
@@ -360,7 +367,7 @@ fn in_the_way<R: ReadAt + ?Sized>(
     }
     let mut known: Vec<(u64, u64)> = moving.iter().map(|e| (e.offset, e.end())).collect();
     known.push(strtab);
-    if !zero_but(job, start, end, &mut known)? {
+    if !unused_but(job, start, end, &mut known)? {
         return Ok(None);
     }
     // With no section headers, zero bytes may be data: only what moves, or padding, may go.

@@ -4,7 +4,7 @@
 //! symbol that is defined here may move in `.dynsym`, and with it its version and every
 //! relocation that names it.
 
-use super::super::codec::{Class, Endianness, Format};
+use super::super::codec::{Class, Format};
 use super::super::read_at::ReadAt;
 use super::super::strtab::Room;
 use super::super::verify::string_at;
@@ -166,7 +166,10 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
 
     fn versions(&mut self, edit: &SymbolEdit) -> Result<(), PlaceError> {
         if !self.has(elf::DT_VERSYM) {
-            return Ok(());
+            return match self.target.unversioned.is_empty() {
+                true => Ok(()),
+                false => layout("it has no table of symbol versions (DT_VERSYM)"),
+            };
         }
         let format = self.facts().format();
         let mut table = self.table(elf::DT_VERSYM)?;
@@ -246,17 +249,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
 /// Gives `r_info` of one relocation the symbol's new index.
 fn renumber(format: Format, raw: &mut [u8], is: &[u64]) {
     let word = format.word_size();
-    let info = match (format.class, format.endian) {
-        (Class::Elf32, _) => u64::from(format.u32(raw, 4).unwrap_or(0)),
-        (Class::Elf64, Endianness::Little) => {
-            u64::from(format.u32(raw, 8).unwrap_or(0))
-                | u64::from(format.u32(raw, 12).unwrap_or(0)) << 32
-        }
-        (Class::Elf64, Endianness::Big) => {
-            u64::from(format.u32(raw, 12).unwrap_or(0))
-                | u64::from(format.u32(raw, 8).unwrap_or(0)) << 32
-        }
-    };
+    let info = format.word(raw, word).unwrap_or(0);
     let (shift, mask) = if format.class == Class::Elf32 {
         (8, 0xff)
     } else {
