@@ -9,6 +9,8 @@ pub mod cli;
 pub mod contents;
 pub mod cuda;
 pub mod elf;
+pub mod flow;
 pub mod libs;
 pub mod report;
+pub mod rules;
 pub mod scan;

@@ -63,7 +63,7 @@ pub fn shown_version(version: u32) -> String {
 }
 
 /// Whether the file is the shared runtime, which holds the same strings.
-pub(crate) fn is_cudart_itself(facts: &ElfFacts) -> bool {
+pub fn is_cudart_itself(facts: &ElfFacts) -> bool {
     let soname = facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     soname.is_some_and(|name| name.starts_with(b"libcudart"))
 }

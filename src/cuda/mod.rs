@@ -4,6 +4,7 @@
 pub mod capability;
 pub mod cmake;
 pub mod cudart;
+pub mod driver;
 pub mod host_compilers;
 pub mod nvcc;
 pub mod selection;

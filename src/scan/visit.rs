@@ -35,7 +35,9 @@ impl Inode {
 pub enum Pass {
     /// Not wanted: counted, and told only where the user named it.
     Skip(Skip),
-    /// A fault: told.
+    /// ELF magic, but malformed: a fault, unless the caller takes it for [`Skip::Malformed`].
+    Malformed(String),
+    /// Any other fault: told.
     Problem(String),
 }
 
@@ -100,7 +102,8 @@ pub fn dynamic_facts(file: &FileReader) -> Result<ElfFacts, Pass> {
             return skip(Skip::Archive);
         }
         Err(ReadError::NotElf) => return skip(Skip::NotElf),
-        Err(error) => return Err(Pass::Problem(error.to_string())),
+        Err(error @ ReadError::Malformed(_)) => return Err(Pass::Malformed(error.to_string())),
+        Err(error @ ReadError::Io(_)) => return Err(Pass::Problem(error.to_string())),
     };
     match facts.kind {
         Kind::Object => skip(Skip::ObjectFile),
@@ -163,7 +166,7 @@ impl<T> Part<T> {
             Err(Pass::Skip(skip)) => {
                 format!("expected a dynamic ELF file, found: {}", skip.found())
             }
-            Err(Pass::Problem(what)) => what,
+            Err(Pass::Malformed(what) | Pass::Problem(what)) => what,
         };
         self.problems.push(Problem {
             path: walked.path,

@@ -1,0 +1,141 @@
+//! Libraries that come with NVIDIA's driver: they are on no machine but the one that runs the
+//! program, behind the driver link, so no build ever finds them.
+
+use object::elf;
+
+/// A library of the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriverLibrary {
+    /// The name up to and with `.so`.
+    pub stem: &'static str,
+    /// What it is for.
+    pub what: &'static str,
+    /// Where that is written: a chapter of the driver's own README, or the Debian package that
+    /// holds this file of the driver.
+    pub source: &'static str,
+}
+
+const README: &str = "NVIDIA Linux driver README, \"Listing of Installed Components\"";
+
+/// All of them that programs link to or dlopen by these names.
+pub const LIBRARIES: [DriverLibrary; 25] = [
+    row("libcuda.so", "CUDA driver", README),
+    row(
+        "libcudadebugger.so",
+        "GPU debugger",
+        "Debian libcudadebugger1",
+    ),
+    row("libnvcuvid.so", "video decoder", README),
+    row("libnvidia-allocator.so", "buffer allocator", README),
+    row(
+        "libnvidia-api.so",
+        "NVAPI for Wine",
+        "Debian libnvidia-api1",
+    ),
+    row("libnvidia-cfg.so", "X configuration", README),
+    row("libnvidia-encode.so", "video encoder", README),
+    row(
+        "libnvidia-fatbinaryloader.so",
+        "fatbin loader, up to 440",
+        README,
+    ),
+    row("libnvidia-fbc.so", "framebuffer capture", README),
+    row(
+        "libnvidia-gpucomp.so",
+        "GPU compiler",
+        "Debian libnvidia-gpucomp",
+    ),
+    row("libnvidia-ml.so", "management (NVML)", README),
+    row("libnvidia-ngx.so", "NGX", README),
+    row(
+        "libnvidia-nvvm.so",
+        "JIT compiler, LTO",
+        "Debian libnvidia-nvvm4",
+    ),
+    row(
+        "libnvidia-nvvm70.so",
+        "JIT compiler, LTO",
+        "Debian libnvidia-nvvm704",
+    ),
+    row("libnvidia-opencl.so", "OpenCL", README),
+    row("libnvidia-opticalflow.so", "optical flow", README),
+    row(
+        "libnvidia-pkcs11.so",
+        "attestation",
+        "Debian libnvidia-pkcs11",
+    ),
+    row(
+        "libnvidia-pkcs11-openssl3.so",
+        "attestation",
+        "Debian libnvidia-pkcs11-openssl3",
+    ),
+    row("libnvidia-ptxjitcompiler.so", "PTX compiler", README),
+    row(
+        "libnvidia-sandboxutils.so",
+        "sandboxing",
+        "Debian libnvidia-sandboxutils",
+    ),
+    row("libnvoptix.so", "OptiX", README),
+    row("libGLX_nvidia.so", "GLX vendor library", README),
+    row("libEGL_nvidia.so", "EGL vendor library", README),
+    row("libGLESv2_nvidia.so", "OpenGL ES 2 vendor library", README),
+    row("libvdpau_nvidia.so", "VDPAU", README),
+];
+
+const fn row(stem: &'static str, what: &'static str, source: &'static str) -> DriverLibrary {
+    DriverLibrary { stem, what, source }
+}
+
+/// The driver library that a file name (`libcuda.so.1`, `libcuda.so`) means.
+pub fn library(name: &[u8]) -> Option<&'static DriverLibrary> {
+    LIBRARIES.iter().find(|library| {
+        name.strip_prefix(library.stem.as_bytes())
+            .is_some_and(is_version)
+    })
+}
+
+/// Nothing, or `.1`, `.570.86.15`.
+fn is_version(rest: &[u8]) -> bool {
+    rest.is_empty()
+        || rest.strip_prefix(b".").is_some_and(|numbers| {
+            !numbers.is_empty() && numbers.iter().all(|b| b.is_ascii_digit() || *b == b'.')
+        })
+}
+
+/// Where NixOS puts the driver's libraries, for programs of this machine.
+pub fn link(machine: u16) -> &'static str {
+    match machine {
+        elf::EM_386 => "/run/opengl-driver-32/lib",
+        _ => "/run/opengl-driver/lib",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_and_without_a_version_are_known_and_lookalikes_are_not() {
+        for name in ["libcuda.so", "libcuda.so.1", "libnvidia-ml.so.570.86.15"] {
+            assert!(library(name.as_bytes()).is_some(), "{name}");
+        }
+        for name in [
+            "libcudart.so.12",
+            "libcuda.so.1.bak",
+            "libcuda.so.",
+            "libcuda",
+            "libnvidia-ml.so1",
+        ] {
+            assert!(library(name.as_bytes()).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_row_is_there_once_with_a_source() {
+        for (at, row) in LIBRARIES.iter().enumerate() {
+            assert!(row.stem.starts_with("lib") && row.stem.ends_with(".so"));
+            assert!(!row.source.is_empty() && !row.what.is_empty());
+            assert!(LIBRARIES[..at].iter().all(|other| other.stem != row.stem));
+        }
+    }
+}

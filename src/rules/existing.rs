@@ -1,0 +1,140 @@
+//! The RUNPATH that a file has: leaks mapped away, stubs replaced, shrunk, kept or replaced.
+
+use super::runpath::{Dropped, Entry, Lost, Reason};
+use super::{Context, Existing, Stubs, driver, relative};
+use crate::elf::ElfFacts;
+use std::collections::HashSet;
+
+/// The entries that stay, those that go, and whether a rule changed anything.
+pub(super) fn entries(facts: &ElfFacts, context: &Context<'_>) -> (Vec<Entry>, Vec<Dropped>, bool) {
+    let old = facts.runpath_or_rpath().unwrap_or_default();
+    let mut dropped = Vec::new();
+    if old.is_empty() {
+        return (Vec::new(), dropped, false);
+    }
+    let all: Vec<&[u8]> = old.split(|&byte| byte == b':').collect();
+    let named: Vec<&[u8]> = all.iter().filter(|e| !e.is_empty()).copied().collect();
+    let has_empty = named.len() < all.len();
+    let mut kept: Vec<Entry> = Vec::new();
+    for text in named {
+        match mapped(text, facts, context) {
+            Some(entry) => kept.push(entry),
+            None => dropped.push(Dropped {
+                text: text.to_vec(),
+                why: Lost::Unmapped,
+            }),
+        }
+    }
+    if context.policy.shrink {
+        kept = shrink(kept, facts, context, &mut dropped);
+    }
+    let rewritten = !dropped.is_empty()
+        || kept.iter().any(|entry| !entry.reason.was_there())
+        || (has_empty && context.policy.existing == Existing::Keep);
+    if has_empty {
+        dropped.push(Dropped {
+            text: Vec::new(),
+            why: Lost::Empty,
+        });
+    }
+    (kept, dropped, rewritten)
+}
+
+/// One entry after the user's map and the stubs rule; `None` where the map drops it.
+fn mapped(text: &[u8], facts: &ElfFacts, context: &Context<'_>) -> Option<Entry> {
+    for (from, to) in &context.policy.replace {
+        let from = from.strip_suffix(b"/").unwrap_or(from);
+        let Some(rest) = text.strip_prefix(from) else {
+            continue;
+        };
+        if rest.is_empty() || rest.starts_with(b"/") {
+            return (!to.is_empty()).then(|| Entry {
+                text: [to.strip_suffix(b"/").unwrap_or(to), rest].concat(),
+                reason: Reason::Replaces(text.to_vec()),
+            });
+        }
+    }
+    let directory = relative::expand(text, context.origin());
+    let is_stubs = driver::is_stubs(directory.as_deref().unwrap_or(text));
+    Some(if is_stubs && context.policy.stubs == Stubs::Replace {
+        Entry {
+            text: driver::link(facts, context.policy),
+            reason: Reason::ReplacesStubs(text.to_vec()),
+        }
+    } else {
+        Entry {
+            text: text.to_vec(),
+            reason: Reason::Kept,
+        }
+    })
+}
+
+/// Entries that are tried: each costs an attempt to open a file for each NEEDED.
+const MAX_SHRUNK: usize = 1024;
+
+/// patchelf's rule: an absolute entry stays if it provides a NEEDED that none before it does.
+/// What the user or the driver rule would add is not lost by it.
+fn shrink(
+    entries: Vec<Entry>,
+    facts: &ElfFacts,
+    context: &Context<'_>,
+    dropped: &mut Vec<Dropped>,
+) -> Vec<Entry> {
+    let policy = context.policy;
+    let link = driver::link(facts, policy);
+    let mut unmet: Vec<&Vec<u8>> = facts.needed().iter().collect();
+    let mut kept = Vec::new();
+    for entry in entries {
+        let exempt = kept.len() + dropped.len() >= MAX_SHRUNK
+            || !entry.reason.was_there()
+            || !entry.text.starts_with(b"/")
+            || entry.text == link
+            || policy.compat.as_ref() == Some(&entry.text)
+            || policy.append.contains(&entry.text);
+        let before = unmet.len();
+        if !exempt {
+            unmet.retain(|name| {
+                !context
+                    .libraries
+                    .provides(&entry.text, name, facts.platform())
+            });
+        }
+        if exempt || unmet.len() < before {
+            kept.push(entry);
+        } else {
+            dropped.push(Dropped {
+                text: entry.text,
+                why: Lost::Shrunk,
+            });
+        }
+    }
+    kept
+}
+
+/// With `preserve_origin`: entries relative to the file that resolve for each of its names.
+pub(super) fn origin_entries(kept: &[Entry], context: &Context<'_>) -> Vec<Entry> {
+    let resolves = |entry: &&Entry| {
+        relative::is_origin(&entry.text)
+            && !context.origins.is_empty()
+            && context.origins.iter().all(|origin| {
+                relative::expand(&entry.text, Some(origin))
+                    .is_some_and(|path| context.libraries.is_directory(&path))
+            })
+    };
+    if !context.policy.preserve_origin {
+        return Vec::new();
+    }
+    kept.iter().filter(resolves).cloned().collect()
+}
+
+/// Old entries that the new list has no more.
+pub(super) fn replaced(kept: &[Entry], list: &[Entry]) -> Vec<Dropped> {
+    let stays: HashSet<&[u8]> = list.iter().map(|new| new.text.as_slice()).collect();
+    kept.iter()
+        .filter(|entry| entry.reason.was_there() && !stays.contains(entry.text.as_slice()))
+        .map(|entry| Dropped {
+            text: entry.text.clone(),
+            why: Lost::Replaced,
+        })
+        .collect()
+}

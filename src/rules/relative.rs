@@ -1,0 +1,94 @@
+//! `$ORIGIN`: what an entry means for a file, and entries made relative to it. By the text of
+//! paths alone: origins are free of links when they come here.
+
+use super::Context;
+
+/// Ways to write the token (ld.so(8), "Dynamic string tokens").
+const TOKENS: [&[u8]; 2] = [b"$ORIGIN", b"${ORIGIN}"];
+
+/// Whether the entry begins with `$ORIGIN`.
+pub(super) fn is_origin(entry: &[u8]) -> bool {
+    after_token(entry).is_some()
+}
+
+fn after_token(entry: &[u8]) -> Option<&[u8]> {
+    TOKENS.iter().find_map(|token| {
+        let rest = entry.strip_prefix(*token)?;
+        (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
+    })
+}
+
+/// The absolute directory that an entry means, if it is one that paths alone can tell.
+pub(super) fn expand(entry: &[u8], origin: Option<&[u8]>) -> Option<Vec<u8>> {
+    let whole = match after_token(entry) {
+        Some(rest) => [origin?, rest].concat(),
+        None => entry.to_vec(),
+    };
+    (whole.starts_with(b"/") && !whole.contains(&b'$')).then(|| normal(&whole))
+}
+
+fn parts(path: &[u8]) -> Vec<&[u8]> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    parts
+}
+
+fn normal(path: &[u8]) -> Vec<u8> {
+    [b"/".as_slice(), &parts(path).join(&b'/')].concat()
+}
+
+/// The entry as `$ORIGIN/…`, where the file and what it names lie under one of the roots.
+pub(super) fn to_origin(entry: &[u8], context: &Context<'_>) -> Option<Vec<u8>> {
+    let origin = parts(context.origin()?);
+    if !entry.starts_with(b"/") {
+        return None;
+    }
+    let entry = parts(entry);
+    let under_one_root = context.policy.relative_roots.iter().any(|root| {
+        let root = parts(root);
+        origin.starts_with(&root) && entry.starts_with(&root)
+    });
+    if !under_one_root {
+        return None;
+    }
+    let common = origin
+        .iter()
+        .zip(&entry)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let mut text = b"$ORIGIN".to_vec();
+    for _ in common..origin.len() {
+        text.extend_from_slice(b"/..");
+    }
+    for part in &entry[common..] {
+        text.push(b'/');
+        text.extend_from_slice(part);
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_expand_and_lookalikes_do_not() {
+        let expand = |entry: &str| {
+            expand(entry.as_bytes(), Some(b"/o/lib")).map(|v| String::from_utf8(v).unwrap())
+        };
+        assert_eq!(expand("$ORIGIN").as_deref(), Some("/o/lib"));
+        assert_eq!(expand("${ORIGIN}/../x/.").as_deref(), Some("/o/x"));
+        assert_eq!(expand("/a//b/").as_deref(), Some("/a/b"));
+        assert_eq!(expand("$ORIGINAL/x"), None);
+        assert_eq!(expand("/a/$LIB"), None);
+        assert_eq!(expand("relative"), None);
+    }
+}
