@@ -21,6 +21,9 @@ pub struct Cli {
 /// Every applet. Its variant's name in kebab case is its name on the command line and as a link.
 #[derive(Debug, Subcommand)]
 enum Applet {
+    Fixup(applets::fixup::Args),
+    AutoPatchelf(applets::auto_patchelf::Args),
+    AddDriverRunpath(applets::add_driver_runpath::Args),
     Capabilities(applets::capabilities::Args),
     ElfFiles(applets::elf_files::Args),
     Cmake(applets::cmake::Args),
@@ -34,6 +37,9 @@ enum Applet {
 impl Applet {
     fn run(self) -> anyhow::Result<Outcome> {
         match self {
+            Applet::Fixup(args) => applets::fixup::run(args),
+            Applet::AutoPatchelf(args) => applets::auto_patchelf::run(args),
+            Applet::AddDriverRunpath(args) => applets::add_driver_runpath::run(args),
             Applet::Capabilities(args) => applets::capabilities::run(args),
             Applet::ElfFiles(args) => applets::elf_files::run(args),
             Applet::Cmake(args) => applets::cmake::run(args),

@@ -1,7 +1,7 @@
 //! Lists dynamic ELF files, for scripts that do something to each of them.
 
 use super::Outcome;
-use crate::elf::{FileReader, ReadError};
+use crate::elf::FileReader;
 use crate::report::shown;
 use crate::scan::{self, Pass, Walked};
 use std::io::{self, BufWriter, Write};
@@ -51,10 +51,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
 fn is_dynamic(_: &Walked, file: &FileReader) -> Result<bool, Pass> {
     match scan::dynamic_facts(file) {
         Ok(_) => Ok(true),
-        Err(Pass::Skip(_)) => Ok(false),
-        Err(problem) => match crate::elf::ElfFacts::read(file) {
-            Err(ReadError::Malformed(_)) => Ok(false),
-            _ => Err(problem),
-        },
+        Err(Pass::Skip(_) | Pass::Malformed(_)) => Ok(false),
+        Err(problem) => Err(problem),
     }
 }

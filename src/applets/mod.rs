@@ -1,12 +1,18 @@
 //! The applets, one file each: clap arguments beside `run`.
 
+pub mod add_driver_runpath;
+pub mod auto_patchelf;
 pub mod capabilities;
 pub mod cmake;
 pub mod completions;
 pub mod elf_files;
+pub mod fixup;
 pub mod install_links;
+mod jobs;
 pub mod man;
+mod misses;
 pub mod nvcc;
+mod patchelf_flags;
 mod real_program;
 pub mod toolkit;
 

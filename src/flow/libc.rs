@@ -11,11 +11,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+type Names = HashSet<Vec<u8>>;
+
 /// Where the libc's libraries are.
 #[derive(Clone, Debug, Default)]
 pub struct Libc {
     /// Names by platform; the platform is `None` for a libc that the user named.
-    known: Vec<(Option<Platform>, Arc<HashSet<Vec<u8>>>)>,
+    known: Vec<(Option<Platform>, Arc<Names>)>,
     directories: Vec<PathBuf>,
 }
 
@@ -132,8 +134,8 @@ fn is_glibc_name(name: &[u8]) -> bool {
 }
 
 /// Names of the files in a directory, links to files too.
-fn names_in(directory: &Path) -> io::Result<HashSet<Vec<u8>>> {
-    let mut names = HashSet::new();
+fn names_in(directory: &Path) -> io::Result<Names> {
+    let mut names = Names::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let kind = entry.file_type()?;

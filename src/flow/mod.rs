@@ -5,7 +5,7 @@
 mod libc;
 mod surroundings;
 
-pub use libc::Libc;
+pub use libc::{Libc, platform_of};
 pub use surroundings::Surroundings;
 
 use crate::contents;
@@ -13,6 +13,7 @@ use crate::elf::{self, ElfFacts, FileReader, Platform, RewriteOptions, Rewritten
 use crate::libs::{self, Index, RunpathDirectories, Seen};
 use crate::rules::{self, Context, Plan, Policy};
 use crate::scan::{self, Inode, Pass, Problem, Root, Skip, Skipped, Tree, Visit, Visited};
+use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -42,6 +43,8 @@ pub struct Request {
     pub relative_to_paths: bool,
     /// A malformed ELF file is passed over and counted, rather than told.
     pub skip_malformed: bool,
+    /// `libs` that are not there are no fault.
+    pub skip_unreadable_libs: bool,
     /// A link among `paths` is passed over, rather than followed.
     pub skip_links: bool,
     /// Whether somebody reads what files may dlopen.
@@ -101,9 +104,10 @@ pub struct Summary {
     pub searched: Vec<PathBuf>,
 }
 
-/// Runs a request in the current rayon pool. `tell` gets the files in an order that neither
+/// Runs a request on the threads of `pool`. `tell` gets the files in an order that neither
 /// threads nor the file system change.
 pub fn run(
+    pool: &ThreadPool,
     request: &Request,
     tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
 ) -> io::Result<Summary> {
@@ -114,15 +118,18 @@ pub fn run(
     let roots = tree.roots.clone();
     let links = std::mem::take(&mut tree.links);
     let runpaths = RunpathDirectories::default();
-    let mut visit = look(request, tree, &runpaths);
+    let mut visit = pool.install(|| look(request, tree, &runpaths));
     let mut index = Index::new(runpaths);
     if request.policy.dependencies {
-        if request.index_own {
-            index.add_trees(&roots, &visit.files, &links);
+        let mut problems = pool.install(|| {
+            if request.index_own {
+                index.add_trees(&roots, &visit.files, &links);
+            }
+            index.add_directories(&request.libs)
+        });
+        if !request.skip_unreadable_libs {
+            visit.problems.append(&mut problems);
         }
-        visit
-            .problems
-            .append(&mut index.add_directories(&request.libs));
     }
     drop(links);
     only_of_platform(request.platform, &mut visit);
@@ -141,7 +148,7 @@ pub fn run(
     };
     for batch in visit.files.chunks(BATCH) {
         let reports: Vec<Result<FileReport, (PathBuf, Pass)>> =
-            batch.par_iter().map(|file| pass.fix(file)).collect();
+            pool.install(|| batch.par_iter().map(|file| pass.fix(file)).collect());
         for report in reports {
             match report {
                 Ok(report) => {

@@ -1,0 +1,63 @@
+//! Only the driver link, for each file.
+
+use super::Outcome;
+use super::jobs::Jobs;
+use crate::flow::{self, Request, Status};
+use crate::report::shown;
+use crate::rules::{Driver, Policy, Stubs};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// Put the driver link before the RUNPATH of each file
+///
+/// A second run changes nothing, and a file without RUNPATH gets no empty entry, which would mean
+/// the current directory.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files, or trees with all their ELF files
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Write DT_RPATH rather than DT_RUNPATH
+    #[arg(long)]
+    force_rpath: bool,
+    /// The driver link [default: /run/opengl-driver/lib, for i386 /run/opengl-driver-32/lib]
+    #[arg(long, value_name = "DIR")]
+    driver_link: Option<OsString>,
+    #[command(flatten)]
+    jobs: Jobs,
+}
+
+/// Adds the driver link.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    let request = Request {
+        paths: args.paths,
+        recurse: true,
+        policy: Policy {
+            dependencies: false,
+            driver: Driver::All,
+            driver_link: args.driver_link.map(OsString::into_vec),
+            stubs: Stubs::Keep,
+            force_rpath: args.force_rpath,
+            ..Policy::default()
+        },
+        ..Request::default()
+    };
+    let pool = args.jobs.pool()?;
+    let mut errors = io::stderr();
+    let summary = flow::run(
+        &pool,
+        &request,
+        &mut |file| match (&file.status, file.names.first()) {
+            (Status::Failed(why), Some(name)) => {
+                writeln!(io::stderr(), "error: {}: {why}", shown(name))
+            }
+            _ => Ok(()),
+        },
+    )?;
+    for problem in &summary.problems {
+        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+    }
+    Ok(super::fixup::outcome(&summary))
+}

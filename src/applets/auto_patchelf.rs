@@ -1,0 +1,305 @@
+//! nixpkgs' auto-patchelf: its command line, its decisions.
+
+use super::jobs::Jobs;
+use super::misses::Misses;
+use super::{Outcome, patchelf_flags};
+use crate::elf::{Platform, RewriteOptions};
+use crate::flow::{self, FileReport, Libc, Request, Status};
+use crate::report::{Shown, fixup as report, shown};
+use crate::rules::{self, Dlopen, Driver, Existing, Policy, Stubs};
+use anyhow::{Context, bail};
+use clap::Parser;
+use object::elf;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// Find what each ELF file needs and set interpreter and RUNPATH, as nixpkgs' tool of this name
+///
+/// Takes the same command line: a list has any number of values, and given again it replaces the
+/// one before. Interpreter and libc are those of $NIX_BINTOOLS. A RUNPATH that is found replaces the
+/// one that was there.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Trees and files to patch; their own libraries are found first
+    #[arg(long, num_args = 0.., overrides_with = "paths", value_name = "PATH")]
+    paths: Option<Vec<PathBuf>>,
+    /// Directories (not their subdirectories) and files whose libraries are found
+    #[arg(long, num_args = 0.., overrides_with = "libs", value_name = "DIR")]
+    libs: Option<Vec<PathBuf>>,
+    /// Globs of names that may be missing; 1 means *
+    #[arg(long, num_args = 0.., overrides_with = "ignore_missing", value_name = "GLOB")]
+    ignore_missing: Option<Vec<OsString>>,
+    /// First entries of executables
+    #[arg(long, num_args = 0.., overrides_with = "runtime_dependencies", value_name = "DIR")]
+    runtime_dependencies: Option<Vec<OsString>>,
+    /// Last entries of every file
+    #[arg(long, num_args = 0.., overrides_with = "append_rpaths", value_name = "DIR")]
+    append_rpaths: Option<Vec<OsString>>,
+    /// Leave subdirectories of the paths alone
+    #[arg(long, overrides_with = "no_recurse")]
+    no_recurse: bool,
+    /// Look for libraries before the libc has its say
+    #[arg(long, overrides_with = "keep_libc")]
+    keep_libc: bool,
+    /// Don't find libraries in the paths themselves
+    #[arg(long, overrides_with = "ignore_existing")]
+    ignore_existing: bool,
+    /// Keep $ORIGIN entries that resolve
+    #[arg(long, overrides_with = "preserve_origin")]
+    preserve_origin: bool,
+    /// Write entries below a path relative to $ORIGIN, for files below it too
+    #[arg(long, overrides_with = "relativize_rpath")]
+    relativize_rpath: bool,
+    /// Write entries in the Nix store relative to $ORIGIN
+    #[arg(long, overrides_with = "relative_rpaths")]
+    relative_rpaths: bool,
+    /// Print JSON lines rather than prose
+    #[arg(long, overrides_with = "structured_logs")]
+    structured_logs: bool,
+    /// Flags of patchelf for each file that is patched: all that follows
+    #[arg(long, num_args = 0.., allow_hyphen_values = true, value_name = "FLAG")]
+    extra_args: Option<Vec<OsString>>,
+}
+
+/// The store of Nix, as it stands in a build's environment.
+pub(super) fn store() -> Vec<u8> {
+    env::var_os("NIX_STORE")
+        .filter(|store| !store.is_empty())
+        .unwrap_or_else(|| "/nix/store".into())
+        .into_vec()
+}
+
+/// What an interpreter runs, and so what files must be built for.
+pub(super) fn platform_of_interpreter(file: &Path) -> anyhow::Result<Platform> {
+    if !file.is_absolute() {
+        bail!(
+            "{}: an interpreter is named by its absolute path, since the kernel opens it",
+            shown(file)
+        );
+    }
+    flow::platform_of(file).with_context(|| {
+        format!(
+            "{}: expected an interpreter (ld.so), but it is no ELF file that can be read",
+            shown(file)
+        )
+    })
+}
+
+/// The interpreter and the libc's `lib` that the binutils wrapper names.
+struct Bintools {
+    interpreter: PathBuf,
+    libc: PathBuf,
+}
+
+impl Bintools {
+    fn of_environment() -> anyhow::Result<Bintools> {
+        let Some(dir) = env::var_os("NIX_BINTOOLS").filter(|dir| !dir.is_empty()) else {
+            bail!(
+                "NIX_BINTOOLS is not set: expected a wrapped binutils, whose \
+                 nix-support/dynamic-linker names the interpreter"
+            );
+        };
+        let support = Path::new(&dir).join("nix-support");
+        Ok(Bintools {
+            interpreter: first_line(&support.join("dynamic-linker"))?,
+            libc: first_line(&support.join("orig-libc"))?.join("lib"),
+        })
+    }
+}
+
+fn first_line(file: &Path) -> anyhow::Result<PathBuf> {
+    let text = fs::read(file)
+        .with_context(|| format!("{}: cannot be read (NIX_BINTOOLS leads there)", shown(file)))?;
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    Ok(PathBuf::from(OsStr::from_bytes(line.trim_ascii())))
+}
+
+fn bytes(values: &[OsString]) -> Vec<Vec<u8>> {
+    values.iter().map(|v| v.as_bytes().to_vec()).collect()
+}
+
+fn ignore_patterns(values: &[OsString]) -> Vec<Vec<u8>> {
+    let star = |pattern: Vec<u8>| {
+        if pattern == b"1" {
+            b"*".to_vec()
+        } else {
+            pattern
+        }
+    };
+    bytes(values).into_iter().map(star).collect()
+}
+
+impl Args {
+    /// Changes a request to what these arguments say; lists replace, switches add.
+    fn apply(&self, request: &mut Request) -> anyhow::Result<()> {
+        let policy = &mut request.policy;
+        if let Some(paths) = &self.paths {
+            request.paths.clone_from(paths);
+        }
+        if let Some(libs) = &self.libs {
+            request.libs.clone_from(libs);
+        }
+        if let Some(values) = &self.ignore_missing {
+            policy.ignore_missing = ignore_patterns(values);
+        }
+        if let Some(values) = &self.runtime_dependencies {
+            policy.runtime_dependencies = bytes(values);
+        }
+        if let Some(values) = &self.append_rpaths {
+            policy.append = bytes(values);
+        }
+        if let Some(words) = &self.extra_args {
+            let flags = patchelf_flags::parse(words).context("--extra-args")?;
+            policy.force_rpath |= flags.force_rpath;
+            policy.extra = flags.edits;
+            request.rewrite.page_size = flags.page_size.or(request.rewrite.page_size);
+        }
+        request.recurse &= !self.no_recurse;
+        request.index_own &= !self.ignore_existing;
+        policy.keep_libc |= self.keep_libc;
+        policy.preserve_origin |= self.preserve_origin;
+        request.relative_to_paths |= self.relativize_rpath;
+        if self.relative_rpaths {
+            policy.relative_roots.push(store());
+        }
+        Ok(())
+    }
+
+    fn request(&self) -> anyhow::Result<Request> {
+        let Bintools { interpreter, libc } = Bintools::of_environment()?;
+        let platform = platform_of_interpreter(&interpreter)?;
+        let mut request = Request {
+            recurse: true,
+            index_own: true,
+            platform: Some(platform),
+            libc: Libc::in_directory(&libc).with_context(|| {
+                format!(
+                    "{}: expected the libc's libraries (orig-libc)",
+                    shown(&libc)
+                )
+            })?,
+            policy: Policy {
+                interpreter: Some(interpreter.into_os_string().into_vec()),
+                existing: Existing::Replace,
+                dlopen: Dlopen::Off,
+                driver: Driver::Off,
+                stubs: Stubs::Keep,
+                // There the libc's directory is no default that every program searches.
+                keep_libc: [elf::ELFOSABI_FREEBSD, elf::ELFOSABI_OPENBSD]
+                    .contains(&platform.os_abi),
+                ..Policy::default()
+            },
+            skip_malformed: true,
+            skip_links: true,
+            skip_unreadable_libs: true,
+            rewrite: RewriteOptions::default(),
+            ..Request::default()
+        };
+        self.apply(&mut request)?;
+        Ok(request)
+    }
+}
+
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Words {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// Changes a request to what words of auto-patchelf's command line say.
+pub(super) fn apply_words(words: &[OsString], request: &mut Request) -> anyhow::Result<()> {
+    let words = Words::try_parse_from(words).map_err(|error| {
+        let message = error.to_string();
+        anyhow::anyhow!("{}", message.trim_end())
+    })?;
+    words.args.apply(request)
+}
+
+/// Patches all files of the paths.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    let mut request = args.request()?;
+    let mut errors = io::stderr();
+    // What is not there has nothing to patch, as ever; but it may be a mistake.
+    request.paths.retain(|path| {
+        let there = path.symlink_metadata().is_ok();
+        if !there {
+            let _ = writeln!(
+                errors,
+                "warning: {}: no such path, passed over",
+                shown(path)
+            );
+        }
+        there
+    });
+    if args.paths.as_ref().is_none_or(Vec::is_empty) {
+        bail!("no --paths to patch");
+    }
+    let pool = Jobs::default().pool()?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut misses = Misses::default();
+    let summary = flow::run(&pool, &request, &mut |file| {
+        misses.note(file);
+        if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
+            writeln!(io::stderr(), "error: {}: {why}", shown(name))?;
+        }
+        if args.structured_logs {
+            writeln!(out, "{}", report::file_json(file))
+        } else {
+            prose(&mut out, file)
+        }
+    })?;
+    for problem in &summary.problems {
+        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+        if args.structured_logs {
+            writeln!(
+                out,
+                "{}",
+                report::problem_json(&problem.path, &problem.what)
+            )?;
+        }
+    }
+    if args.structured_logs {
+        writeln!(out, "{}", report::summary_json(&summary))?;
+    }
+    out.flush()?;
+    misses.tell(&mut errors, &summary, "--libs", "--ignore-missing")?;
+    Ok(super::fixup::outcome(&summary))
+}
+
+fn prose(out: &mut dyn Write, file: &FileReport) -> io::Result<()> {
+    let Some(name) = file.names.first() else {
+        return Ok(());
+    };
+    let text = |bytes: &[u8]| Shown::from(bytes).to_string();
+    writeln!(out, "dependencies of {}", shown(name))?;
+    for resolution in &file.plan.resolutions {
+        let found = match &resolution.outcome {
+            rules::Outcome::Directory(directory) => format!("found: {}", text(directory)),
+            rules::Outcome::Existing(entry) => format!("found: {}", text(entry)),
+            rules::Outcome::Libc => "found: part of the libc".to_owned(),
+            rules::Outcome::Absolute => "found: an absolute path".to_owned(),
+            rules::Outcome::Driver => {
+                "comes with the driver, through the driver link (autoAddDriverRunpath)".to_owned()
+            }
+            rules::Outcome::Ignored => "not found, ignored as asked".to_owned(),
+            rules::Outcome::Missing { .. } => "not found!".to_owned(),
+        };
+        writeln!(out, "    {} -> {found}", text(&resolution.shown_name()))?;
+    }
+    if file.plan.edits.is_empty() {
+        return Ok(());
+    }
+    if let Some((_, new)) = &file.plan.interpreter {
+        writeln!(out, "setting interpreter to: {}", text(new))?;
+    }
+    writeln!(
+        out,
+        "setting RUNPATH to: {}",
+        text(&file.plan.new_runpath())
+    )
+}

@@ -1,0 +1,254 @@
+//! Plans and results of a fixup, for people and as JSON lines.
+
+use super::{Shown, shown};
+use crate::flow::{FileReport, Status, Summary};
+use crate::rules::{Loads, Outcome, Reason, Resolution};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The version of the JSON lines; it grows when the meaning of a key changes.
+pub const SCHEMA: u32 = 1;
+
+fn text(bytes: &[u8]) -> String {
+    Shown::from(bytes).to_string()
+}
+
+fn list(names: &[Vec<u8>]) -> String {
+    names.iter().map(|n| text(n)).collect::<Vec<_>>().join(", ")
+}
+
+/// The reason of an entry as a phrase.
+pub fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::Compat => "compat driver".to_owned(),
+        Reason::Driver(None) => "driver link".to_owned(),
+        Reason::Driver(Some(Loads::Library(name))) => {
+            format!("driver link: loads {}", text(name))
+        }
+        Reason::Driver(Some(Loads::StaticCudart)) => {
+            "driver link: a CUDA runtime is linked into it".to_owned()
+        }
+        Reason::Driver(Some(Loads::Cudart)) => "driver link: it is the CUDA runtime".to_owned(),
+        Reason::RuntimeDependency => "runtime dependency".to_owned(),
+        Reason::Provides(names) => format!("has {}", list(names)),
+        Reason::MayLoad(names) => format!("has {}, which it may dlopen", list(names)),
+        Reason::Kept => "was there".to_owned(),
+        Reason::Replaces(old) => format!("in the place of {}", text(old)),
+        Reason::ReplacesStubs(old) => format!("driver link in the place of stubs {}", text(old)),
+        Reason::Appended => "appended".to_owned(),
+    }
+}
+
+/// What is known of a library that nothing provides, as a phrase; empty where nothing is.
+pub fn hint(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Missing {
+            elsewhere: Some((platform, directory)),
+            ..
+        } => format!("there is one for {platform} in {}", text(directory)),
+        Outcome::Missing {
+            unusable: Some(directory),
+            ..
+        } => format!(
+            "it is in {}, but a RUNPATH can't name a directory with a colon",
+            text(directory)
+        ),
+        _ => String::new(),
+    }
+}
+
+/// The plan for one file, old and new, with all reasons.
+pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
+    let plan = &report.plan;
+    let mut page = String::new();
+    for name in &report.names {
+        let _ = writeln!(page, "{}", shown(name));
+    }
+    if let Some((old, new)) = &plan.interpreter {
+        let _ = writeln!(page, "  interpreter  {}", text(old));
+        let _ = writeln!(page, "           to  {}", text(new));
+    }
+    if !plan.edits.is_empty() && plan.old_runpath.as_deref() != Some(&plan.new_runpath()) {
+        let old = plan.old_runpath.as_deref().unwrap_or_default();
+        let _ = writeln!(page, "  RUNPATH was");
+        for entry in old.split(|&byte| byte == b':').filter(|_| !old.is_empty()) {
+            let entry = if entry.is_empty() { b"(empty)" } else { entry };
+            let _ = writeln!(page, "    {}", text(entry));
+        }
+        let _ = writeln!(page, "  RUNPATH {}", will_be(report));
+        let width = plan.runpath.iter().map(|e| text(&e.text).chars().count());
+        let width = width.max().unwrap_or(0).min(60);
+        for entry in &plan.runpath {
+            let shown = text(&entry.text);
+            let _ = writeln!(page, "    {shown:width$}  {}", reason(&entry.reason));
+        }
+        for dropped in &plan.dropped {
+            let shown = if dropped.text.is_empty() {
+                "(empty)".to_owned()
+            } else {
+                text(&dropped.text)
+            };
+            let _ = writeln!(page, "  - {shown}  dropped: {}", dropped.why);
+        }
+    } else if plan.edits.is_empty() {
+        let _ = writeln!(page, "  nothing to change");
+    }
+    for candidate in &plan.candidates {
+        if let Outcome::Directory(directory) = &candidate.outcome
+            && plan.runpath.iter().all(|entry| entry.text != *directory)
+        {
+            let _ = writeln!(
+                page,
+                "  may dlopen {}, which is in {} (--dlopen auto adds that)",
+                text(&candidate.name),
+                text(directory)
+            );
+        }
+    }
+    for miss in plan.missing() {
+        let _ = writeln!(
+            page,
+            "  missing {}  {}",
+            text(&miss.shown_name()),
+            hint(&miss.outcome)
+        );
+    }
+    if let Status::Failed(why) = &report.status {
+        let _ = writeln!(page, "  cannot be done: {why}");
+    }
+    out.write_all(page.as_bytes())
+}
+
+fn will_be(report: &FileReport) -> &'static str {
+    match report.status {
+        Status::Changed(_) => "is",
+        _ => "will be",
+    }
+}
+
+/// One file as a JSON object.
+pub fn file_json(report: &FileReport) -> Value {
+    let plan = &report.plan;
+    let names: Vec<String> = report.names.iter().map(|n| shown(n).to_string()).collect();
+    let mut object = json!({
+        "schema": SCHEMA,
+        "event": "file",
+        "path": names.first(),
+        "names": names,
+        "kind": report.kind,
+        "machine": report.platform.to_string(),
+        "interpreter": plan.interpreter.as_ref().map(|(old, new)| json!({
+            "old": text(old),
+            "new": text(new),
+        })),
+        "runpath": {
+            "old": plan.old_runpath.as_deref().map(text),
+            "new": plan.runpath.iter().map(|entry| json!({
+                "entry": text(&entry.text),
+                "reason": entry.reason.key(),
+                "why": reason(&entry.reason),
+            })).collect::<Vec<_>>(),
+            "dropped": plan.dropped.iter().map(|dropped| json!({
+                "entry": text(&dropped.text),
+                "reason": dropped.why.key(),
+            })).collect::<Vec<_>>(),
+        },
+        "needed": plan.resolutions.iter().map(resolution_json).collect::<Vec<_>>(),
+        "dlopen": plan.candidates.iter().map(|candidate| {
+            let mut found = outcome_json(&candidate.outcome);
+            found.insert("name".to_owned(), text(&candidate.name).into());
+            found.insert("declared".to_owned(), candidate.declared.into());
+            Value::Object(found)
+        }).collect::<Vec<_>>(),
+    });
+    let (status, error, written) = match &report.status {
+        Status::Unchanged => ("unchanged", Value::Null, 0),
+        Status::Planned => ("planned", Value::Null, 0),
+        Status::Changed(done) => ("changed", Value::Null, done.bytes_written),
+        Status::Failed(why) => ("failed", why.as_str().into(), 0),
+    };
+    object["status"] = status.into();
+    object["error"] = error;
+    object["bytes_written"] = written.into();
+    object
+}
+
+fn resolution_json(resolution: &Resolution) -> Value {
+    let mut found = outcome_json(&resolution.outcome);
+    found.insert("name".to_owned(), text(&resolution.shown_name()).into());
+    Value::Object(found)
+}
+
+fn outcome_json(outcome: &Outcome) -> Map<String, Value> {
+    let directory = match outcome {
+        Outcome::Directory(directory) | Outcome::Existing(directory) => text(directory).into(),
+        _ => Value::Null,
+    };
+    let mut object = Map::new();
+    object.insert("outcome".to_owned(), outcome.key().into());
+    object.insert("directory".to_owned(), directory);
+    let hint = hint(outcome);
+    if !hint.is_empty() {
+        object.insert("hint".to_owned(), hint.into());
+    }
+    object
+}
+
+/// A path that could not be handled as a JSON object.
+pub fn problem_json(path: &Path, what: &str) -> Value {
+    json!({
+        "schema": SCHEMA,
+        "event": "problem",
+        "path": shown(path).to_string(),
+        "what": what,
+    })
+}
+
+/// All files together as a JSON object.
+pub fn summary_json(summary: &Summary) -> Value {
+    let skipped: Map<String, Value> = summary
+        .skipped
+        .counts()
+        .map(|(skip, count)| (skip.key().to_owned(), count.into()))
+        .collect();
+    json!({
+        "schema": SCHEMA,
+        "event": "summary",
+        "files": summary.files,
+        "changed": summary.changed,
+        "failed": summary.failed,
+        "missing": summary.missing,
+        "bytes_written": summary.bytes_written,
+        "skipped": skipped,
+        "problems": summary.problems.len(),
+        "searched": summary.searched.iter().map(|p| shown(p).to_string()).collect::<Vec<_>>(),
+    })
+}
+
+/// All files together in one line, and with `counts` what was passed over in another.
+pub fn write_summary(
+    out: &mut dyn Write,
+    summary: &Summary,
+    dry_run: bool,
+    counts: bool,
+) -> io::Result<()> {
+    let changed = if dry_run { "to change" } else { "changed" };
+    writeln!(
+        out,
+        "{} ELF files: {} {changed}, {} failed, {} dependencies missing; {} other files passed over",
+        summary.files,
+        summary.changed,
+        summary.failed + summary.problems.len() as u64,
+        summary.missing,
+        summary.skipped.total(),
+    )?;
+    if counts {
+        for (skip, count) in summary.skipped.counts() {
+            writeln!(out, "  {count:8} {}", skip.found())?;
+        }
+        writeln!(out, "  {:8} bytes written", summary.bytes_written)?;
+    }
+    Ok(())
+}
