@@ -248,6 +248,7 @@ impl Args {
             dry_run: self.dry_run,
             rewrite: RewriteOptions {
                 atomic: self.write.atomic,
+                keep_links: false,
                 page_size,
             },
             skip_links: false,
