@@ -32,6 +32,7 @@ enum Applet {
     Man(applets::man::Args),
     Nvcc(applets::nvcc::Args),
     Toolkit(applets::toolkit::Args),
+    Patchelf(applets::patchelf::Args),
 }
 
 impl Applet {
@@ -48,6 +49,7 @@ impl Applet {
             Applet::Man(args) => applets::man::run(args),
             Applet::Nvcc(args) => applets::nvcc::run(args),
             Applet::Toolkit(args) => applets::toolkit::run(args),
+            Applet::Patchelf(args) => applets::patchelf::run(args),
         }
     }
 }
@@ -92,6 +94,10 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
         args.insert(0, "cuda-fixup".into());
         args[1] = name;
     }
+    // Its options have rules of their own: clap takes what follows for files.
+    if args.get(1).is_some_and(|applet| applet == "patchelf") {
+        args.insert(2, "--".into());
+    }
     let matches = match Cli::command().try_get_matches_from(&args) {
         Ok(matches) => matches,
         Err(error) => {
@@ -121,7 +127,7 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
 }
 
 /// `cuda-fixup inspect … | head` ends quietly.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())

@@ -12,6 +12,7 @@ mod jobs;
 pub mod man;
 mod misses;
 pub mod nvcc;
+pub mod patchelf;
 mod patchelf_flags;
 mod real_program;
 pub mod toolkit;

@@ -1,0 +1,194 @@
+//! patchelf's command line over this project's rewriter. `docs/patchelf.md` tells what differs.
+
+mod flags;
+mod output;
+mod plan;
+mod shrink;
+mod symbol_map;
+
+pub use flags::{Parsed, Print, Request};
+
+use super::Outcome;
+use crate::elf::{ElfFacts, FileReader, ReadError, RewriteOptions, prepare, rewrite};
+use crate::report::shown;
+use anyhow::{Context, anyhow, bail};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use plan::Streams;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The version whose command line this is.
+const VERSION: &str = "patchelf 0.19.3";
+
+/// The words of the command line, which `Request` understands. clap is told of the options for
+/// the help, the completions and the manual page only: it never sees one (`cli::dispatch`).
+#[derive(Debug)]
+pub struct Args {
+    words: Vec<OsString>,
+}
+
+impl clap::FromArgMatches for Args {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Args, clap::Error> {
+        let words = matches.get_many::<OsString>("FILE").unwrap_or_default();
+        Ok(Args {
+            words: words.cloned().collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Args::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for Args {
+    fn augment_args(command: Command) -> Command {
+        let file = Arg::new("FILE")
+            .num_args(0..)
+            .value_parser(clap::value_parser!(OsString))
+            .value_hint(clap::ValueHint::FilePath)
+            .help("The files, in order; the first that fails ends the run");
+        flags::FLAGS
+            .iter()
+            .fold(command, |command, flag| command.arg(documented(flag)))
+            .arg(file)
+            .disable_help_flag(true)
+            .disable_version_flag(true)
+            .about("Print or change interpreter, RUNPATH, NEEDED and more as patchelf 0.19 does")
+            .after_help(
+                "A value @NAME stands for the contents of the file NAME. Exit status: 0, or 1 for \
+                 any error.",
+            )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Args::augment_args(command)
+    }
+}
+
+fn documented(flag: &flags::Flag) -> Arg {
+    let name = flag.name.trim_start_matches('-');
+    let arg = Arg::new(name).long(name).help(flag.help);
+    if flag.values.is_empty() {
+        arg.action(ArgAction::SetTrue)
+    } else {
+        arg.num_args(flag.values.len()).value_names(flag.values)
+    }
+}
+
+/// Does what the words say. Any error is exit status 1, as with patchelf.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    let mut out = io::stdout().lock();
+    let result = run_words(&args.words, &mut out);
+    // What has been printed comes before what went wrong.
+    out.flush()?;
+    match result {
+        Ok(outcome) => Ok(outcome),
+        Err(error) if crate::cli::is_broken_pipe(&error) => Err(error),
+        Err(error) => {
+            writeln!(io::stderr(), "patchelf: {error:#}")?;
+            Ok(Outcome::Findings)
+        }
+    }
+}
+
+fn run_words(words: &[OsString], out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    if words.is_empty() {
+        usage(&mut io::stderr())?;
+        return Ok(Outcome::Findings);
+    }
+    let mut request = match Request::parse(words)? {
+        Parsed::Run(request) => request,
+        Parsed::Help => {
+            usage(&mut io::stderr())?;
+            return Ok(Outcome::Fine);
+        }
+        Parsed::Version => {
+            writeln!(out, "{VERSION}")?;
+            return Ok(Outcome::Fine);
+        }
+    };
+    request.check()?;
+    request.debug |= std::env::var_os("PATCHELF_DEBUG").is_some();
+    for path in &request.files {
+        let mut streams = Streams {
+            out,
+            err: &mut io::stderr(),
+        };
+        one_file(&request, path, &mut streams)?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn one_file(request: &Request, path: &Path, streams: &mut Streams<'_>) -> anyhow::Result<()> {
+    let name = shown(path).to_string();
+    let info = fs::metadata(path).with_context(|| format!("getting info about '{name}'"))?;
+    if info.is_dir() {
+        bail!("reading '{name}': Is a directory");
+    }
+    if !info.is_file() {
+        bail!("reading '{name}': is no regular file");
+    }
+    let reader = File::open(path)
+        .and_then(FileReader::new)
+        .with_context(|| format!("opening '{name}'"))?;
+    let facts = ElfFacts::read(&reader).map_err(|error| match error {
+        ReadError::NotElf if info.len() < 52 => anyhow!("missing ELF header: {name} is too short"),
+        ReadError::NotElf => anyhow!("not an ELF executable: {name} has no ELF magic"),
+        error => anyhow!("{name}: {error}"),
+    })?;
+    let edits = request.plan(&facts, &name, streams)?;
+    streams.out.flush()?;
+    if let Some(size) = request.page_size
+        && !edits.is_empty()
+        && (size < 4096 || !size.is_power_of_two())
+    {
+        bail!(
+            "--page-size {size}: pages are powers of two, from 4096 on: no kernel would load {name}"
+        );
+    }
+    let options = RewriteOptions {
+        page_size: request.page_size,
+        // patchelf writes in place: all names of the file change with it, wherever they are.
+        keep_links: true,
+        ..RewriteOptions::default()
+    };
+    if let Some(output) = &request.output
+        && !output::is_same(output, &reader)
+    {
+        let mut steps = Vec::new();
+        if !edits.is_empty() {
+            let prepared = prepare(&reader, &facts, &edits, &options);
+            let patch = prepared.with_context(|| name.clone())?.patch;
+            steps = patch.map(|patch| patch.steps).unwrap_or_default();
+        }
+        request.tell(streams, format_args!("writing {}", shown(output)))?;
+        return output::write(output, &reader, &steps);
+    }
+    if edits.is_empty() {
+        return Ok(());
+    }
+    let names = [path.to_owned()];
+    let done = rewrite(&names, &reader, &facts, &edits, &options).with_context(|| name.clone())?;
+    if done.changed {
+        request.tell(streams, format_args!("writing {name}"))?;
+    }
+    if !done.strip_safe {
+        writeln!(
+            streams.err,
+            "patchelf: warning: {name}: the program headers had to move to its end: don't strip it"
+        )?;
+    }
+    Ok(())
+}
+
+fn usage(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "syntax: patchelf")?;
+    for flag in &flags::FLAGS {
+        let values: String = flag.values.iter().map(|v| format!(" {v}")).collect();
+        writeln!(out, "  [{}{values}]\t\t{}", flag.name, flag.help)?;
+    }
+    writeln!(out, "  FILENAME...")
+}

@@ -1,0 +1,64 @@
+//! `--output`: the result goes to another file, which appears whole or not at all.
+
+use crate::elf::patch::{Patched, Step};
+use crate::elf::{FileReader, ReadAt};
+use crate::report::shown;
+use anyhow::Context;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Bytes that are copied at a time.
+const WINDOW: u64 = 1 << 20;
+
+/// Whether `path` names the file that is open in `reader`.
+pub(super) fn is_same(path: &Path, reader: &FileReader) -> bool {
+    let input = reader.metadata();
+    fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (input.dev(), input.ino()))
+}
+
+/// Writes the file in `reader` as it is after `steps`.
+pub(super) fn write(path: &Path, reader: &FileReader, steps: &[Step]) -> anyhow::Result<()> {
+    let contents = Patched::new(reader, steps);
+    let context = || format!("open: {}", shown(path));
+    let (path, mode) = match fs::metadata(path) {
+        // A device or a pipe takes the bytes as they come.
+        Ok(there) if !there.is_file() => {
+            let out = OpenOptions::new().write(true).open(path);
+            return copy(&contents, &mut out.with_context(context)?).with_context(context);
+        }
+        Ok(there) => (
+            fs::canonicalize(path).with_context(context)?,
+            Some(there.mode()),
+        ),
+        Err(_) => (PathBuf::from(path), None),
+    };
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    // 0777 less the umask, as patchelf has it for a new file.
+    let mut file = tempfile::Builder::new()
+        .prefix(concat!(".", env!("CARGO_PKG_NAME"), "-"))
+        .permissions(Permissions::from_mode(0o777))
+        .tempfile_in(dir)
+        .with_context(context)?;
+    copy(&contents, file.as_file_mut()).with_context(context)?;
+    if let Some(mode) = mode {
+        let mode = Permissions::from_mode(mode & 0o7777);
+        file.as_file().set_permissions(mode).with_context(context)?;
+    }
+    file.persist(&path).with_context(context)?;
+    Ok(())
+}
+
+fn copy(contents: &impl ReadAt, out: &mut File) -> io::Result<()> {
+    let mut done = 0;
+    while done < contents.len() {
+        let len = WINDOW.min(contents.len() - done);
+        out.write_all(&contents.read_vec(done, len as usize)?)?;
+        done += len;
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! The file of `--rename-dynamic-symbols`.
+
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Adds the pairs of a file to `pairs`: a line each, two words. As patchelf does, reading ends
+/// at the first blank line, and further words of a line are ignored.
+pub(super) fn read_symbol_map(
+    path: &Path,
+    pairs: &mut BTreeMap<Vec<u8>, Vec<u8>>,
+) -> anyhow::Result<()> {
+    let name = crate::report::shown(path);
+    let text = fs::read(path).with_context(|| format!("Cannot open map file {name}"))?;
+    for (index, line) in text.split(|&b| b == b'\n').enumerate() {
+        let number = index + 1;
+        let mut words = line
+            .split(|b| b.is_ascii_whitespace() || *b == 0x0b)
+            .filter(|word| !word.is_empty());
+        let Some(from) = words.next() else {
+            break;
+        };
+        let Some(to) = words.next() else {
+            bail!("{name}:{number}: Map file line is missing the second element");
+        };
+        let shown = |word: &[u8]| crate::report::Shown::from(word).to_string();
+        if pairs.contains_key(from) {
+            bail!(
+                "{name}:{number}: Name '{}' appears twice in the map file",
+                shown(from)
+            );
+        }
+        if from.contains(&b'@') || to.contains(&b'@') {
+            bail!(
+                "{name}:{number}: Name pair contains version tag: {} {}",
+                shown(from),
+                shown(to)
+            );
+        }
+        pairs.insert(from.to_vec(), to.to_vec());
+    }
+    Ok(())
+}
