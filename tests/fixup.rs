@@ -393,7 +393,7 @@ fn the_same_at_any_number_of_threads() {
     let original = Tree::new();
     let two = original.library("lib/b/libtwo.so", &[]);
     let one = original.library("lib/0/libone.so.1", &[two.to_str().unwrap()]);
-    for n in 1..600 {
+    for n in 1..150 {
         fs::copy(&one, original.at(&format!("lib/{n}/libone.so.{n}"))).unwrap();
         fs::copy(&two, original.at(&format!("dup/{n}/libtwo.so"))).unwrap();
     }

@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 /// Directories taken from libraries' own RUNPATHs, at most: a bound on what hostile files cost.
 const MAX_FOLLOWED: usize = 4096;
 
+/// Directories that are kept of one name.
+const MAX_PLACES: usize = 256;
+
 /// Whether a file name is one that the index has: `*.so*`.
 pub fn is_library_name(path: &Path) -> bool {
     path.file_name()
@@ -187,7 +190,9 @@ impl Index {
         let entry = (library.seen.platform, number);
         let places = self.by_name.entry(library.name.as_bytes().into());
         let places = places.or_default();
-        if !places.contains(&entry) {
+        // The first match wins: of very many directories, later ones serve nobody.
+        let full = places.len() >= MAX_PLACES && places.iter().any(|(of, _)| *of == entry.0);
+        if !full && !places.contains(&entry) {
             places.push(entry);
         }
     }
