@@ -279,14 +279,15 @@ fn with_notes(build: &Build, name: &str, alternatives: &[&[&str]]) {
         .iter()
         .map(|sonames| serde_json::json!({ "soname": sonames, "priority": "required" }))
         .collect();
+    // A quote inside a string of the assembler inside one of C.
     let text = serde_json::to_string(&entries)
         .unwrap()
-        .replace('"', "\\\"");
+        .replace('"', r#"\\\""#);
     let source = format!(
         "__asm__(\".pushsection .note.dlopen,\\\"a\\\",@note\\n.balign 4\\n\
          .long 4, 2f-1f, 0x407c0c0a\\n.asciz \\\"FDO\\\"\\n1: .asciz \\\"{}\\\"\\n2: .balign 4\\n\
          .popsection\\n\");",
-        text.replace('\\', "\\\\\\").replace("\\\\\\\"", "\\\\\\\"")
+        text
     );
     fs::write(build.0.at("note.c"), source).unwrap();
     let done = Command::new("gcc")
@@ -411,6 +412,8 @@ fn lists_take_any_number_of_values_and_the_last_one_counts() {
     ];
     build.fine(&args);
     assert_eq!(user.runpath(), "~/in1:~/in2");
+    // Afresh: the RUNPATH that it has now is searched too.
+    build.lib("out/u.so", &["liba.so", "libb.so"]);
     let done = build.run(&["--paths", "out", "--libs", "in1", "--libs", "in2"]);
     assert_eq!(status(&done), 1);
     assert_eq!(status(&build.run(&["--paths"])), 2);

@@ -8,7 +8,7 @@ use crate::flow::{self, FileReport, Libc, Request, Status};
 use crate::report::{Shown, fixup as report, shown};
 use crate::rules::{self, Dlopen, Driver, Existing, Policy, Stubs};
 use anyhow::{Context, bail};
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use object::elf;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -25,19 +25,19 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Trees and files to patch; their own libraries are found first
-    #[arg(long, num_args = 0.., overrides_with = "paths", value_name = "PATH")]
+    #[arg(long, num_args = 0.., action = ArgAction::Set, overrides_with = "paths", value_name = "PATH")]
     paths: Option<Vec<PathBuf>>,
     /// Directories (not their subdirectories) and files whose libraries are found
-    #[arg(long, num_args = 0.., overrides_with = "libs", value_name = "DIR")]
+    #[arg(long, num_args = 0.., action = ArgAction::Set, overrides_with = "libs", value_name = "DIR")]
     libs: Option<Vec<PathBuf>>,
     /// Globs of names that may be missing; 1 means *
-    #[arg(long, num_args = 0.., overrides_with = "ignore_missing", value_name = "GLOB")]
+    #[arg(long, num_args = 0.., action = ArgAction::Set, overrides_with = "ignore_missing", value_name = "GLOB")]
     ignore_missing: Option<Vec<OsString>>,
     /// First entries of executables
-    #[arg(long, num_args = 0.., overrides_with = "runtime_dependencies", value_name = "DIR")]
+    #[arg(long, num_args = 0.., action = ArgAction::Set, overrides_with = "runtime_dependencies", value_name = "DIR")]
     runtime_dependencies: Option<Vec<OsString>>,
     /// Last entries of every file
-    #[arg(long, num_args = 0.., overrides_with = "append_rpaths", value_name = "DIR")]
+    #[arg(long, num_args = 0.., action = ArgAction::Set, overrides_with = "append_rpaths", value_name = "DIR")]
     append_rpaths: Option<Vec<OsString>>,
     /// Leave subdirectories of the paths alone
     #[arg(long, overrides_with = "no_recurse")]

@@ -125,6 +125,9 @@ struct Write_ {
     /// Replace files by changed copies: programs that run keep what they have mapped
     #[arg(long)]
     atomic: bool,
+    /// Write to files that have hard links outside the trees, which then change too
+    #[arg(long)]
+    keep_links: bool,
     /// A flag of patchelf for each file that is edited, for hooks; several times
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     patchelf_flag: Vec<OsString>,
@@ -248,7 +251,7 @@ impl Args {
             dry_run: self.dry_run,
             rewrite: RewriteOptions {
                 atomic: self.write.atomic,
-                keep_links: false,
+                keep_links: self.write.keep_links,
                 page_size,
             },
             skip_links: false,
