@@ -190,6 +190,13 @@ impl<'a, R: ReadAt + ?Sized> Job<'a, R> {
             || self.new_stack_header().is_some()
     }
 
+    /// Whether an extent gets other contents.
+    fn changes(&self, extent: &Extent) -> bool {
+        let changed = self.changed_tables.iter().map(|t| t.extent);
+        let mut changed = changed.chain(self.interpreter_extent());
+        changed.any(|c| extent.holds_vaddr(c.vaddr, c.len))
+    }
+
     /// A PT_GNU_STACK, where one must be added.
     fn new_stack_header(&self) -> Option<Segment> {
         let executable = self.target.executable_stack?;

@@ -28,6 +28,8 @@ pub struct Plan {
     pub strtab: Spot,
     /// What else moves into it, or moves about in it.
     pub moves: Vec<Move>,
+    /// What is in it already and stays where it is.
+    pub stays: Vec<Extent>,
     /// The dynamic section, if it is in the segment.
     pub dynamic: Option<Spot>,
     /// The program header table, where it can't grow in place. Not strip-safe.
@@ -61,6 +63,10 @@ impl Plan {
         }
     }
 }
+
+/// From so many bytes on, what moves with the string table gets `SLACK` bytes before it.
+const LARGE: u64 = 64 << 10;
+const SLACK: u64 = 4 << 10;
 
 /// Unused addresses before the segment, in bytes. eu-elflint takes the size of a relocation's
 /// symbol for the size of what is relocated, and calls a read-only segment close behind the
@@ -158,14 +164,25 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         vaddr,
     };
     let strtab = cursor.take(job.strsz, 1, vaddr);
-    let moves = moving.iter().map(|&extent| {
+    let bulk: u64 = moving.iter().map(|e| e.len).sum();
+    match moving.first() {
+        // Room is left from the last time: what stands behind it can stay.
+        Some(first) if extends && first.offset >= cursor.at => cursor.at = first.offset,
+        // What is large shall not move again each time that a string grows.
+        Some(_) if bulk >= LARGE => cursor.at += SLACK,
+        _ => {}
+    }
+    let mut moves = Vec::new();
+    let mut stays = Vec::new();
+    for extent in moving {
         let len = new_len(job, &extent);
-        Move {
-            extent,
-            to: cursor.take(len, extent.align, extent.vaddr),
+        let to = cursor.take(len, extent.align, extent.vaddr);
+        if to.offset == extent.offset && !job.changes(&extent) {
+            stays.push(extent);
+        } else {
+            moves.push(Move { extent, to });
         }
-    });
-    let moves = moves.collect();
+    }
     let word = facts.format().word_size() as u64;
     let dynamic_in_own =
         own.is_some_and(|i| facts.segments[i].holds_offset(dynamic.offset, dynamic.size));
@@ -189,6 +206,7 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         extends,
         strtab,
         moves,
+        stays,
         dynamic,
         phdrs,
         align,
