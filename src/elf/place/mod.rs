@@ -12,6 +12,7 @@ mod segment;
 mod state;
 mod strings;
 mod symbols;
+mod way;
 
 use super::codec::{Section, Segment};
 use super::extents::Extent;
