@@ -6,7 +6,8 @@ use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::Table;
 use crate::cuda::toolkit::farm::{self, Request};
-use crate::cuda::toolkit::record::Runtime;
+use crate::cuda::toolkit::leaks;
+use crate::cuda::toolkit::record::{Record, Runtime};
 use crate::report::shown;
 use anyhow::Context;
 use std::env;
@@ -23,6 +24,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Farm(FarmArgs),
+    Leaks(LeaksArgs),
 }
 
 /// Make a tree of links that looks like one whole toolkit, with this program as its nvcc
@@ -66,10 +68,44 @@ struct FarmArgs {
     prefixes: Vec<PathBuf>,
 }
 
+/// Find what is left of a farm, or of other paths, in the files of a package
+///
+/// All bytes of all files are searched, in parallel. In .cmake and .pc files the farm's paths are
+/// rewritten to those of the prefixes that it was made from; whatever else holds a path is named,
+/// and the exit status is 1.
+#[derive(Debug, clap::Args)]
+struct LeaksArgs {
+    /// The farm
+    #[arg(long, value_name = "DIR")]
+    farm: Option<PathBuf>,
+    /// Another path that must not be there, such as the build directory; several times
+    #[arg(long, value_name = "DIR", required_unless_present = "farm")]
+    forbid: Vec<PathBuf>,
+    /// Search RUNPATHs only
+    #[arg(long)]
+    runpaths: bool,
+    /// Tell what would be rewritten, and rewrite nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Threads [default: one a core]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    jobs: usize,
+    /// Trees and files
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
 /// Does what the subcommand says.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Farm(args) => make_farm(args),
+        Command::Leaks(args) => find_leaks(args),
     }
 }
 
@@ -114,7 +150,8 @@ fn make_farm(args: FarmArgs) -> anyhow::Result<Outcome> {
         serde_json::to_writer_pretty(&mut out, &made.record)?;
         writeln!(out)?;
     } else {
-        for (place, real) in &made.record.directories {
+        // A directory comes before the one that it is in, so that the first that fits is right.
+        for (place, real) in made.record.directories.iter().rev() {
             let real: Vec<_> = real.iter().map(|dir| shown(dir).to_string()).collect();
             let place = request.out.join(place);
             writeln!(out, "{}={}", shown(&place), real.join(":"))?;
@@ -142,4 +179,49 @@ fn gcc_on_path() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let mut candidates = env::split_paths(&path).map(|dir| dir.join("gcc"));
     candidates.find(|file: &PathBuf| Path::is_file(file))
+}
+
+fn find_leaks(args: LeaksArgs) -> anyhow::Result<Outcome> {
+    let farm = match &args.farm {
+        Some(dir) => {
+            let root = std::path::absolute(dir)?;
+            let record = Record::read(&root).with_context(|| shown(&root).to_string())?;
+            let record = record.with_context(|| format!("{}: is no farm", shown(&root)))?;
+            Some((root, record))
+        }
+        None => None,
+    };
+    let forbidden = args.forbid.iter().map(std::path::absolute);
+    let request = leaks::Request {
+        paths: args.paths,
+        forbidden: forbidden.collect::<io::Result<_>>()?,
+        farm,
+        runpaths_only: args.runpaths,
+        dry_run: args.dry_run,
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(args.jobs)
+        .build()?;
+    let found = pool.install(|| leaks::find(&request))?;
+    let mut out = io::stdout().lock();
+    for file in &found.rewritten {
+        let did = if args.dry_run {
+            "would rewrite"
+        } else {
+            "rewrote"
+        };
+        writeln!(out, "{}: {did} the farm's paths", shown(file))?;
+    }
+    let mut errors = io::stderr().lock();
+    for leak in &found.leaks {
+        writeln!(errors, "{}: {}", shown(&leak.file), leak.what)?;
+    }
+    for problem in &found.problems {
+        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+    }
+    Ok(match (found.problems.is_empty(), found.leaks.is_empty()) {
+        (false, _) => Outcome::Errors,
+        (true, false) => Outcome::Findings,
+        (true, true) => Outcome::Fine,
+    })
 }

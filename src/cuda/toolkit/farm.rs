@@ -185,6 +185,7 @@ fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
     if let Some((_, lib)) = directories.iter().find(|(p, _)| p == Path::new("lib")) {
         let lib64 = ("lib64".into(), lib.clone());
         directories.push(lib64);
+        directories.sort();
     }
     directories
 }

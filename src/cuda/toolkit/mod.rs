@@ -2,11 +2,13 @@
 //!
 //! `prefix` says where a prefix keeps what, `merge` lays all of them over each other, `farm`
 //! adds what makes the tree a toolkit (our nvcc, a profile, development links) and `write` puts
-//! it on disk. `record` is what the farm says of itself, for nvcc, cmake and the search for leaks.
+//! it on disk. `record` is what the farm says of itself, for nvcc, cmake and `leaks`, which finds
+//! what is left of a farm in a package that was built with it.
 
 mod dev_links;
 mod device_runtime;
 pub mod farm;
+pub mod leaks;
 mod merge;
 mod prefix;
 mod profile;

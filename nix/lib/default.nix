@@ -1,0 +1,193 @@
+# Which GPU architectures a CUDA version takes, and the flags to build for them: what
+# `cuda-fixup capabilities` derives, derived in Nix from the same table. Needs nothing of nixpkgs.
+#
+#   (import ./nix/lib).selection { cudaVersion = "12.8"; cudaCapabilities = [ "8.6" "9.0a" ]; }
+let
+  inherit (builtins)
+    compareVersions
+    concatMap
+    concatStringsSep
+    elem
+    elemAt
+    filter
+    fromJSON
+    head
+    length
+    map
+    match
+    readFile
+    sort
+    ;
+
+  table = (fromJSON (readFile ../data/gpus.json)).capabilities;
+  compilers = (fromJSON (readFile ../data/nvcc-host-compilers.json)).toolkits;
+
+  last = list: elemAt list (length list - 1);
+
+  # 12.4 of 12.4.1
+  majorMinor =
+    version:
+    let
+      parts = match "([0-9]+)\\.([0-9]+).*" version;
+    in
+    if parts == null then
+      throw "`${version}` is no CUDA version: write it like 12.4"
+    else
+      concatStringsSep "." parts;
+  atMost = a: b: compareVersions a b <= 0;
+
+  row =
+    capability:
+    let
+      found = filter (each: each.capability == capability) table;
+    in
+    if found == [ ] then null else head found;
+
+  inCuda = cuda: each: atMost each.min cuda && (each.max == null || atMost cuda each.max);
+  # 9.0 of 9.0, and nothing of 9.0a.
+  isBase = capability: match "[0-9]+\\.[0-9]" capability != null;
+  names = map (each: each.capability);
+
+  # In the table's order, each once.
+  ordered = list: filter (capability: elem capability list) (names table);
+
+  digits = builtins.replaceStrings [ "." ] [ "" ];
+
+  # What is wrong with one capability, or null.
+  refusal =
+    cuda: capability:
+    let
+      this = row capability;
+      earlier = filter (each: inCuda cuda each && each.successor == capability) table;
+      takes = " (CUDA ${cuda} takes ${concatStringsSep " " (supported cuda)})";
+      start = "compute capability ${capability} ";
+    in
+    if this == null then
+      if match "[0-9]+\\.[0-9][af]?" capability == null then
+        "`${capability}` is no compute capability: write it like 8.6, 9.0a or 10.0f"
+      else
+        start + "is known to no CUDA version: leave ${capability} out" + takes
+    else if inCuda cuda this then
+      null
+    else if !atMost this.min cuda then
+      if earlier != [ ] then
+        start
+        + "is called ${(head earlier).capability} in CUDA ${cuda}: "
+        + "ask for ${(head earlier).capability}, or take a newer CUDA"
+      else
+        start
+        + "exists from CUDA ${this.min} on, and this is CUDA ${cuda}: "
+        + "take a newer CUDA, or leave ${capability} out"
+        + takes
+    else if this.successor != null then
+      start + "is called ${this.successor} after CUDA ${this.max}, and this is CUDA ${cuda}: ask for ${this.successor}"
+    else
+      start
+      + "was last known to CUDA ${this.max}, and this is CUDA ${cuda}: "
+      + "take an older CUDA, or leave ${capability} out"
+      + takes;
+
+  # What a CUDA version takes, and what is built for when nobody says.
+  supported = cuda: names (filter (inCuda (majorMinor cuda)) table);
+  defaults =
+    {
+      cudaVersion,
+      jetson ? false,
+    }:
+    let
+      cuda = majorMinor cudaVersion;
+    in
+    names (
+      filter (
+        each:
+        inCuda cuda each
+        && isBase each.capability
+        && each.jetson == jetson
+        && (each.defaultUntil == null || atMost cuda each.defaultUntil)
+      ) table
+    );
+
+  # What is wrong with a list: messages, none if it can be built for.
+  wrong =
+    {
+      cudaVersion,
+      cudaCapabilities,
+    }:
+    let
+      cuda = majorMinor cudaVersion;
+      # In the order in which the program tells them; what no table has comes last.
+      list = ordered cudaCapabilities ++ filter (each: row each == null) cudaCapabilities;
+      refusals = filter (message: message != null) (map (refusal cuda) list);
+      jetson = filter (each: (row each).jetson) list;
+      others = filter (each: !(row each).jetson) list;
+    in
+    if refusals != [ ] then
+      refusals
+    else if jetson != [ ] && others != [ ] then
+      [
+        "Jetson's compute capabilities (${concatStringsSep " " jetson}) and others (${concatStringsSep " " others}) don't go into one build: build twice"
+      ]
+    else if list == [ ] then
+      [ "the list of compute capabilities is empty: name at least one" ]
+    else
+      [ ];
+
+  # The lists for a build. Throws where the list cannot be built for.
+  selection =
+    {
+      cudaVersion,
+      cudaCapabilities ? defaults { inherit cudaVersion; },
+      cudaForwardCompat ? true,
+    }:
+    let
+      complaints = wrong { inherit cudaVersion cudaCapabilities; };
+      list = ordered cudaCapabilities;
+      bases = filter isBase list;
+      # PTX of a capability with a letter runs on nothing newer.
+      ptx = if cudaForwardCompat && bases != [ ] then last bases else null;
+      arch = map digits list;
+    in
+    if complaints != [ ] then
+      throw (concatStringsSep "\n" complaints)
+    else
+      {
+        cudaVersion = majorMinor cudaVersion;
+        cudaCapabilities = list;
+        cudaForwardCompat = ptx != null;
+        isJetsonBuild = (row (head list)).jetson;
+        realArches = map (each: "sm_${each}") arch;
+        virtualArches = map (each: "compute_${each}") arch;
+        gencode =
+          map (each: "-gencode=arch=compute_${each},code=sm_${each}") arch
+          ++ concatMap (each: [ "-gencode=arch=compute_${each},code=compute_${each}" ]) (
+            if ptx == null then [ ] else [ (digits ptx) ]
+          );
+        cmakeCudaArchitectures = concatStringsSep ";" (
+          map (each: digits each + (if each == ptx then "" else "-real")) list
+        );
+      };
+
+  # The newest host compilers of a CUDA version: { gccMax, clangMax }, or null.
+  hostCompilers =
+    cudaVersion:
+    let
+      found = filter (each: each.cuda == majorMinor cudaVersion) compilers;
+    in
+    if found == [ ] then
+      null
+    else
+      {
+        inherit (head found) gccMax clangMax;
+      };
+in
+{
+  inherit
+    supported
+    defaults
+    wrong
+    selection
+    hostCompilers
+    ;
+  # All CUDA versions that the tables know.
+  cudaVersions = sort (a: b: compareVersions a b < 0) (map (each: each.cuda) compilers);
+}
