@@ -27,6 +27,8 @@ fn pypi_cmake() -> PathBuf {
 struct Site {
     dir: tempfile::TempDir,
     farm: PathBuf,
+    /// What the farm's directories stand for.
+    map: String,
 }
 
 impl Site {
@@ -38,13 +40,13 @@ impl Site {
             true => vec![support::merged(&base.join("toolkit"))],
             false => split(),
         };
-        prefixes.push(support::driver_stub(&base.join("stub")));
-        let site = Site {
-            farm: base.join("farm"),
+        prefixes.push(support::driver_stub(&base.join("cuda-stub")));
+        let out = base.join("farm");
+        Site {
+            map: succeeded(&farm(&out, args, &prefixes)),
+            farm: out,
             dir,
-        };
-        succeeded(&farm(&site.farm, args, &prefixes));
-        site
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -87,9 +89,32 @@ impl Site {
         installed
     }
 
-    /// Text of known syntax is rewritten; then no byte of any file holds the farm's path, or the
-    /// build's.
+    /// What a Nix build does to its outputs: strip, then fixup with the farm's map, then the
+    /// search. Afterwards no byte of any file holds the farm's path, or the build's.
     fn no_leaks(&self, installed: &Path, build: &Path) {
+        let elf_files = Command::new(support::BINARY)
+            .arg("elf-files")
+            .arg(installed)
+            .output();
+        let elf_files = succeeded(&elf_files.unwrap());
+        assert!(!elf_files.is_empty());
+        let strip = Command::new("strip")
+            .arg("-S")
+            .args(elf_files.lines())
+            .status();
+        assert!(strip.unwrap().success());
+        let mut fixup = Command::new(support::BINARY);
+        fixup.args([
+            "fixup",
+            "--dependencies",
+            "off",
+            "--driver-link",
+            DRIVER_LINK,
+        ]);
+        for line in self.map.lines() {
+            fixup.arg(format!("--replace-runpath={line}"));
+        }
+        succeeded(&output(fixup.arg(installed)));
         for _ in 0..2 {
             let mut leaks = Command::new(support::BINARY);
             leaks.args(["toolkit", "leaks", "--farm"]).arg(&self.farm);
@@ -102,7 +127,23 @@ impl Site {
             .arg(installed)
             .output();
         assert_eq!(failed(&grep.unwrap(), 1), "");
+        for file in elf_files.lines() {
+            let runpath = runpath(Path::new(file));
+            assert!(!runpath.contains("stubs"), "{file}: {runpath}");
+        }
     }
+}
+
+const DRIVER_LINK: &str = "/run/opengl-driver/lib";
+
+fn runpath(file: &Path) -> String {
+    let dynamic = output(Command::new("readelf").arg("-dW").arg(file));
+    let dynamic = succeeded(&dynamic);
+    let line = dynamic.lines().find(|line| line.contains("(RUNPATH)"));
+    let value = line.and_then(|line| line.split_once('['));
+    value
+        .map(|(_, value)| value.trim_end_matches(']').to_owned())
+        .unwrap_or_default()
 }
 
 fn output(command: &mut Command) -> Output {
@@ -128,7 +169,7 @@ fn cache(build: &Path, variable: &str) -> String {
 }
 
 /// What every installed program of the project `toolkit` must be.
-fn check_toolkit(installed: &Path) {
+fn check_toolkit(installed: &Path, runtime: &str) {
     let bin = installed.join("bin");
     for (name, shared) in [
         ("language_shared", true),
@@ -142,24 +183,34 @@ fn check_toolkit(installed: &Path) {
         assert_eq!(needed.contains("libcudart.so"), shared, "{name}: {needed}");
     }
     assert!(needed(&bin.join("driver")).contains("libcuda.so.1"));
+    // The driver is looked for by what contains a static cudart or needs it by name.
+    for name in ["language_static", "host_static", "driver"] {
+        let runpath = runpath(&bin.join(name));
+        assert!(runpath.starts_with(DRIVER_LINK), "{name}: {runpath}");
+    }
     // Without a device: the runtime is there and answers.
     let run = output(&mut Command::new(bin.join("host_static")));
     assert_eq!(succeeded(&run), "13050\n");
-    let runtime = split()[3].join("lib");
-    let shared = output(Command::new(bin.join("host_shared")).env("LD_LIBRARY_PATH", runtime));
+    // Its RUNPATH, which named the farm, is that of the prefix now.
+    assert!(runpath(&bin.join("host_shared")).contains(runtime));
+    let shared = output(&mut Command::new(bin.join("host_shared")));
     assert_eq!(succeeded(&shared), "13050\n");
 }
 
 #[test]
 fn a_split_toolkit_with_debians_cmake() {
     let site = Site::new(false, &[]);
-    check_toolkit(&site.build("toolkit", &debian_cmake(), &[]));
+    let runtime = split()[3].join("lib");
+    let installed = site.build("toolkit", &debian_cmake(), &[]);
+    check_toolkit(&installed, runtime.to_str().unwrap());
 }
 
 #[test]
 fn a_merged_toolkit_with_pypis_cmake() {
     let site = Site::new(true, &["--capabilities", "8.6;9.0"]);
-    check_toolkit(&site.build("toolkit", &pypi_cmake(), &[]));
+    let runtime = site.path("toolkit/lib");
+    let installed = site.build("toolkit", &pypi_cmake(), &[]);
+    check_toolkit(&installed, runtime.to_str().unwrap());
     let build = site.path("toolkit-build");
     assert_eq!(cache(&build, "CMAKE_CUDA_ARCHITECTURES"), "86-real;90");
 }

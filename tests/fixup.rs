@@ -288,6 +288,23 @@ fn leaks_of_a_build_are_mapped_to_their_real_place() {
     assert_eq!(status(&done), 0, "{done:?}");
     assert_eq!(runpath(&lib).as_deref(), Some("/real/lib:/farmer:/real"));
     assert_eq!(status(&tree.run(&["fixup", ".", "--replace-runpath=x"])), 2);
+
+    // What a CUDA toolkit's farm stands for: several directories, the deepest named first, and a
+    // stub directory is still one.
+    let lib = tree.library(
+        "libtwo.so",
+        &["-Wl,-rpath,/farm/bin/../lib:/farm/lib/stubs:/b/lib"],
+    );
+    let done = tree.run(&[
+        "fixup",
+        ".",
+        "--add-driver-runpath=off",
+        "--driver-link=/driver/lib",
+        "--replace-runpath=/farm/lib/stubs=/x-cuda-1/lib/stubs",
+        "--replace-runpath=/farm/lib=/a/lib:/b/lib",
+    ]);
+    assert_eq!(status(&done), 0, "{done:?}");
+    assert_eq!(runpath(&lib).as_deref(), Some("/a/lib:/b/lib:/driver/lib"));
 }
 
 #[test]

@@ -17,13 +17,14 @@ pub(super) fn entries(facts: &ElfFacts, context: &Context<'_>) -> (Vec<Entry>, V
     let has_empty = named.len() < all.len();
     let mut kept: Vec<Entry> = Vec::new();
     for text in named {
-        match mapped(text, facts, context) {
-            Some(entry) => kept.push(entry),
-            None => dropped.push(Dropped {
+        let entries = mapped(text, facts, context);
+        if entries.is_empty() {
+            dropped.push(Dropped {
                 text: text.to_vec(),
                 why: Lost::Unmapped,
-            }),
+            });
         }
+        kept.extend(entries);
     }
     if context.policy.shrink {
         kept = shrink(kept, facts, context, &mut dropped);
@@ -40,33 +41,55 @@ pub(super) fn entries(facts: &ElfFacts, context: &Context<'_>) -> (Vec<Entry>, V
     (kept, dropped, rewritten)
 }
 
-/// One entry after the user's map and the stubs rule; `None` where the map drops it.
-fn mapped(text: &[u8], facts: &ElfFacts, context: &Context<'_>) -> Option<Entry> {
+/// One entry after the user's map and the stubs rule; none where the map drops it, several where
+/// it stands for several.
+fn mapped(text: &[u8], facts: &ElfFacts, context: &Context<'_>) -> Vec<Entry> {
+    // `/farm/bin/../lib`, as nvcc's profile names it, is `/farm/lib`: farms have links for files.
+    let absolute = text.starts_with(b"/").then(|| relative::expand(text, None));
+    let place = absolute.flatten().unwrap_or_else(|| text.to_vec());
     for (from, to) in &context.policy.replace {
         let from = from.strip_suffix(b"/").unwrap_or(from);
-        let Some(rest) = text.strip_prefix(from) else {
+        let Some(rest) = place.strip_prefix(from) else {
             continue;
         };
         if rest.is_empty() || rest.starts_with(b"/") {
-            return (!to.is_empty()).then(|| Entry {
-                text: [to.strip_suffix(b"/").unwrap_or(to), rest].concat(),
-                reason: Reason::Replaces(text.to_vec()),
-            });
+            let real = to.split(|&byte| byte == b':').filter(|to| !to.is_empty());
+            let real = real.map(|to| [to.strip_suffix(b"/").unwrap_or(to), rest].concat());
+            let replaces = || Reason::Replaces(text.to_vec());
+            return real
+                .map(|real| unless_stubs(real, replaces(), text, facts, context))
+                .collect();
         }
     }
-    let directory = relative::expand(text, context.origin());
-    let is_stubs = driver::is_stubs(directory.as_deref().unwrap_or(text));
-    Some(if is_stubs && context.policy.stubs == Stubs::Replace {
-        Entry {
+    vec![unless_stubs(
+        text.to_vec(),
+        Reason::Kept,
+        text,
+        facts,
+        context,
+    )]
+}
+
+/// The entry, or the driver link where it is one of CUDA's stub directories.
+fn unless_stubs(
+    entry: Vec<u8>,
+    reason: Reason,
+    old: &[u8],
+    facts: &ElfFacts,
+    context: &Context<'_>,
+) -> Entry {
+    let directory = relative::expand(&entry, context.origin());
+    let is_stubs = driver::is_stubs(directory.as_deref().unwrap_or(&entry));
+    if is_stubs && context.policy.stubs == Stubs::Replace {
+        return Entry {
             text: driver::link(facts, context.policy),
-            reason: Reason::ReplacesStubs(text.to_vec()),
-        }
-    } else {
-        Entry {
-            text: text.to_vec(),
-            reason: Reason::Kept,
-        }
-    })
+            reason: Reason::ReplacesStubs(old.to_vec()),
+        };
+    }
+    Entry {
+        text: entry,
+        reason,
+    }
 }
 
 /// Entries that are tried: each costs an attempt to open a file for each NEEDED.

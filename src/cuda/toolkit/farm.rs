@@ -177,7 +177,17 @@ fn check_device_runtime(tree: &Tree, nvcc: &Path, nvcc_cuda: CudaVersion) -> Res
 /// For the search for leaks: a directory of the farm's own -> what it stands for.
 fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
     let standing = tree.iter().filter_map(|(place, entry)| match entry {
-        Entry::Directory(sources) if !sources.is_empty() => Some((place.clone(), sources.clone())),
+        Entry::Directory(sources) if !sources.is_empty() => {
+            // One that only has stubs in a subdirectory is no place to find libraries in.
+            let mut with_files = sources.clone();
+            with_files.retain(|dir| place != Path::new("lib") || has_files(dir));
+            let sources = if with_files.is_empty() {
+                sources.clone()
+            } else {
+                with_files
+            };
+            Some((place.clone(), sources))
+        }
         Entry::Link(target) if target.is_dir() => Some((place.clone(), vec![target.clone()])),
         _ => None,
     });
@@ -188,6 +198,10 @@ fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
         directories.sort();
     }
     directories
+}
+
+fn has_files(dir: &Path) -> bool {
+    super::merge::list(dir).is_ok_and(|entries| entries.iter().any(|(_, path)| !path.is_dir()))
 }
 
 /// What no prefix has: our programs, the profile, version.json, CMake's files, the record.
