@@ -1,9 +1,9 @@
 //! Flags of the patchelf command that auto-patchelf passes on for each file that it edits.
 
+use super::patchelf::{Parsed, Print, Request};
 use crate::elf::Edit;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 
 /// What the flags ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,55 +16,70 @@ pub struct PatchelfFlags {
     pub edits: Vec<Edit>,
 }
 
-/// Reads flags as patchelf(1) has them.
+/// Reads flags as the patchelf applet does, and turns down those that are no edit of each file.
 pub fn parse(words: &[OsString]) -> anyhow::Result<PatchelfFlags> {
-    let mut flags = PatchelfFlags::default();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let flag = word.to_string_lossy();
-        let mut value = || -> anyhow::Result<Vec<u8>> {
-            let value = words
-                .next()
-                .with_context(|| format!("{flag}: needs a value"))?;
-            Ok(value.clone().into_vec())
-        };
-        match &*flag {
-            "--force-rpath" => flags.force_rpath = true,
-            "--page-size" => flags.page_size = Some(page_size(&value()?)?),
-            "--set-soname" => flags.edits.push(Edit::SetSoname(value()?)),
-            "--add-needed" => flags.edits.push(Edit::AddNeeded(value()?)),
-            "--remove-needed" => flags.edits.push(Edit::RemoveNeeded(value()?)),
-            "--replace-needed" => flags.edits.push(Edit::ReplaceNeeded {
-                from: value()?,
-                to: value()?,
-            }),
-            "--clear-symbol-version" => flags.edits.push(Edit::ClearSymbolVersion(value()?)),
-            "--no-default-lib" => flags.edits.push(Edit::NoDefaultLib),
-            "--add-debug-tag" => flags.edits.push(Edit::AddDebugTag),
-            "--clear-execstack" => flags.edits.push(Edit::SetExecutableStack(false)),
-            "--set-execstack" => flags.edits.push(Edit::SetExecutableStack(true)),
-            // They tell patchelf how to lay a file out, or to talk: nothing that is done here.
-            "--no-sort" | "--no-clobber-old-sections" | "--debug" => {}
-            "--set-rpath" | "--add-rpath" | "--remove-rpath" | "--shrink-rpath"
-            | "--set-interpreter" => bail!(
+    let request = match Request::parse(words)? {
+        Parsed::Run(request) => *request,
+        Parsed::Help | Parsed::Version => bail!("expected flags that change a file"),
+    };
+    if let Some(file) = request.files.first() {
+        let word = crate::report::shown(file);
+        bail!("{word}: no flag of patchelf, and files are not named here");
+    }
+    for (given, flag) in [
+        (request.set_rpath.is_some(), "--set-rpath"),
+        (request.add_rpath.is_some(), "--add-rpath"),
+        (request.remove_rpath, "--remove-rpath"),
+        (request.shrink_rpath, "--shrink-rpath"),
+        (request.interpreter.is_some(), "--set-interpreter"),
+    ] {
+        if given {
+            bail!(
                 "{flag}: the RUNPATH and the interpreter are what this program decides; use its \
                  own options, say --append-rpaths"
-            ),
-            _ => bail!("{flag}: no flag of patchelf that can be passed on to each file"),
+            );
         }
     }
-    Ok(flags)
+    if request.print != Print::default() || request.output.is_some() || request.os_abi.is_some() {
+        bail!("--print-…, --output and --set-os-abi can't be passed on to each file");
+    }
+    Ok(PatchelfFlags {
+        force_rpath: request.force_rpath,
+        page_size: request.page_size,
+        edits: edits(request),
+    })
 }
 
-fn page_size(value: &[u8]) -> anyhow::Result<u64> {
-    let text = String::from_utf8_lossy(value);
-    let size: u64 = text
-        .parse()
-        .with_context(|| format!("--page-size {text}: expected a number of bytes"))?;
-    if !size.is_power_of_two() || size > 1 << 24 {
-        bail!("--page-size {text}: expected a power of two, at most 16 MiB");
+fn edits(request: Request) -> Vec<Edit> {
+    let mut edits: Vec<Edit> = request.soname.into_iter().map(Edit::SetSoname).collect();
+    if request.clear_execstack {
+        edits.push(Edit::SetExecutableStack(false));
     }
-    Ok(size)
+    if request.set_execstack {
+        edits.push(Edit::SetExecutableStack(true));
+    }
+    edits.extend(request.remove_needed.into_iter().map(Edit::RemoveNeeded));
+    edits.extend(
+        request
+            .replace_needed
+            .into_iter()
+            .map(|(from, to)| Edit::ReplaceNeeded { from, to }),
+    );
+    edits.extend(request.add_needed.into_iter().map(Edit::AddNeeded));
+    let versions = request.clear_symbol_versions.into_iter();
+    edits.extend(versions.map(Edit::ClearSymbolVersion));
+    if request.no_default_lib {
+        edits.push(Edit::NoDefaultLib);
+    }
+    if request.add_debug_tag {
+        edits.push(Edit::AddDebugTag);
+    }
+    if !request.rename_symbols.is_empty() {
+        edits.push(Edit::RenameSymbols(
+            request.rename_symbols.into_iter().collect(),
+        ));
+    }
+    edits
 }
 
 #[cfg(test)]
@@ -95,16 +110,16 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_told() {
-        for bad in [
-            "--page-size",
-            "--page-size big",
-            "--page-size 3",
-            "--set-rpath x",
-            "--print-rpath",
-            "file",
+        for (bad, why) in [
+            ("--page-size", "missing argument"),
+            ("--page-size big", "invalid argument"),
+            ("--set-rpath x", "--set-rpath"),
+            ("--print-rpath", "--print"),
+            ("--libs", "--libs"),
+            ("--help", "expected flags"),
         ] {
             let told = parse(&words(bad)).unwrap_err().to_string();
-            assert!(told.contains(bad.split(' ').next().unwrap()), "{told}");
+            assert!(told.contains(why), "{bad}: {told}");
         }
     }
 }
