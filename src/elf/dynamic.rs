@@ -7,6 +7,8 @@ use object::elf;
 
 /// A larger PT_DYNAMIC is taken for a lie: the largest real ones have some hundred entries.
 const MAX_DYNAMIC_BYTES: u64 = 1 << 20;
+/// All strings of one dynamic section together: many entries may name one long string.
+const MAX_STRINGS_BYTES: usize = 4 << 20;
 
 /// The dynamic section and the strings that it names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,13 +105,8 @@ fn read_strings<R: ReadAt + ?Sized>(
     }
     dynamic.strtab = strtab;
     dynamic.strsz = size;
-    let mut strings = Strings {
-        file,
-        strtab,
-        size,
-        window: Vec::new(),
-        start: 0,
-    };
+    let mut strings = Strings::new(file, dynamic);
+    let mut total = 0;
     for entry in dynamic.entries.clone() {
         let tag = entry.tag;
         if ![
@@ -123,6 +120,12 @@ fn read_strings<R: ReadAt + ?Sized>(
             continue;
         }
         let string = strings.get(entry.value, tag)?;
+        total += string.len();
+        if total > MAX_STRINGS_BYTES {
+            return malformed(format!(
+                "dynamic entries name more than {MAX_STRINGS_BYTES} bytes of strings"
+            ));
+        }
         match tag {
             elf::DT_NEEDED => dynamic.needed.push(string),
             elf::DT_SONAME => dynamic.soname = Some(string),
@@ -135,7 +138,7 @@ fn read_strings<R: ReadAt + ?Sized>(
 
 /// The dynamic string table behind one sliding window: names that dynamic entries use stand
 /// close together in practice.
-struct Strings<'a, R: ?Sized> {
+pub(super) struct Strings<'a, R: ?Sized> {
     file: &'a R,
     strtab: u64,
     size: u64,
@@ -143,10 +146,21 @@ struct Strings<'a, R: ?Sized> {
     start: u64,
 }
 
-impl<R: ReadAt + ?Sized> Strings<'_, R> {
+impl<'a, R: ReadAt + ?Sized> Strings<'a, R> {
     const WINDOW: u64 = 1024;
 
-    fn get(&mut self, at: u64, tag: i64) -> Result<Vec<u8>, ReadError> {
+    /// The table of `dynamic`, whose place and size are known.
+    pub(super) fn new(file: &'a R, dynamic: &Dynamic) -> Self {
+        Strings {
+            file,
+            strtab: dynamic.strtab,
+            size: dynamic.strsz,
+            window: Vec::new(),
+            start: 0,
+        }
+    }
+
+    pub(super) fn get(&mut self, at: u64, tag: i64) -> Result<Vec<u8>, ReadError> {
         if at >= self.size {
             return malformed(format!(
                 "dynamic entry {tag:#x} names string {at:#x}, past the string table ({:#x} bytes)",

@@ -21,6 +21,7 @@ mod strtab;
 pub mod tables;
 pub mod target;
 mod verify;
+pub mod versions;
 pub mod write;
 
 pub use codec::{Class, Dyn, FileHeader, Format, Section, Segment};
@@ -29,7 +30,7 @@ pub use edit::Edit;
 pub use facts::{ElfFacts, Kind, ReadError};
 pub use minimal::Minimal;
 pub use platform::Platform;
-pub use read_at::{FileReader, ReadAt, SubReader};
+pub use read_at::{FileReader, ReadAt};
 pub use refusal::Refusal;
 pub use rewrite::{Prepared, RewriteError, RewriteOptions, Rewritten, prepare, rewrite};
 pub use verify::Mismatch;

@@ -222,6 +222,10 @@ impl Image {
         let at = (offset - self.start) as usize;
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }
+
+    fn slice(&self, from: u64, to: u64) -> Vec<u8> {
+        self.bytes[(from - self.start) as usize..(to - self.start) as usize].to_vec()
+    }
 }
 
 /// The string table's new place: the old one copied, dropped strings cleared, new ones set.
@@ -316,6 +320,12 @@ fn write_own<R: ReadAt + ?Sized>(
             patch.write(m.to.offset, bytes);
         }
     }
-    patch.write(image.start, image.bytes);
+    // Between what stays, nothing of what stood there before.
+    let mut from = start;
+    for stays in plan.stays.iter().filter(|e| e.offset >= start) {
+        patch.write(from, image.slice(from, stays.offset));
+        from = stays.end();
+    }
+    patch.write(from, image.slice(from, plan.end));
     Ok(())
 }

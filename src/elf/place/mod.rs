@@ -12,6 +12,7 @@ mod segment;
 mod state;
 mod strings;
 mod symbols;
+mod way;
 
 use super::codec::{Section, Segment};
 use super::extents::Extent;
@@ -188,6 +189,13 @@ impl<'a, R: ReadAt + ?Sized> Job<'a, R> {
             || self.dynamic_grows()
             || self.interpreter_grows()
             || self.new_stack_header().is_some()
+    }
+
+    /// Whether an extent gets other contents.
+    fn changes(&self, extent: &Extent) -> bool {
+        let changed = self.changed_tables.iter().map(|t| t.extent);
+        let mut changed = changed.chain(self.interpreter_extent());
+        changed.any(|c| extent.holds_vaddr(c.vaddr, c.len))
     }
 
     /// A PT_GNU_STACK, where one must be added.

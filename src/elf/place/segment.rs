@@ -5,9 +5,10 @@
 //! grows in place; what stands in its way moves into the segment, if it may move.
 
 use super::super::codec::Segment;
-use super::super::extents::{Extent, inside, movable, occupies};
+use super::super::extents::{Extent, movable};
 use super::super::read_at::ReadAt;
 use super::state::{Load, Move, Spot};
+use super::way::{check_alone, in_the_way, own_segment};
 use super::{Job, PlaceError, layout};
 use object::elf;
 
@@ -28,6 +29,8 @@ pub struct Plan {
     pub strtab: Spot,
     /// What else moves into it, or moves about in it.
     pub moves: Vec<Move>,
+    /// What is in it already and stays where it is.
+    pub stays: Vec<Extent>,
     /// The dynamic section, if it is in the segment.
     pub dynamic: Option<Spot>,
     /// The program header table, where it can't grow in place. Not strip-safe.
@@ -61,6 +64,10 @@ impl Plan {
         }
     }
 }
+
+/// From so many bytes on, what moves with the string table gets `SLACK` bytes before it.
+const LARGE: u64 = 64 << 10;
+const SLACK: u64 = 4 << 10;
 
 /// Unused addresses before the segment, in bytes. eu-elflint takes the size of a relocation's
 /// symbol for the size of what is relocated, and calls a read-only segment close behind the
@@ -158,14 +165,25 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         vaddr,
     };
     let strtab = cursor.take(job.strsz, 1, vaddr);
-    let moves = moving.iter().map(|&extent| {
+    let bulk: u64 = moving.iter().map(|e| e.len).sum();
+    match moving.first() {
+        // Room is left from the last time: what stands behind it can stay.
+        Some(first) if extends && first.offset >= cursor.at => cursor.at = first.offset,
+        // What is large shall not move again each time that a string grows.
+        Some(_) if bulk >= LARGE => cursor.at += SLACK,
+        _ => {}
+    }
+    let mut moves = Vec::new();
+    let mut stays = Vec::new();
+    for extent in moving {
         let len = new_len(job, &extent);
-        Move {
-            extent,
-            to: cursor.take(len, extent.align, extent.vaddr),
+        let to = cursor.take(len, extent.align, extent.vaddr);
+        if to.offset == extent.offset && !job.changes(&extent) {
+            stays.push(extent);
+        } else {
+            moves.push(Move { extent, to });
         }
-    });
-    let moves = moves.collect();
+    }
     let word = facts.format().word_size() as u64;
     let dynamic_in_own =
         own.is_some_and(|i| facts.segments[i].holds_offset(dynamic.offset, dynamic.size));
@@ -189,6 +207,7 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         extends,
         strtab,
         moves,
+        stays,
         dynamic,
         phdrs,
         align,
@@ -229,7 +248,8 @@ fn new_len<R: ReadAt + ?Sized>(job: &Job<'_, R>, extent: &Extent) -> u64 {
     }
 }
 
-fn end_of(segment: &Segment) -> u64 {
+/// Offset of the first byte behind a segment.
+pub fn end_of(segment: &Segment) -> u64 {
     segment.offset.saturating_add(segment.filesz)
 }
 
@@ -244,155 +264,4 @@ pub fn vaddr_of_table<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> u64 {
             .find(|s| s.p_type == elf::PT_LOAD && s.holds_offset(phoff, 1))
             .map_or(0, |s| s.vaddr + (phoff - s.offset)),
     }
-}
-
-/// The PT_LOAD of an earlier rewrite: the last one, starts at DT_STRTAB, and all that is in it
-/// is known. What follows it in the file (after a strip) doesn't matter.
-fn own_segment<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    extents: &[Extent],
-) -> Result<Option<usize>, PlaceError> {
-    let facts = job.facts();
-    let Some(dynamic) = &facts.dynamic else {
-        return Ok(None);
-    };
-    let Some(index) = facts
-        .segments
-        .iter()
-        .rposition(|s| s.p_type == elf::PT_LOAD)
-    else {
-        return Ok(None);
-    };
-    let own = &facts.segments[index];
-    let highest = facts
-        .segments
-        .iter()
-        .filter(|s| s.p_type == elf::PT_LOAD)
-        .all(|s| s.vaddr <= own.vaddr);
-    if Some(own.vaddr) != dynamic.value(elf::DT_STRTAB)
-        || own.offset != dynamic.strtab
-        || own.flags & elf::PF_X != 0
-        || own.filesz != own.memsz
-        || own.filesz < dynamic.strsz
-        || !highest
-    {
-        return Ok(None);
-    }
-    let mut known: Vec<(u64, u64)> = vec![(own.offset, own.offset + dynamic.strsz)];
-    known.extend(extents.iter().map(|e| (e.offset, e.end())));
-    known.push((dynamic.offset, dynamic.offset + dynamic.size));
-    let table = facts.header.phoff;
-    let table_len = (facts.segments.len() * facts.format().segment_size()) as u64;
-    known.push((table, table + table_len));
-    let is_known = unused_but(job, own.offset, end_of(own), &mut known)?;
-    let foreign = job.sections().iter().any(|s| {
-        occupies(s)
-            && s.offset < end_of(own)
-            && s.offset + s.size > own.offset
-            && !(s.offset == own.offset && s.size <= dynamic.strsz)
-            && s.offset != dynamic.offset
-            && !extents.iter().any(|e| inside(s, e))
-    });
-    Ok((is_known && !foreign).then_some(index))
-}
-
-/// Whether no byte of `from..to` is used, those of the `known` ranges apart.
-fn unused_but<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    from: u64,
-    to: u64,
-    known: &mut [(u64, u64)],
-) -> Result<bool, PlaceError> {
-    known.sort_unstable();
-    let mut at = from;
-    for &(start, end) in known.iter().chain(&[(to, to)]) {
-        let gap_end = start.min(to);
-        if gap_end > at {
-            if gap_end - at > job.page_size {
-                return Ok(false);
-            }
-            let gap = job.tables.file.read_vec(at, (gap_end - at) as usize)?;
-            // patchelf fills what it has moved away with X or Z.
-            if gap.iter().any(|b| ![0, b'X', b'Z'].contains(b)) {
-                return Ok(false);
-            }
-        }
-        at = at.max(end);
-    }
-    Ok(true)
-}
-
-/// What must move so that the program header table can grow by so many entries where it is. `None`
-/// where something in its way must not move.
-fn in_the_way<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    extents: &[Extent],
-    table: Spot,
-    added: usize,
-) -> Result<Option<Vec<Extent>>, PlaceError> {
-    let facts = job.facts();
-    let start = table.offset + table.len;
-    let end = start + (added * facts.format().segment_size()) as u64;
-    if end > facts.size {
-        return Ok(None);
-    }
-    let mapped = facts
-        .segments
-        .iter()
-        .any(|s| s.p_type == elf::PT_LOAD && s.holds_offset(table.offset, end - table.offset));
-    if facts.segments.iter().any(|s| s.p_type == elf::PT_PHDR) && !mapped {
-        return Ok(None);
-    }
-    let moving: Vec<Extent> = extents
-        .iter()
-        .copied()
-        .filter(|e| e.overlaps(start, end))
-        .collect();
-    let strtab = facts
-        .dynamic
-        .as_ref()
-        .map_or((0, 0), |d| (d.strtab, d.strtab + d.strsz));
-    let touches = |from: u64, len: u64| from < end && from.saturating_add(len) > start;
-    let sections = job.sections();
-    let section_in_way = sections
-        .iter()
-        .filter(|s| occupies(s) && touches(s.offset, s.size))
-        .any(|s| {
-            let is_strtab = s.offset == strtab.0 && s.size <= strtab.1 - strtab.0;
-            !is_strtab && !moving.iter().any(|e| inside(s, e))
-        });
-    let section_table = (sections.len() * facts.format().section_size()) as u64;
-    if section_in_way || (section_table > 0 && touches(facts.header.shoff, section_table)) {
-        return Ok(None);
-    }
-    let mut known: Vec<(u64, u64)> = moving.iter().map(|e| (e.offset, e.end())).collect();
-    known.push(strtab);
-    if !unused_but(job, start, end, &mut known)? {
-        return Ok(None);
-    }
-    // With no section headers, zero bytes may be data: only what moves, or padding, may go.
-    let padding_only = {
-        let covered: u64 = known
-            .iter()
-            .map(|&(a, b)| b.min(end).saturating_sub(a.max(start)))
-            .sum();
-        end - start - covered.min(end - start) < 16
-    };
-    Ok((!sections.is_empty() || padding_only).then_some(moving))
-}
-
-/// A section that only partly lies in what moves would be torn.
-fn check_alone<R: ReadAt + ?Sized>(job: &Job<'_, R>, moving: &[Extent]) -> Result<(), PlaceError> {
-    for extent in moving {
-        let torn = job.sections().iter().find(|s| {
-            occupies(s) && extent.overlaps(s.offset, s.offset + s.size) && !inside(s, extent)
-        });
-        if let Some(s) = torn {
-            return layout(format!(
-                "the section at offset {:#x} lies partly in what must move ({:#x}, {} bytes)",
-                s.offset, extent.offset, extent.len
-            ));
-        }
-    }
-    Ok(())
 }

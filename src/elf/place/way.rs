@@ -1,0 +1,162 @@
+//! What stands where: whose the last PT_LOAD is, and what is in the way of the program headers.
+
+use super::super::extents::{Extent, inside, occupies};
+use super::super::read_at::ReadAt;
+use super::segment::end_of;
+use super::state::Spot;
+use super::{Job, PlaceError, layout};
+use object::elf;
+
+/// The PT_LOAD of an earlier rewrite: the last one, starts at DT_STRTAB, and all that is in it
+/// is known. What follows it in the file (after a strip) doesn't matter.
+pub fn own_segment<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    extents: &[Extent],
+) -> Result<Option<usize>, PlaceError> {
+    let facts = job.facts();
+    let Some(dynamic) = &facts.dynamic else {
+        return Ok(None);
+    };
+    let Some(index) = facts
+        .segments
+        .iter()
+        .rposition(|s| s.p_type == elf::PT_LOAD)
+    else {
+        return Ok(None);
+    };
+    let own = &facts.segments[index];
+    let highest = facts
+        .segments
+        .iter()
+        .filter(|s| s.p_type == elf::PT_LOAD)
+        .all(|s| s.vaddr <= own.vaddr);
+    if Some(own.vaddr) != dynamic.value(elf::DT_STRTAB)
+        || own.offset != dynamic.strtab
+        || own.flags & elf::PF_X != 0
+        || own.filesz != own.memsz
+        || own.filesz < dynamic.strsz
+        || !highest
+    {
+        return Ok(None);
+    }
+    let mut known: Vec<(u64, u64)> = vec![(own.offset, own.offset + dynamic.strsz)];
+    known.extend(extents.iter().map(|e| (e.offset, e.end())));
+    known.push((dynamic.offset, dynamic.offset + dynamic.size));
+    let table = facts.header.phoff;
+    let table_len = (facts.segments.len() * facts.format().segment_size()) as u64;
+    known.push((table, table + table_len));
+    let is_known = unused_but(job, own.offset, end_of(own), &mut known)?;
+    let foreign = job.sections().iter().any(|s| {
+        occupies(s)
+            && s.offset < end_of(own)
+            && s.offset + s.size > own.offset
+            && !(s.offset == own.offset && s.size <= dynamic.strsz)
+            && s.offset != dynamic.offset
+            && !extents.iter().any(|e| inside(s, e))
+    });
+    Ok((is_known && !foreign).then_some(index))
+}
+
+/// Whether no byte of `from..to` is used, those of the `known` ranges apart.
+fn unused_but<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    from: u64,
+    to: u64,
+    known: &mut [(u64, u64)],
+) -> Result<bool, PlaceError> {
+    known.sort_unstable();
+    let mut at = from;
+    for &(start, end) in known.iter().chain(&[(to, to)]) {
+        let gap_end = start.min(to);
+        if gap_end > at {
+            if gap_end - at > job.page_size {
+                return Ok(false);
+            }
+            let gap = job.tables.file.read_vec(at, (gap_end - at) as usize)?;
+            // patchelf fills what it has moved away with X or Z.
+            if gap.iter().any(|b| ![0, b'X', b'Z'].contains(b)) {
+                return Ok(false);
+            }
+        }
+        at = at.max(end);
+    }
+    Ok(true)
+}
+
+/// What must move so that the program header table can grow by so many entries where it is. `None`
+/// where something in its way must not move.
+pub fn in_the_way<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    extents: &[Extent],
+    table: Spot,
+    added: usize,
+) -> Result<Option<Vec<Extent>>, PlaceError> {
+    let facts = job.facts();
+    let start = table.offset + table.len;
+    let end = start + (added * facts.format().segment_size()) as u64;
+    if end > facts.size {
+        return Ok(None);
+    }
+    let mapped = facts
+        .segments
+        .iter()
+        .any(|s| s.p_type == elf::PT_LOAD && s.holds_offset(table.offset, end - table.offset));
+    if facts.segments.iter().any(|s| s.p_type == elf::PT_PHDR) && !mapped {
+        return Ok(None);
+    }
+    let moving: Vec<Extent> = extents
+        .iter()
+        .copied()
+        .filter(|e| e.overlaps(start, end))
+        .collect();
+    let strtab = facts
+        .dynamic
+        .as_ref()
+        .map_or((0, 0), |d| (d.strtab, d.strtab + d.strsz));
+    let touches = |from: u64, len: u64| from < end && from.saturating_add(len) > start;
+    let sections = job.sections();
+    let section_in_way = sections
+        .iter()
+        .filter(|s| occupies(s) && touches(s.offset, s.size))
+        .any(|s| {
+            let is_strtab = s.offset == strtab.0 && s.size <= strtab.1 - strtab.0;
+            !is_strtab && !moving.iter().any(|e| inside(s, e))
+        });
+    let section_table = (sections.len() * facts.format().section_size()) as u64;
+    if section_in_way || (section_table > 0 && touches(facts.header.shoff, section_table)) {
+        return Ok(None);
+    }
+    let mut known: Vec<(u64, u64)> = moving.iter().map(|e| (e.offset, e.end())).collect();
+    known.push(strtab);
+    if !unused_but(job, start, end, &mut known)? {
+        return Ok(None);
+    }
+    // With no section headers, zero bytes may be data: only what moves, or padding, may go.
+    let padding_only = {
+        let covered: u64 = known
+            .iter()
+            .map(|&(a, b)| b.min(end).saturating_sub(a.max(start)))
+            .sum();
+        end - start - covered.min(end - start) < 16
+    };
+    Ok((!sections.is_empty() || padding_only).then_some(moving))
+}
+
+/// A section that only partly lies in what moves would be torn.
+pub fn check_alone<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    moving: &[Extent],
+) -> Result<(), PlaceError> {
+    for extent in moving {
+        let torn = job.sections().iter().find(|s| {
+            occupies(s) && extent.overlaps(s.offset, s.offset + s.size) && !inside(s, extent)
+        });
+        if let Some(s) = torn {
+            return layout(format!(
+                "the section at offset {:#x} lies partly in what must move ({:#x}, {} bytes)",
+                s.offset, extent.offset, extent.len
+            ));
+        }
+    }
+    Ok(())
+}
