@@ -1,0 +1,374 @@
+//! Everything that loading one file loads, breadth first from it, as `_dl_map_object_deps` of
+//! glibc and `load_deps` of musl do it.
+
+use super::files::{Files, Probe};
+use super::library::{self, FileId, Library};
+use super::system::{Rules, System};
+use super::tokens::{self, Dir};
+use super::trail::{Step, Trail, Via, Why};
+use crate::elf::FileHeader;
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// More objects, or more places looked at, than any real program has.
+const MAX_OBJECTS: usize = 4096;
+const MAX_LOOKS: u32 = 1_000_000;
+/// Bytes of names that the trails of one program may keep.
+const MAX_TRAIL_BYTES: usize = 2 << 20;
+
+/// A file that is loaded with the program; the first one is the file that was asked about.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// The path that the loader opens; for the interpreter, as the program names it.
+    pub path: Vec<u8>,
+    /// What is in it; `None` only for an interpreter that can't be read.
+    pub library: Option<Arc<Library>>,
+    /// The object that first needed it.
+    pub needed_by: Option<usize>,
+    /// The step that found it.
+    pub via: Option<Via>,
+    /// Its DT_NEEDED, in order.
+    pub needs: Vec<Need>,
+    /// Libraries that it wants versions of, but that nothing loads: glibc stops with an
+    /// assertion there.
+    pub versions_of_nothing: Vec<Vec<u8>>,
+}
+
+/// One DT_NEEDED and what became of it.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// The name in DT_NEEDED.
+    pub name: Vec<u8>,
+    /// Which object it is; `None` when nothing was found.
+    pub object: Option<usize>,
+    /// The step that found it; `None` when nothing was found.
+    pub via: Option<Via>,
+    /// What was tried before; kept for the first object and for misses.
+    pub trail: Trail,
+    /// Versions that the found file lacks: `GLIBC_2.38`.
+    pub missing_versions: Vec<Vec<u8>>,
+}
+
+/// A search that is under way.
+pub(super) struct Closure<'a> {
+    pub(super) files: &'a Files,
+    pub(super) system: &'a System,
+    pub(super) library_path: &'a [u8],
+    pub(super) objects: Vec<Object>,
+    pub(super) complete: bool,
+    /// Names that stand for a loaded object.
+    names: HashMap<Vec<u8>, usize>,
+    ids: HashMap<FileId, usize>,
+    header: FileHeader,
+    has_interpreter: bool,
+    lists: HashMap<(usize, List), Rc<[Dir]>>,
+    looks: u32,
+    trail_budget: usize,
+}
+
+/// A list of directories of one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum List {
+    Rpath,
+    Runpath,
+    LibraryPath,
+}
+
+/// How one search ended.
+pub(super) enum Found {
+    Known(usize),
+    File(Vec<u8>, Arc<Library>, Via),
+    Nothing,
+}
+
+/// What a place that does not give the library means for the search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// The next place.
+    Next,
+    /// The next step: this list of directories is done with.
+    NextStep,
+    /// The loader stops with an error.
+    Stop,
+}
+
+impl<'a> Closure<'a> {
+    pub(super) fn new(
+        files: &'a Files,
+        system: &'a System,
+        library_path: &'a [u8],
+        path: &[u8],
+        root: Arc<Library>,
+        has_interpreter: bool,
+    ) -> Closure<'a> {
+        let mut closure = Closure {
+            files,
+            system,
+            library_path,
+            objects: Vec::new(),
+            complete: true,
+            names: HashMap::new(),
+            ids: HashMap::new(),
+            header: root.header.clone(),
+            has_interpreter,
+            lists: HashMap::new(),
+            looks: 0,
+            trail_budget: MAX_TRAIL_BYTES,
+        };
+        closure.ids.insert(root.id, 0);
+        if let (Rules::Glibc(_), Some(soname)) = (system.rules, &root.soname) {
+            closure.names.insert(soname.clone(), 0);
+        }
+        closure.objects.push(Object {
+            path: path.to_vec(),
+            library: Some(root),
+            needed_by: None,
+            via: None,
+            needs: Vec::new(),
+            versions_of_nothing: Vec::new(),
+        });
+        closure
+    }
+
+    /// Loads everything.
+    pub(super) fn load(&mut self) {
+        let mut at = 0;
+        while at < self.objects.len() {
+            if let Some(library) = self.objects[at].library.clone() {
+                for name in &library.needed {
+                    let need = self.load_needed(at, name);
+                    self.objects[at].needs.push(need);
+                }
+            }
+            at += 1;
+        }
+        if let Rules::Glibc(_) = self.system.rules {
+            super::glibc::check_versions(self);
+        }
+    }
+
+    /// Looks for a library that object 0 opens with dlopen, and loads nothing.
+    pub(super) fn look_up(&mut self, name: &[u8]) -> (Option<(Vec<u8>, Via)>, Trail) {
+        let mut trail = Trail::default();
+        // What can't be told of these leaves what is told of the file itself complete.
+        let complete = self.complete;
+        let found = match self.find(0, name, &mut trail) {
+            Found::Known(object) => {
+                Some((self.objects[object].path.clone(), Via::step(Step::Loaded)))
+            }
+            Found::File(path, _, via) => Some((path, via)),
+            Found::Nothing => None,
+        };
+        self.complete = complete;
+        (found, trail)
+    }
+
+    fn load_needed(&mut self, by: usize, name: &[u8]) -> Need {
+        let mut trail = Trail::default();
+        let budget = self.trail_budget;
+        let (object, via) = match self.find(by, name, &mut trail) {
+            Found::Known(object) => (Some(object), Some(Via::step(Step::Loaded))),
+            Found::File(path, library, via) => self.add(by, name, path, library, via),
+            Found::Nothing => (None, None),
+        };
+        if object.is_some() && by != 0 {
+            trail = Trail::default();
+            self.trail_budget = budget;
+        }
+        Need {
+            name: name.to_vec(),
+            object,
+            via,
+            trail,
+            missing_versions: Vec::new(),
+        }
+    }
+
+    fn find(&mut self, by: usize, name: &[u8], trail: &mut Trail) -> Found {
+        match self.system.rules {
+            Rules::Glibc(_) => super::glibc::find(self, by, name, trail),
+            Rules::Musl => super::musl::find(self, by, name, trail),
+            Rules::Unknown => {
+                let why = Why::LeftOut("the rules of this interpreter are not known");
+                self.note(trail, Step::Default, b"", why);
+                Found::Nothing
+            }
+        }
+    }
+
+    /// Takes a file that the search found: a file that is loaded already is not loaded again.
+    fn add(
+        &mut self,
+        by: usize,
+        name: &[u8],
+        path: Vec<u8>,
+        library: Arc<Library>,
+        via: Via,
+    ) -> (Option<usize>, Option<Via>) {
+        let glibc = matches!(self.system.rules, Rules::Glibc(_));
+        if let Some(&known) = self.ids.get(&library.id) {
+            if glibc || via.step != Step::Path {
+                self.names.entry(self.known_name(name, by)).or_insert(known);
+            }
+            return (Some(known), Some(via));
+        }
+        if self.objects.len() >= MAX_OBJECTS {
+            self.complete = false;
+            return (None, None);
+        }
+        let index = self.objects.len();
+        self.ids.insert(library.id, index);
+        let mut names = Vec::new();
+        if glibc {
+            names.push(self.known_name(name, by));
+            names.push(path.clone());
+            names.extend(library.soname.clone());
+        } else if via.step != Step::Path {
+            // musl knows a library by its file name, and only if it had to search for it.
+            names.push(name.to_vec());
+        }
+        for name in names {
+            self.names.entry(name).or_insert(index);
+        }
+        self.objects.push(Object {
+            path,
+            library: Some(library),
+            needed_by: Some(by),
+            via: Some(via),
+            needs: Vec::new(),
+            versions_of_nothing: Vec::new(),
+        });
+        (Some(index), Some(via))
+    }
+
+    /// The name under which glibc remembers a library: tokens replaced.
+    fn known_name(&self, name: &[u8], by: usize) -> Vec<u8> {
+        if name.contains(&b'$') {
+            let origin = self.origin(by);
+            if let Some(name) = tokens::expand(name, &self.system.tokens(&origin)) {
+                return name;
+            }
+        }
+        name.to_vec()
+    }
+
+    /// The object that goes by this name.
+    pub(super) fn loaded(&self, name: &[u8]) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    /// The interpreter as an object: it is there from the start, and listed when it is needed.
+    pub(super) fn interpreter(&mut self, by: usize) -> usize {
+        let system = self.system;
+        if let Some(known) = self.loaded(&system.interpreter) {
+            return known;
+        }
+        if let Some(known) = system.library.as_ref().and_then(|l| self.ids.get(&l.id)) {
+            return *known;
+        }
+        let index = self.objects.len();
+        self.names.insert(system.interpreter.clone(), index);
+        if let Some(library) = &system.library {
+            self.ids.insert(library.id, index);
+            if let Some(soname) = &library.soname {
+                self.names.entry(soname.clone()).or_insert(index);
+            }
+        }
+        self.objects.push(Object {
+            path: system.interpreter.clone(),
+            library: system.library.clone(),
+            needed_by: Some(by),
+            via: Some(Via::step(Step::Loaded)),
+            needs: Vec::new(),
+            versions_of_nothing: Vec::new(),
+        });
+        index
+    }
+
+    pub(super) fn library(&self, of: usize) -> Option<&Library> {
+        self.objects[of].library.as_deref()
+    }
+
+    /// `$ORIGIN` of an object. The kernel resolves a program's own links, the loader nobody's.
+    pub(super) fn origin(&self, of: usize) -> Vec<u8> {
+        let path = &self.objects[of].path;
+        let path = self.files.sysroot.absolute(path);
+        let real = (of == 0 && self.has_interpreter)
+            .then(|| self.files.sysroot.real(&path).ok())
+            .flatten();
+        tokens::origin_of(real.as_ref().unwrap_or(&path)).to_vec()
+    }
+
+    /// A list of directories of an object, made once.
+    pub(super) fn list(
+        &mut self,
+        of: usize,
+        which: List,
+        make: impl FnOnce(&Self, &[u8], &[u8]) -> Vec<Dir>,
+    ) -> Rc<[Dir]> {
+        let text = match which {
+            List::LibraryPath => Some(self.library_path),
+            List::Rpath => self.library(of).and_then(|l| l.rpath.as_deref()),
+            List::Runpath => self.library(of).and_then(|l| l.runpath.as_deref()),
+        };
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Rc::new([]);
+        };
+        if let Some(known) = self.lists.get(&(of, which)) {
+            return known.clone();
+        }
+        let origin = match text.contains(&b'$') {
+            true => self.origin(of),
+            false => Vec::new(),
+        };
+        let list: Rc<[Dir]> = make(self, text, &origin).into();
+        self.lists.insert((of, which), list.clone());
+        list
+    }
+
+    /// Counts a look at a file or directory. `false` ends the whole search: too many.
+    pub(super) fn may_look(&mut self) -> bool {
+        self.looks += 1;
+        self.complete &= self.looks <= MAX_LOOKS;
+        self.looks <= MAX_LOOKS
+    }
+
+    /// Whether what is at a path can be taken, else why not.
+    pub(super) fn judge(&self, probe: &Probe) -> Result<Arc<Library>, (Why, Then)> {
+        let fits = match probe {
+            Probe::Closed(errno) => {
+                return Err(match Errno::from_raw_os_error(*errno) {
+                    Errno::NOENT => (Why::NoFile, Then::Next),
+                    errno @ Errno::ACCESS => (unreadable(errno), Then::Next),
+                    // glibc gives up the list where a file is there and can't be opened.
+                    errno => (unreadable(errno), Then::NextStep),
+                });
+            }
+            Probe::Library(library) => library.fits(&self.header),
+            Probe::Unfit(unfit) => match &unfit.header {
+                Some(header) => match library::header_fits(header, &self.header) {
+                    Ok(None) => Err(unfit.why.clone()),
+                    other => other,
+                },
+                None => Err(unfit.why.clone()),
+            },
+        };
+        match (fits, probe) {
+            (Ok(None), Probe::Library(library)) => Ok(library.clone()),
+            (Ok(Some(why)), _) => Err((why, Then::Next)),
+            (Ok(None), _) => Err((Why::NotElf, Then::Stop)),
+            (Err(why), _) => Err((why, Then::Stop)),
+        }
+    }
+
+    /// Adds to the trail.
+    pub(super) fn note(&mut self, trail: &mut Trail, step: Step, place: &[u8], why: Why) {
+        trail.push(&mut self.trail_budget, step, place, why);
+    }
+}
+
+fn unreadable(errno: Errno) -> Why {
+    Why::Unreadable(std::io::Error::from(errno).to_string())
+}

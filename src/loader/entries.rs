@@ -1,0 +1,155 @@
+//! What each element of a RUNPATH or RPATH is worth.
+
+use super::closure::Closure;
+use super::system::Rules;
+use super::trail::Step;
+use super::{Candidate, musl, tokens};
+
+/// One element of a RUNPATH or RPATH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// As it stands in the file.
+    pub text: Vec<u8>,
+    /// The directory that the loader makes of it; `None` where it drops the element.
+    pub directory: Option<Vec<u8>>,
+    /// Names of DT_NEEDED that are found through it: the file's own, and with an RPATH those of
+    /// the libraries below it.
+    pub provides: Vec<Vec<u8>>,
+    /// Names of dlopen candidates that would be found through it.
+    pub provides_dlopen: Vec<Vec<u8>>,
+    /// What there is to say about it.
+    pub marks: Vec<Mark>,
+}
+
+/// Something to know about an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// The whole RPATH counts for nothing, the file has a RUNPATH.
+    Ignored,
+    /// No such directory.
+    Missing,
+    /// Another element before it is the same directory.
+    Duplicate,
+    /// An empty element: the current directory of whoever starts the program.
+    Empty,
+    /// Relative to the current directory of whoever starts the program.
+    Relative,
+    /// A `stubs` directory of a CUDA toolkit: for the linker, never for the loader.
+    Stubs,
+    /// A directory that only the machine has where the file was built.
+    BuildDirectory,
+    /// Nothing that the file needs is found through it.
+    ProvidesNothing,
+}
+
+impl Mark {
+    /// The words for reports; with `-` for spaces, the word of `--json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mark::Ignored => "ignored",
+            Mark::Missing => "no such directory",
+            Mark::Duplicate => "duplicate",
+            Mark::Empty => "empty",
+            Mark::Relative => "relative",
+            Mark::Stubs => "stubs",
+            Mark::BuildDirectory => "build directory",
+            Mark::ProvidesNothing => "provides nothing",
+        }
+    }
+}
+
+/// Directories in which software is built. Seen in published wheels: /project/build, /root.
+const BUILD_DIRECTORIES: [&str; 10] = [
+    "/build/",
+    "/tmp/",
+    "/var/tmp/",
+    "/root/",
+    "/home/",
+    "/project/",
+    "/builddir/",
+    "/workspace/",
+    "/__w/",
+    "/private/tmp/",
+];
+
+/// The elements of object 0's RUNPATH or RPATH.
+pub(super) fn entries(c: &Closure, runpath: bool, dlopen: &[Candidate]) -> Vec<Entry> {
+    let Some(library) = c.library(0) else {
+        return Vec::new();
+    };
+    let (text, step) = match runpath {
+        true => (&library.runpath, Step::Runpath(0)),
+        false => (&library.rpath, Step::Rpath(0)),
+    };
+    let Some(text) = text.as_deref().filter(|text| !text.is_empty()) else {
+        return Vec::new();
+    };
+    let ignored = !runpath && library.runpath.is_some();
+    let musl = c.system.rules == Rules::Musl;
+    let origin = c.origin(0);
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for element in text.split(|&b| b == b':' || (musl && b == b'\n')) {
+        let directory = match musl {
+            true => musl::directory(element, &origin),
+            false => tokens::directory(element, &c.system.tokens(&origin)),
+        };
+        let mut marks = Vec::new();
+        marks.extend(ignored.then_some(Mark::Ignored));
+        if element.is_empty() {
+            marks.push(Mark::Empty);
+        } else if let Some(dir) = &directory {
+            marks.extend((!dir.starts_with(b"/")).then_some(Mark::Relative));
+            marks.extend((!c.files.sysroot.is_dir(dir)).then_some(Mark::Missing));
+        }
+        if let Some(dir) = &directory {
+            marks.extend((!seen.insert(dir.clone())).then_some(Mark::Duplicate));
+        }
+        marks.extend(is_stubs(element).then_some(Mark::Stubs));
+        marks.extend(is_build_directory(element).then_some(Mark::BuildDirectory));
+        entries.push(Entry {
+            text: element.to_vec(),
+            directory,
+            provides: Vec::new(),
+            provides_dlopen: Vec::new(),
+            marks,
+        });
+    }
+    fill(c, step, dlopen, &mut entries);
+    entries
+}
+
+/// Tells each entry what is found through it.
+fn fill(c: &Closure, step: Step, dlopen: &[Candidate], entries: &mut [Entry]) {
+    for need in c.objects.iter().flat_map(|o| &o.needs) {
+        if let Some(via) = need.via.filter(|via| via.step == step)
+            && let Some(entry) = via.element.and_then(|e| entries.get_mut(e))
+            && !entry.provides.contains(&need.name)
+        {
+            entry.provides.push(need.name.clone());
+        }
+    }
+    for candidate in dlopen {
+        if let Some(found) = candidate.found.as_ref().filter(|f| f.via.step == step)
+            && let Some(entry) = found.via.element.and_then(|e| entries.get_mut(e))
+        {
+            entry.provides_dlopen.push(found.name.clone());
+        }
+    }
+    for entry in entries {
+        if entry.provides.is_empty() && entry.provides_dlopen.is_empty() {
+            entry.marks.push(Mark::ProvidesNothing);
+        }
+    }
+}
+
+fn is_stubs(element: &[u8]) -> bool {
+    let element = element.strip_suffix(b"/").unwrap_or(element);
+    element.ends_with(b"/stubs")
+}
+
+fn is_build_directory(element: &[u8]) -> bool {
+    BUILD_DIRECTORIES
+        .iter()
+        .any(|dir| element.starts_with(dir.as_bytes()))
+}

@@ -1,0 +1,245 @@
+//! glibc's search (`_dl_map_object` in elf/dl-load.c) and its check of symbol versions
+//! (`_dl_check_map_versions` in elf/dl-version.c).
+
+use super::closure::{Closure, Found, List, Then};
+use super::library::Library;
+use super::tokens::{self, Dir};
+use super::trail::{Step, Trail, Via, Why};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What one step of the search gave.
+enum Stepped {
+    Found(Found),
+    Next,
+    Stop,
+}
+
+/// Finds what `name` in DT_NEEDED of object `by` is.
+pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Found {
+    let expanded;
+    let mut name = name;
+    if name.contains(&b'$') {
+        let origin = c.origin(by);
+        match tokens::expand(name, &c.system.tokens(&origin)) {
+            Some(text) => {
+                expanded = text;
+                name = &expanded;
+            }
+            None => {
+                let why = Why::Broken("a token in the name has no value".into());
+                c.note(trail, Step::Path, name, why);
+                return Found::Nothing;
+            }
+        }
+    }
+    if let Some(known) = c.loaded(name) {
+        return Found::Known(known);
+    }
+    if is_interpreter(c, name) {
+        return Found::Known(c.interpreter(by));
+    }
+    if name.contains(&b'/') {
+        return match file(c, Step::Path, None, name.to_vec(), trail) {
+            Ok(found) => found,
+            Err(_) => Found::Nothing,
+        };
+    }
+    for step in [rpath, library_path, runpath, cache, default] {
+        match step(c, by, name, trail) {
+            Stepped::Found(found) => return found,
+            Stepped::Next => {}
+            Stepped::Stop => return Found::Nothing,
+        }
+    }
+    Found::Nothing
+}
+
+fn is_interpreter(c: &Closure, name: &[u8]) -> bool {
+    name == c.system.interpreter
+        || c.system
+            .library
+            .as_ref()
+            .is_some_and(|l| l.soname.as_deref() == Some(name))
+}
+
+/// DT_RPATH of the object, of the one that loaded it, and so on up: unless the object itself
+/// has a DT_RUNPATH.
+fn rpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+    let own_runpath = c.library(by).is_some_and(|l| l.runpath.is_some());
+    let mut at = Some(by);
+    while let Some(of) = at {
+        at = c.objects[of].needed_by;
+        // A DT_RPATH beside a DT_RUNPATH counts for nothing at all.
+        let used = |l: &Library| l.rpath.is_some() && l.runpath.is_none();
+        if !c.library(of).is_some_and(used) {
+            continue;
+        }
+        if own_runpath {
+            let why = Why::LeftOut("the object that needs it has a RUNPATH");
+            c.note(trail, Step::Rpath(of), b"", why);
+            continue;
+        }
+        let list = c.list(of, List::Rpath, colons);
+        match search(c, Step::Rpath(of), &list, name, trail) {
+            Stepped::Next => {}
+            done => return done,
+        }
+    }
+    Stepped::Next
+}
+
+fn library_path(c: &mut Closure, _: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+    let list = c.list(0, List::LibraryPath, |c, text, origin| {
+        let separator = |b| b == b':' || b == b';';
+        tokens::search_list(text, separator, &c.system.tokens(origin))
+    });
+    search(c, Step::LibraryPath, &list, name, trail)
+}
+
+/// DT_RUNPATH of the object alone: it is for its own DT_NEEDED and nobody else's.
+fn runpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+    let list = c.list(by, List::Runpath, colons);
+    search(c, Step::Runpath(by), &list, name, trail)
+}
+
+fn colons(c: &Closure, text: &[u8], origin: &[u8]) -> Vec<Dir> {
+    tokens::search_list(text, |b| b == b':', &c.system.tokens(origin))
+}
+
+fn cache(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+    let system = c.system;
+    let place = system.cache_path.as_deref().unwrap_or(b"");
+    let cache = match system.cache(c.files) {
+        Ok(cache) => cache,
+        Err(why) => {
+            c.note(trail, Step::Cache, place, why);
+            return Stepped::Next;
+        }
+    };
+    let Some(path) = cache.find(name, system.cache_flags, &system.cpu) else {
+        c.note(trail, Step::Cache, place, Why::NotInCache);
+        return Stepped::Next;
+    };
+    let no_default_lib = c.library(by).is_some_and(Library::no_default_lib);
+    if no_default_lib && system.dirs.iter().any(|dir| path.starts_with(dir)) {
+        let why = Why::LeftOut("DF_1_NODEFLIB: the cache names a default directory");
+        c.note(trail, Step::Cache, path, why);
+        return Stepped::Next;
+    }
+    match file(c, Step::Cache, None, path.to_vec(), trail) {
+        Ok(found) => Stepped::Found(found),
+        Err(Then::Stop) => Stepped::Stop,
+        Err(_) => Stepped::Next,
+    }
+}
+
+fn default(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+    if c.library(by).is_some_and(Library::no_default_lib) {
+        c.note(trail, Step::Default, b"", Why::LeftOut("DF_1_NODEFLIB"));
+        return Stepped::Next;
+    }
+    let system = c.system;
+    let list: Rc<[Dir]> = system
+        .dirs
+        .iter()
+        .enumerate()
+        .map(|(element, dir)| Dir {
+            prefix: dir.clone(),
+            element,
+        })
+        .collect();
+    search(c, Step::Default, &list, name, trail)
+}
+
+/// `open_path`: each directory's subdirectories for the processor, then the directory itself.
+fn search(c: &mut Closure, step: Step, list: &[Dir], name: &[u8], trail: &mut Trail) -> Stepped {
+    let system = c.system;
+    for dir in list {
+        if !c.may_look() {
+            c.note(trail, step, b"", Why::GaveUp);
+            return Stepped::Stop;
+        }
+        let Some(subdirs) = system.subdirs_of(c.files, &dir.prefix) else {
+            c.note(trail, step, &dir.prefix, Why::NoDirectory);
+            continue;
+        };
+        let subdirs = subdirs.iter().map(|&i| system.subdirs[i].as_str());
+        for sub in subdirs.chain([""]) {
+            let path = [&dir.prefix, sub.as_bytes(), name].concat();
+            match file(c, step, Some(dir.element), path, trail) {
+                Ok(found) => return Stepped::Found(found),
+                Err(Then::Next) => {}
+                // Only what is wrong in the directory itself, tried last, ends the list.
+                Err(Then::NextStep) if sub.is_empty() => return Stepped::Next,
+                Err(Then::NextStep) => {}
+                Err(Then::Stop) => return Stepped::Stop,
+            }
+        }
+    }
+    Stepped::Next
+}
+
+/// `open_verify`: one file.
+fn file(
+    c: &mut Closure,
+    step: Step,
+    element: Option<usize>,
+    path: Vec<u8>,
+    trail: &mut Trail,
+) -> Result<Found, Then> {
+    if !c.may_look() {
+        c.note(trail, step, b"", Why::GaveUp);
+        return Err(Then::Stop);
+    }
+    match c.judge(&c.files.probe(&path)) {
+        Ok(library) => Ok(Found::File(path, library, Via { step, element })),
+        Err((why, then)) => {
+            c.note(trail, step, &path, why);
+            Err(then)
+        }
+    }
+}
+
+/// Finds the versions that loaded files want and that others lack.
+pub(super) fn check_versions(c: &mut Closure) {
+    let sysroot = &c.files.sysroot;
+    for at in 0..c.objects.len() {
+        let Some(library) = c.objects[at].library.clone() else {
+            continue;
+        };
+        for wanted in &library.wanted {
+            let Some(from) = c.loaded(&wanted.file) else {
+                let missed = |o: &super::Object| {
+                    let mut needs = o.needs.iter();
+                    needs.any(|n| n.object.is_none() && n.name == wanted.file)
+                };
+                if c.complete && !c.objects.iter().any(missed) {
+                    c.objects[at].versions_of_nothing.push(wanted.file.clone());
+                }
+                continue;
+            };
+            let Some(provider): Option<Arc<Library>> = c.objects[from].library.clone() else {
+                continue;
+            };
+            let path = &c.objects[from].path;
+            let Some(defined) = provider.defined(|| sysroot.open(path).ok()) else {
+                continue;
+            };
+            let lacks: Vec<Vec<u8>> = wanted
+                .versions
+                .iter()
+                .filter(|v| !v.weak)
+                .filter(|v| !defined.iter().any(|d| d.hash == v.hash && d.name == v.name))
+                .map(|v| v.name.clone())
+                .collect();
+            if lacks.is_empty() {
+                continue;
+            }
+            let needs = &mut c.objects[at].needs;
+            if let Some(need) = needs.iter_mut().find(|n| n.name == wanted.file) {
+                need.missing_versions.extend(lacks);
+            }
+        }
+    }
+}

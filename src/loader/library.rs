@@ -1,0 +1,187 @@
+//! What the loader looks at in a file: less than its facts, kept for many files at once.
+
+use super::trail::Why;
+use crate::elf::versions::{self, Version, Wanted};
+use crate::elf::{Class, ElfFacts, FileHeader, FileReader, Kind, ReadAt, ReadError};
+use object::elf;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
+
+/// Device and inode: the loader loads no file twice.
+pub type FileId = (u64, u64);
+
+/// A file that could be loaded.
+#[derive(Debug)]
+pub struct Library {
+    /// Which file it is.
+    pub id: FileId,
+    /// DT_SONAME
+    pub soname: Option<Vec<u8>>,
+    /// DT_NEEDED
+    pub needed: Vec<Vec<u8>>,
+    /// DT_RUNPATH
+    pub runpath: Option<Vec<u8>>,
+    /// DT_RPATH
+    pub rpath: Option<Vec<u8>>,
+    /// DT_FLAGS_1
+    pub flags_1: u64,
+    /// DT_VERNEED, by library.
+    pub wanted: Vec<Wanted>,
+    pub(super) header: FileHeader,
+    /// Why no other object can need it: no dynamic section, an executable.
+    refusal: Option<&'static str>,
+    defined: OnceLock<Option<Vec<Version>>>,
+    has_definitions: bool,
+}
+
+impl Library {
+    /// What the loader sees of a file with these facts.
+    pub(crate) fn new<R: ReadAt + ?Sized>(
+        id: FileId,
+        file: &R,
+        facts: &ElfFacts,
+    ) -> Result<Library, ReadError> {
+        let dynamic = facts.dynamic.as_ref();
+        let flags_1 = dynamic.map_or(0, |d| d.flags_1);
+        Ok(Library {
+            id,
+            soname: dynamic.and_then(|d| d.soname.clone()),
+            needed: facts.needed().to_vec(),
+            runpath: dynamic.and_then(|d| d.runpath.clone()),
+            rpath: dynamic.and_then(|d| d.rpath.clone()),
+            flags_1,
+            wanted: versions::wanted(file, facts)?,
+            header: facts.header.clone(),
+            refusal: refusal(facts, flags_1),
+            defined: OnceLock::new(),
+            has_definitions: dynamic.is_some_and(|d| d.value(elf::DT_VERDEF).is_some()),
+        })
+    }
+
+    /// Whether DF_1_NODEFLIB keeps it from the default directories.
+    pub fn no_default_lib(&self) -> bool {
+        self.flags_1 & u64::from(elf::DF_1_NODEFLIB) != 0
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(super) fn weight(&self) -> usize {
+        let wanted = self.wanted.iter().map(|w| 64 + w.versions.len() * 64);
+        512 + self.needed.iter().map(|n| n.len() + 32).sum::<usize>()
+            + self.runpath.as_ref().map_or(0, Vec::len)
+            + self.rpath.as_ref().map_or(0, Vec::len)
+            + wanted.sum::<usize>()
+    }
+
+    /// The versions that it defines, read when first asked for; `None` where it defines none,
+    /// or where they can't be read any more.
+    pub(super) fn defined(&self, open: impl FnOnce() -> Option<File>) -> Option<&[Version]> {
+        if !self.has_definitions {
+            return None;
+        }
+        self.defined
+            .get_or_init(|| {
+                let file = FileReader::new(open()?).ok()?;
+                let facts = ElfFacts::read(&file).ok()?;
+                versions::defined(&file, &facts).ok()?
+            })
+            .as_deref()
+    }
+
+    /// Whether a program with the header `of` can load this file as a dependency: `Ok(Some)`
+    /// says why it looks further, `Err` why it stops.
+    pub(super) fn fits(&self, of: &FileHeader) -> Result<Option<Why>, Why> {
+        if let Some(why) = header_fits(&self.header, of)? {
+            return Ok(Some(why));
+        }
+        match self.refusal {
+            Some(reason) => Err(Why::Broken(reason.into())),
+            None => Ok(None),
+        }
+    }
+}
+
+/// `open_verify` of glibc's elf/dl-load.c, as far as the ELF header goes.
+pub(super) fn header_fits(found: &FileHeader, of: &FileHeader) -> Result<Option<Why>, Why> {
+    if found.format.class != of.format.class {
+        return Ok(Some(Why::OtherClass));
+    }
+    // The loader compares e_machine first, and reads it in its own byte order.
+    let same_order = found.format.endian == of.format.endian;
+    if !same_order && found.machine.swap_bytes() != of.machine {
+        return Ok(Some(Why::OtherByteOrder));
+    }
+    if same_order && found.machine != of.machine {
+        return Ok(Some(Why::OtherMachine(found.machine)));
+    }
+    if !same_order {
+        return Err(Why::Broken("other byte order".into()));
+    }
+    if !matches!(found.os_abi, elf::ELFOSABI_NONE | elf::ELFOSABI_GNU) {
+        return Err(Why::Broken(format!("OS ABI {}", found.os_abi)));
+    }
+    if !matches!(found.e_type, elf::ET_DYN | elf::ET_EXEC) {
+        return Err(Why::Broken("neither shared library nor executable".into()));
+    }
+    Ok(None)
+}
+
+/// `_dl_map_object_from_fd` refuses these.
+fn refusal(facts: &ElfFacts, flags_1: u64) -> Option<&'static str> {
+    if !facts.segments.iter().any(|s| s.p_type == elf::PT_LOAD) {
+        return Some("no loadable segments");
+    }
+    if facts.dynamic.is_none() {
+        return Some(match facts.kind {
+            Kind::SeparateDebug => "separate debug file",
+            _ => "no dynamic section",
+        });
+    }
+    if facts.header.e_type == elf::ET_EXEC {
+        return Some("an executable, no library");
+    }
+    (flags_1 & u64::from(elf::DF_1_PIE) != 0).then_some("a PIE, no library")
+}
+
+/// A file that was opened and can't be loaded.
+#[derive(Clone, Debug)]
+pub(super) struct Unfit {
+    /// Its header, where it has one: another class or machine is looked past before the rest
+    /// is judged.
+    pub(super) header: Option<FileHeader>,
+    pub(super) why: Why,
+}
+
+/// Reads what the loader sees of an open file.
+pub(super) fn read(file: File, meta: &Metadata, id: FileId) -> Result<Library, Unfit> {
+    let unfit = |header, why| Err(Unfit { header, why });
+    if !meta.is_file() {
+        return unfit(None, Why::NotAFile);
+    }
+    let reader = match FileReader::new(file) {
+        Ok(reader) => reader,
+        Err(e) => return unfit(None, Why::Broken(e.to_string())),
+    };
+    let header = FileHeader::decode(reader.head());
+    // glibc reads the header first of all, so a short text file is "too short".
+    let smallest = match header.as_ref().map(|h| h.format.class) {
+        Some(Class::Elf32) => 52,
+        _ => 64,
+    };
+    if reader.len() < smallest {
+        return unfit(None, Why::TooShort);
+    }
+    let read = ElfFacts::read(&reader).and_then(|facts| Library::new(id, &reader, &facts));
+    read.map_err(|e| Unfit {
+        header,
+        why: match e {
+            ReadError::NotElf => Why::NotElf,
+            ReadError::Malformed(what) => Why::Broken(what),
+            ReadError::Io(e) => Why::Broken(e.to_string()),
+        },
+    })
+}
+
+pub(super) fn id_of(meta: &Metadata) -> FileId {
+    (meta.dev(), meta.ino())
+}

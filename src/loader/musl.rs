@@ -1,0 +1,180 @@
+//! musl's search (`load_library` in ldso/dynlink.c).
+//!
+//! LD_LIBRARY_PATH comes first; RUNPATH is as good as RPATH, and both are inherited; the first
+//! file that opens is taken, whatever it is; sonames count for nothing.
+
+use super::closure::{Closure, Found, List, Then};
+use super::tokens::Dir;
+use super::trail::{Step, Trail, Via, Why};
+
+/// Libraries that musl's libc.so is itself: `libNAME.` at the start of the name.
+const ITSELF: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet."];
+/// NAME_MAX.
+const MAX_NAME: usize = 255;
+
+/// Finds what `name` in DT_NEEDED of object `by` is.
+pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Found {
+    let itself = name
+        .strip_prefix(b"lib")
+        .is_some_and(|rest| ITSELF.iter().any(|n| rest.starts_with(n.as_bytes())));
+    if itself || name == c.system.interpreter {
+        return Found::Known(c.interpreter(by));
+    }
+    if name.contains(&b'/') {
+        return file(c, Step::Path, None, name.to_vec(), trail).unwrap_or(Found::Nothing);
+    }
+    if let Some(known) = c.loaded(name) {
+        return Found::Known(known);
+    }
+    if name.is_empty() || name.len() > MAX_NAME {
+        let why = Why::Broken("no name for a file".into());
+        c.note(trail, Step::Default, b"", why);
+        return Found::Nothing;
+    }
+    search(c, by, name, trail).unwrap_or(Found::Nothing)
+}
+
+/// All lists in order. `Err` is the end of the search.
+fn search(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Result<Found, Then> {
+    let dirs = c.list(0, List::LibraryPath, |_, text, _| plain(text));
+    if let Some(found) = in_dirs(c, Step::LibraryPath, &dirs, name, trail)? {
+        return Ok(found);
+    }
+    let mut at = Some(by);
+    while let Some(of) = at {
+        at = c.objects[of].needed_by;
+        let has_runpath = c.library(of).is_some_and(|l| l.runpath.is_some());
+        let (which, step) = match has_runpath {
+            true => (List::Runpath, Step::Runpath(of)),
+            false => (List::Rpath, Step::Rpath(of)),
+        };
+        let dirs = c.list(of, which, |_, text, origin| with_origin(text, origin));
+        if let Some(found) = in_dirs(c, step, &dirs, name, trail)? {
+            return Ok(found);
+        }
+    }
+    let system = c.system;
+    let dirs: Vec<Dir> = system
+        .dirs
+        .iter()
+        .enumerate()
+        .map(|(element, dir)| Dir {
+            prefix: [dir, &b"/"[..]].concat(),
+            element,
+        })
+        .collect();
+    Ok(in_dirs(c, Step::Default, &dirs, name, trail)?.unwrap_or(Found::Nothing))
+}
+
+/// `path_open`.
+fn in_dirs(
+    c: &mut Closure,
+    step: Step,
+    dirs: &[Dir],
+    name: &[u8],
+    trail: &mut Trail,
+) -> Result<Option<Found>, Then> {
+    for dir in dirs {
+        if !c.may_look() {
+            c.note(trail, step, b"", Why::GaveUp);
+            return Err(Then::Stop);
+        }
+        if c.system.subdirs_of(c.files, &dir.prefix).is_none() {
+            c.note(trail, step, &dir.prefix, Why::NoDirectory);
+            continue;
+        }
+        let path = [&dir.prefix, name].concat();
+        match file(c, step, Some(dir.element), path, trail) {
+            Ok(found) => return Ok(Some(found)),
+            Err(Then::Next) => {}
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(None)
+}
+
+fn file(
+    c: &mut Closure,
+    step: Step,
+    element: Option<usize>,
+    path: Vec<u8>,
+    trail: &mut Trail,
+) -> Result<Found, Then> {
+    if !c.may_look() {
+        c.note(trail, step, b"", Why::GaveUp);
+        return Err(Then::Stop);
+    }
+    match c.judge(&c.files.probe(&path)) {
+        Ok(library) => Ok(Found::File(path, library, Via { step, element })),
+        Err((why, then)) => {
+            // What opens is taken: musl looks past no file of another machine.
+            let then = match why {
+                Why::OtherClass | Why::OtherMachine(_) | Why::OtherByteOrder => Then::Stop,
+                _ => then,
+            };
+            c.note(trail, step, &path, why);
+            Err(then)
+        }
+    }
+}
+
+/// The elements of a path list, with their places in it.
+pub(super) fn elements(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    text.split(|&b| b == b':' || b == b'\n')
+        .enumerate()
+        .filter(|(_, dir)| !dir.is_empty())
+}
+
+fn plain(text: &[u8]) -> Vec<Dir> {
+    elements(text)
+        .map(|(element, dir)| Dir {
+            prefix: [dir, b"/"].concat(),
+            element,
+        })
+        .collect()
+}
+
+/// `fixup_rpath`: `$ORIGIN` is known, any other `$` makes the whole list void.
+fn with_origin(text: &[u8], origin: &[u8]) -> Vec<Dir> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&b| b == b'$') {
+        let (before, token) = rest.split_at(at);
+        out.extend_from_slice(before);
+        out.extend_from_slice(origin);
+        rest = match (
+            token.strip_prefix(b"$ORIGIN"),
+            token.strip_prefix(b"${ORIGIN}"),
+        ) {
+            (Some(rest), _) | (_, Some(rest)) => rest,
+            _ => return Vec::new(),
+        };
+    }
+    out.extend_from_slice(rest);
+    plain(&out)
+}
+
+/// One element with its tokens replaced, for the report; `None` if musl drops it.
+pub(super) fn directory(element: &[u8], origin: &[u8]) -> Option<Vec<u8>> {
+    with_origin(element, origin).pop().map(|dir| dir.prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_token_voids_the_list() {
+        let dirs = |text: &[u8]| -> Vec<String> {
+            with_origin(text, b"/o")
+                .into_iter()
+                .map(|d| String::from_utf8(d.prefix).unwrap())
+                .collect()
+        };
+        assert_eq!(
+            dirs(b"$ORIGIN/../lib::/x\n${ORIGIN}"),
+            ["/o/../lib/", "/x/", "/o/"]
+        );
+        assert!(dirs(b"/x:$LIB").is_empty());
+    }
+}
