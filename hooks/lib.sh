@@ -164,8 +164,7 @@ cudaFixupCall() {
     cudaFixupList cudaFixupArgs cudaFixupFlags
     "@cudaFixup@" fixup "${cudaFixupArgs[@]}" "$@" || cudaFixupStatus=$?
     if (( cudaFixupStatus )); then
-        "${cudaFixupSay[error]}" "cuda-fixup ended with status $cudaFixupStatus: what is missing belongs into" \
-            "buildInputs or autoPatchelfIgnoreMissingDeps, all else is told above"
+        "${cudaFixupSay[error]}" "cuda-fixup ended with status $cudaFixupStatus, for the reasons told above"
     fi
     return "$cudaFixupStatus"
 }

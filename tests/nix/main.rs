@@ -6,11 +6,9 @@
     reason = "a test that cannot go on shall say where"
 )]
 
-mod builds;
 mod markers;
 mod overlay;
 mod store;
-mod tree;
 
 use store::Nix;
 

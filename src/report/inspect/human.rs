@@ -1,0 +1,289 @@
+//! For people: one block a file.
+
+use super::super::paint::Paint;
+use super::{Inspected, shown, shown_dir};
+use crate::loader::{Candidate, Entry, Mark, Need, Object, Problem, Rules, Trail};
+use std::fmt::Write;
+
+/// The block of one file.
+pub fn human(file: Inspected, paint: Paint) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = header(&mut out, file, paint);
+    let runpath = &file.resolution.runpath;
+    let _ = entries(&mut out, "RUNPATH", runpath, paint);
+    let _ = entries(&mut out, "RPATH", &file.resolution.rpath, paint);
+    let _ = needed(&mut out, file, paint);
+    let _ = deeper(&mut out, file, paint);
+    let _ = dlopen(&mut out, file, paint);
+    out
+}
+
+/// Only what keeps the file from loading; empty if nothing does.
+pub fn problems(file: Inspected, paint: Paint) -> String {
+    let mut out = String::new();
+    let found = file.resolution.problems();
+    if !found.is_empty() {
+        let path = super::super::shown(file.path);
+        let _ = writeln!(out, "{}: will not load", paint.title(path));
+        let mut last = 0;
+        for problem in found {
+            let _ = one_problem(&mut out, file, problem, &mut last, paint);
+        }
+    }
+    out
+}
+
+fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
+    let path = paint.title(super::super::shown(file.path));
+    write!(
+        out,
+        "{path}: {}, {}",
+        file.facts.kind.as_str(),
+        file.machine()
+    )?;
+    writeln!(
+        out,
+        "{}",
+        if file.on_its_own() {
+            ", on its own"
+        } else {
+            ""
+        }
+    )?;
+    if let Some(interpreter) = &file.resolution.interpreter {
+        let path = shown(&interpreter.path);
+        let rules = interpreter.rules.describe();
+        let what = if interpreter.named {
+            "interpreter"
+        } else {
+            "loader"
+        };
+        write!(out, "  {what} {path} ({rules})")?;
+        match (interpreter.exists, interpreter.rules) {
+            (false, _) => writeln!(out, "  {}", paint.bad("no such ELF file"))?,
+            (true, Rules::Unknown) => writeln!(out, "  {}", paint.odd("nothing can be told"))?,
+            (true, _) => writeln!(out)?,
+        }
+    } else if let Some(interpreter) = &file.facts.interpreter {
+        writeln!(out, "  interpreter {}", shown(interpreter))?;
+    }
+    let soname = file.facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
+    if let Some(soname) = soname {
+        writeln!(out, "  soname {}", shown(soname))?;
+    }
+    Ok(())
+}
+
+fn entries(out: &mut String, title: &str, entries: &[Entry], paint: Paint) -> std::fmt::Result {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  {title}")?;
+    for entry in entries {
+        match entry.text.is_empty() {
+            true => write!(out, "    (empty)")?,
+            false => write!(out, "    {}", shown(&entry.text))?,
+        }
+        if let Some(dir) = &entry.directory
+            && entry.text.contains(&b'$')
+        {
+            write!(out, " = {}", shown_dir(dir))?;
+        }
+        let mut notes = Vec::new();
+        if !entry.provides.is_empty() {
+            notes.push(format!("provides {}", list(&entry.provides)));
+        }
+        if !entry.provides_dlopen.is_empty() {
+            notes.push(format!("for dlopen: {}", list(&entry.provides_dlopen)));
+        }
+        if entry.directory.is_none() {
+            notes.push(paint.odd("a token has no value: dropped"));
+        }
+        for mark in &entry.marks {
+            notes.push(match mark {
+                Mark::ProvidesNothing => paint.faint(mark.as_str()),
+                Mark::Ignored => paint.odd("ignored, there is a RUNPATH"),
+                Mark::Empty => paint.odd("empty: the current directory"),
+                _ => paint.odd(mark.as_str()),
+            });
+        }
+        writeln!(out, "  {}", notes.join(", "))?;
+    }
+    Ok(())
+}
+
+fn list(names: &[Vec<u8>]) -> String {
+    let shown: Vec<String> = names.iter().map(|n| shown(n).to_string()).collect();
+    shown.join(", ")
+}
+
+fn needed(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
+    let root = &file.resolution.objects[0];
+    if root.needs.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  needed")?;
+    for need in &root.needs {
+        one_need(out, file, 0, need, "    ", paint)?;
+    }
+    Ok(())
+}
+
+fn one_need(
+    out: &mut String,
+    file: Inspected,
+    by: usize,
+    need: &Need,
+    indent: &str,
+    paint: Paint,
+) -> std::fmt::Result {
+    write!(out, "{indent}{} => ", shown(&need.name))?;
+    match need.object {
+        Some(object) => {
+            let via = paint.faint(format!("({})", file.via(need.via, by, object)));
+            writeln!(out, "{} {via}", file.shown_object(object))?;
+        }
+        None => {
+            writeln!(out, "{}", paint.bad("not found"))?;
+            trail(out, file, by, &need.trail, &format!("{indent}  "))?;
+        }
+    }
+    for version in &need.missing_versions {
+        let version = format!("{} not found in it", shown(version));
+        writeln!(out, "{indent}  {}", paint.bad(version))?;
+    }
+    Ok(())
+}
+
+/// The numbered places that were looked at.
+pub(super) fn trail(
+    out: &mut String,
+    file: Inspected,
+    by: usize,
+    trail: &Trail,
+    indent: &str,
+) -> std::fmt::Result {
+    for (number, tried) in trail.tried.iter().enumerate() {
+        let step = file.step(tried.step, by);
+        write!(out, "{indent}{}. {step}", number + 1)?;
+        match tried.place.is_empty() {
+            true => writeln!(out, ": {}", tried.why)?,
+            false => writeln!(out, " {}: {}", shown_dir(&tried.place), tried.why)?,
+        }
+    }
+    if trail.left_out > 0 {
+        writeln!(out, "{indent}… and {} more places", trail.left_out)?;
+    }
+    Ok(())
+}
+
+/// What is wrong further down.
+fn deeper(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
+    let root = std::ptr::from_ref(&file.resolution.objects[0]);
+    let below = |problem: &Problem| match problem {
+        Problem::Missing(object, _) | Problem::Versions(object, _) => !std::ptr::eq(root, *object),
+        Problem::NoInterpreter(_) => false,
+        _ => true,
+    };
+    let problems: Vec<Problem> = file
+        .resolution
+        .problems()
+        .into_iter()
+        .filter(below)
+        .collect();
+    if !problems.is_empty() {
+        writeln!(out, "  further down")?;
+    }
+    let mut last = 0;
+    for problem in problems {
+        one_problem(out, file, problem, &mut last, paint)?;
+    }
+    Ok(())
+}
+
+/// `last` is the object that the line before was about: its name is not said again.
+fn one_problem(
+    out: &mut String,
+    file: Inspected,
+    problem: Problem,
+    last: &mut usize,
+    paint: Paint,
+) -> std::fmt::Result {
+    let index = |object: &Object| {
+        let objects = &file.resolution.objects;
+        let same = |o: &Object| std::ptr::eq(o, object);
+        objects.iter().position(same).unwrap_or(0)
+    };
+    match problem {
+        Problem::NoInterpreter(interpreter) => {
+            let path = shown(&interpreter.path);
+            let what = paint.bad("no such ELF file");
+            writeln!(out, "    interpreter {path}: {what}")
+        }
+        Problem::Missing(object, need) | Problem::Versions(object, need) => {
+            let by = index(object);
+            if by != std::mem::replace(last, by) {
+                writeln!(out, "    {} needs", shown(&object.path))?;
+            }
+            let indent = if by == 0 { "    " } else { "      " };
+            one_need(out, file, by, need, indent, paint)
+        }
+        Problem::VersionsOfNothing(object, name) => {
+            let what = paint.bad("which nothing loads: glibc stops there");
+            let path = shown(&object.path);
+            writeln!(out, "    {path} wants versions of {}, {what}", shown(name))
+        }
+        Problem::Incomplete => {
+            let what = paint.bad("gave up: more libraries or places than any real program has");
+            writeln!(out, "    {what}")
+        }
+    }
+}
+
+fn dlopen(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
+    if file.resolution.dlopen.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  may dlopen")?;
+    for candidate in &file.resolution.dlopen {
+        one_candidate(out, file, candidate, paint)?;
+    }
+    Ok(())
+}
+
+fn one_candidate(
+    out: &mut String,
+    file: Inspected,
+    candidate: &Candidate,
+    paint: Paint,
+) -> std::fmt::Result {
+    let names: Vec<String> = candidate
+        .names
+        .iter()
+        .map(|n| shown(n).to_string())
+        .collect();
+    write!(out, "    {} => ", names.join(" or "))?;
+    match &candidate.found {
+        Some(found) => {
+            let via = paint.faint(format!("({})", file.step(found.via.step, 0)));
+            write!(out, "{} {via}", shown(&found.path))?;
+        }
+        None => write!(out, "{}", paint.odd("would not be found"))?,
+    }
+    if candidate.noted {
+        let what = [&candidate.priority, &candidate.feature];
+        let what: Vec<String> = what
+            .into_iter()
+            .flatten()
+            .map(|text| shown(text.as_bytes()).to_string())
+            .collect();
+        write!(
+            out,
+            " [note{}{}]",
+            if what.is_empty() { "" } else { ": " },
+            what.join(", ")
+        )?;
+    }
+    writeln!(out)
+}

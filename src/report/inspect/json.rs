@@ -1,0 +1,330 @@
+//! One JSON object a file, on one line. Keys are stable: docs/inspect.md tells each.
+//!
+//! Bytes that are no UTF-8, and control characters, stand as `\xNN`.
+
+use super::{Inspected, shown};
+use crate::loader::{Candidate, Entry, Need, Object, Problem, Resolution, Step, Trail, Via};
+use serde::Serialize;
+
+/// What `schema` says. A change that breaks readers gets another number.
+pub const SCHEMA: &str = "cuda-fixup.inspect/1";
+
+#[derive(Serialize)]
+struct File {
+    schema: &'static str,
+    path: String,
+    kind: &'static str,
+    machine: String,
+    interpreter: Option<String>,
+    loader: Option<Loader>,
+    on_its_own: bool,
+    soname: Option<String>,
+    runpath: Vec<EntryJson>,
+    rpath: Vec<EntryJson>,
+    needed: Vec<NeedJson>,
+    dlopen: Vec<CandidateJson>,
+    loaded: Vec<Loaded>,
+    loads: bool,
+    problems: Vec<ProblemJson>,
+}
+
+#[derive(Serialize)]
+struct Loader {
+    path: String,
+    exists: bool,
+    rules: String,
+    directories: Vec<String>,
+    cache: Option<String>,
+}
+
+#[derive(Serialize)]
+struct EntryJson {
+    entry: String,
+    directory: Option<String>,
+    exists: bool,
+    provides: Vec<String>,
+    provides_dlopen: Vec<String>,
+    marks: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct NeedJson {
+    name: String,
+    resolved: Option<String>,
+    via: Option<String>,
+    of: Option<String>,
+    missing_versions: Vec<String>,
+    considered: Vec<Considered>,
+}
+
+#[derive(Serialize)]
+struct Considered {
+    step: String,
+    of: Option<String>,
+    place: Option<String>,
+    why: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct CandidateJson {
+    names: Vec<String>,
+    source: &'static str,
+    feature: Option<String>,
+    priority: Option<String>,
+    found: Option<String>,
+    resolved: Option<String>,
+    via: Option<String>,
+    of: Option<String>,
+    considered: Vec<Considered>,
+}
+
+#[derive(Serialize)]
+struct Loaded {
+    path: String,
+    soname: Option<String>,
+    needed_by: Option<String>,
+    via: Option<String>,
+    of: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ProblemJson {
+    problem: &'static str,
+    needed_by: Option<String>,
+    name: Option<String>,
+    resolved: Option<String>,
+    versions: Vec<String>,
+    considered: Vec<Considered>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    schema: &'static str,
+    summary: Counts,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    files: u64,
+    skipped: std::collections::BTreeMap<&'static str, u64>,
+}
+
+/// The line of one file.
+pub fn json(file: Inspected) -> serde_json::Result<String> {
+    let resolution = file.resolution;
+    let dynamic = file.facts.dynamic.as_ref();
+    line(&File {
+        schema: SCHEMA,
+        path: super::super::shown(file.path).to_string(),
+        kind: file.facts.kind.as_str(),
+        machine: file.machine(),
+        interpreter: file.facts.interpreter.as_deref().map(text),
+        loader: resolution.interpreter.as_ref().map(|i| Loader {
+            path: text(&i.path),
+            exists: i.exists,
+            rules: i.rules.describe(),
+            directories: i.directories.iter().map(|d| directory(d)).collect(),
+            cache: i.cache.as_deref().map(text),
+        }),
+        on_its_own: file.on_its_own(),
+        soname: dynamic.and_then(|d| d.soname.as_deref()).map(text),
+        runpath: resolution.runpath.iter().map(entry).collect(),
+        rpath: resolution.rpath.iter().map(entry).collect(),
+        needed: resolution.objects[0]
+            .needs
+            .iter()
+            .map(|n| need(resolution, n))
+            .collect(),
+        dlopen: resolution
+            .dlopen
+            .iter()
+            .map(|c| candidate(resolution, c))
+            .collect(),
+        loaded: resolution.objects[1..]
+            .iter()
+            .map(|o| loaded(resolution, o))
+            .collect(),
+        loads: resolution.loads(),
+        problems: resolution
+            .problems()
+            .into_iter()
+            .map(|p| problem(resolution, p))
+            .collect(),
+    })
+}
+
+/// The last line of a run over a directory: how many files were looked at and passed over.
+pub fn summary(
+    files: u64,
+    skipped: impl Iterator<Item = (&'static str, u64)>,
+) -> serde_json::Result<String> {
+    line(&Summary {
+        schema: SCHEMA,
+        summary: Counts {
+            files,
+            skipped: skipped.collect(),
+        },
+    })
+}
+
+fn line(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut line = serde_json::to_string(value)?;
+    line.push('\n');
+    Ok(line)
+}
+
+fn text(bytes: &[u8]) -> String {
+    shown(bytes).to_string()
+}
+
+fn texts(list: &[Vec<u8>]) -> Vec<String> {
+    list.iter().map(|bytes| text(bytes)).collect()
+}
+
+fn directory(prefix: &[u8]) -> String {
+    super::shown_dir(prefix).to_string()
+}
+
+fn entry(entry: &Entry) -> EntryJson {
+    use crate::loader::Mark;
+    EntryJson {
+        entry: text(&entry.text),
+        directory: entry.directory.as_deref().map(directory),
+        exists: entry.directory.is_some() && !entry.marks.contains(&Mark::Missing),
+        provides: texts(&entry.provides),
+        provides_dlopen: texts(&entry.provides_dlopen),
+        marks: entry
+            .marks
+            .iter()
+            .map(|m| m.as_str().replace(' ', "-"))
+            .collect(),
+    }
+}
+
+/// The step's word, and the path of the object whose RPATH or RUNPATH it is.
+fn step(resolution: &Resolution, step: Step) -> (String, Option<String>) {
+    let of = step.owner().map(|o| text(&resolution.objects[o].path));
+    (step.as_str().to_ascii_lowercase(), of)
+}
+
+fn via(resolution: &Resolution, via: Option<Via>) -> (Option<String>, Option<String>) {
+    match via {
+        Some(via) => {
+            let (word, of) = step(resolution, via.step);
+            (Some(word), of)
+        }
+        None => (None, None),
+    }
+}
+
+fn considered(resolution: &Resolution, trail: &Trail) -> Vec<Considered> {
+    let mut list: Vec<Considered> = trail
+        .tried
+        .iter()
+        .map(|tried| {
+            let (step, of) = step(resolution, tried.step);
+            Considered {
+                step,
+                of,
+                place: (!tried.place.is_empty()).then(|| directory(&tried.place)),
+                why: tried.why.code(),
+                message: text(tried.why.to_string().as_bytes()),
+            }
+        })
+        .collect();
+    if trail.left_out > 0 {
+        list.push(Considered {
+            step: "more".into(),
+            of: None,
+            place: None,
+            why: "not-listed",
+            message: format!("{} more places", trail.left_out),
+        });
+    }
+    list
+}
+
+fn need(resolution: &Resolution, need: &Need) -> NeedJson {
+    let (via, of) = via(resolution, need.via);
+    NeedJson {
+        name: text(&need.name),
+        resolved: need.object.map(|o| text(&resolution.objects[o].path)),
+        via,
+        of,
+        missing_versions: texts(&need.missing_versions),
+        considered: considered(resolution, &need.trail),
+    }
+}
+
+fn candidate(resolution: &Resolution, candidate: &Candidate) -> CandidateJson {
+    let found = candidate.found.as_ref();
+    let (via, of) = via(resolution, found.map(|f| f.via));
+    CandidateJson {
+        names: texts(&candidate.names),
+        source: if candidate.noted { "note" } else { "string" },
+        feature: candidate.feature.as_ref().map(|f| text(f.as_bytes())),
+        priority: candidate.priority.as_ref().map(|p| text(p.as_bytes())),
+        found: found.map(|f| text(&f.name)),
+        resolved: found.map(|f| text(&f.path)),
+        via,
+        of,
+        considered: candidate
+            .trails
+            .iter()
+            .flat_map(|t| considered(resolution, t))
+            .collect(),
+    }
+}
+
+fn loaded(resolution: &Resolution, object: &Object) -> Loaded {
+    let (via, of) = via(resolution, object.via);
+    let soname = object.library.as_ref().and_then(|l| l.soname.as_deref());
+    Loaded {
+        path: text(&object.path),
+        soname: soname.map(text),
+        needed_by: object
+            .needed_by
+            .map(|by| text(&resolution.objects[by].path)),
+        via,
+        of,
+    }
+}
+
+fn problem(resolution: &Resolution, problem: Problem) -> ProblemJson {
+    let mut line = ProblemJson {
+        problem: "incomplete",
+        needed_by: None,
+        name: None,
+        resolved: None,
+        versions: Vec::new(),
+        considered: Vec::new(),
+    };
+    match problem {
+        Problem::NoInterpreter(interpreter) => {
+            line.problem = "interpreter";
+            line.name = Some(text(&interpreter.path));
+        }
+        Problem::Missing(object, missing) => {
+            line.problem = "missing";
+            line.needed_by = Some(text(&object.path));
+            line.name = Some(text(&missing.name));
+            line.considered = considered(resolution, &missing.trail);
+        }
+        Problem::Versions(object, lacking) => {
+            let found = need(resolution, lacking);
+            line.problem = "version";
+            line.needed_by = Some(text(&object.path));
+            line.name = Some(found.name);
+            line.resolved = found.resolved;
+            line.versions = found.missing_versions;
+        }
+        Problem::VersionsOfNothing(object, name) => {
+            line.problem = "version-of-nothing";
+            line.needed_by = Some(text(&object.path));
+            line.name = Some(text(name));
+        }
+        Problem::Incomplete => {}
+    }
+    line
+}

@@ -1,0 +1,86 @@
+//! What `inspect` shows: for people, as a tree, and as JSON. All from the same values.
+
+mod human;
+mod json;
+mod tree;
+mod why;
+
+pub use human::{human, problems};
+pub use json::{SCHEMA, json, summary};
+pub use tree::tree;
+pub use why::why;
+
+use super::escape::Shown;
+use crate::elf::platform::machine_name;
+use crate::elf::{Class, ElfFacts};
+use crate::loader::{Resolution, Step, Via};
+use std::path::Path;
+
+/// One file and all that is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Inspected<'a> {
+    /// As named by the user, or found below what they named.
+    pub path: &'a Path,
+    /// What its headers say.
+    pub facts: &'a ElfFacts,
+    /// What loading it comes to.
+    pub resolution: &'a Resolution,
+}
+
+impl Inspected<'_> {
+    fn machine(&self) -> String {
+        let header = &self.facts.header;
+        match (machine_name(header.machine), header.format.class) {
+            (Some("x86-64"), Class::Elf32) => "x32".into(),
+            (Some(name), _) => name.into(),
+            (None, _) => format!("machine {}", header.machine),
+        }
+    }
+
+    /// A library's search depends on the program that loads it: alone is one case of many.
+    fn on_its_own(&self) -> bool {
+        self.facts.interpreter.is_none() && self.resolution.interpreter.is_some()
+    }
+
+    fn shown_object(&self, object: usize) -> Shown<'_> {
+        Shown::from(self.resolution.objects[object].path.as_slice())
+    }
+
+    /// `RUNPATH`, `RPATH of /x/liby.so`: whose it is, unless the needing object's own.
+    fn step(&self, step: Step, by: usize) -> String {
+        match step.owner() {
+            Some(owner) if owner != by => {
+                format!("{} of {}", step.as_str(), self.shown_object(owner))
+            }
+            _ => match step {
+                Step::Loaded => "already loaded".into(),
+                Step::Default => "default directory".into(),
+                Step::Path => "path".into(),
+                _ => step.as_str().into(),
+            },
+        }
+    }
+
+    /// How object `by` gets to `object`.
+    fn via(&self, via: Option<Via>, by: usize, object: usize) -> String {
+        let interpreter = self.resolution.interpreter.as_ref();
+        let path = &self.resolution.objects[object].path;
+        match via {
+            Some(via) if via.step != Step::Loaded => self.step(via.step, by),
+            _ if interpreter.is_some_and(|i| i.path == *path) => "the loader itself".into(),
+            _ => self.step(Step::Loaded, by),
+        }
+    }
+}
+
+fn shown(bytes: &[u8]) -> Shown<'_> {
+    Shown::from(bytes)
+}
+
+/// A directory as people write it: without the slash at its end.
+fn shown_dir(prefix: &[u8]) -> Shown<'_> {
+    match prefix.strip_suffix(b"/") {
+        Some(b"") | None => Shown::from(prefix),
+        Some(dir) => Shown::from(dir),
+    }
+}

@@ -1,0 +1,182 @@
+//! The same question to `inspect` and to the real loader, and the answers side by side.
+
+use super::workshop::{BINARY, Workshop};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// What a loader says of one file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Paths of what is loaded, in order.
+    pub loaded: Vec<String>,
+    pub missing: BTreeSet<String>,
+    /// `GLIBC_2.38`, with the file that lacks it.
+    pub versions: BTreeSet<(String, String)>,
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+/// What `inspect --json` says.
+pub fn of_json(json: &Value) -> Answer {
+    let mut answer = Answer::default();
+    for object in json["loaded"].as_array().unwrap() {
+        answer.loaded.push(text(&object["path"]));
+    }
+    for problem in json["problems"].as_array().unwrap() {
+        match problem["problem"].as_str().unwrap() {
+            "missing" => {
+                answer.missing.insert(text(&problem["name"]));
+            }
+            "version" => {
+                for version in problem["versions"].as_array().unwrap() {
+                    let pair = (text(version), text(&problem["resolved"]));
+                    answer.versions.insert(pair);
+                }
+            }
+            other => panic!("{other}: {json}"),
+        }
+    }
+    answer
+}
+
+/// What `ldd` runs: the loader lists what it finds and goes on after a miss.
+pub fn trace(loader: &Path, file: &Path, dir: &Path, env: &[(&str, &str)]) -> Output {
+    Command::new(loader)
+        .current_dir(dir)
+        .arg(file)
+        .env_remove("LD_LIBRARY_PATH")
+        .env("LD_TRACE_LOADED_OBJECTS", "1")
+        .envs(env.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// `ld.so --list FILE`: an error after the first miss.
+pub fn list(loader: &Path, file: &Path, dir: &Path, env: &[(&str, &str)]) -> Output {
+    Command::new(loader)
+        .current_dir(dir)
+        .arg("--list")
+        .arg(file)
+        .env_remove("LD_LIBRARY_PATH")
+        .envs(env.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// Reads what `trace` or `list` printed.
+pub fn of_trace(output: &Output) -> Answer {
+    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    let mut answer = Answer::default();
+    for line in stdout.lines().chain(stderr.lines()) {
+        if let Some((before, after)) = line.split_once(": version `") {
+            let (version, _) = after.split_once('\'').unwrap();
+            let file = before.rsplit(' ').next().unwrap();
+            answer.versions.insert((version.into(), file.into()));
+            continue;
+        }
+        let Some(entry) = line.strip_prefix('\t') else {
+            panic!("what is this? {line}\n{stdout}{stderr}");
+        };
+        if entry.starts_with("linux-vdso") || entry == "statically linked" {
+            continue;
+        }
+        match entry.split_once(" => ") {
+            Some((name, "not found")) => {
+                answer.missing.insert(name.into());
+            }
+            Some((_, path)) => answer.loaded.push(path.rsplit_once(" (").unwrap().0.into()),
+            None if entry.ends_with("=> not found") => {
+                let name = entry.trim_end_matches("=> not found").trim_end();
+                answer.missing.insert(name.into());
+            }
+            None => answer
+                .loaded
+                .push(entry.rsplit_once(" (").unwrap().0.into()),
+        }
+    }
+    answer
+}
+
+/// Asks both about a file; they must agree. Gives inspect's JSON for more questions.
+pub fn agree(shop: &Workshop, file: &Path, env: &[(&str, &str)]) -> Value {
+    let output = Command::new(BINARY)
+        .current_dir(&shop.path)
+        .env_remove("LD_LIBRARY_PATH")
+        .envs(env.iter().copied())
+        .args(["inspect", "--json"])
+        .arg(file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let loader = text(&json["loader"]["path"]);
+    judge(&json, Path::new(&loader), file, &shop.path, env);
+    json
+}
+
+/// Asks the real loader whether what inspect says of a file is right.
+pub fn judge(json: &Value, loader: &Path, file: &Path, dir: &Path, env: &[(&str, &str)]) {
+    let real = of_trace(&trace(loader, file, dir, env));
+    assert_eq!(of_json(json), real, "{}", file.display());
+    let list = list(loader, file, dir, env);
+    if real.missing.is_empty() {
+        assert_eq!(of_trace(&list), real, "{}", file.display());
+    } else {
+        assert!(!list.status.success(), "{}", file.display());
+    }
+}
+
+/// How `name` was found, for a direct need of the file: the step and whose it is.
+pub fn via(json: &Value, name: &str) -> String {
+    need(json, name)["via"].as_str().unwrap_or("missing").into()
+}
+
+pub fn need<'a>(json: &'a Value, name: &str) -> &'a Value {
+    let needed = json["needed"].as_array().unwrap();
+    needed.iter().find(|n| n["name"] == name).unwrap()
+}
+
+/// The files that glibc tries for `name`, from LD_DEBUG=libs, in order. What it tries in
+/// directories that do not exist is left out, as inspect tells such a directory once.
+pub fn tried_by_glibc(shop: &Workshop, loader: &str, file: &Path, name: &str) -> Vec<String> {
+    let output = Command::new(loader)
+        .current_dir(&shop.path)
+        .arg("--list")
+        .arg(file)
+        .env_remove("LD_LIBRARY_PATH")
+        .env("LD_DEBUG", "libs")
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    let start = format!("find library={name} [0]; searching");
+    let mut lines = log.lines().skip_while(|line| !line.ends_with(&start));
+    lines.next();
+    lines
+        .take_while(|line| !line.contains("find library="))
+        .filter_map(|line| Some(line.split_once("trying file=")?.1.to_owned()))
+        .filter(|path| {
+            let dir = Path::new(path).parent().unwrap();
+            shop.path.join(dir).is_dir()
+        })
+        .collect()
+}
+
+/// The files that inspect says are tried for `name`, the one that is taken at the end.
+pub fn tried_by_us(json: &Value, name: &str) -> Vec<String> {
+    let need = need(json, name);
+    let places = need["considered"].as_array().unwrap();
+    places
+        .iter()
+        .filter(|place| place["place"].is_string())
+        .filter(|place| {
+            !["no-such-directory", "not-in-cache"].contains(&place["why"].as_str().unwrap())
+        })
+        .map(|place| text(&place["place"]))
+        .chain(need["resolved"].as_str().map(str::to_owned))
+        .collect()
+}
