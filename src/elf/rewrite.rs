@@ -58,21 +58,21 @@ pub enum RewriteError {
     #[error("is running: its text is busy; stop the program, or use --atomic")]
     Busy,
     /// A step of writing failed; what was written has been taken back.
-    #[error("cannot {what}: {source}; the file is as it was")]
+    #[error("cannot {what}: {error}; the file is as it was")]
     Write {
         /// What was tried.
         what: String,
         /// Why it failed.
-        source: io::Error,
+        error: io::Error,
     },
     /// Taking back failed too. Every state in between is a file that loads.
     #[error(
-        "cannot be written ({source}), nor could what was written be taken back ({undo}): the \
+        "cannot be written ({error}), nor could what was written be taken back ({undo}): the \
          file loads, with either the old or the new meaning; run again"
     )]
     Stuck {
         /// Why the write failed.
-        source: io::Error,
+        error: io::Error,
         /// Why taking it back failed.
         undo: io::Error,
     },

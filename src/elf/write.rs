@@ -48,7 +48,7 @@ pub fn run_steps(disk: &dyn Disk, old_len: u64, steps: &[Step]) -> Result<Undo, 
         overwritten: Vec::new(),
     };
     for step in steps {
-        if let Err(source) = run_step(disk, old_len, step, &mut undo) {
+        if let Err(error) = run_step(disk, old_len, step, &mut undo) {
             let what = match step {
                 Step::Truncate { .. } => "cut off the journal",
                 _ => "write",
@@ -56,9 +56,9 @@ pub fn run_steps(disk: &dyn Disk, old_len: u64, steps: &[Step]) -> Result<Undo, 
             return Err(match undo.take_back(disk) {
                 Ok(()) => RewriteError::Write {
                     what: what.to_owned(),
-                    source,
+                    error,
                 },
-                Err(undo) => RewriteError::Stuck { source, undo },
+                Err(undo) => RewriteError::Stuck { error, undo },
             });
         }
     }
@@ -136,9 +136,9 @@ pub fn write(
 
 fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> RewriteError {
     let what = what.into();
-    move |source| match source.kind() {
+    move |error| match error.kind() {
         io::ErrorKind::ExecutableFileBusy => RewriteError::Busy,
-        _ => RewriteError::Write { what, source },
+        _ => RewriteError::Write { what, error },
     }
 }
 
@@ -153,12 +153,18 @@ fn write_in_place(
     let open = || OpenOptions::new().read(true).write(true).open(path);
     let file = match open() {
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied && mode.mode() & 0o200 == 0 => {
-            // Read-only for its owner: writable for as long as it is opened.
+            // Read-only for its owner: writable for as long as it takes to open it.
             let writable = fs::Permissions::from_mode(mode.mode() | 0o200);
-            fs::set_permissions(path, writable).map_err(failed("make it writable"))?;
-            let opened = open();
-            fs::set_permissions(path, mode.clone()).map_err(failed("make it read-only again"))?;
-            opened
+            match fs::set_permissions(path, writable) {
+                Ok(()) => {
+                    let opened = open();
+                    fs::set_permissions(path, mode.clone())
+                        .map_err(failed("make it read-only again"))?;
+                    opened
+                }
+                // Somebody else's.
+                Err(_) => Err(e),
+            }
         }
         other => other,
     }
@@ -176,7 +182,7 @@ fn write_in_place(
         return Err(match undo.take_back(&file) {
             Ok(()) => error,
             Err(undo) => RewriteError::Stuck {
-                source: io::Error::other(error.to_string()),
+                error: io::Error::other(error.to_string()),
                 undo,
             },
         });
