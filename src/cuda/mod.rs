@@ -3,9 +3,13 @@
 
 pub mod capability;
 pub mod cmake;
+pub mod cubin;
 pub mod cudart;
+pub mod device_code;
 pub mod driver;
+pub mod fatbin;
 pub mod host_compilers;
+pub mod linkage;
 pub mod nvcc;
 pub mod selection;
 pub mod table;

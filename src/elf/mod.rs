@@ -30,7 +30,7 @@ pub use edit::Edit;
 pub use facts::{ElfFacts, Kind, ReadError};
 pub use minimal::Minimal;
 pub use platform::Platform;
-pub use read_at::{FileReader, ReadAt};
+pub use read_at::{FileReader, ReadAt, SubReader};
 pub use refusal::Refusal;
 pub use rewrite::{Prepared, RewriteError, RewriteOptions, Rewritten, prepare, rewrite};
 pub use verify::Mismatch;

@@ -48,6 +48,34 @@ impl ReadAt for [u8] {
     }
 }
 
+/// A part of other bytes, read as if it were all there is: a member of an archive.
+#[derive(Debug)]
+pub struct SubReader<'a, R: ?Sized> {
+    whole: &'a R,
+    start: u64,
+    len: u64,
+}
+
+impl<'a, R: ReadAt + ?Sized> SubReader<'a, R> {
+    /// `len` bytes of `whole` from `start` on, or None if they are not all there.
+    pub fn new(whole: &'a R, start: u64, len: u64) -> Option<SubReader<'a, R>> {
+        (start.checked_add(len)? <= whole.len()).then_some(SubReader { whole, start, len })
+    }
+}
+
+impl<R: ReadAt + ?Sized> ReadAt for SubReader<'_, R> {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        match offset.checked_add(buf.len() as u64) {
+            Some(end) if end <= self.len => self.whole.read_exact_at(self.start + offset, buf),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
 /// Size of the first window, which holds the headers of nearly every file.
 const HEAD: usize = 4096;
 

@@ -1,11 +1,17 @@
 //! How results are shown. Reads values only; nothing else reads this module but applets.
 
+mod cudart;
+mod device_code;
 mod escape;
 pub mod fixup;
 pub mod inspect;
 mod ordered;
 mod paint;
 
+pub use cudart::{cudart_json, write_cudart};
+pub use device_code::{
+    entries_json, groups_json, problems_json, write_entries, write_groups, write_problems,
+};
 pub use escape::{Shown, shown};
 pub use ordered::{Ordered, Piece};
 pub use paint::Paint;

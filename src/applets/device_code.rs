@@ -1,0 +1,207 @@
+//! Lists and extracts device code.
+
+use super::Outcome;
+use crate::cuda::device_code::{self, DeviceCode, NoDeviceCode};
+use crate::cuda::fatbin::payload;
+use crate::cuda::fatbin::{Entry, ImageKind};
+use crate::report::{self, shown};
+use crate::scan::{self, Pass, Skip};
+use anyhow::{Context, bail};
+use serde_json::json;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// List and extract the GPU code in files: which architectures, which PTX, how compressed
+///
+/// Reads ELF files (sections .nv_fatbin and __nv_relfatbin, and fatbins in any other section of
+/// loaded data), static archives and their members, .fatbin files and cubins; headers only.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print what device code files have; of a directory, all files in it
+    List {
+        /// Files or directories
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Print one line for each architecture and kind, not for each image
+        #[arg(long)]
+        summary: bool,
+        /// Print one JSON object a file
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write single images to files, decoded
+    Extract {
+        /// An ELF file, static archive, fatbin or cubin
+        file: PathBuf,
+        /// Where the files are made
+        #[arg(short, long, value_name = "DIR", default_value = ".")]
+        output: PathBuf,
+        /// Only the image of this index, as `list` shows it
+        #[arg(long, value_name = "INDEX")]
+        index: Vec<usize>,
+        /// Only images for this architecture: sm_90a, compute_90, lto_86
+        #[arg(long, value_name = "NAME")]
+        arch: Vec<String>,
+        /// Only images of this kind: ptx, cubin, lto-ir
+        #[arg(long, value_name = "KIND")]
+        kind: Vec<String>,
+    },
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    match args.command {
+        Command::List {
+            paths,
+            summary,
+            json,
+        } => list(&paths, summary, json),
+        Command::Extract {
+            file,
+            output,
+            index,
+            arch,
+            kind,
+        } => extract(&file, &output, |i, entry| {
+            (index.is_empty() || index.contains(&i))
+                && (arch.is_empty() || entry.arch_name().is_some_and(|a| arch.contains(&a)))
+                && (kind.is_empty() || kind.contains(&entry.kind.word()))
+        }),
+    }
+}
+
+fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome> {
+    let tree = scan::walk(paths, true, |_| false);
+    let visit = scan::visit(tree, |walked, file| {
+        match device_code::read(&walked.path, file) {
+            Ok(code) => Ok((walked.named, code)),
+            Err(NoDeviceCode::OtherFile) if !walked.named => Err(Pass::Skip(Skip::NotElf)),
+            Err(error) => Err(Pass::Problem(error.to_string())),
+        }
+    });
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut outcome = Outcome::Fine;
+    for file in &visit.files {
+        let (named, code) = &file.value;
+        if code.is_empty() && !named {
+            continue;
+        }
+        if !code.problems.is_empty() {
+            outcome = Outcome::Findings;
+        }
+        let path = &file.names[0];
+        if json {
+            writeln!(out, "{}", to_json(path, code))?;
+        } else {
+            writeln!(out, "{}", shown(path))?;
+            match summary {
+                _ if code.is_empty() => writeln!(out, "  no device code")?,
+                true => report::write_groups(&mut out, "  ", code)?,
+                false => report::write_entries(&mut out, "  ", code)?,
+            }
+            report::write_problems(&mut out, "  ", code)?;
+        }
+    }
+    out.flush()?;
+    for problem in &visit.problems {
+        outcome = Outcome::Errors;
+        let path = shown(&problem.path);
+        writeln!(io::stderr(), "cuda-fixup: {path}: {}", problem.what)?;
+    }
+    Ok(outcome)
+}
+
+fn to_json(path: &Path, code: &DeviceCode) -> serde_json::Value {
+    json!({
+        "schema": 1,
+        "path": shown(path).to_string(),
+        "device_code": report::groups_json(code),
+        "entries": report::entries_json(code),
+        "wrappers": code.wrappers,
+        "linked_wrappers": code.linked_wrappers,
+        "problems": report::problems_json(code),
+        "truncated": code.truncated,
+    })
+}
+
+fn extract(
+    path: &Path,
+    dir: &Path,
+    wanted: impl Fn(usize, &Entry) -> bool,
+) -> anyhow::Result<Outcome> {
+    let name = || shown(path).to_string();
+    let file = device_code::open(path).with_context(name)?;
+    let code = device_code::read(path, &file).with_context(name)?;
+    let stem = path.file_name().unwrap_or_default();
+    let mut out = io::stdout().lock();
+    let mut written = 0;
+    for (index, image) in code.images.iter().enumerate() {
+        let entry = &image.entry;
+        // What a concatenated entry holds is listed behind it, image by image.
+        if entry.kind == ImageKind::Concatenated || !wanted(index, entry) {
+            continue;
+        }
+        let whole = entry.part.and_then(|part| {
+            let at_offset = |i: &&device_code::Image| i.entry.offset == part.of;
+            code.images[..index].iter().rev().find(at_offset)
+        });
+        let mut target = stem.to_owned();
+        target.push(format!(
+            ".{index:04}.{}.{}",
+            entry.arch_name().as_deref().unwrap_or("unknown"),
+            extension(entry.kind)
+        ));
+        let target = dir.join(target);
+        let context = || format!("{}: image {index}", name());
+        let source = code.places[image.place].file.as_deref();
+        let thin = source
+            .map(device_code::open)
+            .transpose()
+            .with_context(context)?;
+        let source = thin.as_ref().unwrap_or(&file);
+        write_new(&target, |out| {
+            payload::write(source, entry, whole.map(|w| &w.entry), out).with_context(context)
+        })?;
+        writeln!(out, "{}", shown(&target))?;
+        written += 1;
+    }
+    if written == 0 {
+        bail!(
+            "{}: none of its {} images is wanted: see `cuda-fixup device-code list`",
+            name(),
+            code.images.len()
+        );
+    }
+    Ok(Outcome::Fine)
+}
+
+fn extension(kind: ImageKind) -> &'static str {
+    match kind {
+        ImageKind::Ptx => "ptx",
+        ImageKind::Cubin => "cubin",
+        ImageKind::LtoIr => "ltoir",
+        _ => "bin",
+    }
+}
+
+/// Writes a file that isn't there yet: whole, or not at all.
+fn write_new(
+    target: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let name = || format!("{}: cannot be written", shown(target));
+    let mut out = BufWriter::new(File::create_new(target).with_context(name)?);
+    let written = write(&mut out).and_then(|()| out.flush().with_context(name));
+    if written.is_err() {
+        // The reason for giving up is told; what is left behind is the lesser trouble.
+        let _ = fs::remove_file(target);
+    }
+    written
+}

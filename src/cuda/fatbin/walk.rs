@@ -1,0 +1,210 @@
+//! Walks the entries of one container, header by header.
+
+use super::entry::{Entry, FIXED, ImageKind, MAX_HEADER, Raw};
+use super::{CONTAINER_HEADER, CONTAINER_MAGIC};
+use crate::elf::ReadAt;
+use std::io;
+
+/// Entries kept of one file. The largest real one, libcublasLt, has some 6,000.
+const MAX_ENTRIES: usize = 1 << 17;
+/// Problems kept of one file.
+const MAX_PROBLEMS: usize = 100;
+
+/// Something that breaks the format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where in the file.
+    pub offset: u64,
+    /// What was expected and what was found.
+    pub what: String,
+}
+
+/// All that was found in one place.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Images, in file order; those of a concatenated entry behind it.
+    pub entries: Vec<Entry>,
+    /// Containers.
+    pub containers: usize,
+    /// What breaks the format.
+    pub problems: Vec<Problem>,
+    /// There is more than is kept.
+    pub truncated: bool,
+}
+
+impl Found {
+    pub(super) fn problem(&mut self, offset: u64, what: String) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(Problem { offset, what });
+        }
+    }
+
+    fn push(&mut self, entry: Entry) {
+        if self.entries.len() < MAX_ENTRIES {
+            self.entries.push(entry);
+        } else {
+            self.truncated = true;
+        }
+    }
+}
+
+/// A file behind one small window that slides forward with the walk.
+pub(super) struct Headers<'a, R: ?Sized> {
+    file: &'a R,
+    window: Vec<u8>,
+    start: u64,
+}
+
+impl<'a, R: ReadAt + ?Sized> Headers<'a, R> {
+    /// Nearly every header is smaller.
+    const WINDOW: usize = 512;
+
+    pub fn new(file: &'a R) -> Headers<'a, R> {
+        Headers {
+            file,
+            window: Vec::new(),
+            start: 0,
+        }
+    }
+
+    /// `len` bytes at `offset`, or what there is before the file's end.
+    pub fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let there = self.file.len().saturating_sub(offset).min(len as u64) as usize;
+        let held = offset
+            .checked_sub(self.start)
+            .filter(|at| at + there as u64 <= self.window.len() as u64);
+        let at = match held {
+            Some(at) => at as usize,
+            None => {
+                let left = self.file.len().saturating_sub(offset);
+                let size = left.min(there.max(Self::WINDOW) as u64) as usize;
+                self.window.resize(size, 0);
+                self.start = offset;
+                self.file.read_exact_at(offset, &mut self.window)?;
+                0
+            }
+        };
+        Ok(&self.window[at..at + there])
+    }
+}
+
+/// What a look at `offset` shows.
+pub(super) enum Container {
+    /// No container's magic.
+    None,
+    /// The magic, and then something that can't be one: why.
+    Bad(String),
+    /// A container whose first entry makes sense; one past its last byte, as it says itself.
+    Sound(u64),
+}
+
+/// Whether a container stands at `offset` of a region that ends at `end`.
+pub(super) fn look<R: ReadAt + ?Sized>(
+    headers: &mut Headers<'_, R>,
+    offset: u64,
+    end: u64,
+) -> io::Result<Container> {
+    let bytes = headers.get(offset, CONTAINER_HEADER as usize + FIXED)?;
+    if !bytes.starts_with(&CONTAINER_MAGIC) {
+        return Ok(Container::None);
+    }
+    if bytes.len() < CONTAINER_HEADER as usize {
+        return Ok(Container::Bad(
+            "a fatbin container that ends inside its header".to_owned(),
+        ));
+    }
+    let mut size = [0; 8];
+    size.copy_from_slice(&bytes[8..16]);
+    let size = u64::from_le_bytes(size);
+    let Some(raw) = Raw::new(&bytes[CONTAINER_HEADER as usize..]) else {
+        return Ok(Container::Bad(
+            "a fatbin container without a first entry".to_owned(),
+        ));
+    };
+    if let Some(why) = wrong(&raw, size) {
+        return Ok(Container::Bad(format!(
+            "a fatbin container whose first entry {why}"
+        )));
+    }
+    let first = offset + CONTAINER_HEADER;
+    match first.checked_add(size) {
+        Some(stop) if stop <= end => Ok(Container::Sound(stop)),
+        _ => Ok(Container::Bad(format!(
+            "a fatbin container of {size} bytes, {} more than there are",
+            size.saturating_sub(end.saturating_sub(first))
+        ))),
+    }
+}
+
+/// Why an entry with `room` bytes before the container's end can't be one.
+fn wrong(raw: &Raw<'_>, room: u64) -> Option<String> {
+    let header = raw.header_size();
+    if !(FIXED as u32..=MAX_HEADER).contains(&header) {
+        return Some(format!("says that its header has {header} bytes"));
+    }
+    let needed = raw.payload_size().checked_add(header.into());
+    if needed.is_none_or(|n| n > room) {
+        return Some(format!(
+            "says that its payload has {} bytes, with {} left in the container",
+            raw.payload_size(),
+            room.saturating_sub(header.into())
+        ));
+    }
+    None
+}
+
+/// Collects the entries of the sound container at `offset` that stops at `stop`.
+pub(super) fn entries<R: ReadAt + ?Sized>(
+    headers: &mut Headers<'_, R>,
+    offset: u64,
+    stop: u64,
+    found: &mut Found,
+) -> io::Result<()> {
+    found.containers += 1;
+    let mut at = offset + CONTAINER_HEADER;
+    while at < stop && !found.truncated {
+        let room = stop - at;
+        let fixed = headers.get(at, FIXED)?;
+        let Some(raw) = Raw::new(fixed).filter(|_| room >= FIXED as u64) else {
+            if fixed.iter().take(room as usize).any(|&b| b != 0) {
+                found.problem(at, format!("{room} bytes of a fatbin that are no entry"));
+            }
+            return Ok(());
+        };
+        if let Some(why) = wrong(&raw, room) {
+            found.problem(at, format!("a fatbin entry {why}"));
+            return Ok(());
+        }
+        let (header, payload) = (raw.header_size(), raw.payload_size());
+        let bytes = headers.get(at, header as usize)?;
+        let Some(raw) = Raw::new(bytes) else {
+            return Ok(());
+        };
+        let entry = raw.entry(at);
+        let parts = match entry.kind {
+            ImageKind::Concatenated => raw.parts(at),
+            _ => Vec::new(),
+        };
+        if entry.kind == ImageKind::Concatenated && parts.len() != raw.part_count() {
+            let what = format!(
+                "a concatenated entry of {} images, {} of which have a header",
+                raw.part_count(),
+                parts.len()
+            );
+            found.problem(at, what);
+        }
+        if u64::from(entry.compressed_size) > entry.size {
+            let what = format!(
+                "a fatbin entry of {} bytes says that {} of them are compressed",
+                entry.size, entry.compressed_size
+            );
+            found.problem(at, what);
+        }
+        found.push(entry);
+        for part in parts {
+            found.push(part);
+        }
+        at += u64::from(header) + payload;
+    }
+    Ok(())
+}
