@@ -164,7 +164,8 @@ cudaFixupCall() {
     cudaFixupList cudaFixupArgs cudaFixupFlags
     "@cudaFixup@" fixup "${cudaFixupArgs[@]}" "$@" || cudaFixupStatus=$?
     if (( cudaFixupStatus )); then
-        "${cudaFixupSay[error]}" "cuda-fixup ended with status $cudaFixupStatus, for the reasons told above"
+        "${cudaFixupSay[error]}" "cuda-fixup ended with status $cudaFixupStatus: what is missing belongs into" \
+            "buildInputs or autoPatchelfIgnoreMissingDeps, all else is told above"
     fi
     return "$cudaFixupStatus"
 }

@@ -26,7 +26,7 @@ stdenv.mkDerivation (
 
     runtimeDependencies = [ inputs.runtime ];
     appendRunpaths = [ "/opt/plugins/lib" ];
-    autoPatchelfIgnoreMissingDeps = [ "libmiss*.so*" ];
+    autoPatchelfIgnoreMissingDeps = [ "libmiss*.so*" "libcuda.so.1" ];
     preFixup = ''
       addAutoPatchelfSearchPath ${inputs.vendor}/opt
     '';

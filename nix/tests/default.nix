@@ -1,10 +1,8 @@
-# Everything that tests/nix builds and evaluates. `binary` is the cuda-fixup under test.
+# Everything that tests/nix builds and evaluates. `binary` is the cuda-fixup under test, a file in
+# the store.
 { binary }:
 let
-  builtBinary = builtins.path {
-    path = binary;
-    name = "cuda-fixup";
-  };
+  builtBinary = builtins.storePath binary;
   nixpkgs =
     generation:
     import ./nixpkgs {
@@ -39,6 +37,19 @@ let
     in
     builtins.listToAttrs (map (mode: { name = nameOf mode; value = f mode; }) modes);
 
+  inputs = pkgs.callPackage ./inputs.nix { };
+  # A vendor's program, repackaged without a compiler.
+  foreignWith =
+    mode:
+    import ./foreign.nix (
+      {
+        inherit (pkgs) stdenv stdenvNoCC;
+        inherit inputs;
+        hooks = [ pkgs.autoPatchelfHook ];
+      }
+      // mode
+    );
+
   # The package of app.nix, with the hooks most packages use.
   appWith =
     pkgs: mode:
@@ -56,13 +67,136 @@ let
 
   # Where the outputs of each derivation are, for who compares them.
   outputsOf = drv: lib.genAttrs drv.outputs (output: "${drv.${output}}");
-  pathsOf = lib.mapAttrs (
-    _: value: if lib.isDerivation value then outputsOf value else pathsOf value
-  );
+  everyDerivation =
+    f: lib.mapAttrs (_: value: if lib.isDerivation value then f value else everyDerivation f value);
   groups = {
 
   apps = lib.genAttrs generations (generation: everyMode (appWith (nixpkgs generation)));
-  debug = lib.genAttrs [ "0" "1" "7" ] (debug: appWith pkgs { inherit debug; many = true; });
+  # The same package on nixpkgs' own hooks, for a comparison of what they make of it.
+  upstream = lib.genAttrs [ "ours" "theirs" ] (
+    which:
+    let
+      own = if which == "ours" then pkgs else import ./nixpkgs { };
+    in
+    appWith own { many = true; }
+  );
+
+  foreign = {
+    native = foreignWith { };
+    build = foreignWith {
+      placement = "build";
+      structured = true;
+    };
+  };
+
+  # All that the CUDA sets' hooks do, alone and together; the calls of the program are counted.
+  toolkit =
+    let
+      userWith =
+        more: cuda: hooks:
+        import ./toolkit-user.nix {
+          inherit (pkgs) stdenv;
+          inherit hooks more;
+          cudart = cuda.cuda_cudart;
+        };
+      user = userWith { };
+      hooksWith =
+        args: pkgs.callPackage ../hooks.nix ({ inherit (pkgs) cuda-fixup; } // args);
+      jetson = pkgs.cudaPackages_11;
+      # The program, writing down how it is called.
+      counted = hooksWith {
+        inherit (jetson) cuda_compat;
+        cuda-fixup = pkgs.runCommand "counted" { } ''
+          mkdir -p "$out/bin"
+          printf '#!/bin/bash\necho "$@" >>"$NIX_BUILD_TOP/calls"\nexec %s "$@"\n' \
+              ${pkgs.cuda-fixup}/bin/cuda-fixup >"$out/bin/cuda-fixup"
+          chmod +x "$out/bin/cuda-fixup"
+        '';
+      };
+    in
+    {
+      driver = user pkgs.cudaPackages [ pkgs.autoAddDriverRunpath ];
+      stubs = user pkgs.cudaPackages [ pkgs.cudaPackages.removeStubsFromRunpathHook ];
+      # Compat is registered first or last: the order of the hooks doesn't matter.
+      jetson = user jetson [
+        jetson.autoAddCudaCompatRunpath
+        pkgs.autoAddDriverRunpath
+        jetson.removeStubsFromRunpathHook
+      ];
+      jetsonBackwards = user jetson [
+        jetson.removeStubsFromRunpathHook
+        pkgs.autoAddDriverRunpath
+        jetson.autoAddCudaCompatRunpath
+      ];
+      # Not a Jetson: the hook does nothing.
+      noCompat = user pkgs.cudaPackages [ pkgs.cudaPackages.autoAddCudaCompatRunpath ];
+      everything = user pkgs.cudaPackages [ pkgs.cudaFixup.cudaFixupHook ];
+      link = user pkgs.cudaPackages [ (hooksWith { driverLink = "/run/other"; }).autoAddDriverRunpath ];
+      counted =
+        let
+          hooks = [
+            counted.autoPatchelfHook
+            counted.autoAddDriverRunpath
+            counted.autoAddCudaCompatRunpath
+            counted.removeStubsFromRunpathHook
+            counted.cudaFixupHook
+          ];
+        in
+        userWith {
+          # Sourced twice, too.
+          buildInputs = [ jetson.cuda_cudart ] ++ hooks;
+          distPhase = ''
+            cp "$NIX_BUILD_TOP/calls" "$out/calls"
+          '';
+        } jetson hooks;
+    };
+
+  byHand = lib.genAttrs [ "structured" "plain" ] (
+    mode:
+    import ./by-hand.nix {
+      inherit (pkgs) stdenv;
+      inherit inputs pkgs;
+      structured = mode == "structured";
+    }
+  );
+
+  failures = lib.genAttrs generations (
+    generation:
+    let
+      pkgs = nixpkgs generation;
+      fail =
+        structured:
+        import ./failures.nix {
+          inherit (pkgs) stdenv;
+          inputs = pkgs.callPackage ./inputs.nix { };
+          hook = pkgs.autoPatchelfHook;
+          inherit structured;
+        };
+    in
+    {
+      plain = fail false;
+      structured = fail true;
+    }
+  );
+
+  passthru = lib.mapAttrs (_: tests: removeAttrs tests [ "override" ]) {
+    patchelf = pkgs.autoPatchelfHook.tests;
+    driver = pkgs.autoAddDriverRunpath.tests;
+    whole = pkgs.cudaFixup.cudaFixupHook.tests;
+  };
+  program = pkgs.cuda-fixup;
+
+  # Fails where the machine's own files are seen: outside of a sandbox.
+  sandboxed = pkgs.runCommand "sandboxed" { } ''
+    if [[ -e /etc/debian_version || -e ${toString ../../Cargo.toml} ]]; then exit 1; fi
+    mkdir "$out"
+  '';
+
+  debug = lib.mapAttrs (_: debug: appWith pkgs { inherit debug; many = true; }) {
+    silent = 0;
+    warnings = 1;
+    everything = 7;
+  };
 
   markers = lib.genAttrs generations (
     generation:
@@ -101,4 +235,8 @@ let
   );
   };
 in
-groups // { paths = pathsOf groups; }
+groups
+// {
+  paths = everyDerivation outputsOf groups;
+  derivations = everyDerivation (drv: drv.drvPath) groups;
+}

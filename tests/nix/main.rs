@@ -6,9 +6,11 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+mod builds;
 mod markers;
 mod overlay;
 mod store;
+mod tree;
 
 use store::Nix;
 

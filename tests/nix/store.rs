@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// The binary under test; `nix/tests` puts a copy of it into the store.
+/// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_cuda-fixup");
 
 /// The store, and the lock that keeps a second run of the tests off it.
 pub struct Nix {
     root: PathBuf,
+    /// The binary under test, in the store.
+    binary: String,
     _lock: File,
 }
 
@@ -35,7 +37,16 @@ impl Nix {
             for part in ["home", "conf", "tmp"] {
                 fs::create_dir_all(root.join(part)).unwrap();
             }
-            Nix { root, _lock: lock }
+            let mut nix = Nix {
+                root,
+                binary: String::new(),
+                _lock: lock,
+            };
+            // The first command makes the store: two at once would stumble over each other.
+            let mut add = nix.command("nix-store", false);
+            let added = checked(add.args(["--add", BINARY]).output().unwrap());
+            nix.binary = String::from_utf8(added.stdout).unwrap().trim().to_owned();
+            nix
         })
     }
 
@@ -68,7 +79,13 @@ impl Nix {
     /// Builds attributes of `nix/tests`; `more` are further arguments of `nix-build`.
     pub fn try_build(&self, attributes: &[&str], more: &[&str], sandbox: bool) -> Output {
         let mut command = self.command("nix-build", sandbox);
-        command.args(["--no-out-link", "--argstr", "binary", BINARY, "nix/tests"]);
+        command.args([
+            "--no-out-link",
+            "--argstr",
+            "binary",
+            &self.binary,
+            "nix/tests",
+        ]);
         for attribute in attributes {
             command.args(["-A", attribute]);
         }
@@ -85,7 +102,7 @@ impl Nix {
         let mut command = self.command("nix-instantiate", false);
         command.args(["--eval", "--strict", "--json", file, "-A", attribute]);
         if file == "nix/tests" {
-            command.args(["--argstr", "binary", BINARY]);
+            command.args(["--argstr", "binary", &self.binary]);
         }
         serde_json::from_slice(&checked(command.output().unwrap()).stdout).unwrap()
     }
@@ -95,6 +112,21 @@ impl Nix {
         let mut command = self.command("nix-instantiate", false);
         let output = checked(command.args([file, "-A", attribute]).output().unwrap());
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Whether a path is in the store: a build that failed may leave it behind, but not valid.
+    pub fn has(&self, path: &str) -> bool {
+        let mut command = self.command("nix-store", false);
+        command.args(["--check-validity", path]);
+        command.output().unwrap().status.success()
+    }
+
+    /// What the last build of a derivation said.
+    pub fn log(&self, derivation: &str) -> String {
+        let mut command = self.command("nix-store", false);
+        command.args(["--read-log", derivation]);
+        let output = checked(command.output().unwrap());
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// What a derivation needs to be built, by path.

@@ -42,9 +42,9 @@ let
         echo 'int cuInit(unsigned);' >"$dev/include/cuda.h"
         cc -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$stubs/lib/stubs/libcuda.so" ${../src/driver.c}
         ln -s libcuda.so "$stubs/lib/stubs/libcuda.so.1"
-        cc -shared -fPIC -Wl,-soname,libcudart.so.${lib.head (builtins.splitVersion cudaVersion)} \
-            -o "$lib/lib/libcudart.so.${lib.head (builtins.splitVersion cudaVersion)}" ${../src/runtime.c}
-        ln -s libcudart.so.* "$lib/lib/libcudart.so"
+        soname=libcudart.so.${lib.head (builtins.splitVersion cudaVersion)}
+        cc -shared -fPIC -Wl,-soname,"$soname" -o "$lib/lib/$soname" ${../src/runtime.c}
+        ln -s "$soname" "$lib/lib/libcudart.so"
       '';
     };
 in

@@ -5,11 +5,14 @@ let
   inherit (final) lib stdenvNoCC;
 in
 {
-  # The machine's loader and libc, so that an interpreter in the store really runs programs.
-  glibc = stdenvNoCC.mkDerivation {
+  # The machine's loader and libc, so that an interpreter in the store really runs programs. It
+  # is the same for every generation of stdenv, so that their programs can be compared.
+  glibc = derivation {
     name = "glibc-2.0";
-    dontFixup = true;
-    installPhase = ''
+    inherit (final) system;
+    builder = "/bin/bash";
+    PATH = "/usr/bin:/bin";
+    args = [ "-ec" ''
       mkdir -p "$out/lib"
       for file in libc.so.6 libm.so.6; do
           cp "$(gcc -print-file-name="$file")" "$out/lib/"
@@ -19,7 +22,8 @@ in
       loader=''${loader%%]*}
       cp "$loader" "$out/lib/"
       echo "$out/lib/''${loader##*/}" >"$out/dynamic-linker"
-    '';
+      exit 0
+    '' ];
   };
 
   bintools = stdenvNoCC.mkDerivation {
@@ -33,15 +37,18 @@ in
     '';
   };
 
-  # It names the store's loader in what it links.
+  # It names the store's loader in what it links. No build ID: that is a hash of store paths, too,
+  # and the tests compare programs with those left out.
   gcc = stdenvNoCC.mkDerivation {
     name = "gcc-wrapper-12";
     dontFixup = true;
     installPhase = ''
       mkdir -p "$out/bin"
-      printf '#!/bin/bash\nexec /usr/bin/gcc "$@" -Wl,--enable-new-dtags -Wl,-dynamic-linker,%s\n' \
+      printf '#!/bin/bash\nexec /usr/bin/gcc "$@" -Wl,--enable-new-dtags -Wl,--build-id=none -Wl,-dynamic-linker,%s\n' \
           "$(<${final.glibc}/dynamic-linker)" >"$out/bin/cc"
       chmod +x "$out/bin/cc"
+      mkdir "$out/nix-support"
+      substitute ${./gcc-setup-hook.sh} "$out/nix-support/setup-hook" --subst-var-by out "$out"
     '';
   };
 

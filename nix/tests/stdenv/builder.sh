@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Starts a build: the attributes first, which structured derivations have in a file.
-if [[ -e ${NIX_ATTRS_SH_FILE:-.attrs.sh} ]]; then
-    source "${NIX_ATTRS_SH_FILE:-.attrs.sh}"
+# In a sandbox, older Nix names the file by its path outside.
+if [[ -e .attrs.sh ]]; then
+    source .attrs.sh
     for stdenvEnvName in "${!env[@]}"; do
         declare -x "$stdenvEnvName=${env[$stdenvEnvName]}"
     done

@@ -77,9 +77,10 @@ stdenvEval() {
 # --- inputs -------------------------------------------------------------------------------------
 
 declare -A stdenvPackages=() stdenvEnvHooks=()
+stdenvPath=
 
 addToSearchPath() {
-    if [[ -d $2 ]]; then declare -gx "$1=${!1:+${!1}:}$2"; fi
+    if [[ -d $2 ]]; then declare -g "$1=${!1:+${!1}:}$2"; fi
 }
 
 # addEnvHooks OFFSET FUNCTION…
@@ -147,7 +148,7 @@ depsTargetTarget 1 1"
 
 stdenvActivate() {
     local -r hostOffset=$2 targetOffset=$3
-    if [[ -z ${strictDeps-} ]] || (( hostOffset == -1 )); then addToSearchPath PATH "$1/bin"; fi
+    if [[ -z ${strictDeps-} ]] || (( hostOffset == -1 )); then addToSearchPath stdenvPath "$1/bin"; fi
     if [[ -f $1/nix-support/setup-hook ]]; then
         # shellcheck disable=SC1091 # the package's own
         source "$1/nix-support/setup-hook"
@@ -214,8 +215,8 @@ stdenvRecordPropagated() {
         stdenvWords items "$attribute"
         if [[ $file == propagated-build-inputs && $outputDev != out ]]; then
             # Who depends on the headers gets the libraries.
-            for output in $(getAllOutputNames); do
-                if [[ $output != "$outputDev" && $output == @(out|lib) ]]; then items+=("${!output}"); fi
+            for output in lib out; do
+                if [[ $output != "$outputDev" && -n ${!output-} ]]; then items+=("${!output}"); fi
             done
         fi
         if (( ${#items[@]} )); then
@@ -269,6 +270,7 @@ genericBuild() {
 source "$stdenv/generation.sh"
 
 stdenvInputs
+PATH=${stdenvPath:+$stdenvPath:}$PATH
 fixupOutputHooks+=(stdenvShrink stdenvStrip)
 
 set +u

@@ -1,0 +1,55 @@
+# What packages do by hand, in their own phases, with the functions that the hooks define. It
+# checks itself; what it leaves is looked at by the tests.
+{
+  stdenv,
+  inputs,
+  pkgs,
+  structured ? true,
+}:
+stdenv.mkDerivation {
+  name = "by-hand-1.0";
+  strictDeps = true;
+  __structuredAttrs = structured;
+  nativeBuildInputs = [
+    pkgs.autoPatchelfHook
+    pkgs.addDriverRunpath
+    pkgs.autoFixElfFiles
+    pkgs.autoAddDriverRunpath
+  ];
+  buildInputs = [ inputs.greet ];
+  dontAutoPatchelf = true;
+  # stdenv's own shrink would drop what says who came by here.
+  dontPatchELF = true;
+  dontUseAutoAddDriverRunpath = true;
+  buildPhase = ''
+    cc -shared -fPIC -o own.so ${./src/own.c} -Wl,-rpath,/old -L${inputs.greet.lib}/lib -lgreet
+  '';
+  installPhase = ''
+    mkdir -p "$out/top/below" "$out/driver/directory" "$out/action" "$out/untouched"
+    cp own.so "$out/top/"
+    cp own.so "$out/top/below/"
+    cp own.so "$out/untouched/"
+    cp own.so "$out/driver/a b.so"
+    cp own.so "$out/driver/rpath.so"
+    cp own.so "$out/driver/linked.so"
+    ln -s linked.so "$out/driver/link.so"
+    cp own.so "$out/driver/directory/"
+    echo text >"$out/driver/text"
+    cc -static -o "$out/driver/static" ${./src/plain.c}
+  '';
+  preFixup = ''
+    autoPatchelf --no-recurse -- "$out/top"
+    addDriverRunpath "$out"/driver/{"a b.so",text,static,directory,link.so}
+    addDriverRunpath "$out/driver/a b.so"
+    addDriverRunpath --force-rpath "$out/driver/rpath.so"
+
+    elfHasDynamicSection "$out/top/own.so"
+    if elfHasDynamicSection "$out/driver/static"; then exit 1; fi
+    if elfHasDynamicSection "$out/driver/text"; then exit 1; fi
+  '';
+  # A package's own, which comes before the hooks.
+  postFixup = ''
+    note() { echo "$1 ''${2#"$out"/}" >>"$out/action/files"; }
+    autoFixElfFiles "note it"
+  '';
+}

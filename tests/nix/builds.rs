@@ -1,0 +1,349 @@
+//! The hooks in real builds, in all modes: what they leave, byte for byte.
+
+use crate::store::{Nix, checked};
+use crate::tree::{Entry, Meaning, meaning, snapshot};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where the outputs of an attribute of `nix/tests` are.
+fn outputs(attribute: &str) -> BTreeMap<String, PathBuf> {
+    let paths = Nix::get().value("nix/tests", &format!("paths.{attribute}"));
+    of_object(&paths)
+}
+
+fn of_object(paths: &Value) -> BTreeMap<String, PathBuf> {
+    paths
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, path)| (name.clone(), path.as_str().unwrap().into()))
+        .collect()
+}
+
+fn built(attribute: &str) -> BTreeMap<String, PathBuf> {
+    Nix::get().build(&[attribute], &[]);
+    outputs(attribute)
+}
+
+/// All outputs of one derivation, by output and path.
+fn bytes_of(outputs: &BTreeMap<String, PathBuf>) -> BTreeMap<String, Entry> {
+    let mut all = BTreeMap::new();
+    for (output, path) in outputs {
+        for (name, entry) in snapshot(path) {
+            all.insert(format!("{output}/{name}"), entry);
+        }
+    }
+    all
+}
+
+/// Fails with the names of entries that differ: the bytes of whole programs help nobody.
+fn same(a: &BTreeMap<String, Entry>, b: &BTreeMap<String, Entry>, what: &str) {
+    let differing: Vec<_> = a
+        .keys()
+        .chain(b.keys())
+        .filter(|name| a.get(*name) != b.get(*name))
+        .collect();
+    assert!(differing.is_empty(), "{what}: {differing:?}");
+}
+
+const LOADER: &str = "/store/glibc-2.0/lib/";
+
+fn runpath(file: PathBuf) -> String {
+    meaning(&file).runpath.unwrap_or_default()
+}
+
+const GENERATIONS: [&str; 3] = ["2024-06", "2024-10", "2026-08"];
+
+#[test]
+fn every_mode_placement_and_generation_gives_the_same_bytes() {
+    let nix = Nix::get();
+    let attributes = GENERATIONS.map(|generation| format!("apps.{generation}"));
+    nix.build(
+        &attributes.each_ref().map(String::as_str),
+        &["--max-jobs", "2", "--cores", "1"],
+    );
+    let paths = nix.value("nix/tests", "paths.apps");
+    let mut seen: BTreeMap<bool, (String, BTreeMap<String, Entry>)> = BTreeMap::new();
+    let mut compared = 0;
+    for (generation, modes) in paths.as_object().unwrap() {
+        for (mode, outputs) in modes.as_object().unwrap() {
+            let bytes = bytes_of(&of_object(outputs));
+            let what = format!("{generation} {mode}");
+            let (first, expected) = seen
+                .entry(mode.starts_with("many_"))
+                .or_insert_with(|| (what.clone(), bytes.clone()));
+            same(&bytes, expected, &format!("{what}, {first}"));
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 3 * 24);
+}
+
+#[test]
+fn what_the_hooks_write_is_what_the_old_ones_promise() {
+    let many = built("apps.2026-08.many_native_strict_structured");
+    let app = meaning(&many["out"].join("bin/app"));
+    assert!(app.interpreter.starts_with(LOADER), "{app:?}");
+    assert_eq!(
+        app.runpath.as_deref(),
+        Some(
+            "/run/opengl-driver/lib:/store/runtime-1.0/lib:/store/app-1.0-lib/lib:\
+             /store/greet-1.0-lib/lib:/store/vendor-1.0/opt/deep/libs:/opt/plugins/lib"
+        )
+    );
+    // A library gets no runtime dependencies, and one that needs nothing still gets what is added.
+    assert_eq!(
+        runpath(many["lib"].join("lib/libown.so.1")),
+        "/run/opengl-driver/lib:/store/greet-1.0-lib/lib:/opt/plugins/lib"
+    );
+    assert_eq!(
+        runpath(many["lib"].join("lib/plugins with spaces/a*b.so")),
+        "/run/opengl-driver/lib:/opt/plugins/lib"
+    );
+    // The hard link is one file still, and the debug output is nobody's business.
+    let bytes = bytes_of(&many);
+    let Entry::File(_, names, _) = &bytes["out/bin/app"] else {
+        panic!("no file");
+    };
+    assert_eq!(*names, 2);
+    assert_eq!(
+        meaning(&many["debug"].join("lib/debug/plugin.so")).runpath,
+        None
+    );
+    assert!(many["late"].is_dir());
+    let Entry::File(_, _, program) = &bytes["out/bin/app"] else {
+        panic!("no file");
+    };
+    assert!(!program.windows(15).any(|part| part == b"/build/leftover"));
+}
+
+#[test]
+fn nix_debug_changes_no_byte() {
+    let all = ["silent", "warnings", "everything"]
+        .map(|level| bytes_of(&built(&format!("debug.{level}"))));
+    same(&all[0], &all[1], "NIX_DEBUG 1");
+    same(&all[0], &all[2], "NIX_DEBUG 7");
+    let quiet = bytes_of(&built("apps.2026-08.many_native_strict_structured"));
+    same(&all[0], &quiet, "without NIX_DEBUG");
+}
+
+/// `--check` builds again and compares every byte, here with many threads and builds at once.
+#[test]
+fn the_same_again_with_other_numbers_of_jobs() {
+    let nix = Nix::get();
+    let attributes = ["apps.2026-08"];
+    nix.build(&attributes, &["--max-jobs", "1", "--cores", "1"]);
+    nix.build(&attributes, &["--check", "--max-jobs", "8", "--cores", "8"]);
+}
+
+/// The sandbox must work: in CI, too. Where the kernel forbids it, this fails.
+#[test]
+fn the_same_again_in_a_sandbox() {
+    let nix = Nix::get();
+    let attributes = [
+        "apps.2026-08.many_native_strict_structured",
+        "apps.2026-08.no-many_build_no-strict_no-structured",
+        "foreign",
+        "toolkit",
+        "byHand",
+    ];
+    nix.build(&attributes, &[]);
+    checked(nix.try_build(&attributes, &["--check"], true));
+    // What is only outside is not there inside, or it was no sandbox.
+    let outside = nix.try_build(&["sandboxed"], &[], false);
+    assert!(!outside.status.success());
+    checked(nix.try_build(&["sandboxed"], &[], true));
+}
+
+#[test]
+fn a_vendors_program_runs_in_any_mode() {
+    for attribute in ["foreign.native", "foreign.build"] {
+        let out = &built(attribute)["out"];
+        let tool = meaning(&out.join("bin/tool"));
+        assert!(tool.interpreter.starts_with(LOADER), "{tool:?}");
+        assert_eq!(
+            tool.runpath.as_deref(),
+            Some(
+                "/store/foreign-1.0/lib:/store/greet-1.0-lib/lib:\
+                 /store/vendor-1.0/opt/deep/libs"
+            )
+        );
+        assert_eq!(
+            runpath(out.join("lib/libown.so.1")),
+            "/store/greet-1.0-lib/lib"
+        );
+        let output = checked(Command::new(out.join("bin/tool")).output().unwrap());
+        assert_eq!(output.stdout, b"hello hello vendor\n");
+    }
+}
+
+/// nixpkgs' own hooks, by the stand-ins over patchelf, and ours: the same for the loader but for
+/// the old ones' known faults.
+#[test]
+fn nixpkgs_hooks_would_have_made_the_same_of_it() {
+    let (ours, theirs) = (built("upstream.ours"), built("upstream.theirs"));
+    let mut compared = 0;
+    for (output, name) in [
+        ("out", "bin/app"),
+        ("out", "bin/app-by-another-name"),
+        ("lib", "lib/libown.so.1"),
+        ("lib", "lib/plugins with spaces/a*b.so"),
+    ] {
+        let mut theirs = meaning(&theirs[output].join(name));
+        // A file of two names is patched twice over.
+        let twice = "/run/opengl-driver/lib:/run/opengl-driver/lib:";
+        theirs.runpath = theirs
+            .runpath
+            .map(|runpath| runpath.replace(twice, "/run/opengl-driver/lib:"));
+        assert_eq!(meaning(&ours[output].join(name)), theirs, "{name}");
+        compared += 1;
+    }
+    assert_eq!(compared, 4);
+    for (output, path) in &ours {
+        let names = |path| snapshot(path).into_keys().collect::<Vec<_>>();
+        assert_eq!(names(path), names(&theirs[output]), "{output}");
+    }
+}
+
+#[test]
+fn the_hooks_of_a_cuda_set_meet_in_one_call() {
+    let of = |attribute: &str, file: &str| -> Meaning {
+        meaning(&built(&format!("toolkit.{attribute}"))["out"].join(file))
+    };
+    let runpath_of = |attribute: &str, file: &str| of(attribute, file).runpath.unwrap_or_default();
+    let user = "bin/user";
+    let stubs = "/store/cuda_cudart-12.4-stubs/lib/stubs";
+    let cudart = "/store/cuda_cudart-12.4-lib/lib";
+    assert_eq!(
+        runpath_of("driver", user),
+        format!("/run/opengl-driver/lib:/before:{stubs}:{cudart}:{stubs}/")
+    );
+    // The link once, where the first stubs were; the old hook's trailing colon is not made.
+    assert_eq!(
+        runpath_of("stubs", user),
+        format!("/before:/run/opengl-driver/lib:{cudart}")
+    );
+    assert_eq!(of("stubs", "lib/plugin.so").runpath, None);
+    assert_eq!(
+        runpath_of("driver", "lib/plugin.so"),
+        "/run/opengl-driver/lib"
+    );
+    let compat = "/store/cuda_compat-11.8/compat:/run/opengl-driver/lib";
+    for attribute in ["jetson", "jetsonBackwards"] {
+        assert_eq!(
+            runpath_of(attribute, user),
+            format!("{compat}:/before:/store/cuda_cudart-11.8-lib/lib")
+        );
+        assert_eq!(runpath_of(attribute, "lib/plugin.so"), compat);
+    }
+    assert_eq!(
+        runpath_of("noCompat", user),
+        format!("/before:{stubs}:{cudart}:{stubs}/")
+    );
+    assert_eq!(
+        runpath_of("everything", user),
+        format!("/run/opengl-driver/lib:{cudart}")
+    );
+    assert!(runpath_of("link", user).starts_with("/run/other/lib:/before:"));
+
+    // Five hooks in both input lists, ten times sourced.
+    assert_eq!(
+        runpath_of("counted", user),
+        format!("{compat}:/store/cuda_cudart-11.8-lib/lib")
+    );
+    let out = &built("toolkit.counted")["out"];
+    let calls = std::fs::read_to_string(out.join("calls")).unwrap();
+    assert_eq!(calls.lines().count(), 1, "{calls}");
+}
+
+#[test]
+fn what_packages_call_by_hand() {
+    let mut all = Vec::new();
+    for mode in ["structured", "plain"] {
+        let outputs = built(&format!("byHand.{mode}"));
+        let out = &outputs["out"];
+        let of = |file: &str| runpath(out.join(file));
+        let greet = "/store/greet-1.0-lib/lib";
+        let old = "/old";
+        assert_eq!(of("top/own.so"), greet);
+        assert_eq!(of("top/below/own.so"), old);
+        assert_eq!(of("untouched/own.so"), old);
+        assert_eq!(of("driver/directory/own.so"), old);
+        // Twice is once; through the link, too.
+        assert_eq!(of("driver/a b.so"), "/run/opengl-driver/lib:/old");
+        assert_eq!(of("driver/linked.so"), "/run/opengl-driver/lib:/old");
+        assert!(out.join("driver/link.so").is_symlink());
+        let forced = meaning(&out.join("driver/rpath.so"));
+        assert_eq!(forced.runpath, None);
+        assert_eq!(forced.rpath.as_deref(), Some("/run/opengl-driver/lib:/old"));
+        let files = std::fs::read_to_string(out.join("action/files")).unwrap();
+        assert_eq!(
+            files,
+            "it driver/a b.so\nit driver/linked.so\nit driver/rpath.so\n\
+             it driver/directory/own.so\nit top/own.so\nit top/below/own.so\n\
+             it untouched/own.so\n"
+        );
+        all.push(bytes_of(&outputs));
+    }
+    same(&all[0], &all[1], "plain and structured");
+}
+
+#[test]
+fn a_failure_stops_the_build_and_says_why() {
+    let nix = Nix::get();
+    let mut attributes = Vec::new();
+    for generation in GENERATIONS {
+        for mode in ["plain", "structured"] {
+            attributes.push(format!("failures.{generation}.{mode}"));
+        }
+    }
+    let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
+    let output = nix.try_build(&attributes, &["--keep-going", "--max-jobs", "2"], false);
+    assert!(!output.status.success());
+    let paths = nix.value("nix/tests", "paths.failures");
+    let derivations = nix.value("nix/tests", "derivations.failures");
+    for generation in GENERATIONS {
+        for mode in ["plain", "structured"] {
+            let built =
+                |case: &str| nix.has(paths[generation][mode][case]["out"].as_str().unwrap());
+            for (case, says) in [
+                ("missing", "libgreet.so.1"),
+                ("otherPattern", "libgreet.so.1"),
+                ("byHand", "libvendor.so.1"),
+                ("badFlag", "--no-such-flag"),
+                ("badPath", "not-there"),
+            ] {
+                let log = nix.log(derivations[generation][mode][case].as_str().unwrap());
+                let what = format!("{generation} {mode} {case}: {log}");
+                assert!(!built(case), "{what}");
+                assert!(log.contains(says), "{what}");
+                assert!(log.contains("cuda-fixup ended with status"), "{what}");
+                assert!(!log.contains("went on"), "{what}");
+            }
+            assert!(built("all"), "{generation} {mode}");
+        }
+    }
+}
+
+#[test]
+fn the_hooks_own_tests_pass_and_the_package_is_whole() {
+    let nix = Nix::get();
+    nix.build(
+        &["passthru.patchelf", "passthru.driver", "passthru.whole"],
+        &[],
+    );
+    let program = &built("program")["out"];
+    let linked = std::fs::read_link(program.join("bin/auto-patchelf")).unwrap();
+    assert_eq!(linked, program.join("bin/cuda-fixup"));
+    for file in [
+        "share/man/man1/cuda-fixup.1",
+        "share/man/man1/cuda-fixup-fixup.1",
+        "share/bash-completion/completions/cuda-fixup.bash",
+        "share/zsh/site-functions/_cuda-fixup",
+        "share/fish/vendor_completions.d/cuda-fixup.fish",
+    ] {
+        assert!(program.join(file).is_file(), "{file}");
+    }
+}
