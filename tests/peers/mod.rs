@@ -65,7 +65,9 @@ pub fn semantics(path: &Path) -> String {
     let mut text = String::new();
     let mut symbols = Vec::new();
     for line in String::from_utf8_lossy(&out.stdout).lines() {
-        let line = line.trim();
+        // Binding of a unique symbol, with a space in it.
+        let line = line.trim().replace("<OS specific>: ", "OS-");
+        let line = line.as_str();
         let kept = [
             "OS/ABI:",
             "Type:",
