@@ -95,7 +95,11 @@ pub fn semantics(path: &Path) -> String {
         {
             // The index of the section changes when sections are sorted.
             let defined = rest.get(3).is_some_and(|index| *index != "UND");
-            let name = rest.get(4..).unwrap_or_default().join(" ");
+            // The name shown of a section's symbol is that of the section with its index, which
+            // means nothing at run time.
+            let of_section = rest.first() == Some(&"SECTION");
+            let name = rest.get(4..).filter(|_| !of_section);
+            let name = name.unwrap_or_default().join(" ");
             symbols.push(format!(
                 "symbol {name} {size} {} {defined}",
                 rest[..3].join(" ")
