@@ -113,6 +113,8 @@ fn parsed(path: &Path) -> Result<String, goblin::error::Error> {
     let mut symbols: Vec<String> = elf
         .dynsyms
         .iter()
+        // patchelf gives a section's symbol, which nothing uses at run time, another address.
+        .filter(|symbol| symbol.st_type() != goblin::elf::sym::STT_SECTION)
         .map(|symbol| {
             let name = elf.dynstrtab.get_at(symbol.st_name);
             format!(
