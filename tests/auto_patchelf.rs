@@ -232,8 +232,9 @@ fn rule_3_only_dynamic_files_of_the_interpreter_s_platform_are_patched() {
     assert_eq!(bsd.runpath(), "~/in", "System V goes with all");
     assert_eq!(fs::read(foreign.path()).unwrap(), kept);
     assert_eq!(outside.runpath(), "");
-    // A link that is named is no file to patch either.
-    build.fine(&["--paths", "out/outside.so", "--libs", "in"]);
+    // A link, a script and a file for another machine are no files to patch when named either.
+    let named = ["out/outside.so", "out/script", "out/foreign.so", "gone"];
+    build.fine(&[&["--libs", "in", "--paths"], &named[..]].concat());
     assert_eq!(outside.runpath(), "");
 }
 

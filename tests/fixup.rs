@@ -612,6 +612,33 @@ fn directories_that_vanish_while_it_runs_do_no_harm() {
 }
 
 #[test]
+fn files_that_change_while_it_runs_do_no_harm() {
+    let tree = tree();
+    let tool = tree.at("bin/tool");
+    let whole = fs::read(&tool).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut length = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                length = (length + 977) % whole.len();
+                fs::write(&tool, &whole[..length]).unwrap();
+                fs::write(&tool, &whole).unwrap();
+            }
+        });
+        for _ in 0..30 {
+            let done = tree.run(&["fixup", "."]);
+            assert!(matches!(status(&done), 0..=2), "{done:?}");
+            assert!(!err(&done).contains("panicked"), "{done:?}");
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    fs::write(&tool, &whole).unwrap();
+    assert_eq!(status(&tree.run(&["fixup", "."])), 0);
+    assert!(runs(&tool));
+}
+
+#[test]
 fn two_copies_of_a_library_stay_with_those_who_had_them() {
     let tree = Tree::new();
     for side in ["left", "right"] {

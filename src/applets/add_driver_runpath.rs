@@ -34,6 +34,8 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let request = Request {
         paths: args.paths,
         recurse: true,
+        // Scripts give it all files of a directory.
+        skip_named: true,
         policy: Policy {
             dependencies: false,
             driver: Driver::All,

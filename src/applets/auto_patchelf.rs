@@ -3,7 +3,7 @@
 use super::jobs::Jobs;
 use super::misses::Misses;
 use super::{Outcome, patchelf_flags};
-use crate::elf::{Platform, RewriteOptions};
+use crate::elf::{Edit, Platform, RewriteOptions};
 use crate::flow::{self, FileReport, Libc, Request, Status};
 use crate::report::{Shown, fixup as report, shown};
 use crate::rules::{self, Dlopen, Driver, Existing, Policy, Stubs};
@@ -195,6 +195,7 @@ impl Args {
             },
             skip_malformed: true,
             skip_links: true,
+            skip_named: true,
             skip_unreadable_libs: true,
             rewrite: RewriteOptions::default(),
             ..Request::default()

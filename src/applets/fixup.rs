@@ -255,6 +255,8 @@ impl Args {
                 page_size,
             },
             skip_links: false,
+            // As auto-patchelf, which is given files of any kind.
+            skip_named: policy.existing == Existing::Replace,
             skip_unreadable_libs: false,
             policy,
         };

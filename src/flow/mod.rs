@@ -43,6 +43,8 @@ pub struct Request {
     pub relative_to_paths: bool,
     /// A malformed ELF file is passed over and counted, rather than told.
     pub skip_malformed: bool,
+    /// A file among `paths` that is no ELF file to fix is passed over, rather than told.
+    pub skip_named: bool,
     /// `libs` that are not there are no fault.
     pub skip_unreadable_libs: bool,
     /// A link among `paths` is passed over, rather than followed.
@@ -112,6 +114,7 @@ pub fn run(
     tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
 ) -> io::Result<Summary> {
     let mut tree = scan::walk(&request.paths, request.recurse, libs::is_library_name);
+    tree.quiet = request.skip_named;
     if request.skip_links {
         skip_named_links(&mut tree);
     }
@@ -132,7 +135,7 @@ pub fn run(
         }
     }
     drop(links);
-    only_of_platform(request.platform, &mut visit);
+    only_of_platform(request, &mut visit);
 
     let mut summary = Summary {
         skipped: visit.skipped,
@@ -186,8 +189,11 @@ fn look(request: &Request, tree: Tree, runpaths: &RunpathDirectories) -> Visit<S
 
 /// Files of other platforms are no longer wanted; until here they were, to tell of them where a
 /// library of the right name but the wrong machine is all that there is.
-fn only_of_platform(platform: Option<Platform>, visit: &mut Visit<Seen>) {
-    let Some(platform) = platform else { return };
+fn only_of_platform(request: &Request, visit: &mut Visit<Seen>) {
+    let Some(platform) = request.platform else {
+        return;
+    };
+    let quiet = request.skip_named;
     let (skipped, problems) = (&mut visit.skipped, &mut visit.problems);
     visit.files.retain(|file| {
         let its = file.value.platform;
@@ -199,7 +205,7 @@ fn only_of_platform(platform: Option<Platform>, visit: &mut Visit<Seen>) {
             Skip::ForeignMachine
         };
         match file.names.first() {
-            Some(path) if file.named => problems.push(Problem {
+            Some(path) if file.named && !quiet => problems.push(Problem {
                 path: path.clone(),
                 what: format!("expected a file for {platform}, found one for {its}"),
             }),
@@ -287,10 +293,8 @@ impl SecondPass<'_> {
         let origins: Vec<Vec<u8>> = names
             .iter()
             .filter_map(|name| {
-                let whole = match scan::locate(&self.roots, name) {
-                    Some((_, whole)) => whole,
-                    None => name.canonicalize().ok()?,
-                };
+                let whole =
+                    scan::absolute(&self.roots, name).or_else(|| name.canonicalize().ok())?;
                 Some(whole.parent()?.as_os_str().as_bytes().to_vec())
             })
             .collect();

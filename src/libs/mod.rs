@@ -150,23 +150,27 @@ impl Index {
             .collect();
         let of_files = files.iter().flat_map(|file| {
             file.names.iter().filter_map(|path| {
-                let (root, whole) = scan::locate(roots, path)?;
-                Some((root, path, whole.parent()?.to_owned(), &file.value))
+                let (root, _) = scan::root_of(roots, path)?;
+                Some((root, path, None, &file.value))
             })
         });
         let of_links = links.iter().zip(&targets).filter_map(|(link, target)| {
             let (directory, seen) = target.as_ref()?;
-            Some((link.root, &link.path, directory.clone(), seen))
+            Some((link.root, &link.path, Some(directory), seen))
         });
-        let mut found: Vec<(usize, &PathBuf, PathBuf, &Seen)> = of_files
+        let mut found: Vec<(usize, &PathBuf, Option<&PathBuf>, &Seen)> = of_files
             .filter(|(_, path, ..)| is_library_name(path))
             .chain(of_links)
             .collect();
         found.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| scan::tree_order(a.1, b.1)));
         let mut follow = Vec::new();
-        for (_, path, directory, seen) in found {
+        for (_, path, of_link, seen) in found {
             follow.extend_from_slice(&seen.searches);
-            if let Some(name) = path.file_name() {
+            let directory = match of_link {
+                Some(directory) => Some(directory.clone()),
+                None => scan::absolute(roots, path).and_then(|whole| Some(whole.parent()?.into())),
+            };
+            if let (Some(name), Some(directory)) = (path.file_name(), directory) {
                 self.add(Library {
                     name,
                     directory,

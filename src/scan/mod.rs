@@ -10,7 +10,7 @@ mod walk;
 
 pub use skip::{Skip, Skipped};
 pub use visit::{Inode, Pass, Visit, Visited, dynamic_facts, open, tree_order, visit};
-pub use walk::{Link, Root, Tree, Walked, locate, walk};
+pub use walk::{Link, Root, Tree, Walked, absolute, root_of, walk};
 
 use std::path::PathBuf;
 

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -120,11 +121,23 @@ pub fn dynamic_facts(file: &FileReader) -> Result<ElfFacts, Pass> {
     }
 }
 
-/// The order of a tree: a directory's own files by name, then its subdirectories.
+/// The order of a tree: a directory's own files by name, then its subdirectories. By bytes, since
+/// comparing the components of 100,000 long paths takes longer than reading the files.
 pub fn tree_order(a: &Path, b: &Path) -> Ordering {
-    a.parent()
-        .cmp(&b.parent())
-        .then_with(|| a.file_name().cmp(&b.file_name()))
+    let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
+    let split = |path: &[u8]| path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+    let (a_dir, a_name) = a.split_at(split(a));
+    let (b_dir, b_name) = b.split_at(split(b));
+    // The separator before any other byte, so that a directory is followed by what is in it.
+    let rank = |byte: u8| if byte == b'/' { 0 } else { u16::from(byte) + 1 };
+    let differ = a_dir.iter().zip(b_dir).find(|(x, y)| x != y);
+    match differ {
+        Some((x, y)) => rank(*x).cmp(&rank(*y)),
+        None => a_dir
+            .len()
+            .cmp(&b_dir.len())
+            .then_with(|| a_name.cmp(b_name)),
+    }
 }
 
 struct Kept<T> {
@@ -149,7 +162,7 @@ impl<T> Part<T> {
         }
     }
 
-    fn add(mut self, walked: Walked, read: Result<(Inode, T), Pass>) -> Part<T> {
+    fn add(mut self, walked: Walked, read: Result<(Inode, T), Pass>, quiet: bool) -> Part<T> {
         let what = match read {
             Ok((inode, value)) => {
                 self.kept.push(Kept {
@@ -159,7 +172,7 @@ impl<T> Part<T> {
                 });
                 return self;
             }
-            Err(Pass::Skip(skip)) if !walked.named => {
+            Err(Pass::Skip(skip)) if quiet || !walked.named => {
                 self.skipped.add(skip);
                 return self;
             }
@@ -194,7 +207,7 @@ pub fn visit<T: Send>(
         .fold(Part::new, |part, walked| {
             let result = open(&walked.path, walked.named)
                 .and_then(|file| Ok((Inode::of(&file), read(&walked, &file)?)));
-            part.add(walked, result)
+            part.add(walked, result, tree.quiet)
         })
         .reduce(Part::new, Part::merge);
     found.skipped.merge(tree.skipped);

@@ -1,8 +1,10 @@
 //! Lists trees. Opens nothing but directories.
 
 use super::{Problem, Skip, Skipped};
+use std::ffi::OsStr;
 use std::fs::{self, FileType};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
@@ -16,17 +18,31 @@ pub struct Root {
     pub canonical: PathBuf,
 }
 
-/// The place in `roots` of the one that `path` was met under, and its absolute path, free of
-/// links but for the last component.
-pub fn locate(roots: &[Root], path: &Path) -> Option<(usize, PathBuf)> {
+/// The place in `roots` of the one that `path` was met under, and the way from there.
+pub fn root_of<'a>(roots: &[Root], path: &'a Path) -> Option<(usize, &'a Path)> {
+    let bytes = path.as_os_str().as_bytes();
     roots.iter().enumerate().find_map(|(at, root)| {
-        let inside = path.strip_prefix(&root.given).ok()?;
-        let whole = if inside.as_os_str().is_empty() {
-            root.canonical.clone()
-        } else {
-            root.canonical.join(inside)
+        // By bytes: `walk` made the path by appending to the root as it was given.
+        let given = root.given.as_os_str().as_bytes();
+        let inside = match bytes.strip_prefix(given)? {
+            [] => &[],
+            [b'/', inside @ ..] => inside,
+            inside if given.ends_with(b"/") => inside,
+            _ => return None,
         };
-        Some((at, whole))
+        Some((at, Path::new(OsStr::from_bytes(inside))))
+    })
+}
+
+/// The absolute path of what was met under one of `roots`, free of links but for the last
+/// component.
+pub fn absolute(roots: &[Root], path: &Path) -> Option<PathBuf> {
+    let (at, inside) = root_of(roots, path)?;
+    let canonical = &roots.get(at)?.canonical;
+    Some(if inside.as_os_str().is_empty() {
+        canonical.clone()
+    } else {
+        canonical.join(inside)
     })
 }
 
@@ -61,6 +77,8 @@ pub struct Tree {
     pub links: Vec<Link>,
     /// What else was met.
     pub skipped: Skipped,
+    /// A file that was named and isn't wanted is passed over, as one that was met is.
+    pub quiet: bool,
     /// Roots that don't exist, directories that can't be read.
     pub problems: Vec<Problem>,
 }
@@ -132,8 +150,11 @@ impl Tree {
             };
             let kind = entry.file_type();
             if kind.is_file() {
+                let mut path = entry.into_path();
+                // Paths are most of what a large tree takes, and grew by doubling.
+                path.shrink_to_fit();
                 self.files.push(Walked {
-                    path: entry.into_path(),
+                    path,
                     root,
                     named: false,
                 });
