@@ -298,9 +298,10 @@ fn prose(out: &mut dyn Write, file: &FileReport) -> io::Result<()> {
     if let Some((_, new)) = &file.plan.interpreter {
         writeln!(out, "setting interpreter to: {}", text(new))?;
     }
-    writeln!(
-        out,
-        "setting RUNPATH to: {}",
-        text(&file.plan.new_runpath())
-    )
+    let sets = |edit: &Edit| matches!(edit, Edit::SetRunpath(_) | Edit::SetRpath(_));
+    if file.plan.edits.iter().any(sets) {
+        let new = text(&file.plan.new_runpath());
+        writeln!(out, "setting RUNPATH to: {new}")?;
+    }
+    Ok(())
 }

@@ -289,7 +289,7 @@ impl Run {
         let Some(root) = &self.root else {
             return Ok(std::path::absolute(path)?);
         };
-        let found = scan::locate(&tree.roots, path).map_or(path.to_owned(), |(_, path)| path);
+        let found = scan::absolute(&tree.roots, path).unwrap_or_else(|| path.to_owned());
         match found.strip_prefix(root) {
             Ok(inside) => Ok(Path::new("/").join(inside)),
             Err(_) => bail!(

@@ -5,6 +5,7 @@ pub mod auto_patchelf;
 pub mod capabilities;
 pub mod cmake;
 pub mod completions;
+pub mod demo;
 pub mod device_code;
 pub mod elf_files;
 pub mod fixup;
