@@ -382,3 +382,59 @@ fn the_stack_flag_and_the_os_abi_change_in_place() {
         assert!(fs::metadata(&case.exe).unwrap().len() < before + 2000);
     }
 }
+
+#[test]
+fn the_last_string_gives_way_to_two_others() {
+    let case = case("gcc", &[]);
+    edit(&case.exe, &[set_runpath("libc.so.6")]);
+    edit(
+        &case.exe,
+        &[set_runpath("."), Edit::AddNeeded(b"liba.so.1".to_vec())],
+    );
+    let facts = facts(&case.exe).1;
+    assert_eq!(facts.runpath_or_rpath(), Some(&b"."[..]));
+    assert_eq!(facts.needed()[0], b"liba.so.1");
+}
+
+#[test]
+fn what_is_removed_and_set_again_is_no_change() {
+    let case = case("gcc", &[]);
+    let edits = [
+        Edit::RemoveRunpath,
+        set_runpath("/a"),
+        Edit::SetSoname(b"a.so".to_vec()),
+    ];
+    assert!(edit(&case.exe, &edits).changed);
+    assert!(!edit(&case.exe, &edits).changed);
+}
+
+#[test]
+fn an_undefined_symbol_is_renamed_where_no_symbol_is_hashed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, exe) = (dir.path().join("a.c"), dir.path().join("a"));
+    fs::write(
+        &source,
+        "int puts(const char *s);\nint main(void) { puts(\"a\"); return 0; }\n",
+    )
+    .unwrap();
+    run(Command::new("gcc")
+        .args(["-no-pie", "-o"])
+        .args([&exe, &source]));
+    let names = vec![(b"puts".to_vec(), b"perror".to_vec())];
+    edit(&exe, &[Edit::RenameSymbols(names)]);
+    let out = output(&mut Command::new(&exe));
+    assert!(
+        String::from_utf8_lossy(&out.stderr).starts_with("a: "),
+        "{out:?}"
+    );
+    // The same from bytes in memory.
+    let bytes = fs::read(&exe).unwrap();
+    let facts = ElfFacts::read(&bytes[..]).unwrap();
+    let prepared = prepare(
+        &bytes[..],
+        &facts,
+        &[set_runpath("/b")],
+        &RewriteOptions::default(),
+    );
+    assert!(prepared.unwrap().patch.is_some());
+}

@@ -5,6 +5,7 @@
 pub mod codec;
 mod dynamic;
 pub mod edit;
+mod entries;
 mod extents;
 pub mod facts;
 mod format;

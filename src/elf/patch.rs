@@ -92,7 +92,9 @@ impl<'a, R: ReadAt + ?Sized> Patched<'a, R> {
     fn read_after(&self, count: usize, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let end = offset + buf.len() as u64;
         let backed = end.min(self.base.len()).saturating_sub(offset) as usize;
-        self.base.read_exact_at(offset, &mut buf[..backed])?;
+        if backed > 0 {
+            self.base.read_exact_at(offset, &mut buf[..backed])?;
+        }
         buf[backed..].fill(0);
         for (index, step) in self.steps[..count].iter().enumerate() {
             let (start, len) = step.range();

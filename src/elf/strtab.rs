@@ -163,9 +163,13 @@ impl Room {
             .iter()
             .position(|r| Some(r.start) == prefer && fits(r));
         if let Some(i) = preferred.or_else(|| self.free.iter().position(fits)) {
-            let start = self.free[i].start;
-            // One byte of what is left stays the NUL of this string.
-            self.free[i].start = (start + len + 1).min(self.free[i].end);
+            let Range { start, end } = self.free[i];
+            // One byte of what is left is the NUL of this string.
+            if start + len + 1 < end {
+                self.free[i].start = start + len + 1;
+            } else {
+                self.free.remove(i);
+            }
             return start;
         }
         // A free part at the very end of the table grows with it.
@@ -192,9 +196,16 @@ mod tests {
         let mut room = Room::new(vec![10..20, 30..50], 100);
         assert_eq!(room.take(15, Some(30)), 30);
         assert_eq!(room.take(10, None), 10);
-        assert_eq!(room.take(4, None), 46);
+        assert_eq!(room.take(3, None), 46);
         assert_eq!(room.take(1, None), 100);
         assert_eq!(room.size, 102);
+    }
+
+    #[test]
+    fn a_free_part_that_is_used_up_does_not_grow() {
+        let mut room = Room::new(std::iter::once(90..99).collect(), 100);
+        assert_eq!(room.take(9, None), 90);
+        assert_eq!(room.take(1, None), 100);
     }
 
     #[test]

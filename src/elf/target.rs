@@ -2,23 +2,12 @@
 //! nothing of where the bytes go.
 
 use super::edit::Edit;
+pub use super::entries::{Entry, names_string};
+use super::entries::{restore, texts};
 use super::facts::ElfFacts;
 use super::refusal::Refusal;
 use super::{Dyn, Kind};
 use object::elf;
-
-/// A dynamic entry as it shall be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// `d_tag`
-    pub tag: i64,
-    /// The value or address, where it stays.
-    pub value: u64,
-    /// The string that the value shall name, where it is a new one.
-    pub string: Option<Vec<u8>>,
-    /// Where the entry stood before, `None` for a new one.
-    pub old_index: Option<usize>,
-}
 
 /// The state that the edits ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,25 +76,6 @@ struct Builder<'a> {
     executable_stack: Option<bool>,
     unversioned: Vec<Vec<u8>>,
     renamed_symbols: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-/// The text of each entry that `facts` read one for.
-fn texts(facts: &ElfFacts) -> Vec<Option<Vec<u8>>> {
-    let Some(dynamic) = &facts.dynamic else {
-        return Vec::new();
-    };
-    let mut needed = dynamic.needed.iter();
-    dynamic
-        .entries
-        .iter()
-        .map(|d| match d.tag {
-            elf::DT_NEEDED => needed.next().cloned(),
-            elf::DT_SONAME => dynamic.soname.clone(),
-            elf::DT_RUNPATH => dynamic.runpath.clone(),
-            elf::DT_RPATH => dynamic.rpath.clone(),
-            _ => None,
-        })
-        .collect()
 }
 
 impl<'a> Builder<'a> {
@@ -319,7 +289,8 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(self) -> Target {
-        let entries: Vec<Entry> = self.entries.into_iter().map(|(e, _)| e).collect();
+        let mut entries: Vec<Entry> = self.entries.into_iter().map(|(e, _)| e).collect();
+        restore(self.facts, &mut entries);
         let old = self.facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
         let kept = |index: usize| {
             entries
@@ -370,20 +341,4 @@ fn no_nul(bytes: &[u8], what: &'static str) -> Result<(), Refusal> {
     } else {
         Ok(())
     }
-}
-
-/// Whether the value of a dynamic entry of this tag is an offset into the string table.
-pub fn names_string(tag: i64) -> bool {
-    matches!(
-        tag,
-        elf::DT_NEEDED
-            | elf::DT_SONAME
-            | elf::DT_RPATH
-            | elf::DT_RUNPATH
-            | elf::DT_CONFIG
-            | elf::DT_DEPAUDIT
-            | elf::DT_AUDIT
-            | elf::DT_AUXILIARY
-            | elf::DT_FILTER
-    )
 }

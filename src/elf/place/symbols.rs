@@ -125,7 +125,13 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
             let mut table = self.table(elf::DT_GNU_HASH)?;
             let number = |at| format.u32(&table.bytes, at).unwrap_or(0);
             let (buckets, first) = (number(0), number(4) as usize);
-            if edit.renamed.iter().skip(first).any(|&renamed| renamed) {
+            let bloom = number(8) as usize * format.word_size();
+            let starts = table.bytes.get(16 + bloom..).unwrap_or_default();
+            let starts = starts.get(..4 * buckets as usize).unwrap_or_default();
+            // GNU ld writes a table that no symbol is in where all are undefined.
+            if starts.iter().any(|&b| b != 0)
+                && edit.renamed.iter().skip(first).any(|&renamed| renamed)
+            {
                 edit.sort(first, buckets);
                 table.bytes = match gnu_hash_table(format, &table.bytes, edit) {
                     Some(bytes) => bytes,

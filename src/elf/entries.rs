@@ -1,0 +1,87 @@
+//! Entries of the dynamic section as edits see them: with the strings that they name.
+
+use super::facts::ElfFacts;
+use object::elf;
+
+/// A dynamic entry as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `d_tag`
+    pub tag: i64,
+    /// The value or address, where it stays.
+    pub value: u64,
+    /// The string that the value shall name, where it is a new one.
+    pub string: Option<Vec<u8>>,
+    /// Where the entry stood before, `None` for a new one.
+    pub old_index: Option<usize>,
+}
+
+/// The text of each entry that `facts` read one for.
+pub fn texts(facts: &ElfFacts) -> Vec<Option<Vec<u8>>> {
+    let Some(dynamic) = &facts.dynamic else {
+        return Vec::new();
+    };
+    let mut needed = dynamic.needed.iter();
+    dynamic
+        .entries
+        .iter()
+        .map(|d| match d.tag {
+            elf::DT_NEEDED => needed.next().cloned(),
+            elf::DT_SONAME => dynamic.soname.clone(),
+            elf::DT_RUNPATH => dynamic.runpath.clone(),
+            elf::DT_RPATH => dynamic.rpath.clone(),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What was taken out and put in again under the same tag is the old entry.
+pub fn restore(facts: &ElfFacts, entries: &mut [Entry]) {
+    let Some(dynamic) = &facts.dynamic else {
+        return;
+    };
+    let old = dynamic.entries.iter().zip(texts(facts)).enumerate();
+    for (index, (d, text)) in old {
+        if text.is_none() || entries.iter().any(|e| e.old_index == Some(index)) {
+            continue;
+        }
+        let again = entries
+            .iter_mut()
+            .find(|e| e.tag == d.tag && e.old_index.is_none() && e.string == text);
+        if let Some(entry) = again {
+            *entry = Entry {
+                tag: d.tag,
+                value: d.value,
+                string: None,
+                old_index: Some(index),
+            };
+        }
+    }
+    // Old entries stay in their old order: the same edits a second time change nothing.
+    let mut kept: Vec<Entry> = entries
+        .iter()
+        .filter(|e| e.old_index.is_some())
+        .cloned()
+        .collect();
+    kept.sort_by_key(|e| e.old_index);
+    let places = entries.iter_mut().filter(|e| e.old_index.is_some());
+    for (place, entry) in places.zip(kept) {
+        *place = entry;
+    }
+}
+
+/// Whether the value of a dynamic entry of this tag is an offset into the string table.
+pub fn names_string(tag: i64) -> bool {
+    matches!(
+        tag,
+        elf::DT_NEEDED
+            | elf::DT_SONAME
+            | elf::DT_RPATH
+            | elf::DT_RUNPATH
+            | elf::DT_CONFIG
+            | elf::DT_DEPAUDIT
+            | elf::DT_AUDIT
+            | elf::DT_AUXILIARY
+            | elf::DT_FILTER
+    )
+}
