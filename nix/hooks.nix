@@ -1,6 +1,7 @@
 # The setup hooks: the scripts of ../hooks with the paths that they call put in.
 {
   lib,
+  stdenv,
   makeSetupHook,
   writeText,
   bintools,
@@ -19,7 +20,7 @@ let
     writeText "cuda-fixup-${baseNameOf file}" (
       builtins.replaceStrings (map (name: "@${name}@") (lib.attrNames substitutions))
         (lib.attrValues substitutions)
-        (lib.readFile file)
+        (builtins.readFile file)
     );
   library = script ../hooks/lib.sh {
     cudaFixup = "${cuda-fixup}/bin/cuda-fixup";
@@ -30,7 +31,10 @@ let
   autoPatchelf = withLibrary ../hooks/auto-patchelf.sh { };
   driverRunpath = auto: withLibrary ../hooks/add-driver-runpath.sh { inherit auto; };
   compatRunpath = withLibrary ../hooks/add-cuda-compat-runpath.sh {
-    compat = lib.optionalString (cuda_compat != null) "${cuda_compat}/compat";
+    # nixpkgs has the package in every set, but not for every platform.
+    compat = lib.optionalString (
+      cuda_compat != null && cuda_compat.meta.available or true
+    ) "${cuda_compat}/compat";
   };
   removeStubs = withLibrary ../hooks/remove-stubs-from-runpath.sh { };
 
@@ -52,7 +56,11 @@ let
   # Where the interpreter and the libc are told, also for builds without a compiler.
   propagatedBuildInputs = [ bintools ];
   addDriverRunpath = hook "add-driver-runpath" (driverRunpath "") {
-    passthru.driverLink = if driverLink == null then "/run/opengl-driver" else driverLink;
+    passthru.driverLink =
+      if driverLink != null then
+        driverLink
+      else
+        "/run/opengl-driver" + lib.optionalString (stdenv.hostPlatform.isi686 or false) "-32";
   };
   autoAddDriverRunpath = hook "auto-add-driver-runpath-hook" (driverRunpath "1") { };
 in

@@ -47,7 +47,11 @@ let
       own = hooksWith { cuda_compat = cudaFinal.cuda_compat or null; };
     in
     lib.genAttrs (cudaNames ++ lib.filter (name: cudaPrev ? ${name}) cudaAliases) (name: own.${name});
-  cudaSets = lib.filter (name: lib.match "cudaPackages(_[0-9_]+)?" name != null) (lib.attrNames prev);
+  cudaSets = lib.filter (name: builtins.match "cudaPackages(_[0-9_]+)?" name != null) (
+    lib.attrNames prev
+  );
+  withHooks =
+    set: set.overrideScope inCudaSet // builtins.intersectAttrs { recurseForDerivations = true; } set;
 in
 {
   inherit (hooks)
@@ -62,11 +66,10 @@ in
   auto-patchelf = cuda-fixup;
 
   cudaFixup = lib.recurseIntoAttrs (
-    removeAttrs hooks [
+    removeAttrs (hooks // final.callPackage ./checks.nix { inherit cuda-fixup; }) [
       "override"
       "overrideDerivation"
     ]
-    // final.callPackage ./checks.nix { inherit cuda-fixup; }
     // {
       inherit cuda-fixup;
       static = toolchain.pkgsStatic.callPackage ./package.nix { };
@@ -75,4 +78,4 @@ in
     }
   );
 }
-// lib.genAttrs cudaSets (name: prev.${name}.overrideScope inCudaSet)
+// lib.genAttrs cudaSets (name: withHooks prev.${name})

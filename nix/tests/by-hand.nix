@@ -43,6 +43,22 @@ stdenv.mkDerivation {
     addDriverRunpath "$out/driver/a b.so"
     addDriverRunpath --force-rpath "$out/driver/rpath.so"
 
+    # In a nix-shell there is no `set -e`, and no descriptor for logs.
+    cp own.so missing.so
+    patchelf --add-needed libgone.so.1 missing.so
+    (
+        set +e
+        unset NIX_LOG_FD
+        autoPatchelf missing.so && exit 1
+        addDriverRunpath not-there && exit 1
+        mkdir -p tree/below
+        cp own.so tree/
+        cp own.so tree/below/
+        autoPatchelf tree || exit 1
+        addAutoPatchelfSearchPath tree || exit 1
+        [[ ''${extraAutoPatchelfLibs[*]} == "tree tree/below" ]]
+    )
+
     elfHasDynamicSection "$out/top/own.so"
     if elfHasDynamicSection "$out/driver/static"; then exit 1; fi
     if elfHasDynamicSection "$out/driver/text"; then exit 1; fi

@@ -151,6 +151,42 @@ let
         } jetson hooks;
     };
 
+  variables =
+    let
+      withHooks =
+        hooks: structured: variables:
+        import ./variables.nix {
+          inherit (pkgs) stdenv;
+          inherit inputs hooks structured variables;
+        };
+      patchelf = withHooks [ pkgs.autoPatchelfHook ];
+      # A list flag that is given again replaces the list.
+      replaced = {
+        appendRunpaths = [ "/lost" ];
+        autoPatchelfFlags = [ "--append-rpaths" "/one" "/two" "--preserve-origin" ];
+      };
+      forced.patchelfFlags = [ "--force-rpath" "--page-size" "65536" ];
+      needed.cudaFixupDriverRunpath = "needed";
+    in
+    {
+      spaces = patchelf true { appendRunpaths = [ "/with space/lib" "/glob*/lib" "" ]; };
+      string = patchelf true { appendRunpaths = "/one /glob*/lib"; };
+      replaced = patchelf true replaced;
+      replacedPlain = patchelf false replaced;
+      forced = patchelf true forced;
+      forcedPlain = patchelf false forced;
+      relative = patchelf true { autoPatchelfRelativeRpaths = true; };
+      needed = withHooks [ pkgs.cudaFixup.cudaFixupHook ] true needed;
+      neededPlain = withHooks [ pkgs.cudaFixup.cudaFixupHook ] false needed;
+      flags = patchelf false { cudaFixupFlags = [ "--add-driver-runpath=all" "--dry-run" ]; };
+      off = withHooks [ pkgs.cudaFixup.cudaFixupHook ] true {
+        dontAutoPatchelf = true;
+        dontUseAutoAddOpenGLRunpath = true;
+        dontRemoveStubsFromRunpath = true;
+      };
+      dontFixup = withHooks [ pkgs.cudaFixup.cudaFixupHook ] true { dontFixup = true; };
+    };
+
   byHand = lib.genAttrs [ "structured" "plain" ] (
     mode:
     import ./by-hand.nix {

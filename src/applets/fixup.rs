@@ -22,6 +22,8 @@ use std::path::PathBuf;
 /// driver link, runtime dependencies (executables only), directories of what is needed, what was
 /// there, what is appended.
 #[derive(Debug, clap::Args)]
+// Of an option given twice the last wins, so that a package's flags go behind those of a hook.
+#[command(args_override_self = true)]
 pub struct Args {
     /// Trees and files to fix
     #[arg(required = true, value_name = "PATH")]

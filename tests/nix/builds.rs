@@ -259,6 +259,44 @@ fn the_hooks_of_a_cuda_set_meet_in_one_call() {
 }
 
 #[test]
+fn each_variable_means_what_it_means_in_nixpkgs() {
+    Nix::get().build(&["variables"], &[]);
+    let of =
+        |case: &str, file: &str| meaning(&outputs(&format!("variables.{case}"))["out"].join(file));
+    let library = |case: &str| of(case, "lib/libown.so").runpath.unwrap_or_default();
+    let greet = "/store/greet-1.0-lib/lib";
+    assert_eq!(
+        library("spaces"),
+        format!("{greet}:/with space/lib:/glob*/lib")
+    );
+    assert_eq!(library("string"), format!("{greet}:/one:/glob*/lib"));
+    for case in ["replaced", "replacedPlain"] {
+        assert_eq!(
+            library(case),
+            format!("{greet}:$ORIGIN/.:/one:/two"),
+            "{case}"
+        );
+    }
+    for case in ["forced", "forcedPlain"] {
+        let forced = of(case, "lib/libown.so");
+        assert_eq!(forced.runpath, None, "{case}");
+        assert_eq!(forced.rpath.as_deref(), Some(greet), "{case}");
+    }
+    let relative = library("relative");
+    assert!(relative.starts_with("$ORIGIN/../../"), "{relative}");
+    assert!(relative.ends_with("-greet-1.0-lib/lib"), "{relative}");
+    for case in ["needed", "neededPlain"] {
+        assert_eq!(of(case, "bin/user").runpath, None, "{case}");
+        let user = of(case, "bin/driver-user").runpath;
+        assert_eq!(user.as_deref(), Some("/run/opengl-driver/lib"), "{case}");
+    }
+    let untouched = "$ORIGIN/.:$ORIGIN/../gone";
+    for case in ["off", "dontFixup", "flags"] {
+        assert_eq!(library(case), untouched, "{case}");
+    }
+}
+
+#[test]
 fn what_packages_call_by_hand() {
     let mut all = Vec::new();
     for mode in ["structured", "plain"] {

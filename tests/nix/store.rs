@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_cuda-fixup");
@@ -16,6 +16,9 @@ pub struct Nix {
     root: PathBuf,
     /// The binary under test, in the store.
     binary: String,
+    /// Builds go one after the other, each with all cores: two that `--check` the same derivation
+    /// at once wait for each other for ever.
+    building: Mutex<()>,
     _lock: File,
 }
 
@@ -40,6 +43,7 @@ impl Nix {
             let mut nix = Nix {
                 root,
                 binary: String::new(),
+                building: Mutex::new(()),
                 _lock: lock,
             };
             // The first command makes the store: two at once would stumble over each other.
@@ -78,6 +82,7 @@ impl Nix {
 
     /// Builds attributes of `nix/tests`; `more` are further arguments of `nix-build`.
     pub fn try_build(&self, attributes: &[&str], more: &[&str], sandbox: bool) -> Output {
+        let _alone = self.building.lock().unwrap_or_else(PoisonError::into_inner);
         let mut command = self.command("nix-build", sandbox);
         command.args([
             "--no-out-link",
@@ -88,6 +93,9 @@ impl Nix {
         ]);
         for attribute in attributes {
             command.args(["-A", attribute]);
+        }
+        if !more.contains(&"--max-jobs") {
+            command.args(["--max-jobs", "2"]);
         }
         command.args(more).output().unwrap()
     }

@@ -36,6 +36,7 @@ let
         inherit system;
         config = builtins.replaceStrings [ "-linux" ] [ "-unknown-linux-gnu" ] system;
         isStatic = false;
+        isi686 = system == "i686-linux";
         isLinux = true;
         canExecute = other: other.system == system;
         emulator = _: "";
