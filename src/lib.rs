@@ -11,6 +11,7 @@ pub mod cuda;
 pub mod elf;
 pub mod flow;
 pub mod libs;
+pub mod lint;
 pub mod loader;
 pub mod report;
 pub mod rules;

@@ -12,6 +12,7 @@ pub mod fixup;
 pub mod inspect;
 pub mod install_links;
 mod jobs;
+pub mod lint;
 pub mod man;
 mod misses;
 pub mod nvcc;

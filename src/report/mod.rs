@@ -5,6 +5,7 @@ mod device_code;
 mod escape;
 pub mod fixup;
 pub mod inspect;
+pub mod lint;
 mod ordered;
 mod paint;
 

@@ -1,0 +1,239 @@
+//! Looks for what is wrong with the ELF files of packages.
+
+use super::Outcome;
+use super::jobs::Jobs;
+use crate::cuda::{Capability, CudaVersion};
+use crate::lint::config::{Config, Level, Levels, known};
+use crate::lint::{self, Finding, Options, RULES, Rule, Severity};
+use crate::loader::{Cpu, Environment, Loader};
+use crate::report::lint::{Told, finding_json, sarif, write_finding};
+use crate::report::shown;
+use crate::scan::{self, Pass, Skip};
+use anyhow::{Context, anyhow};
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// The file of exceptions that is read where none is named.
+const CONFIG: &str = "cuda-fixup.toml";
+
+/// Find what is wrong with RUNPATHs, CUDA runtimes and device code in files and trees
+///
+/// Each rule has a code; --explain CODE says what it finds, why that is bad and what to do.
+/// Exit status 1 when there are errors. A cuda-fixup.toml in the current directory lists the
+/// package's own exceptions, each with its reason.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files or directories
+    #[arg(required_unless_present_any = ["explain", "list"], value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Print what a rule finds, why that is bad, an example and the fix
+    #[arg(long, value_name = "CODE", exclusive = true)]
+    explain: Option<String>,
+    /// Print all rules, each with its severity
+    #[arg(long, exclusive = true)]
+    list: bool,
+    /// Make a rule's findings errors
+    #[arg(long, value_name = "CODE")]
+    deny: Vec<String>,
+    /// Make a rule's findings warnings
+    #[arg(long, value_name = "CODE")]
+    warn: Vec<String>,
+    /// Silence a rule
+    #[arg(long, value_name = "CODE")]
+    allow: Vec<String>,
+    /// The file of exceptions [default: cuda-fixup.toml, where it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// The CUDA version that the package is built with
+    #[arg(long, value_name = "VERSION")]
+    cuda: Option<CudaVersion>,
+    /// The newest CUDA version that the driver runs
+    #[arg(long, value_name = "VERSION")]
+    max_driver_cuda: Option<CudaVersion>,
+    /// GPUs that the device code shall run on, such as 8.6,9.0
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    capabilities: Vec<Capability>,
+    /// Where packages are
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "NIX_STORE",
+        default_value = "/nix/store"
+    )]
+    store: PathBuf,
+    /// Where the driver's libraries are [default: /run/opengl-driver/lib, or that of the machine]
+    #[arg(long, value_name = "DIR")]
+    driver_link: Option<PathBuf>,
+    /// All files are given a driver link on purpose
+    #[arg(long)]
+    driver_link_everywhere: bool,
+    /// A directory of nvcc's host compiler, which no RUNPATH shall name
+    #[arg(long, value_name = "DIR")]
+    host_compiler: Vec<PathBuf>,
+    #[command(flatten)]
+    jobs: Jobs,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// A line each
+    Human,
+    /// A JSON object each, one a line
+    Json,
+    /// One SARIF 2.1.0 document
+    Sarif,
+}
+
+/// Lints, lists or explains.
+pub fn run(args: Args) -> anyhow::Result<Outcome> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    if let Some(code) = &args.explain {
+        known(code).map_err(|error| anyhow!(error))?;
+        if let Some(rule) = Rule::find(code) {
+            writeln!(
+                out,
+                "# {code} ({})\n\n{}",
+                rule.severity.word(),
+                rule.text()
+            )?;
+        }
+        return Ok(Outcome::Fine);
+    }
+    if args.list {
+        for rule in RULES {
+            writeln!(out, "{:<36} {}", rule.code(), rule.severity.word())?;
+        }
+        return Ok(Outcome::Fine);
+    }
+    let config = read_config(args.config.as_deref())?;
+    let levels = levels(&args, &config)?;
+    let (findings, problems) = look(&args)?;
+    let mut used = vec![false; config.exception.len()];
+    let mut told = Vec::new();
+    for finding in &findings {
+        let Some(severity) = levels.of(finding) else {
+            continue;
+        };
+        match config.exception(finding) {
+            Some(at) => used[at] = true,
+            None => told.push(Told { finding, severity }),
+        }
+    }
+    print(&mut out, args.format, &told)?;
+    out.flush()?;
+    for (exception, used) in config.exception.iter().zip(used) {
+        if !used {
+            let code = &exception.code;
+            writeln!(
+                io::stderr(),
+                "cuda-fixup lint: an exception for {code} covers no finding"
+            )?;
+        }
+    }
+    for problem in &problems {
+        let path = shown(&problem.path);
+        writeln!(
+            io::stderr(),
+            "cuda-fixup lint: {path}: {}",
+            shown(&problem.what)
+        )?;
+    }
+    let errors = told.iter().any(|t| t.severity == Severity::Error);
+    Ok(match (problems.is_empty(), errors) {
+        (false, _) => Outcome::Errors,
+        (true, true) => Outcome::Findings,
+        (true, false) => Outcome::Fine,
+    })
+}
+
+fn read_config(named: Option<&Path>) -> anyhow::Result<Config> {
+    let path = named.unwrap_or(Path::new(CONFIG));
+    let name = || shown(path).to_string();
+    let text = match fs::read_to_string(path) {
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
+        other => other.with_context(name)?,
+    };
+    Config::parse(&text)
+        .map_err(|error| anyhow!(error))
+        .with_context(name)
+}
+
+fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
+    let mut levels = Levels::new(config);
+    for (codes, level) in [
+        (&args.allow, Level::Allow),
+        (&args.warn, Level::Warning),
+        (&args.deny, Level::Error),
+    ] {
+        for code in codes {
+            known(code).map_err(|error| anyhow!(error))?;
+            levels.set(code, level);
+        }
+    }
+    Ok(levels)
+}
+
+/// All findings, sorted by path and rule, and what can't be read.
+fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
+    let cwd = std::env::current_dir().context("cannot tell the current directory")?;
+    let loader = Loader::new(Environment {
+        root: None,
+        library_path: std::env::var_os("LD_LIBRARY_PATH").map(OsStringExt::into_vec),
+        cwd,
+        interpreter: None,
+        cpu: Cpu::host(),
+    });
+    let tree = scan::walk(&args.paths, true, |_| false);
+    let options = Options {
+        cuda: args.cuda,
+        max_driver_cuda: args.max_driver_cuda,
+        capabilities: args.capabilities.clone(),
+        store: args.store.clone(),
+        driver_link: args.driver_link.clone(),
+        driver_link_everywhere: args.driver_link_everywhere,
+        host_compilers: args.host_compiler.clone(),
+        trees: tree
+            .roots
+            .iter()
+            .map(|root| root.canonical.clone())
+            .collect(),
+    };
+    let roots = tree.roots.clone();
+    let read = |walked: &scan::Walked, file: &crate::elf::FileReader| {
+        let problem = |error: &dyn std::fmt::Display| Pass::Problem(error.to_string());
+        let facts = match scan::dynamic_facts(file) {
+            Ok(facts) => facts,
+            Err(Pass::Skip(Skip::NotElf)) => {
+                return lint::text_file(&walked.path, file).map_err(|e| problem(&e));
+            }
+            Err(other) => return Err(other),
+        };
+        let path = scan::absolute(&roots, &walked.path).unwrap_or_else(|| walked.path.clone());
+        lint::elf(&walked.path, &path, file, &facts, &loader, &options).map_err(|e| problem(&e))
+    };
+    let visit = args.jobs.pool()?.install(|| scan::visit(tree, read));
+    let mut findings: Vec<Finding> = visit.files.into_iter().flat_map(|f| f.value).collect();
+    findings.sort();
+    Ok((findings, visit.problems))
+}
+
+fn print(out: &mut impl Write, format: Format, told: &[Told<'_>]) -> anyhow::Result<()> {
+    match format {
+        Format::Human => told.iter().try_for_each(|t| write_finding(out, *t))?,
+        Format::Json => {
+            for t in told {
+                writeln!(out, "{}", finding_json(*t))?;
+            }
+        }
+        Format::Sarif => {
+            serde_json::to_writer_pretty(&mut *out, &sarif(told))?;
+            writeln!(out)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! `cuda-fixup.toml`: what a package allows itself, with the reasons.
+
+use super::{Finding, RULES, Rule, Severity};
+use crate::rules::glob_matches;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What the file says; what it doesn't know is an error, so that a misspelt key isn't silence.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Findings that are as they should be.
+    #[serde(default)]
+    pub exception: Vec<Exception>,
+    /// Other severities for this package: code -> error, warning, note or allow.
+    #[serde(default)]
+    pub severity: BTreeMap<String, Level>,
+}
+
+/// A rule's severity, or its silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Fails.
+    Error,
+    /// Is told.
+    Warning,
+    /// Is told.
+    Note,
+    /// Is not told.
+    Allow,
+}
+
+/// One kind of finding in some files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exception {
+    /// The rule's code.
+    pub code: String,
+    /// A glob over the path, or over the end of it behind a slash; without it, all files.
+    pub path: Option<String>,
+    /// A glob over the message; without it, all messages.
+    pub message: Option<String>,
+    /// Why it is as it should be.
+    pub reason: String,
+}
+
+impl Config {
+    /// Parses and checks the text of the file.
+    pub fn parse(text: &str) -> Result<Config, String> {
+        let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
+        for exception in &config.exception {
+            known(&exception.code)?;
+            if exception.reason.trim().is_empty() {
+                return Err(format!(
+                    "the exception for `{}` has an empty reason: say why it is as it should be",
+                    exception.code
+                ));
+            }
+        }
+        config.severity.keys().try_for_each(|code| known(code))?;
+        Ok(config)
+    }
+
+    /// Which exception covers a finding.
+    pub fn exception(&self, finding: &Finding) -> Option<usize> {
+        let code = RULES.get(finding.rule)?.code();
+        self.exception.iter().position(|exception| {
+            let message = exception.message.as_deref().unwrap_or("*");
+            exception.code == code
+                && exception
+                    .path
+                    .as_deref()
+                    .is_none_or(|glob| path_matches(glob, &finding.path))
+                && glob_matches(message.as_bytes(), finding.message.as_bytes())
+        })
+    }
+}
+
+fn path_matches(glob: &str, path: &Path) -> bool {
+    let path = path.as_os_str().as_encoded_bytes();
+    glob_matches(glob.as_bytes(), path) || glob_matches(format!("*/{glob}").as_bytes(), path)
+}
+
+/// Fails for a code that no rule has.
+pub fn known(code: &str) -> Result<(), String> {
+    match Rule::find(code) {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "there is no rule `{code}`: `cuda-fixup lint --list` prints the codes"
+        )),
+    }
+}
+
+/// The severity of each rule, None where it is silent: defaults, then the file, then the command
+/// line, the last one wins.
+#[derive(Clone, Debug)]
+pub struct Levels(Vec<Option<Severity>>);
+
+impl Levels {
+    /// Defaults, changed by the file.
+    pub fn new(config: &Config) -> Levels {
+        let mut levels = Levels(RULES.iter().map(|rule| Some(rule.severity)).collect());
+        for (code, &level) in &config.severity {
+            levels.set(code, level);
+        }
+        levels
+    }
+
+    /// Changes one rule's.
+    pub fn set(&mut self, code: &str, level: Level) {
+        let at = RULES.iter().position(|rule| rule.code() == code);
+        if let Some(slot) = at.and_then(|at| self.0.get_mut(at)) {
+            *slot = match level {
+                Level::Error => Some(Severity::Error),
+                Level::Warning => Some(Severity::Warning),
+                Level::Note => Some(Severity::Note),
+                Level::Allow => None,
+            };
+        }
+    }
+
+    /// That of a finding.
+    pub fn of(&self, finding: &Finding) -> Option<Severity> {
+        self.0.get(finding.rule).copied().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: &str, path: &str, message: &str) -> Finding {
+        Finding {
+            path: path.into(),
+            rule: RULES.iter().position(|rule| rule.code() == code).unwrap(),
+            message: message.to_owned(),
+        }
+    }
+
+    #[test]
+    fn exceptions_cover_what_they_name() {
+        let config = Config::parse(
+            r#"
+            [[exception]]
+            code = "cudart-static"
+            path = "lib/libvendor.so*"
+            reason = "prebuilt, asked upstream"
+            [[exception]]
+            code = "runpath-unused"
+            message = "*/opt/plugins*"
+            reason = "plugins are opened by name"
+            [severity]
+            rpath = "error"
+            executable-stack = "allow"
+            "#,
+        )
+        .unwrap();
+        let covers = |code, path, message| config.exception(&finding(code, path, message));
+        assert_eq!(
+            covers("cudart-static", "/out/lib/libvendor.so.1", ""),
+            Some(0)
+        );
+        assert_eq!(covers("cudart-static", "lib/libvendor.so.1", ""), Some(0));
+        assert_eq!(covers("cudart-static", "/out/lib/other.so", ""), None);
+        assert_eq!(covers("cudart-twice", "/out/lib/libvendor.so.1", ""), None);
+        assert_eq!(
+            covers("runpath-unused", "x", "through /opt/plugins/lib"),
+            Some(1)
+        );
+        assert_eq!(covers("runpath-unused", "x", "through /opt/other"), None);
+        let levels = Levels::new(&config);
+        assert_eq!(levels.of(&finding("rpath", "x", "")), Some(Severity::Error));
+        assert_eq!(levels.of(&finding("executable-stack", "x", "")), None);
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error() {
+        for (text, what) in [
+            (
+                "[[exception]]\ncode = 'nosuch'\nreason = 'x'",
+                "there is no rule `nosuch`",
+            ),
+            (
+                "[[exception]]\ncode = 'rpath'\nreason = ' '",
+                "empty reason",
+            ),
+            ("[[exception]]\ncode = 'rpath'", "reason"),
+            ("[[exceptions]]\ncode = 'rpath'", "unknown field"),
+            ("[severity]\nrpath = 'fatal'", "unknown variant"),
+            ("[severity]\nnosuch = 'error'", "there is no rule"),
+            ("not toml", "expected"),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Rules that look at one file each and never write. A rule is a file of `rules/`: what it finds,
+//! why that is bad, an example and the fix stand in its documentation.
+
+pub mod config;
+mod look;
+mod rules;
+mod subject;
+
+pub use look::{Looked, elf, text_file};
+pub use rules::RULES;
+pub use subject::{Options, Subject};
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// For a look; never fails.
+    Note,
+    /// Likely wrong; does not fail.
+    Warning,
+    /// Wrong: exit status 1.
+    Error,
+}
+
+impl Severity {
+    /// The word that reports use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// A text file of a package.
+#[derive(Clone, Copy, Debug)]
+pub struct TextFile<'a> {
+    /// All of it: larger files are not looked at.
+    pub bytes: &'a [u8],
+}
+
+/// What a rule looks at. It says what it found, once for each finding.
+#[derive(Clone, Copy, Debug)]
+pub enum Check {
+    /// A dynamic ELF file.
+    Elf(fn(&Subject<'_>, &mut dyn FnMut(String))),
+    /// A text file.
+    Text(fn(&TextFile<'_>, &mut dyn FnMut(String))),
+}
+
+/// One rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    pub(crate) module: &'static str,
+    /// Its severity, where the user says nothing else.
+    pub severity: Severity,
+    pub(crate) source: &'static str,
+    pub(crate) check: Check,
+}
+
+impl Rule {
+    /// The name by which users know it; it never changes.
+    pub fn code(&self) -> String {
+        self.module.replace('_', "-")
+    }
+
+    /// What it finds, in one line.
+    pub fn title(&self) -> String {
+        self.text().lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// What it finds, why that is bad, an example and the fix: Markdown.
+    pub fn text(&self) -> String {
+        let lines = self.source.lines();
+        let lines = lines.map_while(|line| line.strip_prefix("//!"));
+        let lines: Vec<&str> = lines.map(|l| l.strip_prefix(' ').unwrap_or(l)).collect();
+        lines.join("\n")
+    }
+
+    /// The rule of that code.
+    pub fn find(code: &str) -> Option<&'static Rule> {
+        RULES.iter().find(|rule| rule.code() == code)
+    }
+}
+
+/// What a rule found in a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The file.
+    pub path: PathBuf,
+    /// Place of the rule in [`RULES`].
+    pub rule: usize,
+    /// What was found.
+    pub message: String,
+}
+
+/// Bytes of a file in a message, not yet safe for a terminal.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// docs/lint.md, from the rules' own documentation.
+pub fn documentation() -> String {
+    let mut page = "# Rules of `cuda-fixup lint`\n\n\
+        Made from the documentation of `src/lint/rules/*.rs` by `tests/lint.rs`; \
+        `cuda-fixup lint --explain CODE` prints the same.\n\n\
+        | code | severity | finds |\n|---|---|---|\n"
+        .to_owned();
+    for rule in RULES {
+        let (code, word) = (rule.code(), rule.severity.word());
+        let title = first_paragraph(&rule.text());
+        page.push_str(&format!("| [`{code}`](#{code}) | {word} | {title} |\n"));
+    }
+    for rule in RULES {
+        let text = rule.text().replace("\n## ", "\n### ");
+        page.push_str(&format!("\n## {}\n\n{}\n", rule.code(), text.trim_end()));
+    }
+    page
+}
+
+fn first_paragraph(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
+    lines.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_rule_says_what_why_example_and_fix() {
+        let mut codes = BTreeSet::new();
+        for rule in RULES {
+            let text = rule.text();
+            assert!(codes.insert(rule.code()), "{} twice", rule.code());
+            assert!(rule.title().len() > 20, "{}", rule.code());
+            for heading in ["## Why is this bad", "## Example", "## Fix"] {
+                assert!(text.contains(heading), "{}: no {heading}", rule.code());
+            }
+        }
+        assert!(Rule::find("cudart-static").is_some());
+        assert!(Rule::find("cudart_static").is_none());
+    }
+}

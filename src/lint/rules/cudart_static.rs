@@ -1,0 +1,29 @@
+//! A CUDA runtime is linked into the file (nvcc's default, `-cudart static`).
+//!
+//! ## Why is this bad
+//! A static runtime opens libcuda.so.1 itself, so each such file needs a driver link in its own
+//! RUNPATH, and a fix of the runtime needs a rebuild of each. A shared libcudart needs one driver
+//! link, its own.
+//!
+//! ## Example
+//! `nvcc -o program program.cu`
+//!
+//! ## Fix
+//! Link CUDA::cudart, set CMAKE_CUDA_RUNTIME_LIBRARY=Shared (CMake), CUDA_USE_STATIC_CUDA_RUNTIME=OFF
+//! (CMake's old FindCUDA) or pass `-cudart shared` (nvcc).
+
+use crate::cuda::linkage::Linkage;
+use crate::lint::Subject;
+
+/// Evidence from the contents of the file.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    if s.cudart.linkage != Linkage::Static {
+        return;
+    }
+    let version = match s.cudart.version {
+        Some(version) => format!("CUDA {version}"),
+        None => "unknown version".to_owned(),
+    };
+    let first = s.cudart.evidence.first().map_or("", |e| &e.what);
+    say(format!("holds a static cudart ({version}; {first} and more)"));
+}

@@ -1,0 +1,22 @@
+//! The file has a driver link and never loads the driver.
+//!
+//! ## Why is this bad
+//! It is harmless. Where the link was meant for another file (a static cudart's), that one may lack it.
+//!
+//! ## Example
+//! A program with a driver link that only links to libcudart.so, whose own RUNPATH counts.
+//!
+//! ## Fix
+//! None needed. `--driver-link-everywhere` silences this where all files are given one on purpose;
+//! `cuda-fixup fixup --add-driver-runpath needed` gives it to those that load the driver.
+
+use crate::lint::Subject;
+use crate::rules::loads_driver;
+
+/// Silent where the hook adds the link to all files.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    let everywhere = s.options.driver_link_everywhere;
+    if !everywhere && s.has_driver_link() && loads_driver(s.facts, Some(s.contents)).is_none() {
+        say("has a driver link in its RUNPATH and loads no library of the driver".to_owned());
+    }
+}

@@ -1,0 +1,40 @@
+//! RUNPATH leads to two compilers' libraries, or to nvcc's own host compiler (`--host-compiler`).
+//!
+//! ## Why is this bad
+//! nvcc's older gcc has an older libstdc++: found first, it lacks symbol versions that other
+//! libraries of the process need, and it becomes a runtime dependency.
+//!
+//! ## Example
+//! `/nix/store/…-gcc-12-lib/lib` before `/nix/store/…-gcc-14-lib/lib`.
+//!
+//! ## Fix
+//! `cuda-fixup fixup --replace-runpath OLD=NEW`; the hooks do so.
+
+use crate::lint::Subject;
+use crate::lint::text;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// By who has a libstdc++.so.6.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    let mut first: Option<&[u8]> = None;
+    for (tag, entry) in s.search_path() {
+        let Some(directory) = &entry.directory else {
+            continue;
+        };
+        let path = Path::new(OsStr::from_bytes(directory));
+        let shown = text(&entry.text[..]);
+        if s.options.host_compilers.iter().any(|dir| path.starts_with(dir)) {
+            say(format!("{tag} has {shown} of nvcc's host compiler"));
+        } else if path.join("libstdc++.so.6").exists() {
+            match first {
+                Some(other) if other != &directory[..] => say(format!(
+                    "{tag} has {shown} and {}, each with a libstdc++.so.6",
+                    text(other)
+                )),
+                _ => first = Some(directory),
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The program's interpreter doesn't exist.
+//!
+//! ## Why is this bad
+//! The program doesn't start: "No such file or directory", although it is there.
+//!
+//! ## Example
+//! `/lib64/ld-linux-x86-64.so.2` on NixOS.
+//!
+//! ## Fix
+//! `cuda-fixup fixup --interpreter FILE`.
+
+use crate::lint::Subject;
+use crate::lint::text;
+
+/// Of programs that name one.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    if let Some(interpreter) = &s.resolution.interpreter
+        && interpreter.named
+        && !interpreter.exists
+    {
+        say(format!(
+            "its interpreter {} is not there",
+            text(&interpreter.path[..])
+        ));
+    }
+}

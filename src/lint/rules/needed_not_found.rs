@@ -1,0 +1,32 @@
+//! A library that the file needs (NEEDED) is not found.
+//!
+//! ## Why is this bad
+//! The program doesn't start, the library can't be opened: "cannot open shared object file".
+//!
+//! ## Example
+//! A prebuilt program in a tree without its libraries.
+//!
+//! ## Fix
+//! `cuda-fixup inspect FILE` lists where was looked; `cuda-fixup fixup --lib DIR FILE` adds what has it.
+
+use crate::cuda::driver;
+use crate::lint::Subject;
+use crate::loader::Why;
+use crate::lint::text;
+
+/// The driver's libraries are found through the driver link when the program runs.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    for need in s.own_needs() {
+        let other_file = |tried: &crate::loader::Tried| {
+            matches!(tried.why, Why::OtherMachine(_) | Why::OtherClass | Why::OtherByteOrder)
+        };
+        let missing = need.object.is_none() && driver::library(&need.name).is_none();
+        if missing && !need.trail.tried.iter().any(other_file) {
+            say(format!(
+                "{} is not found in any of {} places",
+                text(&need.name[..]),
+                need.trail.tried.len()
+            ));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! RUNPATH has a directory that only the machine has where the file was built.
+//!
+//! ## Why is this bad
+//! On another machine it is nobody's or anybody's: who can write there decides what is loaded.
+//!
+//! ## Example
+//! `/project/build/lib`, seen in published wheels; so are directories of somebody's home.
+//!
+//! ## Fix
+//! `cuda-fixup fixup --shrink`, or `-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON` where it is built.
+
+use crate::lint::Subject;
+use crate::loader::Mark;
+use crate::lint::text;
+
+/// By its path: /build, /tmp, /home, /root and their like.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    for (tag, entry) in s.search_path() {
+        if entry.marks.contains(&Mark::BuildDirectory) && !s.is_below_tree(entry) {
+            say(format!("{tag} has the build directory {}", text(&entry.text[..])));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! RUNPATH has the same directory twice.
+//!
+//! ## Why is this bad
+//! It is harmless; the loader looks twice for what isn't there.
+//!
+//! ## Example
+//! `/a/lib:/b/lib:/a/lib`
+//!
+//! ## Fix
+//! `cuda-fixup fixup`, which keeps the first.
+
+use crate::lint::Subject;
+use crate::loader::Mark;
+use crate::lint::text;
+
+/// Directories as the loader takes them.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    for (tag, entry) in s.search_path() {
+        if entry.marks.contains(&Mark::Duplicate) {
+            say(format!("{tag} has {} a second time", text(&entry.text[..])));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! RUNPATH has an empty entry.
+//!
+//! ## Why is this bad
+//! An empty entry (`a::b`, or a colon at either end) is the current directory of whoever starts the
+//! program.
+//!
+//! ## Example
+//! `-Wl,-rpath,$EXTRA:/opt/lib` with EXTRA unset.
+//!
+//! ## Fix
+//! `cuda-fixup fixup`, which never writes one.
+
+use crate::lint::Subject;
+use crate::loader::Mark;
+
+/// As the loader splits the list.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    for (tag, entry) in s.search_path() {
+        if entry.marks.contains(&Mark::Empty) {
+            say(format!("{tag} has an empty entry: the current directory"));
+        }
+    }
+}

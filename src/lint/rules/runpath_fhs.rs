@@ -1,0 +1,28 @@
+//! RUNPATH has a directory of the system: /usr, /lib, /opt, /usr/local/cuda.
+//!
+//! ## Why is this bad
+//! What is loaded depends on what the machine has there. NixOS has nothing there.
+//!
+//! ## Example
+//! `/usr/local/cuda-13.0/targets/x86_64-linux/lib`, seen in published wheels.
+//!
+//! ## Fix
+//! `cuda-fixup fixup --lib …/lib`, which finds the library in an input.
+
+use crate::lint::Subject;
+use crate::lint::text;
+
+const SYSTEM: [&[u8]; 4] = [b"/usr", b"/lib", b"/lib64", b"/opt"];
+
+/// Directories as the loader takes them; $ORIGIN is what the file's own place makes of it.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    for (tag, entry) in s.search_path() {
+        let below = |dir: &&[u8]| {
+            let rest = entry.text.strip_prefix(*dir);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        if SYSTEM.iter().any(below) {
+            say(format!("{tag} has the system's {}", text(&entry.text[..])));
+        }
+    }
+}

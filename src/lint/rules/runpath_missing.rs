@@ -1,0 +1,29 @@
+//! RUNPATH has a directory that doesn't exist.
+//!
+//! ## Why is this bad
+//! The loader looks there for each library in vain, and whoever can make that directory decides what
+//! the program loads.
+//!
+//! ## Example
+//! `RUNPATH /nix/store/…-old/lib` of a package that isn't there any more.
+//!
+//! ## Fix
+//! `cuda-fixup fixup --shrink`.
+
+use crate::lint::Subject;
+use crate::loader::Mark;
+use crate::lint::text;
+
+/// The driver link exists on the machine that runs the program; build directories have a rule.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    for (tag, entry) in s.search_path() {
+        let other = [Mark::BuildDirectory, Mark::Relative, Mark::Empty, Mark::Duplicate];
+        let told = other.iter().any(|mark| entry.marks.contains(mark));
+        if entry.marks.contains(&Mark::Missing) && !told && !s.is_driver_link(entry) {
+            say(format!(
+                "{tag} has {}, which is no directory here",
+                text(&entry.text[..])
+            ));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! RUNPATH of a file in the store has a directory outside the store.
+//!
+//! ## Why is this bad
+//! What is loaded is not what was built against, and differs from machine to machine.
+//!
+//! ## Example
+//! A prebuilt file with `/opt/vendor/lib`.
+//!
+//! ## Fix
+//! `cuda-fixup fixup --lib …` and `--shrink`.
+
+use crate::lint::Subject;
+use crate::loader::Mark;
+use crate::lint::text;
+
+/// The driver link is the one place outside that is meant.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    if !s.in_store(s.path.as_os_str().as_encoded_bytes()) {
+        return;
+    }
+    for (tag, entry) in s.search_path() {
+        let told = [Mark::Relative, Mark::Empty, Mark::BuildDirectory];
+        let told = told.iter().any(|mark| entry.marks.contains(mark));
+        if let Some(directory) = &entry.directory
+            && !told
+            && !s.in_store(directory)
+            && !s.is_driver_link(entry)
+        {
+            say(format!("{tag} has {}, outside the store", text(&entry.text[..])));
+        }
+    }
+}

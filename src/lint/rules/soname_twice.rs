@@ -1,0 +1,33 @@
+//! Two different libraries of one SONAME are loaded together.
+//!
+//! ## Why is this bad
+//! Two copies of a library in one process, each with its own state; which one a symbol comes from
+//! depends on the order of loading.
+//!
+//! ## Example
+//! A bundled libz.so.1 under another file name, beside the system's.
+//!
+//! ## Fix
+//! Remove the bundled one, or let both be found under the same name.
+
+use crate::lint::Subject;
+use crate::lint::text;
+use std::collections::BTreeMap;
+
+/// Told for the file that loads both.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    let mut seen: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
+    for (path, library) in s.loaded() {
+        let Some(soname) = &library.soname else {
+            continue;
+        };
+        if let Some(other) = seen.insert(soname, path) {
+            say(format!(
+                "loads {} and {}, both of SONAME {}",
+                text(other),
+                text(path),
+                text(&soname[..])
+            ));
+        }
+    }
+}

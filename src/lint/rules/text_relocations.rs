@@ -1,0 +1,24 @@
+//! The file has text relocations (DT_TEXTREL).
+//!
+//! ## Why is this bad
+//! The loader has to make code writable while it loads the file: hardened systems refuse that, and
+//! the pages are shared with no other process.
+//!
+//! ## Example
+//! A library linked from objects that were compiled without -fPIC.
+//!
+//! ## Fix
+//! Compile all of it with -fPIC.
+
+use crate::lint::Subject;
+use object::elf;
+
+/// By either of the two ways to say so.
+pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    let found = s.facts.dynamic.as_ref().is_some_and(|d| {
+        d.value(elf::DT_TEXTREL).is_some() || d.flags & u64::from(elf::DF_TEXTREL) != 0
+    });
+    if found {
+        say("has text relocations".to_owned());
+    }
+}

@@ -1,0 +1,134 @@
+//! What the rules know of a file.
+
+use crate::contents::Contents;
+use crate::cuda::device_code::DeviceCode;
+use crate::cuda::linkage::{Cudart, Linkage};
+use crate::cuda::{Capability, CudaVersion, driver};
+use crate::elf::ElfFacts;
+use crate::loader::{Entry, Library, Need, Resolution};
+use std::path::{Path, PathBuf};
+
+/// What the user says of the package.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The CUDA that it is built with.
+    pub cuda: Option<CudaVersion>,
+    /// The newest CUDA that the driver runs.
+    pub max_driver_cuda: Option<CudaVersion>,
+    /// The GPUs that it shall run on.
+    pub capabilities: Vec<Capability>,
+    /// Where packages are.
+    pub store: PathBuf,
+    /// The driver link, where it isn't the usual one of the file's machine.
+    pub driver_link: Option<PathBuf>,
+    /// All files are given a driver link on purpose.
+    pub driver_link_everywhere: bool,
+    /// Directories of nvcc's host compiler.
+    pub host_compilers: Vec<PathBuf>,
+    /// The directories that are linted, free of links.
+    pub trees: Vec<PathBuf>,
+}
+
+/// One file, with all that was read of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Absolute.
+    pub path: &'a Path,
+    /// Its headers.
+    pub facts: &'a ElfFacts,
+    /// Its read-only data.
+    pub contents: &'a Contents,
+    /// Its CUDA runtime.
+    pub cudart: &'a Cudart,
+    /// Its device code.
+    pub device_code: &'a DeviceCode,
+    /// What loading it comes to.
+    pub resolution: &'a Resolution,
+    /// Undefined symbols `__cudaRegister…`.
+    pub registers: &'a [Vec<u8>],
+    /// What the user says.
+    pub options: &'a Options,
+}
+
+impl<'a> Subject<'a> {
+    /// What is loaded with the file, the file itself first: path and library.
+    pub fn loaded(&self) -> impl Iterator<Item = (&'a [u8], &'a Library)> {
+        let objects = self.resolution.objects.iter();
+        objects.filter_map(|object| Some((&object.path[..], object.library.as_deref()?)))
+    }
+
+    /// What became of the file's own DT_NEEDED.
+    pub fn own_needs(&self) -> impl Iterator<Item = &'a Need> {
+        let own = self.resolution.objects.first();
+        own.into_iter().flat_map(|object| &object.needs)
+    }
+
+    /// Entries of RUNPATH and RPATH, each with the word for which it is.
+    pub fn search_path(&self) -> impl Iterator<Item = (&'static str, &'a Entry)> {
+        let runpath = self.resolution.runpath.iter().map(|e| ("RUNPATH", e));
+        runpath.chain(self.resolution.rpath.iter().map(|e| ("RPATH", e)))
+    }
+
+    /// Where the driver's libraries are for the file's machine.
+    pub fn driver_link(&self) -> &'a [u8] {
+        match &self.options.driver_link {
+            Some(path) => path.as_os_str().as_encoded_bytes(),
+            None => driver::link(self.facts.header.machine).as_bytes(),
+        }
+    }
+
+    /// Whether this entry is the driver link.
+    pub fn is_driver_link(&self, entry: &Entry) -> bool {
+        let bare = |path: &[u8]| {
+            path.trim_ascii()
+                .strip_suffix(b"/")
+                .unwrap_or(path)
+                .to_vec()
+        };
+        bare(&entry.text) == bare(self.driver_link())
+    }
+
+    /// Whether the file's own search path leads to the driver.
+    pub fn has_driver_link(&self) -> bool {
+        self.search_path()
+            .any(|(_, entry)| self.is_driver_link(entry))
+    }
+
+    /// Whether a path is below the store.
+    pub fn in_store(&self, path: &[u8]) -> bool {
+        let store = self.options.store.as_os_str().as_encoded_bytes();
+        let rest = path.strip_prefix(store);
+        rest.is_some_and(|rest| rest.starts_with(b"/"))
+    }
+
+    /// Whether an entry leads into one of the linted trees, by `$ORIGIN` or by name.
+    pub fn is_below_tree(&self, entry: &Entry) -> bool {
+        let Some(directory) = &entry.directory else {
+            return false;
+        };
+        let trees = self.options.trees.iter();
+        let mut trees = trees.map(|tree| tree.as_os_str().as_encoded_bytes());
+        entry.text.starts_with(b"$ORIGIN") || trees.any(|tree| directory.starts_with(tree))
+    }
+
+    /// The CUDA runtime that the file uses, for a message.
+    pub fn cudart_name(&self) -> String {
+        match (&self.cudart.needed, self.cudart.version) {
+            (_, Some(version)) => format!("a static cudart {version}"),
+            (Some(needed), None) => super::text(needed).into_owned(),
+            (None, None) => "cudart".to_owned(),
+        }
+    }
+
+    /// The version of the CUDA runtime that the file uses, as exact as it is known.
+    pub fn cudart_version(&self) -> Option<CudaVersion> {
+        if self.cudart.linkage == Linkage::Static {
+            return self.cudart.version;
+        }
+        let text = self.cudart.needed_version()?;
+        let mut numbers = text.split('.').map(str::parse);
+        let major = numbers.next()?.ok()?;
+        let minor = numbers.next().and_then(Result::ok).unwrap_or(0);
+        Some(CudaVersion { major, minor })
+    }
+}

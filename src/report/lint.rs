@@ -1,0 +1,106 @@
+//! Findings of `lint`: lines, JSON lines, and SARIF 2.1.0 for what shows them beside code.
+
+use super::{Shown, shown};
+use crate::lint::{Finding, RULES, Rule, Severity};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// One finding with the severity that the user gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// What was found.
+    pub finding: &'a Finding,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+impl Told<'_> {
+    fn rule(&self) -> Option<&'static Rule> {
+        RULES.get(self.finding.rule)
+    }
+
+    fn code(&self) -> String {
+        self.rule().map(Rule::code).unwrap_or_default()
+    }
+}
+
+/// `error[code]: path: message`
+pub fn write_finding(out: &mut impl Write, told: Told<'_>) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}[{}]: {}: {}",
+        told.severity.word(),
+        told.code(),
+        shown(&told.finding.path),
+        Shown::from(told.finding.message.as_bytes())
+    )
+}
+
+/// One object.
+pub fn finding_json(told: Told<'_>) -> Value {
+    json!({
+        "schema": 1,
+        "path": shown(&told.finding.path).to_string(),
+        "code": told.code(),
+        "severity": told.severity.word(),
+        "message": Shown::from(told.finding.message.as_bytes()).to_string(),
+    })
+}
+
+/// One document with all rules and all findings.
+pub fn sarif(all: &[Told<'_>]) -> Value {
+    let rule = |rule: &Rule| {
+        json!({
+            "id": rule.code(),
+            "shortDescription": { "text": rule.title() },
+            "help": { "text": rule.text(), "markdown": rule.text() },
+            "defaultConfiguration": { "level": rule.severity.word() },
+        })
+    };
+    let result = |told: &Told<'_>| {
+        json!({
+            "ruleId": told.code(),
+            "ruleIndex": told.finding.rule,
+            "level": told.severity.word(),
+            "message": { "text": Shown::from(told.finding.message.as_bytes()).to_string() },
+            "locations": [{ "physicalLocation": { "artifactLocation": {
+                "uri": uri(told.finding.path.as_os_str().as_encoded_bytes()),
+            } } }],
+        })
+    };
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "cuda-fixup",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": RULES.iter().map(rule).collect::<Vec<_>>(),
+            } },
+            "results": all.iter().map(result).collect::<Vec<_>>(),
+        }],
+    })
+}
+
+/// A path as a URI reference (RFC 3986): what isn't plain is percent-encoded.
+fn uri(path: &[u8]) -> String {
+    let mut out = String::new();
+    for &byte in path {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn uris_are_plain() {
+        assert_eq!(uri(b"/a/lib c++\xff.so"), "/a/lib%20c%2B%2B%FF.so");
+    }
+}
