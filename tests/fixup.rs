@@ -6,6 +6,7 @@
 
 mod trees;
 
+use cuda_fixup::elf::Minimal;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -636,6 +637,29 @@ fn files_that_change_while_it_runs_do_no_harm() {
     fs::write(&tool, &whole).unwrap();
     assert_eq!(status(&tree.run(&["fixup", "."])), 0);
     assert!(runs(&tool));
+}
+
+#[test]
+fn a_name_with_a_slash_is_opened_as_it_stands() {
+    let tree = Tree::new();
+    let lib = tree.library("lib/libone.so", &[]);
+    let write = |needed: &str| {
+        let mut file = Minimal::new(X86_64);
+        file.needed = vec![needed.as_bytes().to_vec()];
+        fs::write(tree.at("bin/user.so"), file.bytes()).unwrap();
+    };
+    for (needed, expected) in [
+        ("$ORIGIN/../lib/libone.so", 0),
+        (lib.to_str().unwrap(), 0),
+        ("$ORIGIN/libone.so", 1),
+        ("lib/libone.so", 1),
+        ("/no/libone.so", 1),
+    ] {
+        write(needed);
+        let done = tree.run(&["fixup", "."]);
+        assert_eq!(status(&done), expected, "{needed}: {done:?}");
+        assert_eq!(runpath(&tree.at("bin/user.so")).as_deref(), Some(DRIVER));
+    }
 }
 
 #[test]

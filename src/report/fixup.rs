@@ -77,6 +77,9 @@ pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
             let entry = if entry.is_empty() { b"(empty)" } else { entry };
             let _ = writeln!(page, "    {}", text(entry));
         }
+        if old.is_empty() {
+            let _ = writeln!(page, "    (none)");
+        }
         let _ = writeln!(page, "  RUNPATH {}", will_be(report));
         let width = plan.runpath.iter().map(|e| text(&e.text).chars().count());
         let width = width.max().unwrap_or(0).min(60);

@@ -205,8 +205,9 @@ impl Search<'_> {
     fn one(&self, name: &[u8]) -> Outcome {
         let context = self.context;
         if name.contains(&b'/') {
-            // The loader opens it as it stands: no search, so no directory helps.
-            if name.starts_with(b"/") && context.libraries.is_file(name) {
+            // The loader opens it as it stands, but for $ORIGIN: no search, so no directory helps.
+            let path = relative::expand(name, context.origin());
+            if path.is_some_and(|path| context.libraries.is_file(&path)) {
                 return Outcome::Absolute;
             }
             return Outcome::Missing {
