@@ -541,3 +541,38 @@ fn bare_cubins_of_old_toolkits_say_the_same_as_the_entries_they_come_from() {
     }
     assert_eq!(count, 49);
 }
+
+/// inspect shows the same, with the evidence for the runtime.
+#[test]
+fn inspect_shows_device_code_and_cudart() {
+    let inspect = |args: &[&str], file: &Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+            .arg("inspect")
+            .args(args)
+            .arg(file)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let nvjpeg = wheel("nvidia-nvjpeg-13.3.2.43").join("nvidia/cu13/lib/libnvjpeg.so.13");
+    let human = inspect(&[], &nvjpeg);
+    assert!(human.contains("cudart: static, 13.4"), "{human}");
+    assert!(human.contains("sm_121 cubin, 10 images"), "{human}");
+    let one: Value = serde_json::from_str(&inspect(&["--json"], &nvjpeg)).unwrap();
+    assert_eq!(one["cudart"]["linkage"], "static");
+    assert_eq!(one["cudart"]["version"], "13.4");
+    assert_eq!(one["cudart"]["evidence"].as_array().unwrap().len(), 4);
+    let counts = one["device_code"].as_array().unwrap().iter();
+    let of_ptx = counts
+        .filter(|g| g["arch"] == "compute_121")
+        .map(|g| g["count"].clone());
+    assert_eq!(of_ptx.collect::<Vec<_>>(), [json!(10)]);
+    assert_eq!(one["device_code_entries"], Value::Null);
+    let all: Value = serde_json::from_str(&inspect(&["--json", "--device-code"], &nvjpeg)).unwrap();
+    assert_eq!(all["device_code_entries"], list(&nvjpeg)["entries"]);
+    let shared = wheel("bitsandbytes-0.50.2/bitsandbytes").join("libbitsandbytes_cuda130.so");
+    let shared: Value = serde_json::from_str(&inspect(&["--json"], &shared)).unwrap();
+    assert_eq!(shared["cudart"]["linkage"], "shared");
+    assert_eq!(shared["cudart"]["version"], "13");
+}

@@ -2,10 +2,12 @@
 
 use super::Outcome;
 use super::jobs::Jobs;
-use crate::contents;
+use crate::contents::{self, Contents};
+use crate::cuda::device_code;
+use crate::cuda::linkage::Cudart;
 use crate::elf::{ElfFacts, FileReader, Kind};
 use crate::loader::{Cpu, Environment, Loader, Resolution};
-use crate::report::inspect::{self, Inspected};
+use crate::report::inspect::{self, Cuda, Inspected};
 use crate::report::{Ordered, Paint, Piece, shown};
 use crate::scan::{self, Pass, Skip, Skipped, Tree, Walked};
 use anyhow::{Context, bail};
@@ -49,6 +51,9 @@ pub struct Args {
     /// Which libraries that a file may dlopen are listed
     #[arg(long, value_enum, default_value_t = Dlopen::Auto)]
     dlopen: Dlopen,
+    /// List every image of device code; of all files, not just of those named
+    #[arg(long, conflicts_with_all = ["tree", "why"])]
+    device_code: bool,
     /// The interpreter for files that name none [default: that of the libc in their RUNPATH,
     /// else the usual one of their machine]
     #[arg(long, value_name = "FILE")]
@@ -245,13 +250,14 @@ impl Run {
             other => other?,
         };
         let path = self.path_inside(tree, &walked.path).map_err(problem)?;
-        let resolution = self
+        let (resolution, cuda) = self
             .resolve(&path, &file, facts.clone(), walked.named)
             .map_err(problem)?;
         let inspected = Inspected {
             path: &walked.path,
             facts: &facts,
             resolution: &resolution,
+            cuda: cuda.as_ref(),
         };
         self.count(|counts| {
             counts.files += 1;
@@ -266,7 +272,7 @@ impl Run {
         file: &FileReader,
         mut facts: ElfFacts,
         named: bool,
-    ) -> anyhow::Result<Resolution> {
+    ) -> anyhow::Result<(Resolution, Option<Cuda>)> {
         let strings = match self.args.dlopen {
             Dlopen::Off => {
                 facts.dlopen_notes.clear();
@@ -277,11 +283,24 @@ impl Run {
             Dlopen::All => true,
         };
         let loaded = facts.dynamic.is_some() && facts.kind != Kind::Object;
-        let strings = match strings && loaded {
-            true => contents::read(file, &facts)?.sonames,
-            false => Vec::new(),
+        let cuda = named || self.args.device_code;
+        let contents = match (strings || cuda) && loaded {
+            true => contents::read(file, &facts)?,
+            false => Contents::default(),
         };
-        Ok(self.loader.resolve(path, file, &facts, &strings)?)
+        let cuda = match cuda {
+            true => Some(Cuda {
+                cudart: Cudart::new(&facts, contents.static_cudart.as_ref()),
+                code: device_code::read_elf(file, &facts.header)?,
+                every: self.args.device_code,
+            }),
+            false => None,
+        };
+        let names = match strings {
+            true => &contents.sonames[..],
+            false => &[],
+        };
+        Ok((self.loader.resolve(path, file, &facts, names)?, cuda))
     }
 
     /// The path as the loader sees it: absolute, and below the root without it.

@@ -1,6 +1,7 @@
 //! For people: one block a file.
 
 use super::super::paint::Paint;
+use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::{Inspected, shown, shown_dir};
 use crate::loader::{Candidate, Entry, Mark, Need, Object, Problem, Rules, Trail};
 use std::fmt::Write;
@@ -16,7 +17,23 @@ pub fn human(file: Inspected, paint: Paint) -> String {
     let _ = needed(&mut out, file, paint);
     let _ = deeper(&mut out, file, paint);
     let _ = dlopen(&mut out, file, paint);
+    out.push_str(&cuda(file));
     out
+}
+
+/// The CUDA runtime and the device code, as the applets of their own show them.
+fn cuda(file: Inspected) -> String {
+    let mut out = Vec::new();
+    if let Some(cuda) = file.cuda {
+        // Writing to a Vec cannot fail.
+        let _ = write_cudart(&mut out, "  ", &cuda.cudart);
+        let _ = match cuda.every {
+            true => write_entries(&mut out, "  ", &cuda.code),
+            false => write_groups(&mut out, "  ", &cuda.code),
+        };
+        let _ = write_problems(&mut out, "  ", &cuda.code);
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Only what keeps the file from loading; empty if nothing does.

@@ -2,9 +2,11 @@
 //!
 //! Bytes that are no UTF-8, and control characters, stand as `\xNN`.
 
+use super::super::{cudart_json, entries_json, groups_json, problems_json};
 use super::{Inspected, shown};
 use crate::loader::{Candidate, Entry, Need, Object, Problem, Resolution, Step, Trail, Via};
 use serde::Serialize;
+use serde_json::Value;
 
 /// What `schema` says. A change that breaks readers gets another number.
 pub const SCHEMA: &str = "cuda-fixup.inspect/1";
@@ -26,6 +28,10 @@ struct File {
     loaded: Vec<Loaded>,
     loads: bool,
     problems: Vec<ProblemJson>,
+    cudart: Option<Value>,
+    device_code: Option<Value>,
+    device_code_entries: Option<Value>,
+    device_code_problems: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -151,6 +157,13 @@ pub fn json(file: Inspected) -> serde_json::Result<String> {
             .into_iter()
             .map(|p| problem(resolution, p))
             .collect(),
+        cudart: file.cuda.map(|cuda| cudart_json(&cuda.cudart)),
+        device_code: file.cuda.map(|cuda| groups_json(&cuda.code)),
+        device_code_entries: file
+            .cuda
+            .filter(|cuda| cuda.every)
+            .map(|cuda| entries_json(&cuda.code)),
+        device_code_problems: file.cuda.map(|cuda| problems_json(&cuda.code)),
     })
 }
 

@@ -11,6 +11,8 @@ pub use tree::tree;
 pub use why::why;
 
 use super::escape::Shown;
+use crate::cuda::device_code::DeviceCode;
+use crate::cuda::linkage::Cudart;
 use crate::elf::platform::machine_name;
 use crate::elf::{Class, ElfFacts};
 use crate::loader::{Resolution, Step, Via};
@@ -25,6 +27,19 @@ pub struct Inspected<'a> {
     pub facts: &'a ElfFacts,
     /// What loading it comes to.
     pub resolution: &'a Resolution,
+    /// Its CUDA, where that was looked for.
+    pub cuda: Option<&'a Cuda>,
+}
+
+/// What of CUDA is in a file.
+#[derive(Clone, Debug)]
+pub struct Cuda {
+    /// Its runtime.
+    pub cudart: Cudart,
+    /// Its device code.
+    pub code: DeviceCode,
+    /// Every image is shown, not one line for each architecture.
+    pub every: bool,
 }
 
 impl Inspected<'_> {
