@@ -22,7 +22,7 @@ rec {
       ''
         mkdir "$out"
         status=0
-        ${cuda-fixup}/bin/cuda-fixup lint --json ${lib.escapeShellArgs flags} -- $paths \
+        ${cuda-fixup}/bin/cuda-fixup lint --format json ${lib.escapeShellArgs flags} -- $paths \
             >"$out/lint.jsonl" || status=$?
         if (( status > 1 )); then exit "$status"; fi
         echo "$status" >"$out/status"

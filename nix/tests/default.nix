@@ -215,6 +215,36 @@ let
     }
   );
 
+  checks =
+    let
+      inherit (pkgs.cudaFixup) lintOutputs lintClosure;
+      good = foreignWith { };
+      # Stubs in a RUNPATH, and another that does not exist.
+      bad = import ./toolkit-user.nix {
+        inherit (pkgs) stdenv;
+        cudart = pkgs.cudaPackages.cuda_cudart;
+        hooks = [ pkgs.autoAddDriverRunpath ];
+      };
+      # The store of a test may lie below /tmp.
+      flags = [ "--allow" "runpath-build-directory" ];
+    in
+    {
+      one = lintOutputs bad;
+      good = lintClosure {
+        drvs = [ good ];
+        inherit flags;
+      };
+      bad = lintClosure {
+        drvs = [ good bad ];
+        inherit flags;
+      };
+      kept = lintClosure {
+        drvs = [ good bad ];
+        inherit flags;
+        keepGoing = true;
+      };
+    };
+
   passthru = lib.mapAttrs (_: tests: removeAttrs tests [ "override" ]) {
     patchelf = pkgs.autoPatchelfHook.tests;
     driver = pkgs.autoAddDriverRunpath.tests;

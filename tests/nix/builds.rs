@@ -385,3 +385,23 @@ fn the_hooks_own_tests_pass_and_the_package_is_whole() {
         assert!(program.join(file).is_file(), "{file}");
     }
 }
+
+#[test]
+fn lint_is_a_derivation_a_package_and_one_that_joins_them() {
+    let nix = Nix::get();
+    nix.build(&["checks.one", "checks.good", "checks.kept"], &[]);
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+    let one = &outputs("checks.one")["out"];
+    assert_eq!(read(one.join("status")), "1\n");
+    assert!(read(one.join("lint.jsonl")).contains("\"runpath-stubs\""));
+    let kept = read(outputs("checks.kept")["out"].clone());
+    for line in kept.lines() {
+        let finding: Value = serde_json::from_str(line).unwrap();
+        assert!(finding["code"].is_string(), "{line}");
+    }
+    assert!(kept.contains("\"runpath-stubs\""), "{kept}");
+    let bad = nix.try_build(&["checks.bad"], &[], false);
+    assert!(!bad.status.success());
+    let says = String::from_utf8(bad.stderr).unwrap();
+    assert!(says.contains("\"runpath-stubs\""), "{says}");
+}
