@@ -70,9 +70,9 @@ pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
         let _ = writeln!(page, "  interpreter  {}", text(old));
         let _ = writeln!(page, "           to  {}", text(new));
     }
-    if !plan.edits.is_empty() && plan.old_runpath.as_deref() != Some(&plan.new_runpath()) {
+    if plan.changes_runpath() {
         let old = plan.old_runpath.as_deref().unwrap_or_default();
-        let _ = writeln!(page, "  RUNPATH was");
+        let _ = writeln!(page, "  {} was", tag(plan.old_is_rpath));
         for entry in old.split(|&byte| byte == b':').filter(|_| !old.is_empty()) {
             let entry = if entry.is_empty() { b"(empty)" } else { entry };
             let _ = writeln!(page, "    {}", text(entry));
@@ -80,7 +80,7 @@ pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
         if old.is_empty() {
             let _ = writeln!(page, "    (none)");
         }
-        let _ = writeln!(page, "  RUNPATH {}", will_be(report));
+        let _ = writeln!(page, "  {} {}", tag(plan.new_is_rpath()), will_be(report));
         let width = plan.runpath.iter().map(|e| text(&e.text).chars().count());
         let width = width.max().unwrap_or(0).min(60);
         for entry in &plan.runpath {
@@ -122,6 +122,10 @@ pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
         let _ = writeln!(page, "  cannot be done: {why}");
     }
     out.write_all(page.as_bytes())
+}
+
+fn tag(is_rpath: bool) -> &'static str {
+    if is_rpath { "RPATH" } else { "RUNPATH" }
 }
 
 fn will_be(report: &FileReport) -> &'static str {

@@ -66,6 +66,8 @@ pub struct Plan {
     pub interpreter: Option<(Vec<u8>, Vec<u8>)>,
     /// DT_RUNPATH, else DT_RPATH, as it is.
     pub old_runpath: Option<Vec<u8>>,
+    /// Whether that stands in DT_RPATH, which dependencies inherit.
+    pub old_is_rpath: bool,
     /// The entries as they will be, with the reason of each.
     pub runpath: Vec<Entry>,
     /// Entries that were there and will not be, with the reason of each.
@@ -82,6 +84,24 @@ impl Plan {
     /// The new RUNPATH as it stands in a file.
     pub fn new_runpath(&self) -> Vec<u8> {
         runpath::join(&self.runpath)
+    }
+
+    /// Whether the RUNPATH is written, or taken out.
+    pub fn changes_runpath(&self) -> bool {
+        let is_runpath = |edit: &Edit| {
+            matches!(
+                edit,
+                Edit::SetRunpath(_) | Edit::SetRpath(_) | Edit::RemoveRunpath
+            )
+        };
+        self.edits.iter().any(is_runpath)
+    }
+
+    /// Whether the new RUNPATH goes to DT_RPATH.
+    pub fn new_is_rpath(&self) -> bool {
+        self.edits
+            .iter()
+            .any(|edit| matches!(edit, Edit::SetRpath(_)))
     }
 
     /// Dependencies that nothing provides and no pattern excuses.
@@ -101,6 +121,7 @@ pub fn plan(facts: &ElfFacts, context: &Context<'_>) -> Plan {
     let mut plan = Plan {
         interpreter: interpreter(facts, policy),
         old_runpath: facts.runpath_or_rpath().map(<[u8]>::to_vec),
+        old_is_rpath: dynamic.runpath.is_none() && dynamic.rpath.is_some(),
         ..Plan::default()
     };
     let (kept, mut dropped, rewritten) = existing::entries(facts, context);
