@@ -37,6 +37,7 @@ pub fn home_state<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> State {
             vaddr: super::segment::vaddr_of_table(job),
             len: 0,
         },
+        section_table: facts.header.shoff,
         load: Load::Unchanged,
     }
 }

@@ -10,7 +10,7 @@ use super::super::extents::Extent;
 use super::super::patch::{Patch, Step};
 use super::super::read_at::ReadAt;
 use super::direct::{free_contents, home_state};
-use super::segment::{Plan, address_for};
+use super::segment::{Plan, address_for, first_offset_for_table};
 use super::state::{Load, Move, Spot, State};
 use super::{Job, PlaceError, layout, sections};
 use object::elf;
@@ -52,7 +52,8 @@ fn final_state<R: ReadAt + ?Sized>(job: &Job<'_, R>, plan: Option<&Plan>) -> Sta
         state.moves = plan.moves.clone();
         state.dynamic = plan.dynamic.or(state.dynamic);
         state.phdrs = plan.phdrs.unwrap_or(state.phdrs);
-        state.load = plan.load(plan.end, plan.dynamic.is_some());
+        state.section_table = plan.section_table.unwrap_or(state.section_table);
+        state.load = plan.load(plan.end, plan.dynamic.is_some() && dynamic_is_writable(job));
     }
     // Extents that stay but get other contents.
     if let Some(extent) = job.interpreter_extent().filter(|e| !has(&state.moves, e)) {
@@ -78,6 +79,12 @@ fn final_state<R: ReadAt + ?Sized>(job: &Job<'_, R>, plan: Option<&Plan>) -> Sta
         }
     }
     state
+}
+
+/// ld.so writes to the dynamic section only where PT_DYNAMIC says that it may.
+fn dynamic_is_writable<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> bool {
+    let mut segments = job.facts().segments.iter();
+    segments.any(|s| s.p_type == elf::PT_DYNAMIC && s.flags & elf::PF_W != 0)
 }
 
 fn has(moves: &[Move], extent: &Extent) -> bool {
@@ -146,6 +153,10 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
         if let Some(dynamic) = &mut temp.dynamic {
             *dynamic = self.take(dynamic.len, 8);
         }
+        self.cursor = self.cursor.max(first_offset_for_table(
+            self.job,
+            self.plan.and_then(|p| p.own),
+        ));
         // The load itself takes part in the number of program headers.
         temp.load = self.load(self.cursor);
         let table = temp.segments(self.job).len() * self.job.facts().format().segment_size();

@@ -29,6 +29,10 @@ pub fn write<R: ReadAt + ?Sized>(
     if table.is_empty() {
         return Ok(());
     }
+    if fin.section_table != facts.header.shoff {
+        patch.write(fin.section_table, table);
+        return write_symbols(job, &moved, patch);
+    }
     let old = job.tables.file.read_vec(facts.header.shoff, table.len())?;
     let changed = |(a, b): (&[u8], &[u8])| a != b;
     let pairs = || old.chunks_exact(size).zip(table.chunks_exact(size));

@@ -35,6 +35,8 @@ pub struct Plan {
     pub dynamic: Option<Spot>,
     /// The program header table, where it can't grow in place. Not strip-safe.
     pub phdrs: Option<Spot>,
+    /// Where the section header table goes, if it is in the way of the program headers.
+    pub section_table: Option<u64>,
     /// Its alignment.
     pub align: u64,
 }
@@ -133,6 +135,7 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         None => Vec::new(),
     };
     let mut phdrs_move = table_in_own;
+    let mut section_table = None;
     let unused = facts
         .segments
         .iter()
@@ -142,12 +145,12 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
     let added = new_headers.saturating_sub(unused);
     if added > 0 && !table_in_own {
         match in_the_way(job, &extents, old_table, added)? {
-            Some(blocking) => moving.extend(
-                blocking
-                    .iter()
-                    .filter(|e| !moving.contains(e))
-                    .collect::<Vec<_>>(),
-            ),
+            Some(cleared) => {
+                section_table = cleared.section_table;
+                let new = cleared.moving.iter().filter(|e| !moving.contains(e));
+                let new: Vec<Extent> = new.copied().collect();
+                moving.extend(new);
+            }
             None => phdrs_move = true,
         }
     }
@@ -197,7 +200,10 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         (dynamic_in_own || job.dynamic_grows()).then(|| cursor.take(dynamic_len, word, 0));
     let count = facts.segments.len() + added;
     let table_len = (count * facts.format().segment_size()) as u64;
-    let phdrs = phdrs_move.then(|| cursor.take(table_len, word, 0));
+    let phdrs = phdrs_move.then(|| {
+        cursor.at = cursor.at.max(first_offset_for_table(job, own));
+        cursor.take(table_len, word, 0)
+    });
     let end = cursor.at;
     let plan = Plan {
         offset,
@@ -210,12 +216,26 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         stays,
         dynamic,
         phdrs,
+        section_table,
         align,
     };
     if facts.format().word_size() == 4 && vaddr + (end - offset) > u64::from(u32::MAX) {
         return layout("no address space is left behind the last PT_LOAD");
     }
     Ok(plan)
+}
+
+/// Lowest offset at which a program header table of a library is found where it is mapped.
+/// Without PT_PHDR, ld.so takes the first PT_LOAD whose last page holds the table's offset, even
+/// if the segment ends before it and the rest of that page is zeroed for `.bss`
+/// (`_dl_map_segments` in glibc).
+pub fn first_offset_for_table<R: ReadAt + ?Sized>(job: &Job<'_, R>, own: Option<usize>) -> u64 {
+    let loads = job.facts().segments.iter().enumerate();
+    loads
+        .filter(|(index, s)| s.p_type == elf::PT_LOAD && Some(*index) != own)
+        .map(|(_, s)| end_of(s).next_multiple_of(job.page_size))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Gives out places in the segment, one behind the other.

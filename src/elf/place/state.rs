@@ -53,6 +53,8 @@ pub struct State {
     pub dynamic: Option<Spot>,
     /// The program header table; its length follows from its entries.
     pub phdrs: Spot,
+    /// The section header table: its offset.
+    pub section_table: u64,
     /// PT_LOADs.
     pub load: Load,
 }
@@ -182,6 +184,7 @@ impl State {
             os_abi: job.target.os_abi.unwrap_or(old.os_abi),
             phoff: self.phdrs.offset,
             phnum,
+            shoff: self.section_table,
             ..old.clone()
         };
         let original = job.tables.file.read_vec(0, old.format.header_size())?;

@@ -83,6 +83,15 @@ fn unused_but<R: ReadAt + ?Sized>(
     Ok(true)
 }
 
+/// What makes room for program headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleared {
+    /// What moves into the segment.
+    pub moving: Vec<Extent>,
+    /// Where the section header table goes, if it is in the way: a little further on.
+    pub section_table: Option<u64>,
+}
+
 /// What must move so that the program header table can grow by so many entries where it is. `None`
 /// where something in its way must not move.
 pub fn in_the_way<R: ReadAt + ?Sized>(
@@ -90,18 +99,28 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
     extents: &[Extent],
     table: Spot,
     added: usize,
-) -> Result<Option<Vec<Extent>>, PlaceError> {
+) -> Result<Option<Cleared>, PlaceError> {
     let facts = job.facts();
     let start = table.offset + table.len;
-    let end = start + (added * facts.format().segment_size()) as u64;
-    if end > facts.size {
-        return Ok(None);
-    }
+    let mut end = start + (added * facts.format().segment_size()) as u64;
     let mapped = facts
         .segments
         .iter()
         .any(|s| s.p_type == elf::PT_LOAD && s.holds_offset(table.offset, end - table.offset));
-    if facts.segments.iter().any(|s| s.p_type == elf::PT_PHDR) && !mapped {
+    // Strip tools lose a table that grows where no segment maps it.
+    if !mapped {
+        return Ok(None);
+    }
+    let sections = job.sections();
+    let section_headers = (sections.len() * facts.format().section_size()) as u64;
+    let shoff = facts.header.shoff;
+    // Go's linker puts the section headers right behind the program headers.
+    let headers_touch = section_headers > 0 && shoff < end && shoff + section_headers > start;
+    let section_table = headers_touch.then(|| end.next_multiple_of(8));
+    if let Some(moved) = section_table {
+        end = moved + section_headers;
+    }
+    if end > facts.size {
         return Ok(None);
     }
     let moving: Vec<Extent> = extents
@@ -114,7 +133,6 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
         .as_ref()
         .map_or((0, 0), |d| (d.strtab, d.strtab + d.strsz));
     let touches = |from: u64, len: u64| from < end && from.saturating_add(len) > start;
-    let sections = job.sections();
     let section_in_way = sections
         .iter()
         .filter(|s| occupies(s) && touches(s.offset, s.size))
@@ -122,12 +140,12 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
             let is_strtab = s.offset == strtab.0 && s.size <= strtab.1 - strtab.0;
             !is_strtab && !moving.iter().any(|e| inside(s, e))
         });
-    let section_table = (sections.len() * facts.format().section_size()) as u64;
-    if section_in_way || (section_table > 0 && touches(facts.header.shoff, section_table)) {
+    if section_in_way || (section_table.is_none() && touches(shoff, section_headers)) {
         return Ok(None);
     }
     let mut known: Vec<(u64, u64)> = moving.iter().map(|e| (e.offset, e.end())).collect();
     known.push(strtab);
+    known.push((shoff, shoff + section_headers));
     if !unused_but(job, start, end, &mut known)? {
         return Ok(None);
     }
@@ -139,7 +157,11 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
             .sum();
         end - start - covered.min(end - start) < 16
     };
-    Ok((!sections.is_empty() || padding_only).then_some(moving))
+    let safe = !sections.is_empty() || padding_only;
+    Ok(safe.then_some(Cleared {
+        moving,
+        section_table,
+    }))
 }
 
 /// A section that only partly lies in what moves would be torn.
