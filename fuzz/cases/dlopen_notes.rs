@@ -1,0 +1,23 @@
+//! The notes of a PT_NOTE segment, and the JSON in those of `.note.dlopen`.
+use cuda_fixup::elf::codec::Endianness;
+use cuda_fixup::elf::notes::notes;
+use cuda_fixup::elf::{Class, Format};
+use cuda_fixup::loader::parse_notes;
+
+/// Takes one input.
+pub fn run(data: &[u8]) {
+    for endian in [Endianness::Little, Endianness::Big] {
+        let format = Format {
+            class: Class::Elf64,
+            endian,
+        };
+        for align in [4, 8] {
+            let contents: Vec<Vec<u8>> = notes(format, data, align)
+                .iter()
+                .map(|note| note.contents.to_vec())
+                .collect();
+            parse_notes(&contents);
+        }
+    }
+    parse_notes(&[data.to_vec()]);
+}
