@@ -233,7 +233,11 @@ pub fn first_offset_for_table<R: ReadAt + ?Sized>(job: &Job<'_, R>, own: Option<
     let loads = job.facts().segments.iter().enumerate();
     loads
         .filter(|(index, s)| s.p_type == elf::PT_LOAD && Some(*index) != own)
-        .map(|(_, s)| end_of(s).next_multiple_of(job.page_size))
+        .map(|(_, s)| {
+            end_of(s)
+                .min(job.facts().size)
+                .next_multiple_of(job.page_size)
+        })
         .max()
         .unwrap_or(0)
 }
