@@ -218,6 +218,93 @@ elfHasDynamicSection() {
     (( ${#files[@]} ))
 }
 
+# --- CUDA toolkits, for cuda-setup.sh and nvcc.sh -------------------------------------------------
+
+# shellcheck disable=SC2034 # cuda-setup.sh reads them
+declare -ga cudaFixupHostPieces=() cudaFixupBuildPieces=() cudaFixupFarms=() cudaFixupFarmMap=()
+
+# cudaFixupMarked ARRAY PACKAGE: takes a package that has either generation of nixpkgs' marker.
+cudaFixupMarked() {
+    local -n cudaFixupMarkedTo=$1
+    if [[ ! -e $2/nix-support/include-in-cudatoolkit-root && ! -e $2/nix-support/cuda-component ]]; then return 0; fi
+    # Lax builds name each input several times.
+    if [[ " ${cudaFixupMarkedTo[*]} " != *" $2 "* ]]; then cudaFixupMarkedTo+=("$2"); fi
+}
+
+# cudaFixupFarmOptions ARRAY: what the package's attributes say of its toolkit, as options. What
+# our nvcc adds by itself reaches those who call the real nvcc by its path, too.
+cudaFixupFarmOptions() {
+    local -n cudaFixupFarmOptionsTo=$1
+    local -a capabilities=() flags=()
+    cudaFixupList capabilities cudaCapabilities
+    cudaFixupList flags NVCC_PREPEND_FLAGS
+    if (( ${#capabilities[@]} )); then cudaFixupFarmOptionsTo+=("--capabilities=${capabilities[*]}"); fi
+    if [[ -n ${cudaRuntimeLibrary-} ]]; then cudaFixupFarmOptionsTo+=("--cuda-runtime=$cudaRuntimeLibrary"); fi
+    if [[ -n ${cudaFixupHostCompiler-} ]]; then
+        cudaFixupFarmOptionsTo+=("--host-compiler=$cudaFixupHostCompiler")
+        if [[ " ${flags[*]} " != *" -ccbin"* ]]; then flags+=(-ccbin "${NVCC_CCBIN:-$cudaFixupHostCompiler}"); fi
+    fi
+    if [[ -n ${dontCompressCudaFatbin-}${dontCompressCudaFatbins-}${dontCompressFatbin-} ]]; then
+        cudaFixupFarmOptionsTo+=(--no-compress)
+    else
+        flags+=(-Xfatbin=-compress-all)
+    fi
+    # An array under structured attributes, and nvcc wants a string.
+    unset -v NVCC_PREPEND_FLAGS
+    if (( ${#flags[@]} )); then export NVCC_PREPEND_FLAGS="${flags[*]}"; fi
+}
+
+# cudaFixupExport OPTION…: makes the farms, and exports the variables that nobody has set.
+cudaFixupExport() {
+    local line name
+    local -a lines=()
+    mapfile -d '' -t lines < <("@cudaFixup@" toolkit for-build "$@")
+    wait "$!" || return
+    for line in "${lines[@]}"; do
+        name=${line%%=*}
+        case $name in
+            farm) cudaFixupFarms+=("${line#*=}") ;;
+            map) cudaFixupFarmMap+=("${line#*=}") ;;
+            path) export PATH="${line#*=}:$PATH" ;;
+            CMAKE_ARGS) export CMAKE_ARGS="${line#*=}${CMAKE_ARGS:+ $CMAKE_ARGS}" ;;
+            *) if [[ -z ${!name-} ]]; then export "${line?}"; fi ;;
+        esac
+    done
+}
+
+# cudaFixupPropagate: cudaPropagateToOutput = "dev" gives the pieces to who depends on that output.
+cudaFixupPropagate() {
+    local name=${cudaPropagateToOutput:-${cudaPropagateDependenciesToOutput-}}
+    if [[ -z $name ]] || (( ${#cudaFixupHostPieces[@]} == 0 )); then return 0; fi
+    if [[ -z ${!name-} ]]; then
+        "${cudaFixupSay[error]}" "cudaPropagateToOutput: there is no output $name"
+        return 1
+    fi
+    mkdir -p "${!name}/nix-support" || return
+    printf '%s ' "${cudaFixupHostPieces[@]}" >>"${!name}/nix-support/propagated-build-inputs"
+}
+
+# cudaFixupLeaks VARIABLE OPTION…: searches the outputs for paths that must not be there. The
+# package lets them pass by setting VARIABLE.
+cudaFixupLeaks() {
+    local -a paths=()
+    if [[ -n ${!1-} ]]; then return 0; fi
+    cudaFixupOutputs paths || return
+    if (( ${#paths[@]} == 0 )); then return 0; fi
+    if ! "@cudaFixup@" toolkit leaks "${@:2}" -- "${paths[@]}"; then
+        "${cudaFixupSay[error]}" "the outputs name what they must not, as told above ($1 lets them)"
+        return 1
+    fi
+}
+
+# The farms are gone after the build.
+cudaFixupFarmLeaks() {
+    local farm
+    for farm in "${cudaFixupFarms[@]}"; do
+        cudaFixupLeaks dontCudaToolkitLeaksCheck --farm "$farm" || return
+    done
+}
+
 # nixpkgs' names: library directories of inputs, and those that the package adds.
 cudaFixupArray autoPatchelfLibs
 cudaFixupArray extraAutoPatchelfLibs

@@ -12,6 +12,9 @@
   driverLink ? null,
   # The package cuda_compat, which only Jetson has.
   cuda_compat ? null,
+  # nvcc's host compiler and the build's own, wrapped compilers, where a CUDA set tells them.
+  hostCompiler ? null,
+  compiler ? null,
 }:
 let
   # A script with each @name@ replaced.
@@ -35,6 +38,15 @@ let
     compat = lib.optionalString (
       cuda_compat != null && cuda_compat.meta.available or true
     ) "${cuda_compat}/compat";
+  };
+  cudaSetup = withLibrary ../hooks/cuda-setup.sh {
+    hostCompiler = lib.optionalString (hostCompiler != null) "${hostCompiler}/bin/c++";
+  };
+  # Where a wrapped compiler's own libraries are, libstdc++ among them.
+  libOf = cc: "${cc.cc.lib or (cc.cc or cc)}/lib";
+  nvcc = withLibrary ../hooks/nvcc.sh {
+    hostCompilerLib = libOf hostCompiler;
+    compilerLib = libOf compiler;
   };
   removeStubs = withLibrary ../hooks/remove-stubs-from-runpath.sh { };
 
@@ -73,10 +85,14 @@ in
   autoAddCudaCompatRunpath = hook "auto-add-cuda-compat-runpath-hook" compatRunpath { };
   removeStubsFromRunpathHook = hook "remove-stubs-from-runpath-hook" removeStubs { };
   markForCudatoolkitRootHook = hook "mark-for-cudatoolkit-root-hook" ../hooks/mark-for-cuda-toolkit-root.sh { };
+  setupCudaHook = hook "setup-cuda-hook" cudaSetup { };
   cudaFixupHook = hook "cuda-fixup-hook" (script ../hooks/cuda-fixup.sh {
     autoPatchelf = "${autoPatchelf}";
     autoAddDriverRunpath = "${driverRunpath "1"}";
     autoAddCudaCompatRunpath = "${compatRunpath}";
     removeStubsFromRunpath = "${removeStubs}";
   }) { inherit propagatedBuildInputs; };
+}
+// lib.optionalAttrs (hostCompiler != null && compiler != null) {
+  nvccHook = hook "nvcc-hook" nvcc { };
 }

@@ -34,6 +34,7 @@ let
     "autoAddCudaCompatRunpath"
     "markForCudatoolkitRootHook"
     "removeStubsFromRunpathHook"
+    "setupCudaHook"
   ];
   # Names that nixpkgs' sets have had for hooks that are now outside of them.
   cudaAliases = [
@@ -44,9 +45,15 @@ let
   inCudaSet =
     cudaFinal: cudaPrev:
     let
-      own = hooksWith { cuda_compat = cudaFinal.cuda_compat or null; };
+      own = hooksWith {
+        cuda_compat = cudaFinal.cuda_compat or null;
+        # nixpkgs' sets have the standard environment of nvcc's host compiler.
+        hostCompiler = cudaFinal.backendStdenv.cc or null;
+        compiler = final.stdenv.cc or null;
+      };
     in
-    lib.genAttrs (cudaNames ++ lib.filter (name: cudaPrev ? ${name}) cudaAliases) (name: own.${name});
+    lib.genAttrs (cudaNames ++ lib.filter (name: cudaPrev ? ${name}) cudaAliases) (name: own.${name})
+    // lib.optionalAttrs (cudaPrev ? backendStdenv) { inherit (own) nvccHook; };
   cudaSets = lib.filter (name: builtins.match "cudaPackages(_[0-9_]+)?" name != null) (
     lib.attrNames prev
   );

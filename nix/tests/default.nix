@@ -187,6 +187,96 @@ let
       dontFixup = withHooks [ pkgs.cudaFixup.cudaFixupHook ] true { dontFixup = true; };
     };
 
+  # A toolkit of several packages, laid out for the build of another one.
+  cudaUser =
+    let
+      userWith =
+        args:
+        import ./cuda-user.nix (
+          {
+            inherit (pkgs) stdenv;
+            cuda = pkgs.cudaPackages;
+          }
+          // args
+        );
+      failing = more: userWith { inherit more; };
+    in
+    {
+      generations = lib.genAttrs generations (
+        generation:
+        let
+          pkgs = nixpkgs generation;
+          user =
+            structured: strictDeps:
+            import ./cuda-user.nix {
+              inherit (pkgs) stdenv;
+              cuda = pkgs.cudaPackages;
+              inherit structured strictDeps;
+            };
+        in
+        {
+          plain = user false true;
+          structured = user true true;
+          lax = user false false;
+          laxStructured = user true false;
+        }
+      );
+      # What the user has set stays.
+      own = failing {
+        env = {
+          CUDAARCHS = "75";
+          CUDACXX = "/my/nvcc";
+          NVCC_PREPEND_FLAGS = "-lineinfo";
+        };
+        dontCompressCudaFatbin = true;
+      };
+      twoVersions = failing {
+        buildInputs = [ pkgs.cudaPackages_13.cuda_cudart ];
+      };
+      leak = failing {
+        postInstall = ''
+          echo "#define TOOLKIT \"$CUDAToolkit_ROOT\"" >"$out/lib/x.h"
+        '';
+      };
+      # A piece with nixpkgs' newest marker, of another version.
+      components = failing {
+        buildInputs = [
+          pkgs.cudaPackages.cuda_cudart
+          (pkgs.runCommand "component" { } ''
+            mkdir -p "$out/include" "$out/nix-support"
+            echo 'declare -A cudaComponentMetadata=([format]="3" [cudaMajorMinorVersion]="12.9")' \
+                >"$out/nix-support/cuda-component"
+          '')
+        ];
+      };
+      # The build's own tools have a toolkit of their own.
+      roles = failing {
+        nativeBuildInputs = [ pkgs.cudaPackages.setupCudaHook ];
+        buildInputs = [
+          pkgs.cudaPackages.cuda_nvcc
+          pkgs.cudaPackages.cuda_cudart
+          "${pkgs.cudaPackages.cuda_cudart.stubs}"
+        ];
+        depsBuildBuild = [ pkgs.cudaPackages_13.cuda_cudart ];
+        postInstall = ''
+          cp "$CUDAToolkit_ROOT_FOR_BUILD/version.json" "$out/build.json"
+          cp "$CUDAToolkit_ROOT/version.json" "$out/host.json"
+        '';
+      };
+    }
+    // lib.mapAttrs (
+      _: more:
+      import ./host-compiler.nix {
+        inherit (pkgs) stdenv oldGccLib;
+        inherit (pkgs.cudaPackages) nvccHook;
+        inherit more;
+      }
+    ) {
+      hostCompiler = { };
+      hostCompilerLeft = { dontNvccRunpathFixup = true; };
+      hostCompilerAllowed = { dontNvccRunpathFixup = true; dontNvccRunpathCheck = true; };
+    };
+
   byHand = lib.genAttrs [ "structured" "plain" ] (
     mode:
     import ./by-hand.nix {

@@ -1,11 +1,13 @@
 //! Lays a CUDA toolkit that stands in several prefixes out as one.
 
+mod for_build;
+
 use super::Outcome;
 use super::capabilities::parse_list;
 use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::Table;
-use crate::cuda::toolkit::farm::{self, Request};
+use crate::cuda::toolkit::farm::{self, Farm, Request};
 use crate::cuda::toolkit::leaks;
 use crate::cuda::toolkit::record::{Record, Runtime};
 use crate::report::shown;
@@ -25,6 +27,7 @@ pub struct Args {
 enum Command {
     Farm(FarmArgs),
     Leaks(LeaksArgs),
+    ForBuild(for_build::Args),
 }
 
 /// Make a tree of links that looks like one whole toolkit, with this program as its nvcc
@@ -42,6 +45,19 @@ struct FarmArgs {
     /// What the links nvcc and cmake point to [default: this binary]
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+    #[command(flatten)]
+    options: FarmOptions,
+    /// Print the farm's record, farm.json, instead of the map
+    #[arg(long)]
+    json: bool,
+    /// Nix outputs, PyPI's nvidia/cu13, Debian's packages unpacked (their usr), redist archives
+    #[arg(required = true, value_name = "PREFIX")]
+    prefixes: Vec<PathBuf>,
+}
+
+/// What the farm says to nvcc and CMake.
+#[derive(Debug, clap::Args)]
+struct FarmOptions {
     /// nvcc's host compiler, where nobody says -ccbin
     #[arg(long, value_name = "FILE")]
     host_compiler: Option<PathBuf>,
@@ -60,12 +76,6 @@ struct FarmArgs {
     /// A directory that CMake is not to take for one of the compiler's own
     #[arg(long, value_name = "DIR")]
     exclude_link_directory: Vec<PathBuf>,
-    /// Print the farm's record, farm.json, instead of the map
-    #[arg(long)]
-    json: bool,
-    /// Nix outputs, PyPI's nvidia/cu13, Debian's packages unpacked (their usr), redist archives
-    #[arg(required = true, value_name = "PREFIX")]
-    prefixes: Vec<PathBuf>,
 }
 
 /// Find what is left of a farm, or of other paths, in the files of a package
@@ -106,57 +116,43 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Farm(args) => make_farm(args),
         Command::Leaks(args) => find_leaks(args),
+        Command::ForBuild(args) => for_build::run(args),
     }
 }
 
 fn make_farm(args: FarmArgs) -> anyhow::Result<Outcome> {
-    let program = match args.program {
-        Some(program) => std::path::absolute(program)?,
-        None => env::current_exe().context("cannot tell where this binary is")?,
-    };
-    let host_compiler = match &args.host_compiler {
-        Some(file) => Some(std::path::absolute(file)?),
-        None => None,
-    };
-    let known = host_compiler.clone().or_else(gcc_on_path);
-    let capabilities = match &args.capabilities {
-        Some(list) => parse_list(list)?,
-        None => Vec::new(),
-    };
-    let mut request = Request {
-        prefixes: args.prefixes,
-        out: std::path::absolute(&args.out)?,
-        program,
-        relative: args.relative,
-        known_compiler: known.as_deref().and_then(known_compiler),
-        host_compiler,
-        capabilities: capabilities.clone(),
-        cmake_cuda_architectures: None,
-        cuda_runtime: args.cuda_runtime,
-        compress_fatbins: !args.no_compress,
-        exclude_link_directories: args.exclude_link_directory,
-    };
-    if !capabilities.is_empty() {
-        // The list is checked against the toolkit's version, which the prefixes tell.
-        let cuda = farm::cuda_version(&request.prefixes)?;
-        let table = Table::read().context("the table of capabilities")?;
-        let selection = Selection::new(&table, cuda, capabilities, !args.no_forward_compat)?;
-        request.cmake_cuda_architectures = Some(selection.cmake_cuda_architectures);
-        request.capabilities = selection.cuda_capabilities;
+    let mut request = args.options.request(args.prefixes, &args.out)?;
+    request.relative = args.relative;
+    if let Some(program) = args.program {
+        request.program = std::path::absolute(program)?;
     }
-    let made = farm::make(&request)?;
+    let made = make(&request)?;
     let mut out = io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &made.record)?;
         writeln!(out)?;
     } else {
-        // A directory comes before the one that it is in, so that the first that fits is right.
-        for (place, real) in made.record.directories.iter().rev() {
-            let real: Vec<_> = real.iter().map(|dir| shown(dir).to_string()).collect();
-            let place = request.out.join(place);
-            writeln!(out, "{}={}", shown(&place), real.join(":"))?;
+        for line in map(&request, &made) {
+            writeln!(out, "{line}")?;
         }
     }
+    Ok(Outcome::Fine)
+}
+
+/// `FARM=REAL[:REAL…]` for each directory. One comes before the one that it is in, so that the
+/// first that fits is right.
+fn map(request: &Request, made: &Farm) -> Vec<String> {
+    let directories = made.record.directories.iter().rev();
+    let lines = directories.map(|(place, real)| {
+        let real: Vec<_> = real.iter().map(|dir| shown(dir).to_string()).collect();
+        format!("{}={}", shown(&request.out.join(place)), real.join(":"))
+    });
+    lines.collect()
+}
+
+/// Makes a farm and tells of it on stderr.
+fn make(request: &Request) -> anyhow::Result<Farm> {
+    let made = farm::make(request)?;
     let without = if made.record.nvcc.is_none() {
         ", without nvcc, for no prefix has it"
     } else {
@@ -171,7 +167,40 @@ fn make_farm(args: FarmArgs) -> anyhow::Result<Outcome> {
         made.written,
         made.dangling
     )?;
-    Ok(Outcome::Fine)
+    Ok(made)
+}
+
+impl FarmOptions {
+    fn request(&self, prefixes: Vec<PathBuf>, out: &Path) -> anyhow::Result<Request> {
+        let host_compiler = match &self.host_compiler {
+            Some(file) => Some(std::path::absolute(file)?),
+            None => None,
+        };
+        let known = host_compiler.clone().or_else(gcc_on_path);
+        let mut request = Request {
+            prefixes,
+            out: std::path::absolute(out)?,
+            program: env::current_exe().context("cannot tell where this binary is")?,
+            relative: false,
+            known_compiler: known.as_deref().and_then(known_compiler),
+            host_compiler,
+            capabilities: Vec::new(),
+            cmake_cuda_architectures: None,
+            cuda_runtime: self.cuda_runtime,
+            compress_fatbins: !self.no_compress,
+            exclude_link_directories: self.exclude_link_directory.clone(),
+        };
+        if let Some(list) = &self.capabilities {
+            // The list is checked against the toolkit's version, which the prefixes tell.
+            let cuda = farm::cuda_version(&request.prefixes)?;
+            let table = Table::read().context("the table of capabilities")?;
+            let forward = !self.no_forward_compat;
+            let selection = Selection::new(&table, cuda, parse_list(list)?, forward)?;
+            request.cmake_cuda_architectures = Some(selection.cmake_cuda_architectures);
+            request.capabilities = selection.cuda_capabilities;
+        }
+        Ok(request)
+    }
 }
 
 /// The compiler that nvcc takes when it is told of none.

@@ -7,6 +7,7 @@
 )]
 
 mod builds;
+mod cuda_setup;
 mod markers;
 mod overlay;
 mod store;

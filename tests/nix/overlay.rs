@@ -34,7 +34,9 @@ fn the_names_of_nixpkgs_are_ours_in_every_cuda_set_too() {
         "autoAddCudaCompatRunpath",
         "autoAddDriverRunpath",
         "markForCudatoolkitRootHook",
+        "nvccHook",
         "removeStubsFromRunpathHook",
+        "setupCudaHook",
     ]);
     assert_eq!(
         nix.value(FILE, "cuda"),

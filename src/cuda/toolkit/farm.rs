@@ -96,6 +96,14 @@ pub fn make(request: &Request) -> Result<Farm, FarmError> {
     })
 }
 
+/// Whether a prefix has anything that a toolkit is made of, and whether that is the compiler's.
+pub fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
+    let some = !prefix::pieces(prefix)?.is_empty();
+    let compiler = ["bin/nvcc", "nvvm", "include/crt"];
+    let compiler = compiler.iter().any(|place| prefix.join(place).exists());
+    Ok((some, compiler))
+}
+
 /// The CUDA version that a farm of these prefixes is of.
 pub fn cuda_version(prefixes: &[PathBuf]) -> Result<CudaVersion, FarmError> {
     let prefixes = canonical(prefixes)?;

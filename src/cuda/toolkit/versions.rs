@@ -1,4 +1,4 @@
-//! Which CUDA version a prefix is of: what nvcc says, version.json, cuda.h.
+//! Which CUDA version a prefix is of: what nvcc says, Nix's marker, version.json, cuda.h.
 
 use super::FarmError;
 use crate::cuda::CudaVersion;
@@ -13,6 +13,10 @@ const WINDOW: u64 = 1 << 20;
 /// What the prefix's own files say, and which file does.
 pub fn of_prefix(prefix: &Path) -> Result<Option<(CudaVersion, PathBuf)>, FarmError> {
     for (place, find) in [
+        (
+            "nix-support/cuda-component",
+            in_component as fn(&str) -> Option<CudaVersion>,
+        ),
         (
             "version.json",
             in_version_json as fn(&str) -> Option<CudaVersion>,
@@ -63,6 +67,13 @@ fn in_version_json(text: &str) -> Option<CudaVersion> {
     json.get("cuda")?.get("version")?.as_str()?.parse().ok()
 }
 
+/// nixpkgs' newest marker: bash's `declare -p` of an array, `[cudaMajorMinorVersion]="12.4"`.
+fn in_component(text: &str) -> Option<CudaVersion> {
+    let (_, value) = text.split_once("[cudaMajorMinorVersion]=")?;
+    let value = value.trim_start_matches(['"', '\'']);
+    value.split(['"', '\'', ' ', ')']).next()?.parse().ok()
+}
+
 fn in_cuda_h(text: &str) -> Option<CudaVersion> {
     let number = text.lines().find_map(|line| {
         let mut words = line.split_whitespace();
@@ -82,6 +93,10 @@ mod tests {
         let json = r#"{"cuda":{"name":"CUDA SDK","version":"12.4.1"},"libcufft":{}}"#;
         assert_eq!(in_version_json(json), version("12.4"));
         assert_eq!(in_version_json("[]"), None);
+        let component =
+            "declare -A cudaComponentMetadata=([format]=\"3\" [cudaMajorMinorVersion]=\"12.9\" )";
+        assert_eq!(in_component(component), version("12.9"));
+        assert_eq!(in_component("declare -A cudaComponentMetadata=()"), None);
         let header = "/** \\def CUDA_VERSION */\n#define CUDA_VERSION 13050\n";
         assert_eq!(in_cuda_h(header), version("13.5"));
         assert_eq!(in_cuda_h("#define CUDA_VERSION_X 1\n"), None);
