@@ -82,7 +82,7 @@ fn final_state<R: ReadAt + ?Sized>(job: &Job<'_, R>, plan: Option<&Plan>) -> Sta
 }
 
 /// ld.so writes to the dynamic section only where PT_DYNAMIC says that it may.
-fn dynamic_is_writable<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> bool {
+pub fn dynamic_is_writable<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> bool {
     let mut segments = job.facts().segments.iter();
     segments.any(|s| s.p_type == elf::PT_DYNAMIC && s.flags & elf::PF_W != 0)
 }

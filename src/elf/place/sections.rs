@@ -123,6 +123,10 @@ fn moved_section<R: ReadAt + ?Sized>(
             && let Some(spot) = plan.dynamic
         {
             place(&mut section, spot);
+            // As its segment: patchelf and lld disagree about it.
+            if super::journal::dynamic_is_writable(job) {
+                section.flags |= u64::from(elf::SHF_WRITE);
+            }
             return section;
         }
     }
