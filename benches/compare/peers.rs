@@ -4,6 +4,8 @@ use crate::corpus::{root, wheel};
 use crate::measure::Job;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// What nixpkgs' hooks use, and what it may use next.
 pub const PATCHELFS: [&str; 2] = ["0.18.0.0", "0.19.3.0"];
@@ -46,11 +48,30 @@ fn script(name: &str) -> PathBuf {
     root().join("benches/peers").join(name)
 }
 
-fn python(name: &str) -> Job {
+/// The interpreter itself: a version manager's script of that name takes half a second.
+pub fn python3() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let tell = "import sys; print(sys.executable)";
+        let said = Command::new("python3").args(["-c", tell]).output();
+        let path = said.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned());
+        path.map_or_else(|_| "python3".into(), PathBuf::from)
+    })
+}
+
+/// Lets Python programs find their modules, and start without a version manager.
+pub fn with_python(job: Job) -> Job {
     let modules = std::env::join_paths([wheel("pyelftools-0.33"), wheel("lief-1.0.0")]);
-    Job::new([OsStr::new("python3"), script(name).as_os_str()])
-        .with("PYTHONPATH", modules.unwrap_or_default())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let home = python3().parent().map(Path::to_owned);
+    let path = std::env::join_paths(home.into_iter().chain(std::env::split_paths(&path)));
+    job.with("PYTHONPATH", modules.unwrap_or_default())
         .with("PYTHONDONTWRITEBYTECODE", "1")
+        .with("PATH", path.unwrap_or_default())
+}
+
+fn python(name: &str) -> Job {
+    with_python(Job::new([python3(), &script(name)]))
 }
 
 /// nixpkgs' autoAddDriverRunpath: a loop in bash over every file.

@@ -112,9 +112,16 @@ impl FileReader {
     /// Takes an open regular file and reads its first page.
     pub fn new(file: File) -> io::Result<FileReader> {
         let metadata = file.metadata()?;
+        FileReader::with_metadata(file, metadata)
+    }
+
+    /// [`FileReader::new`] for who has asked for the file's metadata already.
+    pub fn with_metadata(file: File, metadata: Metadata) -> io::Result<FileReader> {
         let mut head = vec![0; HEAD];
+        // Most files of a tree are smaller: one read, none to find the end.
+        let wanted = usize::try_from(metadata.len()).map_or(HEAD, |len| len.min(HEAD));
         let mut filled = 0;
-        while filled < HEAD {
+        while filled < wanted {
             match file.read_at(&mut head[filled..], filled as u64) {
                 Ok(0) => break,
                 Ok(n) => filled += n,

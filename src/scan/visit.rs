@@ -80,10 +80,11 @@ pub fn open(path: &Path, follow_link: bool) -> Result<FileReader, Pass> {
         .open(path)
         .map_err(passed)?;
     // Asked before the first read: what is no regular file may block or have no end.
-    if !file.metadata().map_err(passed)?.is_file() {
+    let metadata = file.metadata().map_err(passed)?;
+    if !metadata.is_file() {
         return Err(Pass::Skip(Skip::Special));
     }
-    FileReader::new(file).map_err(passed)
+    FileReader::with_metadata(file, metadata).map_err(passed)
 }
 
 fn passed(error: io::Error) -> Pass {
