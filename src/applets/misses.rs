@@ -4,7 +4,7 @@ use crate::flow::{FileReport, Summary};
 use crate::report::fixup::hint;
 use crate::report::{Shown, shown};
 use crate::rules::Outcome;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 /// How many are told; a tree of hostile files has no end of them.
 const MOST: usize = 10_000;
@@ -25,11 +25,13 @@ impl Misses {
             return;
         };
         for resolution in &report.plan.resolutions {
-            let name = resolution.shown_name();
-            let wanted = format!("{}, which {} needs", Shown::from(&name[..]), shown(file));
+            let wanted =
+                |name: &[u8]| format!("{}, which {} needs", Shown::from(name), shown(file));
             let line = match &resolution.outcome {
                 Outcome::Missing { .. } => {
                     self.missing += 1;
+                    let name = resolution.shown_name();
+                    let wanted = wanted(&name);
                     let hint = hint(&resolution.outcome);
                     if self.names.len() < MOST && !self.names.contains(&name) {
                         self.names.push(name);
@@ -40,7 +42,11 @@ impl Misses {
                         format!("error: nothing provides {wanted} ({hint})")
                     }
                 }
-                Outcome::Ignored => format!("warning: nothing provides {wanted}; ignored as asked"),
+                Outcome::Ignored => {
+                    let wanted = wanted(&resolution.shown_name());
+                    format!("warning: nothing provides {wanted}; ignored as asked")
+                }
+                // Most are found, and cost nothing here.
                 _ => continue,
             };
             if self.lines.len() < MOST {
@@ -59,6 +65,8 @@ impl Misses {
         add: &str,
         ignore: &str,
     ) -> io::Result<()> {
+        // Standard error has no buffer: a line would be several system calls.
+        let mut out = BufWriter::new(out);
         for line in &self.lines {
             writeln!(out, "{line}")?;
         }
@@ -66,7 +74,7 @@ impl Misses {
             writeln!(out, "… and {} more", self.not_told)?;
         }
         if self.missing == 0 {
-            return Ok(());
+            return out.flush();
         }
         if summary.searched.is_empty() {
             writeln!(out, "no directory was searched")?;
@@ -84,7 +92,8 @@ impl Misses {
             out,
             "add their directories with {add}, or, if the program does without them: {ignore} {}",
             names.join(" ")
-        )
+        )?;
+        out.flush()
     }
 }
 

@@ -20,15 +20,11 @@ impl<'a> From<&'a [u8]> for Shown<'a> {
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if c.is_control() {
-                    let mut utf8 = [0; 4];
-                    for byte in c.encode_utf8(&mut utf8).bytes() {
-                        write!(f, "\\x{byte:02x}")?;
-                    }
-                } else {
-                    write!(f, "{c}")?;
-                }
+            // Nearly always there is nothing to escape: one write.
+            if !chunk.valid().contains(char::is_control) {
+                f.write_str(chunk.valid())?;
+            } else {
+                escape_controls(chunk.valid(), f)?;
             }
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
@@ -36,6 +32,20 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+fn escape_controls(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for c in text.chars() {
+        if !c.is_control() {
+            write!(f, "{c}")?;
+            continue;
+        }
+        let mut utf8 = [0; 4];
+        for byte in c.encode_utf8(&mut utf8).bytes() {
+            write!(f, "\\x{byte:02x}")?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
