@@ -46,6 +46,8 @@ pub struct Ring {
     pub rounds: Option<usize>,
     /// Small corpora, few rounds.
     pub quick: bool,
+    /// Without tools that take many seconds.
+    pub fast: bool,
     /// How many threads parallel tools may use.
     pub threads: usize,
 }
@@ -67,7 +69,9 @@ impl Ring {
     ) -> anyhow::Result<Contest> {
         let mut lines: Vec<Line> = Vec::new();
         let mut copy = None;
-        for tool in tools {
+        let fast_enough = |tool: &&Tool| !(self.fast && tool.slow);
+        let tools: Vec<&Tool> = tools.iter().filter(fast_enough).collect();
+        for &tool in &tools {
             let mut line = Line {
                 tool: tool.name.clone(),
                 samples: Vec::new(),
@@ -81,7 +85,7 @@ impl Ring {
             lines.push(line);
         }
         for round in 0..rounds {
-            for (tool, line) in tools.iter().zip(&mut lines) {
+            for (&tool, line) in tools.iter().zip(&mut lines) {
                 let tree = self.copy(&mut copy, corpus)?;
                 let job = (tool.job)(&tree);
                 let sample = if round == 0 && tool.slow {

@@ -24,6 +24,9 @@ struct Args {
     /// Small corpora and two rounds: a minute
     #[arg(long)]
     quick: bool,
+    /// Leave out tools that take many seconds
+    #[arg(long)]
+    fast: bool,
     /// Only this part; several times
     #[arg(long = "part", value_name = "PART")]
     parts: Vec<Part>,
@@ -79,6 +82,7 @@ fn main() -> anyhow::Result<()> {
         scratch: scratch.path().to_owned(),
         rounds: args.rounds,
         quick: args.quick,
+        fast: args.fast,
         threads: std::thread::available_parallelism()?.get(),
     };
     println!("{}\n", machine(&ring));
