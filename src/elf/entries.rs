@@ -35,14 +35,18 @@ pub fn texts(facts: &ElfFacts) -> Vec<Option<Vec<u8>>> {
         .collect()
 }
 
-/// What was taken out and put in again under the same tag is the old entry.
+/// What was taken out and put in again under the same tag is the old entry. Not DT_NEEDED: its
+/// order means something, and who takes one out and adds it wants it first.
 pub fn restore(facts: &ElfFacts, entries: &mut [Entry]) {
     let Some(dynamic) = &facts.dynamic else {
         return;
     };
     let old = dynamic.entries.iter().zip(texts(facts)).enumerate();
     for (index, (d, text)) in old {
-        if text.is_none() || entries.iter().any(|e| e.old_index == Some(index)) {
+        if d.tag == elf::DT_NEEDED
+            || text.is_none()
+            || entries.iter().any(|e| e.old_index == Some(index))
+        {
             continue;
         }
         let again = entries
