@@ -160,6 +160,42 @@ fn a_file_in_the_store_leads_into_the_store() {
     assert!(codes(&store, &["program"]).contains("interpreter-missing"));
 }
 
+/// A test's store stands below /tmp: what leads into it is no build directory, what leads beside
+/// it is one.
+#[test]
+fn a_store_below_tmp() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path().canonicalize().unwrap();
+    let (store, beside) = (dir.join("store"), dir.join("build/lib"));
+    let (own, other) = (store.join("a/lib"), store.join("b/lib"));
+    for path in [&own, &other, &beside] {
+        fs::create_dir_all(path).unwrap();
+    }
+    symlink(&store, dir.join("link")).unwrap();
+    library(&other, "libdep.so", PLAIN, &["-Wl,-soname,libdep.so"]);
+    let user = |paths: &[&Path]| {
+        let paths: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+        let rpath = format!("-Wl,-rpath,{}", paths.join(":"));
+        let source = "int f(); int g() { return f(); }";
+        let dep = other.join("libdep.so");
+        library(&own, "libx.so", source, &[dep.to_str().unwrap(), &rpath]);
+    };
+    let linted = |store: &Path| {
+        let option = format!("--store={}", store.display());
+        codes(&dir, &[&option, "store/a"])
+    };
+    user(&[&other, &own]);
+    for name in [store.clone(), dir.join("link")] {
+        assert_eq!(linted(&name), set(&["runpath-unused"]));
+    }
+    let elsewhere = linted(Path::new("/nix/store"));
+    assert!(elsewhere.contains("runpath-build-directory"));
+    user(&[&other, &beside]);
+    assert_eq!(linted(&store), set(&["runpath-build-directory"]));
+    user(&[&other, &store.join("gone/lib")]);
+    assert_eq!(linted(&store), set(&["runpath-missing"]));
+}
+
 #[test]
 fn needed_libraries() {
     let dir = TempDir::new().unwrap();

@@ -193,7 +193,10 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
         cuda: args.cuda,
         max_driver_cuda: args.max_driver_cuda,
         capabilities: args.capabilities.clone(),
-        store: args.store.clone(),
+        stores: [Some(args.store.clone()), fs::canonicalize(&args.store).ok()]
+            .into_iter()
+            .flatten()
+            .collect(),
         driver_link: args.driver_link.clone(),
         driver_link_everywhere: args.driver_link_everywhere,
         host_compilers: args.host_compiler.clone(),

@@ -5,7 +5,7 @@ use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::{Cudart, Linkage};
 use crate::cuda::{Capability, CudaVersion, driver};
 use crate::elf::ElfFacts;
-use crate::loader::{Entry, Library, Need, Resolution};
+use crate::loader::{Entry, Library, Mark, Need, Resolution};
 use std::path::{Path, PathBuf};
 
 /// What the user says of the package.
@@ -17,8 +17,8 @@ pub struct Options {
     pub max_driver_cuda: Option<CudaVersion>,
     /// The GPUs that it shall run on.
     pub capabilities: Vec<Capability>,
-    /// Where packages are.
-    pub store: PathBuf,
+    /// Where packages are: one directory, by all its names.
+    pub stores: Vec<PathBuf>,
     /// The driver link, where it isn't the usual one of the file's machine.
     pub driver_link: Option<PathBuf>,
     /// All files are given a driver link on purpose.
@@ -96,19 +96,26 @@ impl<'a> Subject<'a> {
 
     /// Whether a path is below the store.
     pub fn in_store(&self, path: &[u8]) -> bool {
-        let store = self.options.store.as_os_str().as_encoded_bytes();
-        let rest = path.strip_prefix(store);
-        rest.is_some_and(|rest| rest.starts_with(b"/"))
+        let stores = self.options.stores.iter();
+        let mut stores = stores.map(|store| store.as_os_str().as_encoded_bytes());
+        stores.any(|store| below(path, store))
     }
 
-    /// Whether an entry leads into one of the linted trees, by `$ORIGIN` or by name.
-    pub fn is_below_tree(&self, entry: &Entry) -> bool {
+    /// Whether an entry is a directory of the machine that built the file. A store, or what is
+    /// linted, may itself stand below /tmp or /home: that it leads there is as it should be.
+    pub fn is_build_directory(&self, entry: &Entry) -> bool {
+        let meant = || entry.directory.as_deref().is_some_and(|d| self.in_store(d));
+        entry.marks.contains(&Mark::BuildDirectory) && !meant() && !self.is_below_tree(entry)
+    }
+
+    /// Whether an entry leads into one of the linted trees.
+    fn is_below_tree(&self, entry: &Entry) -> bool {
         let Some(directory) = &entry.directory else {
             return false;
         };
         let trees = self.options.trees.iter();
         let mut trees = trees.map(|tree| tree.as_os_str().as_encoded_bytes());
-        entry.text.starts_with(b"$ORIGIN") || trees.any(|tree| directory.starts_with(tree))
+        trees.any(|tree| below(directory, tree))
     }
 
     /// The CUDA runtime that the file uses, for a message.
@@ -131,4 +138,11 @@ impl<'a> Subject<'a> {
         let minor = numbers.next().and_then(Result::ok).unwrap_or(0);
         Some(CudaVersion { major, minor })
     }
+}
+
+/// Whether `path` is `directory` or below it, by name.
+fn below(path: &[u8], directory: &[u8]) -> bool {
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    let rest = path.strip_prefix(directory);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }

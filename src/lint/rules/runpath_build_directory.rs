@@ -10,13 +10,12 @@
 //! `cuda-fixup fixup --shrink`, or `-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON` where it is built.
 
 use crate::lint::Subject;
-use crate::loader::Mark;
 use crate::lint::text;
 
-/// By its path: /build, /tmp, /home, /root and their like.
+/// By its path: /build, /tmp, /home, /root and their like; not what leads into the store.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
-        if entry.marks.contains(&Mark::BuildDirectory) && !s.is_below_tree(entry) {
+        if s.is_build_directory(entry) {
             say(format!("{tag} has the build directory {}", text(&entry.text[..])));
         }
     }

@@ -17,8 +17,8 @@ use crate::lint::text;
 /// The driver link exists on the machine that runs the program; build directories have a rule.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
-        let other = [Mark::BuildDirectory, Mark::Relative, Mark::Empty, Mark::Duplicate];
-        let told = other.iter().any(|mark| entry.marks.contains(mark));
+        let other = [Mark::Relative, Mark::Empty, Mark::Duplicate];
+        let told = other.iter().any(|mark| entry.marks.contains(mark)) || s.is_build_directory(entry);
         if entry.marks.contains(&Mark::Missing) && !told && !s.is_driver_link(entry) {
             say(format!(
                 "{tag} has {}, which is no directory here",

@@ -19,8 +19,8 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
         return;
     }
     for (tag, entry) in s.search_path() {
-        let told = [Mark::Relative, Mark::Empty, Mark::BuildDirectory];
-        let told = told.iter().any(|mark| entry.marks.contains(mark));
+        let told = [Mark::Relative, Mark::Empty];
+        let told = told.iter().any(|mark| entry.marks.contains(mark)) || s.is_build_directory(entry);
         if let Some(directory) = &entry.directory
             && !told
             && !s.in_store(directory)
