@@ -8,3 +8,5 @@ source "@autoAddDriverRunpath@"
 source "@autoAddCudaCompatRunpath@"
 # shellcheck source=remove-stubs-from-runpath.sh
 source "@removeStubsFromRunpath@"
+# shellcheck source=lint.sh
+source "@lint@"

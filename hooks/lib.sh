@@ -170,17 +170,25 @@ cudaFixupCall() {
     return "$cudaFixupStatus"
 }
 
-# The pass over all outputs: one call for all parts.
-cudaFixupPostFixup() {
+# cudaFixupActive ARRAY: appends the registered parts that no variable switches off.
+cudaFixupActive() {
+    local -n cudaFixupActiveTo=$1
     local part variable IFS=$' \t\n'
-    local -a words parts=() paths=()
+    local -a words
     for part in "${cudaFixupParts[@]}"; do
         read -ra words <<<"$part"
         for variable in "${words[@]:1}"; do
             if [[ -n ${!variable-} ]]; then continue 2; fi
         done
-        parts+=("${words[0]}")
+        cudaFixupActiveTo+=("${words[0]}")
     done
+}
+
+# The pass over all outputs: one call for all parts.
+cudaFixupPostFixup() {
+    local IFS=$' \t\n'
+    local -a parts=() paths=()
+    cudaFixupActive parts
     if (( ${#parts[@]} == 0 )); then return 0; fi
     cudaFixupOutputs paths || return
     if (( ${#paths[@]} == 0 )); then return 0; fi

@@ -49,6 +49,13 @@ let
     compilerLib = libOf compiler;
   };
   removeStubs = withLibrary ../hooks/remove-stubs-from-runpath.sh { };
+  # Whether it works without having been asked.
+  lint =
+    default:
+    withLibrary ../hooks/lint.sh {
+      cudaFixup = "${cuda-fixup}/bin/cuda-fixup";
+      inherit default;
+    };
 
   hook =
     name: file: attrs:
@@ -91,7 +98,9 @@ in
     autoAddDriverRunpath = "${driverRunpath "1"}";
     autoAddCudaCompatRunpath = "${compatRunpath}";
     removeStubsFromRunpath = "${removeStubs}";
+    lint = "${lint ""}";
   }) { inherit propagatedBuildInputs; };
+  cudaFixupLintHook = hook "cuda-fixup-lint-hook" (lint "1") { };
 }
 // lib.optionalAttrs (hostCompiler != null && compiler != null) {
   nvccHook = hook "nvcc-hook" nvcc { };

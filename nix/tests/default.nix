@@ -315,25 +315,68 @@ let
         cudart = pkgs.cudaPackages.cuda_cudart;
         hooks = [ pkgs.autoAddDriverRunpath ];
       };
-      # The store of a test may lie below /tmp.
-      flags = [ "--allow" "runpath-build-directory" ];
     in
     {
       one = lintOutputs bad;
       good = lintClosure {
         drvs = [ good ];
-        inherit flags;
       };
       bad = lintClosure {
         drvs = [ good bad ];
-        inherit flags;
       };
       kept = lintClosure {
         drvs = [ good bad ];
-        inherit flags;
         keepGoing = true;
       };
     };
+
+  # The lint hook: what it lets pass, and what it stops.
+  linted = lib.genAttrs generations (
+    generation:
+    let
+      pkgs = nixpkgs generation;
+      lintedWith =
+        hooks: args:
+        import ./lint.nix (
+          {
+            inherit (pkgs) stdenv;
+            inherit hooks;
+            cudart = pkgs.cudaPackages.cuda_cudart;
+          }
+          // args
+        );
+      lint = pkgs.cudaFixup.cudaFixupLintHook;
+      linted = lintedWith [ lint pkgs.autoAddDriverRunpath ];
+      whole = more: lintedWith [ pkgs.cudaFixup.cudaFixupHook ] { inherit more; };
+      allowed.cudaFixupLintAllow = [ "runpath-stubs" "runpath-unused" ];
+    in
+    {
+      fails = linted { };
+      failsPlain = linted { structured = false; };
+      failsInBuildInputs = linted { placement = "build"; };
+      allowed = linted { more = allowed; };
+      allowedPlain = linted { more = allowed; structured = false; };
+      off = linted { more.cudaFixupLint = false; };
+      offPlain = linted { more.cudaFixupLint = false; structured = false; };
+      # Named first, and sourced twice: it still comes after those that take the stubs out.
+      fixed = lintedWith [
+        lint
+        pkgs.cudaPackages.removeStubsFromRunpathHook
+        pkgs.autoAddDriverRunpath
+      ] { placement = "both"; };
+      # The hook that is all of them lints where it is told to.
+      silent = whole { dontRemoveStubsFromRunpath = true; dontAutoPatchelf = true; };
+      asked = whole {
+        dontRemoveStubsFromRunpath = true;
+        dontAutoPatchelf = true;
+        cudaFixupLint = true;
+      };
+      flags = linted {
+        more = allowed // { cudaFixupLintFlags = [ "--deny" "runpath-duplicate" "--driver-link=/run/other" ]; };
+      };
+      code = linted { more.cudaFixupLintAllow = [ "no-such-code" ]; };
+    }
+  );
 
   passthru = lib.mapAttrs (_: tests: removeAttrs tests [ "override" ]) {
     patchelf = pkgs.autoPatchelfHook.tests;

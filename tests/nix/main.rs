@@ -8,6 +8,7 @@
 
 mod builds;
 mod cuda_setup;
+mod lint;
 mod markers;
 mod overlay;
 mod store;
