@@ -229,7 +229,7 @@ elfHasDynamicSection() {
 # --- CUDA toolkits, for cuda-setup.sh and nvcc.sh -------------------------------------------------
 
 # shellcheck disable=SC2034 # cuda-setup.sh reads them
-declare -ga cudaFixupHostPieces=() cudaFixupBuildPieces=() cudaFixupFarms=() cudaFixupFarmMap=()
+declare -ga cudaFixupHostPieces=() cudaFixupBuildPieces=() cudaFixupTargetPieces=() cudaFixupFarms=() cudaFixupFarmMap=()
 
 # cudaFixupMarked ARRAY PACKAGE: takes a package that has either generation of nixpkgs' marker.
 cudaFixupMarked() {
@@ -238,6 +238,10 @@ cudaFixupMarked() {
     # Lax builds name each input several times.
     if [[ " ${cudaFixupMarkedTo[*]} " != *" $2 "* ]]; then cudaFixupMarkedTo+=("$2"); fi
 }
+
+cudaFixupHostPiece() { cudaFixupMarked cudaFixupHostPieces "$1"; }
+cudaFixupBuildPiece() { cudaFixupMarked cudaFixupBuildPieces "$1"; }
+cudaFixupTargetPiece() { cudaFixupMarked cudaFixupTargetPieces "$1"; }
 
 # cudaFixupFarmOptions ARRAY: what the package's attributes say of its toolkit, as options. What
 # our nvcc adds by itself reaches those who call the real nvcc by its path, too.
@@ -280,16 +284,23 @@ cudaFixupExport() {
     done
 }
 
-# cudaFixupPropagate: cudaPropagateToOutput = "dev" gives the pieces to who depends on that output.
+# cudaFixupPropagate HOOK: cudaPropagateToOutput = "dev" gives the pieces to who depends on that
+# output, and HOOK, which makes a toolkit of them. The newest hook's name for it is the longer one.
 cudaFixupPropagate() {
-    local name=${cudaPropagateToOutput:-${cudaPropagateDependenciesToOutput-}}
-    if [[ -z $name ]] || (( ${#cudaFixupHostPieces[@]} == 0 )); then return 0; fi
-    if [[ -z ${!name-} ]]; then
-        "${cudaFixupSay[error]}" "cudaPropagateToOutput: there is no output $name"
-        return 1
-    fi
-    mkdir -p "${!name}/nix-support" || return
-    printf '%s ' "${cudaFixupHostPieces[@]}" >>"${!name}/nix-support/propagated-build-inputs"
+    local variable name
+    for variable in cudaPropagateToOutput cudaPropagateDependenciesToOutput; do
+        name=${!variable-}
+        if [[ -z $name ]]; then continue; fi
+        if [[ -z ${!name-} ]]; then
+            "${cudaFixupSay[error]}" "$variable: there is no output $name"
+            return 1
+        fi
+        if (( ${#cudaFixupHostPieces[@]} == 0 )); then return 0; fi
+        mkdir -p "${!name}/nix-support" || return
+        printf ' %s' "${cudaFixupHostPieces[@]}" >>"${!name}/nix-support/propagated-build-inputs" || return
+        printf ' %s' "$1" >>"${!name}/nix-support/propagated-native-build-inputs"
+        return
+    done
 }
 
 # cudaFixupLeaks VARIABLE OPTION…: searches the outputs for paths that must not be there. The

@@ -15,6 +15,8 @@
   # nvcc's host compiler and the build's own, wrapped compilers, where a CUDA set tells them.
   hostCompiler ? null,
   compiler ? null,
+  # The CUDA release of the set, such as 12.4, for packages that publish themselves as pieces of it.
+  cudaMajorMinorVersion ? "",
 }:
 let
   # A script with each @name@ replaced.
@@ -41,6 +43,7 @@ let
   };
   cudaSetup = withLibrary ../hooks/cuda-setup.sh {
     hostCompiler = lib.optionalString (hostCompiler != null) "${hostCompiler}/bin/c++";
+    component = "${withLibrary ../hooks/cuda-component.sh { inherit cudaMajorMinorVersion; }}";
   };
   # Where a wrapped compiler's own libraries are, libstdc++ among them.
   libOf = cc: "${cc.cc.lib or (cc.cc or cc)}/lib";
@@ -82,6 +85,10 @@ let
         "/run/opengl-driver" + lib.optionalString (stdenv.hostPlatform.isi686 or false) "-32";
   };
   autoAddDriverRunpath = hook "auto-add-driver-runpath-hook" (driverRunpath "1") { };
+  setupCudaHook = hook "setup-cuda-hook" cudaSetup {
+    # It names itself to those who get a toolkit passed on.
+    substitutions.setupCudaHook = placeholder "out";
+  };
 in
 {
   autoPatchelfHook = hook "auto-patchelf-hook" autoPatchelf { inherit propagatedBuildInputs; };
@@ -92,7 +99,9 @@ in
   autoAddCudaCompatRunpath = hook "auto-add-cuda-compat-runpath-hook" compatRunpath { };
   removeStubsFromRunpathHook = hook "remove-stubs-from-runpath-hook" removeStubs { };
   markForCudatoolkitRootHook = hook "mark-for-cudatoolkit-root-hook" ../hooks/mark-for-cuda-toolkit-root.sh { };
-  setupCudaHook = hook "setup-cuda-hook" cudaSetup { };
+  # Both generations: either marker is collected, and cudaPublishComponent is honoured.
+  inherit setupCudaHook;
+  cudaComponentHook = setupCudaHook;
   cudaFixupHook = hook "cuda-fixup-hook" (script ../hooks/cuda-fixup.sh {
     autoPatchelf = "${autoPatchelf}";
     autoAddDriverRunpath = "${driverRunpath "1"}";

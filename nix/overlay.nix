@@ -32,6 +32,7 @@ let
   # The hooks that stand in CUDA package sets.
   cudaNames = [
     "autoAddCudaCompatRunpath"
+    "cudaComponentHook"
     "markForCudatoolkitRootHook"
     "removeStubsFromRunpathHook"
     "setupCudaHook"
@@ -50,6 +51,8 @@ let
         # nixpkgs' sets have the standard environment of nvcc's host compiler.
         hostCompiler = cudaFinal.backendStdenv.cc or null;
         compiler = final.stdenv.cc or null;
+        cudaMajorMinorVersion =
+          cudaFinal.cudaMajorMinorVersion or (lib.versions.majorMinor cudaFinal.cudaVersion);
       };
     in
     lib.genAttrs (cudaNames ++ lib.filter (name: cudaPrev ? ${name}) cudaAliases) (name: own.${name})

@@ -330,6 +330,8 @@ let
       };
     };
 
+  components = import ./components.nix { inherit lib nixpkgs generations; };
+
   # The lint hook: what it lets pass, and what it stops.
   linted = lib.genAttrs generations (
     generation:

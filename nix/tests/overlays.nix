@@ -43,7 +43,7 @@ in
     set:
     lib.filter (
       name: pkgs.${set} ? ${name} && pkgs.${set}.${name}.drvPath != plain.${set}.${name}.drvPath or ""
-    ) [ "autoAddCudaCompatRunpath" "autoAddDriverRunpath" "markForCudatoolkitRootHook" "nvccHook" "removeStubsFromRunpathHook" "setupCudaHook" ]
+    ) [ "autoAddCudaCompatRunpath" "autoAddDriverRunpath" "cudaComponentHook" "markForCudatoolkitRootHook" "nvccHook" "removeStubsFromRunpathHook" "setupCudaHook" ]
   );
   sideBySide = lib.attrNames pkgs.cudaFixup;
   static = pkgs.cudaFixup.static.drvPath;

@@ -7,6 +7,7 @@
 )]
 
 mod builds;
+mod components;
 mod cuda_setup;
 mod lint;
 mod markers;

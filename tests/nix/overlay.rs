@@ -33,6 +33,7 @@ fn the_names_of_nixpkgs_are_ours_in_every_cuda_set_too() {
     let hooks = json!([
         "autoAddCudaCompatRunpath",
         "autoAddDriverRunpath",
+        "cudaComponentHook",
         "markForCudatoolkitRootHook",
         "nvccHook",
         "removeStubsFromRunpathHook",

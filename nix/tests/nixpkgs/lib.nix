@@ -93,6 +93,9 @@ rec {
     in
     self;
 
+  versions.majorMinor =
+    version: concatStringsSep "." (map (builtins.elemAt (builtins.splitVersion version)) [ 0 1 ]);
+
   licenses = {
     mit = "MIT";
     asl20 = "Apache-2.0";

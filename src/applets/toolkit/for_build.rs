@@ -24,11 +24,15 @@ pub struct Args {
     /// A package among the build's own tools; several times
     #[arg(long, value_name = "PACKAGE")]
     build: Vec<PathBuf>,
+    /// A package that what is built makes code for, where that is a compiler; several times
+    #[arg(long, value_name = "PACKAGE")]
+    target: Vec<PathBuf>,
     #[command(flatten)]
     options: FarmOptions,
 }
 
-/// Makes a farm for the host, and one for the build where that has a toolkit of its own.
+/// Makes a farm for the host, and one for the build and the target where they have toolkits of
+/// their own.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut host = Vec::new();
     for package in args.host {
@@ -51,7 +55,17 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             build.push(package);
         }
     }
+    let mut target = Vec::new();
+    for package in args.target {
+        if farm::parts(&package)?.0 && !host.contains(&package) {
+            target.push(package);
+        }
+    }
+    // The host's comes last, and so first on PATH.
     let mut lines = Vec::new();
+    if !target.is_empty() {
+        role(&args.options, "_FOR_TARGET", target, &args.top, &mut lines)?;
+    }
     if has_own {
         role(&args.options, "_FOR_BUILD", build, &args.top, &mut lines)?;
     }
@@ -90,6 +104,8 @@ fn role(
     export("CUDA_BIN_PATH", path("bin").as_bytes());
     if made.record.nvcc.is_some() {
         export("CUDACXX", path("bin/nvcc").as_bytes());
+    } else if let Some(compiler) = &made.compiler {
+        export("CUDACXX", compiler.as_os_str().as_bytes());
     }
     if let Some(compiler) = &made.record.host_compiler {
         export("CUDAHOSTCXX", compiler.as_os_str().as_bytes());

@@ -2,7 +2,7 @@
 
 use super::merge::{Entry, Tree, merge};
 use super::record::{self, KnownCompiler, Record, Runtime};
-use super::{FarmError, dev_links, device_runtime, prefix, profile, versions, write};
+use super::{FarmError, component, dev_links, device_runtime, prefix, profile, versions, write};
 use crate::cuda::cmake;
 use crate::cuda::{Capability, CudaVersion};
 use std::collections::BTreeSet;
@@ -40,6 +40,8 @@ pub struct Request {
 pub struct Farm {
     /// As written to the farm.
     pub record: Record,
+    /// The compiler that a package publishes, where the farm has no nvcc for it.
+    pub compiler: Option<PathBuf>,
     /// Links and files in it.
     pub entries: usize,
     /// Those that had to be written: 0 the second time.
@@ -68,6 +70,7 @@ pub fn make(request: &Request) -> Result<Farm, FarmError> {
     }
     let nvcc = the_nvcc(&prefixes)?;
     let cuda_version = the_version(&prefixes, nvcc.as_deref())?;
+    let compiler = published_compiler(&prefixes, nvcc.as_deref())?;
     let (mut tree, dangling) = merge(&pieces)?;
     if let Some(nvcc) = &nvcc {
         check_device_runtime(&tree, nvcc, cuda_version)?;
@@ -90,6 +93,7 @@ pub fn make(request: &Request) -> Result<Farm, FarmError> {
     let written = write::write(&tree, &request.out, request.relative)?;
     Ok(Farm {
         record,
+        compiler,
         entries: tree.len(),
         written,
         dangling,
@@ -101,7 +105,7 @@ pub fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
     let some = !prefix::pieces(prefix)?.is_empty();
     let compiler = ["bin/nvcc", "nvvm", "include/crt"];
     let compiler = compiler.iter().any(|place| prefix.join(place).exists());
-    Ok((some, compiler))
+    Ok((some, compiler || component::compiler(prefix)?.is_some()))
 }
 
 /// The CUDA version that a farm of these prefixes is of.
@@ -138,6 +142,34 @@ fn the_nvcc(prefixes: &[PathBuf]) -> Result<Option<PathBuf>, FarmError> {
             }
             (Some(nvcc), _) => found = Some(nvcc),
             (None, _) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// nixpkgs' `cudaCompilerExecutable`. What a package with nvcc in it publishes is that nvcc, or a
+/// wrapper around it, for which the farm's own nvcc stands.
+fn published_compiler(
+    prefixes: &[PathBuf],
+    nvcc: Option<&Path>,
+) -> Result<Option<PathBuf>, FarmError> {
+    let mut found: Option<PathBuf> = None;
+    for prefix in prefixes {
+        let Some(second) = component::compiler(prefix)? else {
+            continue;
+        };
+        if nvcc.is_some_and(|nvcc| nvcc.starts_with(prefix)) {
+            continue;
+        }
+        match nvcc.or(found.as_deref()) {
+            Some(first) if first != second => {
+                return Err(FarmError::TwoCompilers {
+                    first: first.to_owned(),
+                    second,
+                    second_by: prefix.join(component::PLACE),
+                });
+            }
+            _ => found = Some(second),
         }
     }
     Ok(found)

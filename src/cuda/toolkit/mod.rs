@@ -5,6 +5,7 @@
 //! it on disk. `record` is what the farm says of itself, for nvcc, cmake and `leaks`, which finds
 //! what is left of a farm in a package that was built with it.
 
+mod component;
 mod dev_links;
 mod device_runtime;
 pub mod farm;
@@ -68,6 +69,21 @@ pub enum FarmError {
         /// The other.
         second: CudaVersion,
         /// The file that says so.
+        second_by: PathBuf,
+    },
+    /// Packages with two compilers.
+    #[error(
+        "two CUDA compilers: {} and {}, which {} names: leave one of them out",
+        crate::report::shown(first),
+        crate::report::shown(second),
+        crate::report::shown(second_by)
+    )]
+    TwoCompilers {
+        /// One compiler.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// The package's marker that names it.
         second_by: PathBuf,
     },
     /// nvlink would refuse it at every link.

@@ -1,6 +1,6 @@
 //! Which CUDA version a prefix is of: what nvcc says, Nix's marker, version.json, cuda.h.
 
-use super::FarmError;
+use super::{FarmError, component};
 use crate::cuda::CudaVersion;
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,8 +14,8 @@ const WINDOW: u64 = 1 << 20;
 pub fn of_prefix(prefix: &Path) -> Result<Option<(CudaVersion, PathBuf)>, FarmError> {
     for (place, find) in [
         (
-            "nix-support/cuda-component",
-            in_component as fn(&str) -> Option<CudaVersion>,
+            component::PLACE,
+            component::cuda_version as fn(&str) -> Option<CudaVersion>,
         ),
         (
             "version.json",
@@ -56,7 +56,8 @@ pub fn of_nvcc(nvcc: &Path) -> Result<CudaVersion, FarmError> {
         })
 }
 
-fn read_start(path: &Path) -> io::Result<String> {
+/// The first megabyte of a text file.
+pub fn read_start(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(WINDOW).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -65,13 +66,6 @@ fn read_start(path: &Path) -> io::Result<String> {
 fn in_version_json(text: &str) -> Option<CudaVersion> {
     let json: serde_json::Value = serde_json::from_str(text).ok()?;
     json.get("cuda")?.get("version")?.as_str()?.parse().ok()
-}
-
-/// nixpkgs' newest marker: bash's `declare -p` of an array, `[cudaMajorMinorVersion]="12.4"`.
-fn in_component(text: &str) -> Option<CudaVersion> {
-    let (_, value) = text.split_once("[cudaMajorMinorVersion]=")?;
-    let value = value.trim_start_matches(['"', '\'']);
-    value.split(['"', '\'', ' ', ')']).next()?.parse().ok()
 }
 
 fn in_cuda_h(text: &str) -> Option<CudaVersion> {
@@ -93,10 +87,6 @@ mod tests {
         let json = r#"{"cuda":{"name":"CUDA SDK","version":"12.4.1"},"libcufft":{}}"#;
         assert_eq!(in_version_json(json), version("12.4"));
         assert_eq!(in_version_json("[]"), None);
-        let component =
-            "declare -A cudaComponentMetadata=([format]=\"3\" [cudaMajorMinorVersion]=\"12.9\" )";
-        assert_eq!(in_component(component), version("12.9"));
-        assert_eq!(in_component("declare -A cudaComponentMetadata=()"), None);
         let header = "/** \\def CUDA_VERSION */\n#define CUDA_VERSION 13050\n";
         assert_eq!(in_cuda_h(header), version("13.5"));
         assert_eq!(in_cuda_h("#define CUDA_VERSION_X 1\n"), None);
