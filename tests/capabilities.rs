@@ -47,6 +47,7 @@ fn flags_in_three_forms() {
     assert_eq!(text(&null.stdout), "sm_80\0sm_90a\0");
     let json = capabilities(&[&wanted[..], &["--json"]].concat());
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(value["schema"], "cuda-fixup.capabilities/1");
     assert_eq!(value["cudaForwardCompat"], true);
     assert_eq!(
         value["gencode"][2],

@@ -52,6 +52,7 @@ fn findings(dir: &Path, args: &[&str]) -> Vec<(String, String)> {
     let objects = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
     let text = |object: &Value, key| object[key].as_str().unwrap().to_owned();
     objects
+        .inspect(|o| assert_eq!(o["schema"], "cuda-fixup.lint/1"))
         .map(|o| (text(&o, "code"), text(&o, "message")))
         .collect()
 }
@@ -378,6 +379,114 @@ fn a_static_runtime_beside_a_shared_one_and_registration_without_any() {
     );
 }
 
+/// Libraries of one process: liba and libaa hold a static cudart 13.5, libb one of 12.9, libs needs
+/// the shared one.
+#[test]
+fn runtimes_of_the_libraries_that_are_loaded() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let new = wheel("nvidia-cuda-runtime-13.5.37/nvidia/cu13/lib");
+    let old = wheel("nvidia-cuda-runtime-cu12-12.9.79/nvidia/cuda_runtime/lib");
+    symlink(new.join("libcudart.so.13"), dir.join("libcudart.so.13")).unwrap();
+    let linked = |name: &str, archive: Option<&Path>, needs: &[&str]| {
+        let archive = archive.map(|dir| dir.join("libcudart_static.a").display().to_string());
+        let whole = archive.iter().flat_map(|archive| {
+            ["-Wl,--whole-archive", archive, "-Wl,--no-whole-archive"].map(str::to_owned)
+        });
+        let needs = needs.iter().map(|need| format!("./{need}"));
+        let soname = format!("-Wl,-soname,{name}");
+        let flags = ["-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", &soname];
+        let flags = flags
+            .map(str::to_owned)
+            .into_iter()
+            .chain(whole)
+            .chain(needs);
+        let flags: Vec<String> = flags.collect();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        library(dir, name, PLAIN, &flags);
+    };
+    linked("liba.so", Some(&new), &[]);
+    linked("libaa.so", Some(&new), &["liba.so"]);
+    linked("libb.so", Some(&old), &[]);
+    linked("libs.so", None, &["libcudart.so.13"]);
+    let found = |name: &str, code: &str| {
+        let found = findings(dir, &[name]).into_iter();
+        found
+            .filter(|(c, _)| c == code)
+            .map(|(_, text)| text)
+            .collect::<Vec<_>>()
+    };
+    let here = dir.canonicalize().unwrap();
+    let at = |name: &str| here.join(name).display().to_string();
+    let none: [&str; 0] = [];
+    // Alone, or beside another of the same version: as NVIDIA's own libraries do it.
+    for name in ["liba.so", "libaa.so", "libs.so"] {
+        assert_eq!(found(name, "cudart-twice"), none, "{name}");
+        assert_eq!(found(name, "cudart-mixed"), none, "{name}");
+    }
+    linked("libtwo.so", Some(&old), &["libaa.so", "libs.so"]);
+    assert_eq!(
+        found("libtwo.so", "cudart-twice"),
+        [format!(
+            "holds a static cudart 12.9 and loads a static 13.5 in {}, \
+             a static 13.5 in {}, the shared one {}",
+            at("libaa.so"),
+            at("liba.so"),
+            at("libcudart.so.13")
+        )]
+    );
+    assert_eq!(found("libtwo.so", "cudart-mixed"), none);
+    // Told where they meet, not for all that loads that.
+    linked("libmeet.so", None, &["liba.so", "libb.so"]);
+    let expected = format!(
+        "loads different CUDA runtimes: a static 13.5 in {}, a static 12.9 in {}",
+        at("liba.so"),
+        at("libb.so")
+    );
+    assert_eq!(found("libmeet.so", "cudart-mixed"), [expected]);
+    linked("libtop.so", None, &["libmeet.so"]);
+    assert_eq!(found("libtop.so", "cudart-mixed"), none);
+    linked("libmore.so", None, &["libmeet.so", "libs.so"]);
+    assert_eq!(found("libmore.so", "cudart-mixed").len(), 1);
+    linked("libsame.so", None, &["liba.so", "libaa.so"]);
+    assert_eq!(found("libsame.so", "cudart-mixed"), none);
+}
+
+/// Whether something provides the registration is asked of symbols, not of names.
+#[test]
+fn who_provides_the_registration_of_device_code() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let call = "void __cudaRegisterFatBinary(void *); void f(void) { __cudaRegisterFatBinary(0); }";
+    let user = |source: &str, need: &str| {
+        let flags = ["-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", need];
+        library(dir, "libuser.so", source, &flags);
+        let found = codes(dir, &["libuser.so"]);
+        found.contains("cuda-registration-without-provider")
+    };
+    let define = "void __cudaRegisterFatBinary(void *p) {}";
+    library(
+        dir,
+        "libcudart.so.13",
+        PLAIN,
+        &["-Wl,-soname,libcudart.so.13"],
+    );
+    assert!(user(call, "./libcudart.so.13"), "it only has the name");
+    library(dir, "libours.so", define, &["-Wl,-soname,libours.so"]);
+    assert!(!user(call, "./libours.so"));
+    let below = ["-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", "./libours.so"];
+    library(dir, "libbelow.so", PLAIN, &below);
+    assert!(!user(call, "./libbelow.so"));
+    library(dir, "libother.so", PLAIN, &["-Wl,-soname,libother.so"]);
+    assert!(user(call, "./libother.so"));
+    let weak = call.replacen("void *);", "void *) __attribute__((weak));", 1);
+    assert!(!user(&weak, "./libother.so"));
+    // What isn't found may have it.
+    fs::remove_file(dir.join("libother.so")).unwrap();
+    let found = codes(dir, &["libuser.so"]);
+    assert_eq!(found, set(&["needed-not-found", "runpath-unused"]));
+}
+
 #[test]
 fn leaks_of_a_toolkit_and_of_a_host_compiler() {
     let dir = TempDir::new().unwrap();
@@ -406,6 +515,22 @@ fn leaks_of_a_toolkit_and_of_a_host_compiler() {
         codes(dir, &[options, &["libx.so"]].concat())
     };
     assert!(linked(&["farm/lib"], &[]).contains("runpath-farm"));
+    assert!(!linked(&["gcc-12/lib"], &[]).contains("runpath-farm"));
+    for mark in ["nvvm/bin/cicc", "share/cuda-fixup/farm.json"] {
+        fs::remove_dir_all(dir.join("farm")).unwrap();
+        fs::create_dir_all(dir.join("farm").join(mark)).unwrap();
+        fs::create_dir_all(dir.join("farm/lib")).unwrap();
+        assert!(
+            linked(&["farm/lib"], &[]).contains("runpath-farm"),
+            "{mark}"
+        );
+    }
+    // After the build nothing is there any more: the hook knows where it was.
+    fs::remove_dir_all(dir.join("farm")).unwrap();
+    assert!(!linked(&["farm/lib"], &[]).contains("runpath-farm"));
+    let farm = format!("--farm={}", dir.join("farm").display());
+    assert!(linked(&["farm/lib"], &[&farm]).contains("runpath-farm"));
+    assert!(!linked(&["farmhouse/lib"], &[&farm]).contains("runpath-farm"));
     assert!(!linked(&["gcc-12/lib"], &[]).contains("host-compiler-leak"));
     assert!(linked(&["gcc-12/lib", "gcc-14/lib"], &[]).contains("host-compiler-leak"));
     let host = format!("--host-compiler={}", dir.join("gcc-12").display());

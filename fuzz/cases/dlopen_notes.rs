@@ -1,8 +1,7 @@
 //! The notes of a PT_NOTE segment, and the JSON in those of `.note.dlopen`.
 use cuda_fixup::elf::codec::Endianness;
-use cuda_fixup::elf::notes::notes;
+use cuda_fixup::elf::notes::{notes, parse_dlopen_notes};
 use cuda_fixup::elf::{Class, Format};
-use cuda_fixup::loader::parse_notes;
 
 /// Takes one input.
 pub fn run(data: &[u8]) {
@@ -16,8 +15,8 @@ pub fn run(data: &[u8]) {
                 .iter()
                 .map(|note| note.contents.to_vec())
                 .collect();
-            parse_notes(&contents);
+            parse_dlopen_notes(&contents);
         }
     }
-    parse_notes(&[data.to_vec()]);
+    parse_dlopen_notes(&[data.to_vec()]);
 }

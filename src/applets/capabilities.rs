@@ -4,6 +4,7 @@ use super::Outcome;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::Table;
 use crate::cuda::{Capability, CudaVersion};
+use crate::report::schema;
 use anyhow::Context;
 use std::io::{self, Write};
 
@@ -106,7 +107,11 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         }
         (Ok(_), None) => {}
         (Ok(selection), Some((true, _, _))) => {
-            serde_json::to_writer_pretty(&mut out, &selection)?;
+            let told = Told {
+                schema: schema::CAPABILITIES,
+                selection: &selection,
+            };
+            serde_json::to_writer_pretty(&mut out, &told)?;
             writeln!(out)?;
         }
         (Ok(selection), Some((false, null, only))) => {
@@ -117,6 +122,13 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Fine)
+}
+
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    selection: &'a Selection,
 }
 
 /// Capabilities out of `8.6;9.0a`, as CMake, Nix and a shell write lists.

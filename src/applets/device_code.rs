@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::cuda::device_code::{self, DeviceCode, NoDeviceCode};
 use crate::cuda::fatbin::payload;
 use crate::cuda::fatbin::{Entry, ImageKind};
-use crate::report::{self, shown};
+use crate::report::{self, schema, shown};
 use crate::scan::{self, Pass, Skip};
 use anyhow::{Context, bail};
 use serde_json::json;
@@ -120,7 +120,7 @@ fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome>
 
 fn to_json(path: &Path, code: &DeviceCode) -> serde_json::Value {
     json!({
-        "schema": 1,
+        "schema": schema::DEVICE_CODE,
         "path": shown(path).to_string(),
         "device_code": report::groups_json(code),
         "entries": report::entries_json(code),

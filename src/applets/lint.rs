@@ -4,7 +4,7 @@ use super::Outcome;
 use super::jobs::Jobs;
 use crate::cuda::{Capability, CudaVersion};
 use crate::lint::config::{Config, Level, Levels, known};
-use crate::lint::{self, Finding, Options, RULES, Rule, Severity};
+use crate::lint::{self, Finding, Linter, Options, RULES, Rule, Severity};
 use crate::loader::{Cpu, Environment, Loader};
 use crate::report::lint::{Told, finding_json, sarif, write_finding};
 use crate::report::shown;
@@ -72,6 +72,9 @@ pub struct Args {
     /// All files are given a driver link on purpose
     #[arg(long)]
     driver_link_everywhere: bool,
+    /// A toolkit farm of the build, which no RUNPATH shall name
+    #[arg(long, value_name = "DIR")]
+    farm: Vec<PathBuf>,
     /// A directory of nvcc's host compiler, which no RUNPATH shall name
     #[arg(long, value_name = "DIR")]
     host_compiler: Vec<PathBuf>,
@@ -199,6 +202,7 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
             .collect(),
         driver_link: args.driver_link.clone(),
         driver_link_everywhere: args.driver_link_everywhere,
+        farms: args.farm.clone(),
         host_compilers: args.host_compiler.clone(),
         trees: tree
             .roots
@@ -207,6 +211,7 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
             .collect(),
     };
     let roots = tree.roots.clone();
+    let linter = Linter::new(loader, options);
     let read = |walked: &scan::Walked, file: &crate::elf::FileReader| {
         let problem = |error: &dyn std::fmt::Display| Pass::Problem(error.to_string());
         let facts = match scan::dynamic_facts(file) {
@@ -217,7 +222,8 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
             Err(other) => return Err(other),
         };
         let path = scan::absolute(&roots, &walked.path).unwrap_or_else(|| walked.path.clone());
-        lint::elf(&walked.path, &path, file, &facts, &loader, &options).map_err(|e| problem(&e))
+        let found = linter.elf(&walked.path, &path, file, &facts);
+        found.map_err(|e| problem(&e))
     };
     let visit = args.jobs.pool()?.install(|| scan::visit(tree, read));
     let mut findings: Vec<Finding> = visit.files.into_iter().flat_map(|f| f.value).collect();

@@ -4,6 +4,7 @@ use super::codec::{FileHeader, Format, Segment};
 use super::facts::ReadError;
 use super::read_at::ReadAt;
 use object::elf;
+use serde_json::Value;
 use std::io;
 
 /// Longest PT_NOTE that is read, in bytes.
@@ -11,6 +12,9 @@ const MAX_NOTE_BYTES: u64 = 1 << 20;
 
 /// Note type of `.note.dlopen`, owner "FDO" (systemd's ELF_DLOPEN_METADATA).
 pub const NT_FDO_DLOPEN: u32 = 0x407c_0c0a;
+
+/// Most names in the `.note.dlopen` of one file: real ones have some dozens.
+const MAX_DLOPEN_NAMES: usize = 4096;
 
 /// One note of a PT_NOTE segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,4 +81,80 @@ pub fn read_dlopen_notes<R: ReadAt + ?Sized>(
         }
     }
     Ok(found)
+}
+
+/// One entry of a `.note.dlopen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DlopenNote {
+    /// Alternative sonames: one is enough. Never empty.
+    pub names: Vec<Vec<u8>>,
+    /// What it is for.
+    pub feature: Option<String>,
+    /// `required`, `recommended` or `suggested`.
+    pub priority: Option<String>,
+}
+
+/// Parses the contents of a file's notes: JSON, a list of objects with a list `soname` each. Notes
+/// are hints: what is no such thing is left out.
+pub fn parse_dlopen_notes(notes: &[Vec<u8>]) -> Vec<DlopenNote> {
+    let mut found = Vec::new();
+    let mut count = 0;
+    for note in notes {
+        // The descriptor may be padded with NULs.
+        let json = note.split(|&byte| byte == 0).next().unwrap_or_default();
+        let Ok(Value::Array(entries)) = serde_json::from_slice(json) else {
+            continue;
+        };
+        for entry in entries {
+            let names: Vec<Vec<u8>> = entry
+                .get("soname")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|name| Some(name.as_str()?.as_bytes().to_vec()))
+                .take(MAX_DLOPEN_NAMES - count)
+                .collect();
+            if names.is_empty() {
+                continue;
+            }
+            count += names.len();
+            let text = |key| Some(entry.get(key)?.as_str()?.to_owned());
+            found.push(DlopenNote {
+                names,
+                feature: text("feature"),
+                priority: text("priority"),
+            });
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dlopen_notes_give_alternatives_and_nonsense_gives_nothing() {
+        let notes = [
+            br#"[{"soname":["libx.so.2",3,"libx.so.1"],"feature":"x","priority":"required","more":1},{"soname":7}]"#
+                .to_vec(),
+            b"[{\"soname\":[\"liby.so\"]}]\0\0".to_vec(),
+            b"not json".to_vec(),
+            br#"[{"soname":[]},[1],null]"#.to_vec(),
+        ];
+        let found = parse_dlopen_notes(&notes);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].names, [&b"libx.so.2"[..], b"libx.so.1"]);
+        assert_eq!(found[0].priority.as_deref(), Some("required"));
+        assert_eq!(found[1].names, [b"liby.so"]);
+        assert_eq!(found[1].feature, None);
+    }
+
+    #[test]
+    fn a_flood_of_names_is_cut() {
+        let one = br#"[{"soname":["a","b","c"]}]"#.to_vec();
+        let found = parse_dlopen_notes(&vec![one; 10_000]);
+        let names: usize = found.iter().map(|note| note.names.len()).sum();
+        assert_eq!(names, MAX_DLOPEN_NAMES);
+    }
 }

@@ -4,10 +4,13 @@
 pub mod config;
 mod look;
 mod rules;
+mod runtimes;
 mod subject;
+mod symbols;
 
-pub use look::{Looked, elf, text_file};
+pub use look::{Linter, Looked, text_file};
 pub use rules::RULES;
+pub use runtimes::{Kind, Runtime};
 pub use subject::{Options, Subject};
 
 use std::borrow::Cow;

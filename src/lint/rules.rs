@@ -19,6 +19,7 @@ macro_rules! rules {
 rules! {
     cudart_static Warning Elf,
     cudart_twice Warning Elf,
+    cudart_mixed Note Elf,
     cudart_newer_than_driver Error Elf,
     cudart_other_version Warning Elf,
     cuda_registration_without_provider Error Elf,

@@ -1,11 +1,13 @@
 //! What the rules know of a file.
 
+use super::runtimes::{Kind, Runtime};
 use crate::contents::Contents;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::{Cudart, Linkage};
 use crate::cuda::{Capability, CudaVersion, driver};
 use crate::elf::ElfFacts;
 use crate::loader::{Entry, Library, Mark, Need, Resolution};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What the user says of the package.
@@ -23,6 +25,8 @@ pub struct Options {
     pub driver_link: Option<PathBuf>,
     /// All files are given a driver link on purpose.
     pub driver_link_everywhere: bool,
+    /// Symlink farms of the build, there or not.
+    pub farms: Vec<PathBuf>,
     /// Directories of nvcc's host compiler.
     pub host_compilers: Vec<PathBuf>,
     /// The directories that are linted, free of links.
@@ -44,8 +48,12 @@ pub struct Subject<'a> {
     pub device_code: &'a DeviceCode,
     /// What loading it comes to.
     pub resolution: &'a Resolution,
-    /// Undefined symbols `__cudaRegister…`.
-    pub registers: &'a [Vec<u8>],
+    /// Symbols `__cudaRegister…` that it wants and that nothing has that is loaded with it.
+    pub unprovided: &'a BTreeSet<Vec<u8>>,
+    /// The libraries loaded with it that have a CUDA runtime.
+    pub runtimes: &'a [Runtime<'a>],
+    /// They are different ones, and no library below the file loads them all.
+    pub runtimes_meet: bool,
     /// What the user says.
     pub options: &'a Options,
 }
@@ -116,6 +124,35 @@ impl<'a> Subject<'a> {
         let trees = self.options.trees.iter();
         let mut trees = trees.map(|tree| tree.as_os_str().as_encoded_bytes());
         trees.any(|tree| below(directory, tree))
+    }
+
+    /// Whether an entry is a directory of the system.
+    pub fn is_system(&self, entry: &Entry) -> bool {
+        let mut system = [&b"/usr"[..], b"/lib", b"/lib64", b"/opt"].into_iter();
+        system.any(|directory| below(&entry.text, directory))
+    }
+
+    /// Runtimes of other libraries, for a message: `a shared one, PATH`, the first few.
+    pub fn shown_runtimes(&self, wanted: impl Fn(Kind) -> bool) -> Option<String> {
+        const SHOWN: usize = 4;
+        let found = self.runtimes.iter().filter(|r| wanted(r.kind));
+        let one = |runtime: &Runtime<'_>| {
+            let path = super::text(runtime.path);
+            match runtime.kind {
+                Kind::Shared => format!("the shared one {path}"),
+                Kind::Static(Some(version)) => format!("a static {version} in {path}"),
+                Kind::Static(None) => format!("a static one in {path}"),
+            }
+        };
+        let mut all: Vec<String> = found.map(one).collect();
+        let more = all.len().saturating_sub(SHOWN);
+        all.truncate(SHOWN);
+        let text = all.join(", ");
+        match (all.len(), more) {
+            (0, _) => None,
+            (_, 0) => Some(text),
+            _ => Some(format!("{text} and {more} more")),
+        }
     }
 
     /// The CUDA runtime that the file uses, for a message.

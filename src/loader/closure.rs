@@ -1,20 +1,18 @@
 //! Everything that loading one file loads, breadth first from it, as `_dl_map_object_deps` of
 //! glibc and `load_deps` of musl do it.
 
-use super::files::{Files, Probe};
-use super::library::{self, FileId, Library};
+use super::files::Files;
+use super::library::{FileId, Library};
 use super::system::{Rules, System};
 use super::tokens::{self, Dir};
 use super::trail::{Step, Trail, Via, Why};
 use crate::elf::FileHeader;
-use rustix::io::Errno;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// More objects, or more places looked at, than any real program has.
+/// More objects than any real program has.
 const MAX_OBJECTS: usize = 4096;
-const MAX_LOOKS: u32 = 1_000_000;
 /// Bytes of names that the trails of one program may keep.
 const MAX_TRAIL_BYTES: usize = 2 << 20;
 
@@ -61,11 +59,11 @@ pub(super) struct Closure<'a> {
     /// Names that stand for a loaded object.
     names: HashMap<Vec<u8>, usize>,
     ids: HashMap<FileId, usize>,
-    header: FileHeader,
+    pub(super) header: FileHeader,
     has_interpreter: bool,
     lists: HashMap<(usize, List), Rc<[Dir]>>,
-    looks: u32,
-    trail_budget: usize,
+    pub(super) looks: u32,
+    pub(super) trail_budget: usize,
 }
 
 /// A list of directories of one object.
@@ -81,17 +79,6 @@ pub(super) enum Found {
     Known(usize),
     File(Vec<u8>, Arc<Library>, Via),
     Nothing,
-}
-
-/// What a place that does not give the library means for the search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
-    /// The next place.
-    Next,
-    /// The next step: this list of directories is done with.
-    NextStep,
-    /// The loader stops with an error.
-    Stop,
 }
 
 impl<'a> Closure<'a> {
@@ -327,48 +314,4 @@ impl<'a> Closure<'a> {
         self.lists.insert((of, which), list.clone());
         list
     }
-
-    /// Counts a look at a file or directory. `false` ends the whole search: too many.
-    pub(super) fn may_look(&mut self) -> bool {
-        self.looks += 1;
-        self.complete &= self.looks <= MAX_LOOKS;
-        self.looks <= MAX_LOOKS
-    }
-
-    /// Whether what is at a path can be taken, else why not.
-    pub(super) fn judge(&self, probe: &Probe) -> Result<Arc<Library>, (Why, Then)> {
-        let fits = match probe {
-            Probe::Closed(errno) => {
-                return Err(match Errno::from_raw_os_error(*errno) {
-                    Errno::NOENT => (Why::NoFile, Then::Next),
-                    errno @ Errno::ACCESS => (unreadable(errno), Then::Next),
-                    // glibc gives up the list where a file is there and can't be opened.
-                    errno => (unreadable(errno), Then::NextStep),
-                });
-            }
-            Probe::Library(library) => library.fits(&self.header),
-            Probe::Unfit(unfit) => match &unfit.header {
-                Some(header) => match library::header_fits(header, &self.header) {
-                    Ok(None) => Err(unfit.why.clone()),
-                    other => other,
-                },
-                None => Err(unfit.why.clone()),
-            },
-        };
-        match (fits, probe) {
-            (Ok(None), Probe::Library(library)) => Ok(library.clone()),
-            (Ok(Some(why)), _) => Err((why, Then::Next)),
-            (Ok(None), _) => Err((Why::NotElf, Then::Stop)),
-            (Err(why), _) => Err((why, Then::Stop)),
-        }
-    }
-
-    /// Adds to the trail.
-    pub(super) fn note(&mut self, trail: &mut Trail, step: Step, place: &[u8], why: Why) {
-        trail.push(&mut self.trail_budget, step, place, why);
-    }
-}
-
-fn unreadable(errno: Errno) -> Why {
-    Why::Unreadable(std::io::Error::from(errno).to_string())
 }

@@ -2,10 +2,7 @@
 //! in its read-only data.
 
 use super::trail::{Trail, Via};
-use serde::Deserialize;
-
-/// Most candidates of one file: real ones have some dozens.
-const MAX_CANDIDATES: usize = 4096;
+use crate::elf::notes::parse_dlopen_notes;
 
 /// A library that a file may open with dlopen(3).
 #[derive(Clone, Debug)]
@@ -35,39 +32,12 @@ pub struct FoundCandidate {
     pub via: Via,
 }
 
-/// One entry of a note (systemd's ELF_DLOPEN_METADATA): a list of alternative sonames.
-#[derive(Debug, Deserialize)]
-pub struct DlopenNote {
-    /// Alternatives: one is enough.
-    pub soname: Vec<String>,
-    /// What it is for.
-    pub feature: Option<String>,
-    /// `required`, `recommended` or `suggested`.
-    pub priority: Option<String>,
-}
-
-/// Parses the notes of a file. What is no such list or entry is left out: notes are hints.
-pub fn parse_notes(notes: &[Vec<u8>]) -> Vec<DlopenNote> {
-    notes
-        .iter()
-        .filter_map(|note| {
-            // The descriptor may be padded with NULs.
-            let end = note.iter().position(|&b| b == 0).unwrap_or(note.len());
-            serde_json::from_slice::<Vec<serde_json::Value>>(&note[..end]).ok()
-        })
-        .flatten()
-        .filter_map(|entry| serde_json::from_value::<DlopenNote>(entry).ok())
-        .filter(|note| !note.soname.is_empty())
-        .take(MAX_CANDIDATES)
-        .collect()
-}
-
 /// Candidates not looked for yet: of the notes first, then `strings` that no note names.
 pub(super) fn candidates(notes: &[Vec<u8>], strings: &[Vec<u8>]) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = parse_notes(notes)
+    let mut found: Vec<Candidate> = parse_dlopen_notes(notes)
         .into_iter()
         .map(|note| Candidate {
-            names: note.soname.into_iter().map(String::into_bytes).collect(),
+            names: note.names,
             noted: true,
             feature: note.feature,
             priority: note.priority,
@@ -95,18 +65,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_give_alternatives_and_nonsense_gives_nothing() {
-        let notes = [
-            br#"[{"soname":["libx.so.2","libx.so.1"],"feature":"x","priority":"required","more":1},{"soname":7}]"#
-                .to_vec(),
-            b"[{\"soname\":[\"liby.so\"]}]\0\0".to_vec(),
-            b"not json".to_vec(),
-            br#"[{"soname":[]}]"#.to_vec(),
-        ];
+    fn strings_that_a_note_names_are_told_once() {
+        let notes = [b"[{\"soname\":[\"libx.so\",\"liby.so\"]}]".to_vec()];
         let found = candidates(&notes, &[b"liby.so".to_vec(), b"libz.so".to_vec()]);
-        let names: Vec<_> = found.iter().map(|c| c.names.len()).collect();
-        assert_eq!(names, [2, 1, 1]);
-        assert_eq!(found[0].priority.as_deref(), Some("required"));
-        assert!(!found[2].noted);
+        let names: Vec<_> = found.iter().map(|c| (c.names.len(), c.noted)).collect();
+        assert_eq!(names, [(2, true), (1, false)]);
     }
 }

@@ -1,10 +1,11 @@
 //! glibc's search (`_dl_map_object` in elf/dl-load.c) and its check of symbol versions
 //! (`_dl_check_map_versions` in elf/dl-version.c).
 
-use super::closure::{Closure, Found, List, Then};
+use super::closure::{Closure, Found, List};
 use super::library::Library;
+use super::look::Then;
 use super::tokens::{self, Dir};
-use super::trail::{Step, Trail, Via, Why};
+use super::trail::{Step, Trail, Why};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -
         return Found::Known(c.interpreter(by));
     }
     if name.contains(&b'/') {
-        return match file(c, Step::Path, None, name.to_vec(), trail) {
+        return match c.file(Step::Path, None, name.to_vec(), trail) {
             Ok(found) => found,
             Err(_) => Found::Nothing,
         };
@@ -127,7 +128,7 @@ fn cache(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped 
         c.note(trail, Step::Cache, path, why);
         return Stepped::Next;
     }
-    match file(c, Step::Cache, None, path.to_vec(), trail) {
+    match c.file(Step::Cache, None, path.to_vec(), trail) {
         Ok(found) => Stepped::Found(found),
         Err(Then::Stop) => Stepped::Stop,
         Err(_) => Stepped::Next,
@@ -167,7 +168,7 @@ fn search(c: &mut Closure, step: Step, list: &[Dir], name: &[u8], trail: &mut Tr
         let subdirs = subdirs.iter().map(|&i| system.subdirs[i].as_str());
         for sub in subdirs.chain([""]) {
             let path = [&dir.prefix, sub.as_bytes(), name].concat();
-            match file(c, step, Some(dir.element), path, trail) {
+            match c.file(step, Some(dir.element), path, trail) {
                 Ok(found) => return Stepped::Found(found),
                 Err(Then::Next) => {}
                 // Only what is wrong in the directory itself, tried last, ends the list.
@@ -178,27 +179,6 @@ fn search(c: &mut Closure, step: Step, list: &[Dir], name: &[u8], trail: &mut Tr
         }
     }
     Stepped::Next
-}
-
-/// `open_verify`: one file.
-fn file(
-    c: &mut Closure,
-    step: Step,
-    element: Option<usize>,
-    path: Vec<u8>,
-    trail: &mut Trail,
-) -> Result<Found, Then> {
-    if !c.may_look() {
-        c.note(trail, step, b"", Why::GaveUp);
-        return Err(Then::Stop);
-    }
-    match c.judge(&c.files.probe(&path)) {
-        Ok(library) => Ok(Found::File(path, library, Via { step, element })),
-        Err((why, then)) => {
-            c.note(trail, step, &path, why);
-            Err(then)
-        }
-    }
 }
 
 /// Finds the versions that loaded files want and that others lack.

@@ -14,6 +14,7 @@ mod glibc;
 mod hwcaps;
 mod ldcache;
 mod library;
+mod look;
 mod musl;
 mod problems;
 mod sysroot;
@@ -23,7 +24,7 @@ mod trail;
 mod usual;
 
 pub use closure::{Need, Object};
-pub use dlopen::{Candidate, DlopenNote, FoundCandidate, parse_notes};
+pub use dlopen::{Candidate, FoundCandidate};
 pub use entries::{Entry, Mark};
 pub use hwcaps::Cpu;
 pub use library::{FileId, Library};

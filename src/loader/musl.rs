@@ -3,9 +3,10 @@
 //! LD_LIBRARY_PATH comes first; RUNPATH is as good as RPATH, and both are inherited; the first
 //! file that opens is taken, whatever it is; sonames count for nothing.
 
-use super::closure::{Closure, Found, List, Then};
+use super::closure::{Closure, Found, List};
+use super::look::Then;
 use super::tokens::Dir;
-use super::trail::{Step, Trail, Via, Why};
+use super::trail::{Step, Trail, Why};
 
 /// Libraries that musl's libc.so is itself: `libNAME.` at the start of the name.
 const ITSELF: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet."];
@@ -21,7 +22,9 @@ pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -
         return Found::Known(c.interpreter(by));
     }
     if name.contains(&b'/') {
-        return file(c, Step::Path, None, name.to_vec(), trail).unwrap_or(Found::Nothing);
+        return c
+            .file(Step::Path, None, name.to_vec(), trail)
+            .unwrap_or(Found::Nothing);
     }
     if let Some(known) = c.loaded(name) {
         return Found::Known(known);
@@ -84,38 +87,13 @@ fn in_dirs(
             continue;
         }
         let path = [&dir.prefix, name].concat();
-        match file(c, step, Some(dir.element), path, trail) {
+        match c.file(step, Some(dir.element), path, trail) {
             Ok(found) => return Ok(Some(found)),
             Err(Then::Next) => {}
             Err(stop) => return Err(stop),
         }
     }
     Ok(None)
-}
-
-fn file(
-    c: &mut Closure,
-    step: Step,
-    element: Option<usize>,
-    path: Vec<u8>,
-    trail: &mut Trail,
-) -> Result<Found, Then> {
-    if !c.may_look() {
-        c.note(trail, step, b"", Why::GaveUp);
-        return Err(Then::Stop);
-    }
-    match c.judge(&c.files.probe(&path)) {
-        Ok(library) => Ok(Found::File(path, library, Via { step, element })),
-        Err((why, then)) => {
-            // What opens is taken: musl looks past no file of another machine.
-            let then = match why {
-                Why::OtherClass | Why::OtherMachine(_) | Why::OtherByteOrder => Then::Stop,
-                _ => then,
-            };
-            c.note(trail, step, &path, why);
-            Err(then)
-        }
-    }
 }
 
 /// The elements of a path list, with their places in it.

@@ -1,15 +1,12 @@
 //! Plans and results of a fixup, for people and as JSON lines.
 
-use super::{Shown, shown};
+use super::{Shown, schema, shown};
 use crate::flow::{FileReport, Status, Summary};
 use crate::rules::{Loads, Outcome, Reason, Resolution};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
-
-/// The version of the JSON lines; it grows when the meaning of a key changes.
-pub const SCHEMA: u32 = 1;
 
 fn text(bytes: &[u8]) -> String {
     Shown::from(bytes).to_string()
@@ -140,7 +137,7 @@ pub fn file_json(report: &FileReport) -> Value {
     let plan = &report.plan;
     let names: Vec<String> = report.names.iter().map(|n| shown(n).to_string()).collect();
     let mut object = json!({
-        "schema": SCHEMA,
+        "schema": schema::FIXUP,
         "event": "file",
         "path": names.first(),
         "names": names,
@@ -206,7 +203,7 @@ fn outcome_json(outcome: &Outcome) -> Map<String, Value> {
 /// A path that could not be handled as a JSON object.
 pub fn problem_json(path: &Path, what: &str) -> Value {
     json!({
-        "schema": SCHEMA,
+        "schema": schema::FIXUP,
         "event": "problem",
         "path": shown(path).to_string(),
         "what": what,
@@ -221,7 +218,7 @@ pub fn summary_json(summary: &Summary) -> Value {
         .map(|(skip, count)| (skip.key().to_owned(), count.into()))
         .collect();
     json!({
-        "schema": SCHEMA,
+        "schema": schema::FIXUP,
         "event": "summary",
         "files": summary.files,
         "changed": summary.changed,

@@ -1,6 +1,6 @@
 //! Findings of `lint`: lines, JSON lines, and SARIF 2.1.0 for what shows them beside code.
 
-use super::{Shown, shown};
+use super::{Shown, schema, shown};
 use crate::lint::{Finding, RULES, Rule, Severity};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -39,7 +39,7 @@ pub fn write_finding(out: &mut impl Write, told: Told<'_>) -> io::Result<()> {
 /// One object.
 pub fn finding_json(told: Told<'_>) -> Value {
     json!({
-        "schema": 1,
+        "schema": schema::LINT,
         "path": shown(&told.finding.path).to_string(),
         "code": told.code(),
         "severity": told.severity.word(),

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod lint;
 mod ordered;
 mod paint;
+pub mod schema;
 
 pub use cudart::{cudart_json, write_cudart};
 pub use device_code::{

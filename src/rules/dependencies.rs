@@ -3,10 +3,8 @@
 use super::runpath::{Entry, Reason};
 use super::{Context, Dlopen, Existing, Stubs, driver, glob, relative};
 use crate::cuda::driver as driver_libraries;
+use crate::elf::notes::parse_dlopen_notes;
 use crate::elf::{ElfFacts, Platform};
-
-/// Names out of `.note.dlopen` that are looked at, of one file.
-const MAX_NOTE_NAMES: usize = 4096;
 
 /// Entries of a file's own RUNPATH that are searched: the longest real ones have some twenty.
 const MAX_OWN_ENTRIES: usize = 64;
@@ -88,32 +86,10 @@ pub(super) struct Found {
     pub candidates: Vec<Candidate>,
 }
 
-/// The alternatives of each `.note.dlopen` entry, empty lists left out. A note is JSON: a list of
-/// objects, each with a list `soname`. What is no such thing says nothing.
+/// The alternatives of each `.note.dlopen` entry.
 pub(super) fn notes(facts: &ElfFacts) -> Vec<Vec<Vec<u8>>> {
-    let mut alternatives = Vec::new();
-    let mut count = 0;
-    for note in &facts.dlopen_notes {
-        let text = note.split(|&byte| byte == 0).next().unwrap_or_default();
-        let Ok(serde_json::Value::Array(entries)) = serde_json::from_slice(text) else {
-            continue;
-        };
-        for entry in entries {
-            let names: Vec<Vec<u8>> = entry
-                .get("soname")
-                .and_then(|list| list.as_array())
-                .into_iter()
-                .flatten()
-                .filter_map(|name| Some(name.as_str()?.as_bytes().to_vec()))
-                .take(MAX_NOTE_NAMES - count)
-                .collect();
-            count += names.len();
-            if !names.is_empty() {
-                alternatives.push(names);
-            }
-        }
-    }
-    alternatives
+    let notes = parse_dlopen_notes(&facts.dlopen_notes).into_iter();
+    notes.map(|note| note.names).collect()
 }
 
 /// Looks for all that the file needs, and for what it may dlopen.

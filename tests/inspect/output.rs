@@ -65,6 +65,27 @@ fn why_tells_the_way_to_a_library() {
 "
         )
     );
+    // What it may open by itself, and where that was looked for.
+    let source = "const char *plugin = \"libplugin.so\"; int main(void) { return 0; }";
+    shop.cc("gcc", "host", source, &["-Wl,-rpath,$ORIGIN/p:/nowhere"]);
+    let text = stdout(shop.inspect(&["--why", "libplugin.so", "host"]));
+    let expected = format!(
+        "host
+  may open libplugin.so with dlopen (a string in it) => would not be found
+    1. RUNPATH {dir}/p: no such directory
+    2. RUNPATH /nowhere: no such directory
+"
+    );
+    assert!(text.starts_with(&expected), "{text}");
+    assert!(text.contains("no entry of that name"), "{text}");
+    shop.lib("p/libplugin.so", &[]);
+    let text = stdout(shop.inspect(&["--why", "libplugin.so", "host"]));
+    let expected = format!(
+        "host
+  may open libplugin.so with dlopen (a string in it) => {dir}/p/libplugin.so (RUNPATH)
+"
+    );
+    assert_eq!(text, expected);
     let none = shop.inspect(&["--why", "libother.so", "exe"]);
     assert_eq!(none.status.code(), Some(1));
     assert!(none.stdout.is_empty());

@@ -9,22 +9,20 @@
 //! ## Fix
 //! Link the library itself to cudart (`-cudart shared`).
 
+use crate::cuda::driver;
 use crate::lint::Subject;
 use crate::lint::text;
 
-/// Only in what is loaded with the file is looked for a runtime.
+/// By the symbols of all that is loaded with the file. Where something of that isn't found, which has
+/// a finding of its own, nothing is said: that may be what has them.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    let Some(symbol) = s.registers.first() else {
-        return;
-    };
-    let provided = s.loaded().any(|(_, library)| {
-        let soname = library.soname.as_deref();
-        soname.is_some_and(|name| name.starts_with(b"libcudart.so"))
-    });
-    // What NEEDED names and isn't found has a finding of its own.
-    if !provided && s.cudart.needed.is_none() {
+    let needs = s.resolution.objects.iter().flat_map(|object| &object.needs);
+    let mut missing = needs.filter(|need| need.object.is_none());
+    if let Some(symbol) = s.unprovided.first()
+        && !missing.any(|need| driver::library(&need.name).is_none())
+    {
         say(format!(
-            "has the undefined symbol {}, and nothing that it loads is a libcudart",
+            "has the undefined symbol {}, and nothing that it loads defines it",
             text(&symbol[..])
         ));
     }

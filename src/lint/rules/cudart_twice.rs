@@ -1,4 +1,4 @@
-//! A file with a static CUDA runtime is loaded together with the shared one.
+//! A file with a static CUDA runtime is loaded together with the shared one, or with another version.
 //!
 //! ## Why is this bad
 //! Two runtimes in one process have separate state: a device that one of them set is not set for the
@@ -11,22 +11,19 @@
 //! Link the shared runtime everywhere: see `cudart-static`.
 
 use crate::cuda::linkage::Linkage;
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::lint::{Kind, Subject};
 
-/// The static one from the file's contents, the shared one from what is loaded with it.
+/// The static one from the file's contents, the others from what is loaded with it. NVIDIA's own
+/// libraries come with static ones of one version on purpose.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.cudart.linkage != Linkage::Static {
         return;
     }
-    let shared = s.loaded().find(|(_, library)| {
-        let soname = library.soname.as_deref();
-        soname.is_some_and(|name| name.starts_with(b"libcudart.so"))
-    });
-    if let Some((path, _)) = shared {
-        say(format!(
-            "holds a static cudart and loads a shared one, {}",
-            text(path)
-        ));
+    let other = |kind| match kind {
+        Kind::Shared => true,
+        Kind::Static(version) => version != s.cudart.version,
+    };
+    if let Some(others) = s.shown_runtimes(other) {
+        say(format!("holds {} and loads {others}", s.cudart_name()));
     }
 }

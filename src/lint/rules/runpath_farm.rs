@@ -1,4 +1,4 @@
-//! RUNPATH has a library directory of a whole CUDA toolkit, one with nvcc in it.
+//! RUNPATH has a library directory of a whole CUDA toolkit with its nvcc, or of a `--farm`.
 //!
 //! ## Why is this bad
 //! The compiler and all of the toolkit become a runtime dependency; and a symlink farm made for one
@@ -10,25 +10,33 @@
 //! ## Fix
 //! `cuda-fixup fixup --replace-runpath FARM/lib=REAL/lib`; `cuda-fixup toolkit` writes that list.
 
+use crate::cuda::toolkit::record::PLACE;
 use crate::lint::Subject;
 use crate::lint::text;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// By `bin/nvcc` beside the directory, or beside `targets/…/lib`.
+/// What stands for a whole toolkit, in its root: NVIDIA's compilers, or the record of a farm.
+const MARKS: [&str; 3] = ["bin/nvcc", "nvvm/bin/cicc", PLACE];
+
+/// By what is beside the directory, or beside `targets/…/lib`, and by `--farm`. The system's own
+/// directories have a rule.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
-        let Some(directory) = &entry.directory else {
+        let directory = entry.directory.as_deref().filter(|_| !s.is_system(entry));
+        let Some(directory) = directory.map(|d| Path::new(OsStr::from_bytes(d))) else {
             continue;
         };
-        let directory = Path::new(OsStr::from_bytes(directory));
-        let has_nvcc = |dir: &Path| dir.join("bin/nvcc").exists();
-        if directory.ancestors().skip(1).take(3).any(has_nvcc) {
-            say(format!(
-                "{tag} has {}, part of a toolkit with its own bin/nvcc",
-                text(&entry.text[..])
-            ));
+        let shown = text(&entry.text[..]);
+        if s.options.farms.iter().any(|farm| directory.starts_with(farm)) {
+            say(format!("{tag} has {shown} of a toolkit farm, which is gone after the build"));
+            continue;
+        }
+        let mut roots = directory.ancestors().skip(1).take(3);
+        let mark = roots.find_map(|root| MARKS.iter().find(|mark| root.join(mark).exists()));
+        if let Some(mark) = mark {
+            say(format!("{tag} has {shown}, part of a toolkit with its own {mark}"));
         }
     }
 }

@@ -12,16 +12,10 @@
 use crate::lint::Subject;
 use crate::lint::text;
 
-const SYSTEM: [&[u8]; 4] = [b"/usr", b"/lib", b"/lib64", b"/opt"];
-
 /// Directories as the loader takes them; $ORIGIN is what the file's own place makes of it.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
-        let below = |dir: &&[u8]| {
-            let rest = entry.text.strip_prefix(*dir);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        };
-        if SYSTEM.iter().any(below) {
+        if s.is_system(entry) {
             say(format!("{tag} has the system's {}", text(&entry.text[..])));
         }
     }

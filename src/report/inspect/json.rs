@@ -2,14 +2,12 @@
 //!
 //! Bytes that are no UTF-8, and control characters, stand as `\xNN`.
 
+use super::super::schema::INSPECT;
 use super::super::{cudart_json, entries_json, groups_json, problems_json};
 use super::{Inspected, shown};
 use crate::loader::{Candidate, Entry, Need, Object, Problem, Resolution, Step, Trail, Via};
 use serde::Serialize;
 use serde_json::Value;
-
-/// What `schema` says. A change that breaks readers gets another number.
-pub const SCHEMA: &str = "cuda-fixup.inspect/1";
 
 #[derive(Serialize)]
 struct File {
@@ -121,7 +119,7 @@ pub fn json(file: Inspected) -> serde_json::Result<String> {
     let resolution = file.resolution;
     let dynamic = file.facts.dynamic.as_ref();
     line(&File {
-        schema: SCHEMA,
+        schema: INSPECT,
         path: super::super::shown(file.path).to_string(),
         kind: file.facts.kind.as_str(),
         machine: file.machine(),
@@ -173,7 +171,7 @@ pub fn summary(
     skipped: impl Iterator<Item = (&'static str, u64)>,
 ) -> serde_json::Result<String> {
     line(&Summary {
-        schema: SCHEMA,
+        schema: INSPECT,
         summary: Counts {
             files,
             skipped: skipped.collect(),

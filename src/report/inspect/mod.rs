@@ -6,7 +6,7 @@ mod tree;
 mod why;
 
 pub use human::{human, problems};
-pub use json::{SCHEMA, json, summary};
+pub use json::{json, summary};
 pub use tree::tree;
 pub use why::why;
 

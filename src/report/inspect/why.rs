@@ -3,7 +3,7 @@
 use super::super::paint::Paint;
 use super::human::trail;
 use super::{Inspected, shown};
-use crate::loader::Need;
+use crate::loader::{Candidate, Need};
 use std::fmt::Write;
 
 /// Why `name` is loaded, or `None` if nothing wants it.
@@ -14,9 +14,11 @@ pub fn why(file: Inspected, name: &[u8], paint: Paint) -> Option<String> {
         let wanted = |need: &&Need| is(file, need, name);
         users.extend(object.needs.iter().find(wanted).map(|need| (by, need)));
     }
-    let mut candidates = resolution.dlopen.iter();
-    let opens = candidates.any(|c| c.names.iter().any(|n| n == name));
-    if users.is_empty() && !opens {
+    let candidates = resolution.dlopen.iter();
+    let opens: Vec<&Candidate> = candidates
+        .filter(|c| c.names.iter().any(|n| n == name))
+        .collect();
+    if users.is_empty() && opens.is_empty() {
         return None;
     }
     let mut out = String::new();
@@ -28,10 +30,38 @@ pub fn why(file: Inspected, name: &[u8], paint: Paint) -> Option<String> {
     for (by, _) in users.iter().skip(1) {
         let _ = writeln!(out, "  also needed by {}", file.shown_object(*by));
     }
-    if opens {
-        let _ = writeln!(out, "  may open {} with dlopen", shown(name));
+    for candidate in opens {
+        let _ = opened(&mut out, file, candidate, name, paint);
     }
     Some(out)
+}
+
+/// That the file may open it, where it would be found, and if nowhere, where was looked.
+fn opened(
+    out: &mut String,
+    file: Inspected,
+    candidate: &Candidate,
+    name: &[u8],
+    paint: Paint,
+) -> std::fmt::Result {
+    let from = match candidate.noted {
+        true => "its .note.dlopen",
+        false => "a string in it",
+    };
+    write!(out, "  may open {} with dlopen ({from}) => ", shown(name))?;
+    match &candidate.found {
+        Some(found) if found.name == name => {
+            let via = paint.faint(format!("({})", file.step(found.via.step, 0)));
+            writeln!(out, "{} {via}", shown(&found.path))?;
+        }
+        Some(found) => writeln!(out, "{} in its place", shown(&found.path))?,
+        None => writeln!(out, "{}", paint.odd("would not be found"))?,
+    }
+    let mut tried = candidate.names.iter().zip(&candidate.trails);
+    match tried.find(|(n, _)| *n == name && candidate.found.is_none()) {
+        Some((_, tried)) => trail(out, file, 0, tried, "    "),
+        None => Ok(()),
+    }
 }
 
 /// Whether this DT_NEEDED is it: by its name, or by the SONAME or file name of what was found.

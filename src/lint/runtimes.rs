@@ -1,0 +1,126 @@
+//! The CUDA runtimes of one process: what the libraries hold that are loaded with a file.
+
+use super::symbols;
+use crate::contents;
+use crate::cuda::CudaVersion;
+use crate::elf::{ElfFacts, FileReader};
+use crate::loader::{FileId, Object, Resolution};
+use crate::scan;
+use memchr::memmem;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// A static runtime resolves the driver with it, so no file without it has one.
+const DLSYM: &[u8] = b"\0dlsym\0";
+/// Runtimes of one process that are told apart.
+const MAX_RUNTIMES: usize = 64;
+
+/// A CUDA runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// libcudart.so
+    Shared,
+    /// Linked into a file; its version, where that is known.
+    Static(Option<CudaVersion>),
+}
+
+/// A library that is loaded with a file and has a CUDA runtime in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runtime<'a> {
+    /// The path that the loader opens.
+    pub path: &'a [u8],
+    /// Which runtime.
+    pub kind: Kind,
+    object: usize,
+}
+
+type Known = Arc<OnceLock<Option<Kind>>>;
+
+/// What libraries hold: each is looked at once, however many files load it.
+#[derive(Debug, Default)]
+pub(super) struct Libraries(Mutex<HashMap<FileId, Known>>);
+
+impl Libraries {
+    /// The libraries with a runtime that are loaded with a file, the file itself left out.
+    pub fn runtimes<'a>(&self, resolution: &'a Resolution) -> Vec<Runtime<'a>> {
+        let objects = resolution.objects.iter().enumerate().skip(1);
+        let runtimes = objects.filter_map(|(object, found)| {
+            let library = found.library.as_deref()?;
+            let soname = library.soname.as_deref().unwrap_or_default();
+            let kind = match soname.starts_with(b"libcudart.so") {
+                true => Kind::Shared,
+                false => self.within(library.id, &found.path)?,
+            };
+            let path = &found.path;
+            Some(Runtime { path, kind, object })
+        });
+        runtimes.take(MAX_RUNTIMES).collect()
+    }
+
+    fn within(&self, id: FileId, path: &[u8]) -> Option<Kind> {
+        let known = {
+            let lock = self.0.lock();
+            let mut known = lock.unwrap_or_else(PoisonError::into_inner);
+            known.entry(id).or_default().clone()
+        };
+        *known.get_or_init(|| {
+            // What can't be read has a finding, or none, where it is linted itself.
+            let (file, facts) = open(path)?;
+            let strings = symbols::strings(&file, &facts).ok()?;
+            if strings.is_some_and(|s| memmem::find(&s, DLSYM).is_none()) {
+                return None;
+            }
+            let found = contents::read(&file, &facts).ok()?.static_cudart?;
+            Some(Kind::Static(found.version.map(CudaVersion::from_number)))
+        })
+    }
+}
+
+/// A library as the loader found it.
+pub(super) fn open(path: &[u8]) -> Option<(FileReader, ElfFacts)> {
+    let file = scan::open(Path::new(OsStr::from_bytes(path)), true).ok()?;
+    let facts = ElfFacts::read(&file).ok()?;
+    Some((file, facts))
+}
+
+/// Whether the file brings runtimes together that no library below it brings together: the one
+/// place to tell it.
+pub(super) fn meet_here(resolution: &Resolution, runtimes: &[Runtime<'_>]) -> bool {
+    let kinds = |mask: u64| {
+        let held = runtimes.iter().enumerate();
+        let held = held.filter(|(bit, _)| mask & 1 << bit != 0);
+        held.map(|(_, runtime)| runtime.kind)
+            .collect::<BTreeSet<_>>()
+    };
+    let all = kinds(u64::MAX);
+    if all.len() < 2 {
+        return false;
+    }
+    let masks = reached(&resolution.objects, runtimes);
+    let below: BTreeSet<u64> = masks.into_iter().skip(1).collect();
+    below.into_iter().all(|mask| kinds(mask) != all)
+}
+
+/// For each object, the runtimes that are loaded with it: a bit for each.
+fn reached(objects: &[Object], runtimes: &[Runtime<'_>]) -> Vec<u64> {
+    let mut users = vec![Vec::new(); objects.len()];
+    for (by, object) in objects.iter().enumerate() {
+        for need in object.needs.iter().filter_map(|need| need.object) {
+            users[need].push(by);
+        }
+    }
+    let mut masks = vec![0_u64; objects.len()];
+    for (bit, runtime) in runtimes.iter().enumerate() {
+        let mut open = vec![runtime.object];
+        while let Some(object) = open.pop() {
+            if masks[object] & 1 << bit == 0 {
+                masks[object] |= 1 << bit;
+                open.extend(&users[object]);
+            }
+        }
+    }
+    masks
+}

@@ -1,0 +1,86 @@
+//! The symbols by which code registers device code with the CUDA runtime.
+
+use crate::elf::facts::read_sections;
+use crate::elf::tables::Tables;
+use crate::elf::{ElfFacts, FileReader, ReadAt, ReadError};
+use memchr::memmem;
+use object::elf;
+use std::collections::BTreeSet;
+
+/// Symbol tables are read in parts of this many entries.
+const BATCH: u64 = 4096;
+/// Longest string table of symbols that is searched, in bytes.
+const MAX_STRINGS: u64 = 64 << 20;
+const REGISTERS: &[u8] = b"__cudaRegister";
+
+/// Symbols `__cudaRegister…` of a file's dynamic symbol table.
+#[derive(Debug, Default)]
+pub(super) struct Registration {
+    /// Wanted from others; the loader fails where nobody has them.
+    pub wanted: BTreeSet<Vec<u8>>,
+    /// Offered to others.
+    pub defined: BTreeSet<Vec<u8>>,
+}
+
+/// The dynamic string table, unless it is too large to be one.
+pub(super) fn strings(file: &FileReader, facts: &ElfFacts) -> Result<Option<Vec<u8>>, ReadError> {
+    match &facts.dynamic {
+        Some(dynamic) if dynamic.strsz <= MAX_STRINGS => {
+            Ok(Some(file.read_vec(dynamic.strtab, dynamic.strsz as usize)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Reads the symbols of one file.
+pub(super) fn registration(file: &FileReader, facts: &ElfFacts) -> Result<Registration, ReadError> {
+    let mut found = Registration::default();
+    let Some(strings) = strings(file, facts)? else {
+        return Ok(found);
+    };
+    // Nearly every file is done here.
+    let names: BTreeSet<u32> = memmem::find_iter(&strings, REGISTERS)
+        .filter_map(|at| u32::try_from(at).ok())
+        .collect();
+    if names.is_empty() {
+        return Ok(found);
+    }
+    let sections = read_sections(file, &facts.header).unwrap_or_default();
+    let tables = Tables {
+        file,
+        facts,
+        sections: &sections,
+    };
+    let format = facts.format();
+    let size = format.symbol_size() as u64;
+    let symtab = facts.dynamic.as_ref().and_then(|d| d.value(elf::DT_SYMTAB));
+    let (Some(symtab), Some(count)) = (symtab, tables.symbol_count()?) else {
+        return Ok(found);
+    };
+    let Some(offset) = facts.offset_of(symtab, count * size) else {
+        return Ok(found);
+    };
+    // st_info and st_shndx stand before st_value in 64-bit symbols and last in 32-bit ones (gABI).
+    let (info_at, section_at) = if size == 24 { (4, 6) } else { (12, 14) };
+    let mut done = 0;
+    while done < count {
+        let part = BATCH.min(count - done);
+        let bytes = file.read_vec(offset + done * size, (part * size) as usize)?;
+        for symbol in bytes.chunks_exact(size as usize) {
+            let Some(name) = format.u32(symbol, 0).filter(|name| names.contains(name)) else {
+                continue;
+            };
+            let text = &strings[name as usize..];
+            let end = text.iter().position(|&b| b == 0).unwrap_or(text.len());
+            let defined = format.u16(symbol, section_at) != Some(elf::SHN_UNDEF);
+            let weak = symbol[info_at] >> 4 == elf::STB_WEAK;
+            if defined {
+                found.defined.insert(text[..end].to_vec());
+            } else if !weak {
+                found.wanted.insert(text[..end].to_vec());
+            }
+        }
+        done += part;
+    }
+    Ok(found)
+}

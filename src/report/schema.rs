@@ -1,0 +1,13 @@
+//! What `schema` of each JSON object says: whose it is, and a number that changes when a reader
+//! would break. New keys break nobody.
+
+/// `capabilities flags --json`
+pub const CAPABILITIES: &str = "cuda-fixup.capabilities/1";
+/// `device-code list --json`
+pub const DEVICE_CODE: &str = "cuda-fixup.device-code/1";
+/// `fixup --json`, and `auto-patchelf --structured-logs`, which is a fixup
+pub const FIXUP: &str = "cuda-fixup.fixup/1";
+/// `inspect --json`
+pub const INSPECT: &str = "cuda-fixup.inspect/1";
+/// `lint --format json`
+pub const LINT: &str = "cuda-fixup.lint/1";
