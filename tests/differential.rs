@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const SYSTEM: &str = "/usr/lib/x86_64-linux-gnu";
+/// All that this machine has, and what a sample is taken of.
+const SYSTEM: &str = "/usr/lib";
+const SAMPLED: &str = "/usr/lib/x86_64-linux-gnu";
 /// Files of a sample, by place, and the largest of them in bytes.
 const SAMPLE: usize = 24;
 const SAMPLE_SIZE: u64 = 8 << 20;
@@ -59,7 +61,8 @@ fn elf_files(dir: &Path) -> Vec<(PathBuf, ElfFacts)> {
 
 /// All files, or a sample that is the same on the same files.
 fn corpus() -> Vec<(PathBuf, ElfFacts)> {
-    let places = [PathBuf::from(SYSTEM), wheels()];
+    let system = if long() { SYSTEM } else { SAMPLED };
+    let places = [PathBuf::from(system), wheels()];
     let mut all = Vec::new();
     for place in places {
         let mut files = elf_files(&place);

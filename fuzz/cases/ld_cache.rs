@@ -6,19 +6,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// A root directory with one program that needs a library.
-fn root() -> &'static Path {
-    static ROOT: OnceLock<PathBuf> = OnceLock::new();
-    ROOT.get_or_init(|| {
-        // In memory where there is such a place, as each input is written to it.
-        let place = Path::new("/dev/shm");
-        let place = if place.is_dir() {
-            place
-        } else {
-            Path::new("/tmp")
-        };
-        let root = place.join(format!("cuda-fixup-fuzz-{}", std::process::id()));
-        fs::create_dir_all(root.join("etc")).expect("a directory for the cache");
+/// Memory where there is such a place, as each input is written to a file.
+fn place() -> &'static Path {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        memory
+    } else {
+        Path::new("/tmp")
+    }
+}
+
+/// A program that needs two libraries.
+fn program() -> &'static [u8] {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
         let mut program = Minimal::new(Platform {
             machine: 62, // EM_X86_64
             class: Class::Elf64,
@@ -27,19 +28,23 @@ fn root() -> &'static Path {
         });
         program.interpreter = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec());
         program.needed = vec![b"libneeded.so.1".to_vec(), b"libc.so.6".to_vec()];
-        fs::write(root.join("program"), program.bytes()).expect("a program");
-        root
+        program.bytes()
     })
 }
 
 /// Takes one input.
 pub fn run(data: &[u8]) {
-    fs::write(root().join("etc/ld.so.cache"), data).expect("the cache");
-    let file = fs::File::open(root().join("program")).and_then(FileReader::new);
+    // A root directory of its own for each, which goes with it: a fuzzer's process ends without
+    // running what is registered for its end.
+    let root = tempfile::tempdir_in(place()).expect("a root directory");
+    fs::create_dir(root.path().join("etc")).expect("a directory for the cache");
+    fs::write(root.path().join("etc/ld.so.cache"), data).expect("the cache");
+    fs::write(root.path().join("program"), program()).expect("a program");
+    let file = fs::File::open(root.path().join("program")).and_then(FileReader::new);
     let file = file.expect("the program");
     let facts = ElfFacts::read(&file).expect("the program is ELF");
     let loader = Loader::new(Environment {
-        root: Some(root().to_owned()),
+        root: Some(root.path().to_owned()),
         cwd: PathBuf::from("/"),
         ..Environment::default()
     });

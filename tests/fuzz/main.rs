@@ -6,20 +6,26 @@
     reason = "a failed step of a test is a failed test"
 )]
 
-#[path = "../fuzz/cases/dlopen_notes.rs"]
+#[path = "../../fuzz/cases/device_code.rs"]
+mod device_code;
+#[path = "../../fuzz/cases/dlopen_notes.rs"]
 mod dlopen_notes;
-#[path = "../fuzz/cases/ld_cache.rs"]
+#[path = "../../fuzz/cases/ld_cache.rs"]
 mod ld_cache;
-#[path = "../fuzz/cases/reader.rs"]
+#[path = "../../fuzz/cases/reader.rs"]
 mod reader;
-#[path = "../fuzz/cases/rewrite.rs"]
+#[path = "../../fuzz/cases/rewrite.rs"]
 mod rewrite;
 
+#[path = "../peers/mod.rs"]
 mod peers;
+mod seeds;
+#[path = "../support/mod.rs"]
+mod support;
 
 use peers::run;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A target: its name, what it does with an input, and where its inputs start from.
@@ -27,11 +33,21 @@ type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
 /// Changes of each seed in the short run.
 const CHANGES: usize = 60;
-/// Seconds that cargo-fuzz takes for each target in the long run.
-const SECONDS: u32 = 300;
+/// Seconds that cargo-fuzz takes for each target in the long run; CUDA_FIXUP_FUZZ_SECONDS says
+/// otherwise.
+const SECONDS: &str = "60";
+const CARGO_FUZZ: &str = "0.13.2";
+/// What `targets` gives.
+const NAMES: [&str; 5] = [
+    "reader",
+    "rewrite",
+    "dlopen_notes",
+    "ld_cache",
+    "device_code",
+];
 
-fn targets() -> Vec<Target> {
-    let files = elf_files();
+fn targets() -> [Target; 5] {
+    let files = seeds::elf_files();
     // One edit of each kind, with a text of its own.
     let edits = (0..13u8).flat_map(|kind| {
         let text = b"libc.so.6/a/longer/name";
@@ -40,78 +56,13 @@ fn targets() -> Vec<Target> {
             .iter()
             .map(move |file| [&header[..], text, file].concat())
     });
-    vec![
+    [
         ("reader", reader::run, files.clone()),
         ("rewrite", rewrite::run, edits.collect()),
-        ("dlopen_notes", dlopen_notes::run, note_seeds()),
-        ("ld_cache", ld_cache::run, cache_seeds()),
+        ("dlopen_notes", dlopen_notes::run, seeds::notes()),
+        ("ld_cache", ld_cache::run, seeds::caches()),
+        ("device_code", device_code::run, seeds::device_code()),
     ]
-}
-
-/// Small files of several linkers and machines.
-fn elf_files() -> Vec<Vec<u8>> {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("a.c"), "int foo(void) { return 1; }\n").unwrap();
-    let compilers = [
-        ("gcc", "-shared -Wl,-rpath,/old -Wl,-soname,liba.so -s"),
-        (
-            "gcc",
-            "-Wl,--no-dynamic-linker -pie -e foo -s -Wl,-z,noseparate-code",
-        ),
-        ("clang", "-fuse-ld=lld -shared -s"),
-        ("gcc", "-fuse-ld=mold -shared -s"),
-        ("i686-linux-gnu-gcc", "-shared -s"),
-        ("s390x-linux-gnu-gcc", "-shared -s"),
-        ("mips-linux-gnu-gcc", "-shared -s"),
-    ];
-    compilers
-        .iter()
-        .map(|(compiler, flags)| {
-            run(Command::new(compiler)
-                .current_dir(dir.path())
-                .args(["-nostdlib", "-fPIC", "a.c", "-o", "out"])
-                .args(flags.split_whitespace()));
-            fs::read(dir.path().join("out")).unwrap()
-        })
-        .collect()
-}
-
-fn note_seeds() -> Vec<Vec<u8>> {
-    let json = br#"[{"feature":"x","priority":"recommended","soname":["liba.so.1","libb.so"]}]"#;
-    let mut note = Vec::new();
-    for word in [4, json.len() as u32, 0x407c_0c0a] {
-        note.extend(word.to_le_bytes());
-    }
-    note.extend(b"FDO\0");
-    note.extend(json);
-    vec![note, json.to_vec(), b"[]".to_vec()]
-}
-
-/// What ldconfig itself writes for a directory with one library.
-fn cache_seeds() -> Vec<Vec<u8>> {
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir_all(dir.path().join("usr/lib")).unwrap();
-    fs::create_dir_all(dir.path().join("etc")).unwrap();
-    fs::write(dir.path().join("a.c"), "int foo(void) { return 1; }\n").unwrap();
-    run(Command::new("gcc").current_dir(dir.path()).args([
-        "-shared",
-        "-nostdlib",
-        "-fPIC",
-        "-Wl,-soname,libneeded.so.1",
-        "-o",
-        "usr/lib/libneeded.so.1",
-        "a.c",
-    ]));
-    ["new", "compat"]
-        .iter()
-        .map(|format| {
-            run(Command::new("/sbin/ldconfig")
-                .args(["-X", "-c", format, "-C", "/etc/cache", "-r"])
-                .arg(dir.path())
-                .arg("/usr/lib"));
-            fs::read(dir.path().join("etc/cache")).unwrap()
-        })
-        .collect()
 }
 
 /// The same changes in each run: cut off, bytes set to what headers don't like, pieces doubled.
@@ -151,7 +102,9 @@ fn changed(seed: &[u8], round: usize) -> Vec<u8> {
 #[test]
 fn seeds_and_their_neighbours_do_not_panic() {
     let crashers = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fuzz");
-    for (name, take, seeds) in targets() {
+    let targets = targets();
+    assert_eq!(targets.each_ref().map(|(name, ..)| *name), NAMES);
+    for (name, take, seeds) in targets {
         assert!(!seeds.is_empty(), "{name}");
         for seed in &seeds {
             take(seed);
@@ -168,23 +121,19 @@ fn seeds_and_their_neighbours_do_not_panic() {
 #[test]
 fn cargo_fuzz_finds_nothing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (name, _, _) in targets() {
-        let source = root.join(format!("fuzz/fuzz_targets/{name}.rs"));
-        assert!(source.exists(), "{source:?}: no target of that name");
-    }
     if std::env::var_os("CUDA_FIXUP_LONG").is_none() {
+        // What is fuzzed is what the other test tries.
+        let manifest = fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
+        for name in NAMES {
+            let source = root.join(format!("fuzz/fuzz_targets/{name}.rs"));
+            assert!(source.exists(), "{source:?}: no target of that name");
+            assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
+        }
+        assert_eq!(manifest.matches("[[bin]]").count(), NAMES.len());
         return;
     }
-    let tools = root.join("target/cargo-fuzz");
-    run(Command::new(env!("CARGO"))
-        .args([
-            "install",
-            "--quiet",
-            "--locked",
-            "cargo-fuzz@0.13.2",
-            "--root",
-        ])
-        .arg(&tools));
+    let cargo_fuzz = cargo_fuzz(root);
+    let seconds = std::env::var("CUDA_FIXUP_FUZZ_SECONDS").unwrap_or(SECONDS.to_owned());
     for (name, _, seeds) in targets() {
         let seed_dir = root.join("target/fuzz-seeds").join(name);
         let corpus = root.join("fuzz/corpus").join(name);
@@ -194,15 +143,44 @@ fn cargo_fuzz_finds_nothing() {
         for (number, seed) in seeds.iter().enumerate() {
             fs::write(seed_dir.join(number.to_string()), seed).unwrap();
         }
-        // libFuzzer's coverage is an unstable flag of rustc; nothing else of nightly is used.
-        // No sanitizer: the crate has no unsafe code.
-        run(Command::new(tools.join("bin/cargo-fuzz"))
+        // libFuzzer's coverage and the address sanitizer are unstable flags of rustc; nothing
+        // else of nightly is used.
+        let fuzzed = Command::new(&cargo_fuzz)
             .current_dir(root)
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_DIR", root.join("target/fuzz"))
-            .args(["run", "--sanitizer", "none", name])
+            .args(["run", "--sanitizer", "address", name])
             .args([&corpus, &seed_dir])
             .args(["--", "-timeout=20", "-rss_limit_mb=4096", "-max_len=65536"])
-            .arg(format!("-max_total_time={SECONDS}")));
+            .args([
+                "-print_final_stats=1",
+                &format!("-max_total_time={seconds}"),
+            ])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&fuzzed.stderr);
+        assert!(fuzzed.status.success(), "{name}: {said}");
+        let count = said
+            .lines()
+            .find(|line| line.contains("number_of_executed_units"));
+        println!("{name}: {}", count.unwrap_or("no count"));
     }
+}
+
+/// The command of that version, installed below `target` where it is missing.
+fn cargo_fuzz(root: &Path) -> PathBuf {
+    let tools = root.join("target/cargo-fuzz");
+    for known in [PathBuf::from("cargo-fuzz"), tools.join("bin/cargo-fuzz")] {
+        let version = Command::new(&known).args(["fuzz", "--version"]).output();
+        if version.is_ok_and(|out| {
+            String::from_utf8_lossy(&out.stdout).trim() == format!("cargo-fuzz {CARGO_FUZZ}")
+        }) {
+            return known;
+        }
+    }
+    run(Command::new(env!("CARGO"))
+        .args(["install", "--quiet", "--locked", "--root"])
+        .arg(&tools)
+        .arg(format!("cargo-fuzz@{CARGO_FUZZ}")));
+    tools.join("bin/cargo-fuzz")
 }
