@@ -306,6 +306,14 @@ fn the_driver_and_its_link() {
     let plugin = r#"#include <dlfcn.h>
         void *f(void) { return dlopen("libno-such-plugin.so.7", RTLD_NOW); }"#;
     assert_eq!(made(plugin, &[], &[]), set(&["dlopen-not-found"]));
+    // Of names that are tried in turn one is enough; what isn't there is told at once.
+    let several =
+        r#"const char *a = "libm.so.6", *b = "libm.so", *c = "libno1.so", *d = "libno2.so.3";"#;
+    let dir = TempDir::new().unwrap();
+    library(dir.path(), "libx.so", several, &[]);
+    let told = "strings in it name libno1.so, libno2.so.3, which would not be found";
+    let expected = ("dlopen-not-found".to_owned(), told.to_owned());
+    assert_eq!(findings(dir.path(), &["libx.so"]), [expected]);
     let stub = ["-Wl,-soname,libcuda.so.1"];
     let found = made(PLAIN, &stub, &[]);
     assert_eq!(found, set(&["driver-library-installed"]));
@@ -416,8 +424,6 @@ fn runtimes_of_the_libraries_that_are_loaded() {
             .map(|(_, text)| text)
             .collect::<Vec<_>>()
     };
-    let here = dir.canonicalize().unwrap();
-    let at = |name: &str| here.join(name).display().to_string();
     let none: [&str; 0] = [];
     // Alone, or beside another of the same version: as NVIDIA's own libraries do it.
     for name in ["liba.so", "libaa.so", "libs.so"] {
@@ -429,10 +435,8 @@ fn runtimes_of_the_libraries_that_are_loaded() {
         found("libtwo.so", "cudart-twice"),
         [format!(
             "holds a static cudart 12.9 and loads a static 13.5 in {}, \
-             a static 13.5 in {}, the shared one {}",
-            at("libaa.so"),
-            at("liba.so"),
-            at("libcudart.so.13")
+             a static 13.5 in {}, the shared {}",
+            "libaa.so", "liba.so", "libcudart.so.13"
         )]
     );
     assert_eq!(found("libtwo.so", "cudart-mixed"), none);
@@ -440,8 +444,7 @@ fn runtimes_of_the_libraries_that_are_loaded() {
     linked("libmeet.so", None, &["liba.so", "libb.so"]);
     let expected = format!(
         "loads different CUDA runtimes: a static 13.5 in {}, a static 12.9 in {}",
-        at("liba.so"),
-        at("libb.so")
+        "liba.so", "libb.so"
     );
     assert_eq!(found("libmeet.so", "cudart-mixed"), [expected]);
     linked("libtop.so", None, &["libmeet.so"]);
@@ -546,13 +549,21 @@ fn text_files_and_broken_device_code() {
         "#!/usr/bin/x\ncudaroot=/usr/local/cuda-12.8\nrel=../usr/lib\n",
     )
     .unwrap();
+    // Comments are nobody's path: of a line, and CMake's of several.
+    fs::write(
+        dir.join("FindX.cmake"),
+        "#[=[ text\n/usr/local/cuda/a\n]=]\nset(A /x) \n  # /usr/local/cuda/b\n\
+         #[[ one line ]]\nset(B /usr/local/cuda/lib)\n",
+    )
+    .unwrap();
     fs::write(dir.join("a.txt"), "/usr/local/cuda\n").unwrap();
     let found = findings(dir, &["."]);
-    let expected = (
-        "fhs-reference".to_owned(),
-        "line 2 names /usr/local/cuda-12.8".to_owned(),
-    );
-    assert_eq!(found, [expected]);
+    let expected = [
+        "line 7 names /usr/local/cuda/lib",
+        "line 2 names /usr/local/cuda-12.8",
+    ];
+    let expected = expected.map(|text| ("fhs-reference".to_owned(), text.to_owned()));
+    assert_eq!(found, expected);
 
     let section = "__attribute__((section(\".nv_fatbin\"))) const char bad[64] = \"no fatbin\";";
     assert!(made(section, &[], &[]).contains("device-code-malformed"));

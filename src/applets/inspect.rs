@@ -167,7 +167,7 @@ impl Run {
         }
         ordered.submit(0, first);
         let chunks = AtomicUsize::new(0);
-        let pool = self.args.jobs.pool()?;
+        let pool = self.args.jobs.pool_for(tree.files.len())?;
         pool.broadcast(|_| {
             loop {
                 let at = chunks.fetch_add(1, Ordering::Relaxed);

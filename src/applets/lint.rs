@@ -225,7 +225,8 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
         let found = linter.elf(&walked.path, &path, file, &facts);
         found.map_err(|e| problem(&e))
     };
-    let visit = args.jobs.pool()?.install(|| scan::visit(tree, read));
+    let pool = args.jobs.pool_for(tree.files.len())?;
+    let visit = pool.install(|| scan::visit(tree, read));
     let mut findings: Vec<Finding> = visit.files.into_iter().flat_map(|f| f.value).collect();
     findings.sort();
     Ok((findings, visit.problems))

@@ -43,14 +43,22 @@ pub struct StaticCudart {
 
 impl StaticCudart {
     pub(crate) fn new(strings: Vec<Clue>, versions: &Versions) -> StaticCudart {
+        // libcusolver's own version, 12200 of 12.2.0, comes out of the same instructions: no CUDA
+        // has had a minor version above 9.
+        let likely = |version: &u32| version % 1000 < 100;
+        let one_likely = versions.found.keys().filter(|v| likely(v)).count() == 1;
+        let found: Vec<(&u32, &u64)> = versions
+            .found
+            .iter()
+            .filter(|(version, _)| !one_likely || likely(version))
+            .collect();
         let mut evidence = strings;
-        evidence.extend(versions.found.iter().map(|(version, &offset)| Clue {
+        evidence.extend(found.iter().map(|&(version, &offset)| Clue {
             what: format!("code that returns CUDA version {}", shown_version(*version)),
             offset,
         }));
-        let mut values = versions.found.keys();
-        let version = match (values.next(), values.next()) {
-            (Some(&only), None) => Some(only),
+        let version = match found[..] {
+            [(&only, _)] => Some(only),
             _ => None,
         };
         StaticCudart { version, evidence }
@@ -242,7 +250,7 @@ mod tests {
     #[test]
     fn two_answers_are_none() {
         let mut two = Versions::new(elf::EM_X86_64);
-        for version in [12_090, 11_400] {
+        for version in [12_090, 11_040] {
             two.look(Window {
                 bytes: &x86(version, b"\x31\xc0\xc3"),
                 offset: 0,
@@ -252,6 +260,17 @@ mod tests {
         let cudart = StaticCudart::new(Vec::new(), &two);
         assert_eq!(cudart.version, None);
         assert_eq!(cudart.evidence.len(), 2);
+        // What can't be CUDA's is no answer beside one that can, and the answer where it is alone.
+        let one = |values: &[u32]| {
+            let mut versions = Versions::new(elf::EM_X86_64);
+            let found = values.iter().map(|&value| (value, 0));
+            versions.found.extend(found);
+            StaticCudart::new(Vec::new(), &versions)
+        };
+        assert_eq!(one(&[12_200, 13_020]).version, Some(13_020));
+        assert_eq!(one(&[12_200, 13_020]).evidence.len(), 1);
+        assert_eq!(one(&[13_100]).version, Some(13_100));
+        assert_eq!(one(&[12_040, 12_200, 13_020]).version, None);
         assert_eq!(shown_version(12_090), "12.9");
     }
 }

@@ -132,14 +132,15 @@ impl<'a> Subject<'a> {
         system.any(|directory| below(&entry.text, directory))
     }
 
-    /// Runtimes of other libraries, for a message: `a shared one, PATH`, the first few.
+    /// Runtimes of other libraries, for a message: `the shared libcudart.so.13`, the first few.
     pub fn shown_runtimes(&self, wanted: impl Fn(Kind) -> bool) -> Option<String> {
         const SHOWN: usize = 4;
         let found = self.runtimes.iter().filter(|r| wanted(r.kind));
         let one = |runtime: &Runtime<'_>| {
-            let path = super::text(runtime.path);
+            let name = runtime.path.rsplit(|&b| b == b'/').next();
+            let path = super::text(name.unwrap_or_default());
             match runtime.kind {
-                Kind::Shared => format!("the shared one {path}"),
+                Kind::Shared => format!("the shared {path}"),
                 Kind::Static(Some(version)) => format!("a static {version} in {path}"),
                 Kind::Static(None) => format!("a static one in {path}"),
             }
@@ -157,10 +158,15 @@ impl<'a> Subject<'a> {
 
     /// The CUDA runtime that the file uses, for a message.
     pub fn cudart_name(&self) -> String {
-        match (&self.cudart.needed, self.cudart.version) {
-            (_, Some(version)) => format!("a static cudart {version}"),
-            (Some(needed), None) => super::text(needed).into_owned(),
-            (None, None) => "cudart".to_owned(),
+        match (
+            self.cudart.linkage,
+            self.cudart.version,
+            &self.cudart.needed,
+        ) {
+            (Linkage::Static, Some(version), _) => format!("a static cudart {version}"),
+            (Linkage::Static, None, _) => "a static cudart of unknown version".to_owned(),
+            (_, _, Some(needed)) => super::text(needed).into_owned(),
+            _ => "cudart".to_owned(),
         }
     }
 

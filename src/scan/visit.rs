@@ -202,15 +202,19 @@ pub fn visit<T: Send>(
     tree: Tree,
     read: impl Fn(&Walked, &FileReader) -> Result<T, Pass> + Sync,
 ) -> Visit<T> {
-    let mut found = tree
-        .files
-        .into_par_iter()
-        .fold(Part::new, |part, walked| {
-            let result = open(&walked.path, walked.named)
-                .and_then(|file| Ok((Inode::of(&file), read(&walked, &file)?)));
-            part.add(walked, result, tree.quiet)
-        })
-        .reduce(Part::new, Part::merge);
+    let add = |part: Part<T>, walked: Walked| {
+        let result = open(&walked.path, walked.named)
+            .and_then(|file| Ok((Inode::of(&file), read(&walked, &file)?)));
+        part.add(walked, result, tree.quiet)
+    };
+    let mut found = match tree.files.len() {
+        // A pool that nobody has started yet is not worth it.
+        1 => tree.files.into_iter().fold(Part::new(), add),
+        _ => {
+            let parts = tree.files.into_par_iter().fold(Part::new, add);
+            parts.reduce(Part::new, Part::merge)
+        }
+    };
     found.skipped.merge(tree.skipped);
     found.problems.extend(tree.problems);
     found.problems.sort();

@@ -17,6 +17,9 @@ const MAX_NAME: u64 = 4096;
 /// Members after which an archive is taken for a lie: the largest real ones have some 10,000.
 const MAX_MEMBERS: usize = 1 << 17;
 
+/// An archive may list itself.
+const NESTED: &str = "an archive in an archive, which is not looked into";
+
 /// Whether a file that starts like this is an archive.
 pub(super) fn is_archive(head: &[u8]) -> bool {
     head.starts_with(MAGIC) || head.starts_with(THIN)
@@ -139,7 +142,9 @@ fn read_member<R: ReadAt + ?Sized>(
         ..Place::default()
     };
     let mut member = DeviceCode::default();
+    let head = bytes.read_vec(0, bytes.len().min(MAGIC.len() as u64) as usize)?;
     match read_image(bytes, &place, &mut member) {
+        Ok(false) if is_archive(&head) => member.problem(place, 0, NESTED.to_owned()),
         Ok(_) => {}
         Err(ReadError::Io(e)) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(e.into()),
         Err(error) => member.problem(place, 0, error.to_string()),
@@ -167,10 +172,12 @@ fn read_thin_member(
     let mut member = DeviceCode::default();
     let read = open(&file).map_err(ReadError::Io).and_then(|opened| {
         let inode = (opened.metadata().dev(), opened.metadata().ino());
-        Ok(seen.insert(inode) && read_image(&opened, &place, &mut member)?)
+        let known = !seen.insert(inode) || read_image(&opened, &place, &mut member)?;
+        Ok(!known && is_archive(opened.head()))
     });
     match read {
-        Ok(_) => code.add_member(member, 0),
+        Ok(false) => code.add_member(member, 0),
+        Ok(true) => code.problem(place, at, NESTED.to_owned()),
         Err(error) => code.problem(place, at, format!("a member of a thin archive: {error}")),
     }
 }

@@ -11,6 +11,14 @@ use std::io;
 
 /// Sections that hold fatbins and nothing else: of linked code, and of relocatable device code.
 const FATBIN_SECTIONS: [&[u8]; 2] = [b".nv_fatbin", b"__nv_relfatbin"];
+/// Sections that hold tables for unwinding and linking and nothing else.
+const TABLES: [&[u8]; 5] = [
+    b".eh_frame",
+    b".eh_frame_hdr",
+    b".gcc_except_table",
+    b".got",
+    b".got.plt",
+];
 const WRAPPERS: &[u8] = b".nvFatBinSegment";
 /// u32 magic, u32 version, two addresses.
 const WRAPPER_SIZE: usize = 24;
@@ -48,6 +56,18 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         // Headers that lie many times over the same bytes cost one read of them.
         region.start = region.start.max(done);
         done = done.max(region.end);
+        if region.only_fatbins && region.end > file.len() {
+            let what = format!(
+                "a section of {} bytes, {} of which are in the file",
+                region.end.saturating_sub(region.start),
+                file.len().saturating_sub(region.start)
+            );
+            let place = Place {
+                section: section.clone(),
+                ..place.clone()
+            };
+            code.problem(place, region.start, what);
+        }
         if section.as_deref() == Some(WRAPPERS) {
             count_wrappers(file, header.format, region, code)?;
             continue;
@@ -68,7 +88,8 @@ fn region(section: &Section, name: &[u8]) -> Option<Region> {
     let only_fatbins = FATBIN_SECTIONS.contains(&name);
     let loaded = section.flags & u64::from(elf::SHF_ALLOC) != 0
         && section.flags & u64::from(elf::SHF_EXECINSTR) == 0;
-    let data = section.sh_type == elf::SHT_PROGBITS && (loaded || only_fatbins);
+    let data =
+        section.sh_type == elf::SHT_PROGBITS && (loaded || only_fatbins) && !TABLES.contains(&name);
     data.then(|| whole(section.offset, section.size, only_fatbins))
 }
 

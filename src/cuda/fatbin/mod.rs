@@ -8,6 +8,7 @@ mod entry;
 pub mod payload;
 mod scan;
 mod walk;
+mod window;
 
 pub use entry::{Compression, Entry, ImageKind, Part};
 pub use scan::{Region, scan};

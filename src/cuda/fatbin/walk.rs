@@ -1,6 +1,7 @@
 //! Walks the entries of one container, header by header.
 
 use super::entry::{Entry, FIXED, ImageKind, MAX_HEADER, Raw};
+use super::window::Window;
 use super::{CONTAINER_HEADER, CONTAINER_MAGIC};
 use crate::elf::ReadAt;
 use std::io;
@@ -48,46 +49,6 @@ impl Found {
     }
 }
 
-/// A file behind one small window that slides forward with the walk.
-pub(super) struct Headers<'a, R: ?Sized> {
-    file: &'a R,
-    window: Vec<u8>,
-    start: u64,
-}
-
-impl<'a, R: ReadAt + ?Sized> Headers<'a, R> {
-    /// Nearly every header is smaller.
-    const WINDOW: usize = 512;
-
-    pub fn new(file: &'a R) -> Headers<'a, R> {
-        Headers {
-            file,
-            window: Vec::new(),
-            start: 0,
-        }
-    }
-
-    /// `len` bytes at `offset`, or what there is before the file's end.
-    pub fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
-        let there = self.file.len().saturating_sub(offset).min(len as u64) as usize;
-        let held = offset
-            .checked_sub(self.start)
-            .filter(|at| at + there as u64 <= self.window.len() as u64);
-        let at = match held {
-            Some(at) => at as usize,
-            None => {
-                let left = self.file.len().saturating_sub(offset);
-                let size = left.min(there.max(Self::WINDOW) as u64) as usize;
-                self.window.resize(size, 0);
-                self.start = offset;
-                self.file.read_exact_at(offset, &mut self.window)?;
-                0
-            }
-        };
-        Ok(&self.window[at..at + there])
-    }
-}
-
 /// What a look at `offset` shows.
 pub(super) enum Container {
     /// No container's magic.
@@ -100,7 +61,7 @@ pub(super) enum Container {
 
 /// Whether a container stands at `offset` of a region that ends at `end`.
 pub(super) fn look<R: ReadAt + ?Sized>(
-    headers: &mut Headers<'_, R>,
+    headers: &mut Window<'_, R>,
     offset: u64,
     end: u64,
 ) -> io::Result<Container> {
@@ -155,7 +116,7 @@ fn wrong(raw: &Raw<'_>, room: u64) -> Option<String> {
 
 /// Collects the entries of the sound container at `offset` that stops at `stop`.
 pub(super) fn entries<R: ReadAt + ?Sized>(
-    headers: &mut Headers<'_, R>,
+    headers: &mut Window<'_, R>,
     offset: u64,
     stop: u64,
     found: &mut Found,
@@ -193,6 +154,9 @@ pub(super) fn entries<R: ReadAt + ?Sized>(
             );
             found.problem(at, what);
         }
+        if let Some(what) = misplaced(&entry, &parts) {
+            found.problem(at, what);
+        }
         if u64::from(entry.compressed_size) > entry.size {
             let what = format!(
                 "a fatbin entry of {} bytes says that {} of them are compressed",
@@ -207,4 +171,30 @@ pub(super) fn entries<R: ReadAt + ?Sized>(
         at += u64::from(header) + payload;
     }
     Ok(())
+}
+
+/// What is wrong with where images lie in the decoded payload of a concatenated entry.
+fn misplaced(entry: &Entry, parts: &[Entry]) -> Option<String> {
+    let mut ranges: Vec<(u64, u64)> = parts
+        .iter()
+        .filter_map(|image| Some((image.part?.offset, image.size)))
+        .collect();
+    ranges.sort_unstable();
+    let room = entry.image_size();
+    let mut done = 0;
+    for (start, size) in ranges {
+        if start < done {
+            return Some(format!(
+                "a concatenated entry whose image at {start} begins inside the one before, which \
+                 ends at {done}"
+            ));
+        }
+        done = start.saturating_add(size);
+        if done > room {
+            return Some(format!(
+                "a concatenated entry of {room} bytes whose image at {start} has {size} bytes"
+            ));
+        }
+    }
+    None
 }

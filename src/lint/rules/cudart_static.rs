@@ -20,10 +20,7 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.cudart.linkage != Linkage::Static {
         return;
     }
-    let version = match s.cudart.version {
-        Some(version) => format!("CUDA {version}"),
-        None => "unknown version".to_owned(),
-    };
     let first = s.cudart.evidence.first().map_or("", |e| &e.what);
-    say(format!("holds a static cudart ({version}; {first} and more)"));
+    let more = s.cudart.evidence.len().saturating_sub(1);
+    say(format!("holds {}: it has the {first} and {more} more signs of it", s.cudart_name()));
 }

@@ -21,7 +21,7 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     }
     let other = |kind| match kind {
         Kind::Shared => true,
-        Kind::Static(version) => version != s.cudart.version,
+        Kind::Static(version) => version.is_some() && version != s.cudart.version,
     };
     if let Some(others) = s.shown_runtimes(other) {
         say(format!("holds {} and loads {others}", s.cudart_name()));

@@ -14,19 +14,48 @@ use crate::cuda::driver;
 use crate::lint::Subject;
 use crate::lint::text;
 
-/// From `.note.dlopen` and from strings; one of several alternatives is enough.
+/// Names shown of those that only stand in strings.
+const SHOWN: usize = 8;
+
+/// From `.note.dlopen`, each, and from strings, all at once; one of several alternatives is enough.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for candidate in &s.resolution.dlopen {
-        let known = candidate.names.iter().any(|name| driver::library(name).is_some());
-        if candidate.found.is_none()
-            && !known
-            && let Some(name) = candidate.names.first()
-        {
-            let from = if candidate.noted { "its .note.dlopen" } else { "a string" };
-            say(format!(
-                "{}, which {from} names, would not be found",
-                text(&name[..])
-            ));
+    let mut strings = Vec::new();
+    for candidate in s.resolution.dlopen.iter().filter(|c| c.found.is_none()) {
+        let name = candidate.names.first().map_or(&[][..], |name| name);
+        if candidate.names.iter().any(|name| driver::library(name).is_some()) {
+            continue;
+        }
+        if candidate.noted {
+            let name = text(name);
+            say(format!("{name}, which its .note.dlopen names, would not be found"));
+        } else if !has_version_of(s, name) {
+            strings.push(text(name));
         }
     }
+    let more = match strings.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    strings.truncate(SHOWN);
+    if !strings.is_empty() {
+        let names = strings.join(", ");
+        say(format!("strings in it name {names}{more}, which would not be found"));
+    }
+}
+
+/// Whether the library of that name is there by another version: programs try `libx.so` and
+/// `libx.so.1` in turn. What the file needs is not told a second time, nor its own name.
+fn has_version_of(s: &Subject<'_>, name: &[u8]) -> bool {
+    let wanted = bare(name);
+    let own = s.facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
+    let found = s.resolution.dlopen.iter().filter_map(|c| c.found.as_ref());
+    own.into_iter()
+        .chain(s.facts.needed().iter().map(Vec::as_slice))
+        .chain(found.map(|found| found.name.as_slice()))
+        .any(|other| bare(other) == wanted)
+}
+
+/// `libx` of `libx.so.1`.
+fn bare(name: &[u8]) -> &[u8] {
+    memchr::memmem::find(name, b".so").map_or(name, |at| &name[..at])
 }

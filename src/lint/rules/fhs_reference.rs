@@ -10,25 +10,52 @@
 //! Replace the path in postPatch, or remove the file.
 
 use crate::lint::TextFile;
+use memchr::memmem;
 use regex::bytes::Regex;
 use std::sync::LazyLock;
 
-/// Interpreter lines are left to patchShebangs.
+/// Findings of one file: who mends those sees the rest.
+const SHOWN: usize = 5;
+
 static PATHS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?-u)(^|[^#!\w./-])/(usr|opt)/[\w./+-]*(cuda|nvidia|include|lib)[\w./+-]*").ok()
 });
 
-/// The first few of them, each with its line.
+/// The first few of them, each with its line; not what stands in comments.
 pub fn check(file: &TextFile<'_>, say: &mut dyn FnMut(String)) {
     let Some(paths) = &*PATHS else {
         return;
     };
-    let lines = file.bytes.split(|&b| b == b'\n').enumerate();
-    let hits = lines.filter(|(_, line)| !line.starts_with(b"#!"));
-    let hits = hits.filter_map(|(number, line)| Some((number + 1, paths.find(line)?)));
-    for (number, hit) in hits.take(5) {
-        let path = String::from_utf8_lossy(hit.as_bytes());
-        let path = path.trim_start_matches(|c| c != '/');
-        say(format!("line {number} names {path}"));
+    let mut said = 0;
+    // CMake's comments of several lines: `#[==[ … ]==]`.
+    let mut end: Option<Vec<u8>> = None;
+    for (number, line) in file.bytes.split(|&b| b == b'\n').enumerate() {
+        if let Some(bracket) = &end {
+            if memmem::find(line, bracket).is_some() {
+                end = None;
+            }
+            continue;
+        }
+        let line = line.trim_ascii_start();
+        if let Some(comment) = line.strip_prefix(b"#") {
+            end = bracket(comment).filter(|end| memmem::find(comment, end).is_none());
+            continue;
+        }
+        if let Some(hit) = paths.find(line) {
+            let path = String::from_utf8_lossy(hit.as_bytes());
+            let path = path.trim_start_matches(|c| c != '/');
+            say(format!("line {} names {path}", number + 1));
+            said += 1;
+        }
+        if said == SHOWN {
+            return;
+        }
     }
+}
+
+/// What ends a comment that begins like this: `]==]` for `[==[`.
+fn bracket(comment: &[u8]) -> Option<Vec<u8>> {
+    let rest = comment.strip_prefix(b"[")?;
+    let signs = rest.iter().take_while(|&&b| b == b'=').count();
+    (rest.get(signs) == Some(&b'[')).then(|| [b"]", &rest[..signs], b"]"].concat())
 }

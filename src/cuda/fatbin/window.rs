@@ -1,0 +1,143 @@
+//! A file behind one window that slides forward: a header's worth where header follows header,
+//! more and more the longer nothing is found.
+
+use super::CONTAINER_MAGIC;
+use crate::elf::ReadAt;
+use memchr::memmem;
+use std::io;
+use std::sync::LazyLock;
+
+static MAGIC: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(&CONTAINER_MAGIC));
+
+/// Nearly every header is smaller.
+const SMALL: usize = 512;
+/// Bytes read at a time where there has been nothing for long: what a processor's cache holds.
+const LARGE: usize = 256 << 10;
+/// How much larger the next read of a search is.
+const GROWTH: usize = 8;
+
+/// Bytes of a file, read once as long as they are asked for in order.
+pub(super) struct Window<'a, R: ?Sized> {
+    file: &'a R,
+    /// Only the first `filled` count: a smaller read keeps the larger buffer.
+    buffer: Vec<u8>,
+    filled: usize,
+    start: u64,
+}
+
+impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
+    pub fn new(file: &'a R) -> Window<'a, R> {
+        Window {
+            file,
+            buffer: Vec::new(),
+            filled: 0,
+            start: 0,
+        }
+    }
+
+    /// `len` bytes at `offset`, or what there is before the file's end.
+    pub fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let left = self.file.len().saturating_sub(offset);
+        let there = left.min(len as u64) as usize;
+        let at = match self.held(offset, there) {
+            Some(at) => at,
+            None => {
+                self.fill(offset, left.min(there.max(SMALL) as u64) as usize)?;
+                0
+            }
+        };
+        Ok(&self.buffer[at..at + there])
+    }
+
+    /// The first magic at `from` or behind that ends at `end`, which is in the file, or before.
+    pub fn next_magic(&mut self, from: u64, end: u64) -> io::Result<Option<u64>> {
+        let mut from = from;
+        let mut step = SMALL;
+        while end.saturating_sub(from) >= CONTAINER_MAGIC.len() as u64 {
+            let at = match self.held(from, CONTAINER_MAGIC.len()) {
+                Some(at) => at,
+                None => {
+                    self.fill(from, (end - from).min(step as u64) as usize)?;
+                    step = (step * GROWTH).min(LARGE);
+                    0
+                }
+            };
+            let stop = (end - self.start).min(self.filled as u64) as usize;
+            if let Some(hit) = MAGIC.find(&self.buffer[at..stop]) {
+                return Ok(Some(self.start + (at + hit) as u64));
+            }
+            // A magic may begin in the last seven bytes.
+            from = self.start + (stop - (CONTAINER_MAGIC.len() - 1)) as u64;
+        }
+        Ok(None)
+    }
+
+    /// Whether all bytes between two containers are padding.
+    pub fn all_zero(&mut self, from: u64, to: u64) -> io::Result<bool> {
+        let mut at = from;
+        while at < to {
+            let size = (to - at).min(LARGE as u64) as usize;
+            let held = match self.held(at, size) {
+                Some(held) => held,
+                None => {
+                    self.fill(at, size)?;
+                    0
+                }
+            };
+            if self.buffer[held..held + size].iter().any(|&b| b != 0) {
+                return Ok(false);
+            }
+            at += size as u64;
+        }
+        Ok(true)
+    }
+
+    /// Where in the buffer `len` bytes at `offset` stand, if they all do.
+    fn held(&self, offset: u64, len: usize) -> Option<usize> {
+        let at = offset.checked_sub(self.start)?;
+        (at + len as u64 <= self.filled as u64).then_some(at as usize)
+    }
+
+    fn fill(&mut self, offset: u64, size: usize) -> io::Result<()> {
+        if self.buffer.len() < size {
+            self.buffer.resize(size, 0);
+        }
+        self.filled = 0;
+        self.start = offset;
+        self.file.read_exact_at(offset, &mut self.buffer[..size])?;
+        self.filled = size;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Magics wherever the window's edges can be, with bytes between that begin like one.
+    #[test]
+    fn every_magic_is_found_once() {
+        let mut bytes = vec![0x50; 3 * LARGE];
+        let places: Vec<usize> = [0, 9, SMALL - 3, SMALL + 17, 5000, LARGE - 1, 2 * LARGE + 11]
+            .into_iter()
+            .chain([bytes.len() - CONTAINER_MAGIC.len()])
+            .collect();
+        for &at in &places {
+            bytes[at..at + CONTAINER_MAGIC.len()].copy_from_slice(&CONTAINER_MAGIC);
+        }
+        let mut window = Window::new(&bytes[..]);
+        let (mut found, mut from) = (Vec::new(), 0);
+        while let Some(at) = window.next_magic(from, bytes.len() as u64).unwrap() {
+            found.push(at as usize);
+            assert!(window.get(at, 64).unwrap().starts_with(&CONTAINER_MAGIC));
+            from = at + 1;
+        }
+        assert_eq!(found, places);
+        // One that goes past the end is none.
+        let end = places[1] as u64 + 7;
+        let mut window = Window::new(&bytes[..]);
+        assert_eq!(window.next_magic(1, end).unwrap(), None);
+        assert_eq!(window.next_magic(1, end + 1).unwrap(), Some(9));
+    }
+}
