@@ -637,6 +637,31 @@ fn explain_and_list_know_every_rule() {
     );
 }
 
+/// The example of a cuda-fixup.toml is one.
+#[test]
+fn the_documented_exceptions_are_read() {
+    let dir = TempDir::new().unwrap();
+    let page = documentation();
+    let example = page.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    fs::write(dir.path().join("cuda-fixup.toml"), example).unwrap();
+    library(
+        dir.path(),
+        "libx.so",
+        PLAIN,
+        &["-Wl,--disable-new-dtags,-rpath,/etc"],
+    );
+    let output = lint(dir.path(), &["libx.so"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        text,
+        "error[rpath]: libx.so: has DT_RPATH, not DT_RUNPATH\n"
+    );
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told.matches("covers no finding").count(), 2, "{told}");
+}
+
 /// Every rule is broken by some test above: its code stands in this file.
 #[test]
 fn every_rule_has_a_test() {

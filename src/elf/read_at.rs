@@ -5,8 +5,8 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-/// Bytes that can be read at any offset.
-pub trait ReadAt {
+/// Bytes that can be read at any offset, by several threads at once.
+pub trait ReadAt: Sync {
     /// Length in bytes.
     fn len(&self) -> u64;
 

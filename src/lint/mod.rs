@@ -105,21 +105,23 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
-/// docs/lint.md, from the rules' own documentation.
+/// docs/lint.md: how it is used, and the rules' own documentation.
 pub fn documentation() -> String {
-    let mut page = "# Rules of `cuda-fixup lint`\n\n\
-        Made from the documentation of `src/lint/rules/*.rs` by `tests/lint.rs`; \
-        `cuda-fixup lint --explain CODE` prints the same.\n\n\
-        | code | severity | finds |\n|---|---|---|\n"
-        .to_owned();
+    let mut page =
+        "# lint: what is wrong with RUNPATHs, CUDA runtimes and device code\n\n".to_owned();
+    page.push_str(include_str!("usage.md"));
+    page.push_str(
+        "\nMade from the documentation of `src/lint/rules/*.rs` by `tests/lint.rs`.\n\n\
+        | code | severity | finds |\n|---|---|---|\n",
+    );
     for rule in RULES {
         let (code, word) = (rule.code(), rule.severity.word());
         let title = first_paragraph(&rule.text());
         page.push_str(&format!("| [`{code}`](#{code}) | {word} | {title} |\n"));
     }
     for rule in RULES {
-        let text = rule.text().replace("\n## ", "\n### ");
-        page.push_str(&format!("\n## {}\n\n{}\n", rule.code(), text.trim_end()));
+        let text = rule.text().replace("\n## ", "\n#### ");
+        page.push_str(&format!("\n### {}\n\n{}\n", rule.code(), text.trim_end()));
     }
     page
 }

@@ -6,6 +6,8 @@ use crate::elf::ReadAt;
 use memchr::memmem;
 use std::io;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 static MAGIC: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new(&CONTAINER_MAGIC));
@@ -16,6 +18,14 @@ const SMALL: usize = 512;
 const LARGE: usize = 256 << 10;
 /// How much larger the next read of a search is.
 const GROWTH: usize = 8;
+/// Where that many bytes are left, several threads search them: copying them out of the system's
+/// cache takes longer than starting a thread.
+const MANY: u64 = 16 << 20;
+/// More threads than this wait for memory.
+const THREADS: usize = 4;
+
+/// A magic may begin in that many bytes before a read's end.
+const OVERLAP: usize = CONTAINER_MAGIC.len() - 1;
 
 /// Bytes of a file, read once as long as they are asked for in order.
 pub(super) struct Window<'a, R: ?Sized> {
@@ -68,7 +78,10 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
                 return Ok(Some(self.start + (at + hit) as u64));
             }
             // A magic may begin in the last seven bytes.
-            from = self.start + (stop - (CONTAINER_MAGIC.len() - 1)) as u64;
+            from = self.start + (stop - OVERLAP) as u64;
+            if step == LARGE && end - from >= MANY {
+                return first_magic(self.file, from, end);
+            }
         }
         Ok(None)
     }
@@ -111,9 +124,70 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
     }
 }
 
+/// The first magic in a large range. The threads take block after block, and none behind a magic
+/// that was found.
+fn first_magic<R: ReadAt + ?Sized>(file: &R, from: u64, end: u64) -> io::Result<Option<u64>> {
+    let block = (LARGE - OVERLAP) as u64;
+    let next = AtomicU64::new(from);
+    let found = AtomicU64::new(u64::MAX);
+    let search = || -> io::Result<()> {
+        let mut buffer = vec![0; LARGE];
+        loop {
+            let start = next.fetch_add(block, Ordering::Relaxed);
+            if start >= end.min(found.load(Ordering::Relaxed)) {
+                return Ok(());
+            }
+            let size = (end - start).min(LARGE as u64) as usize;
+            file.read_exact_at(start, &mut buffer[..size])?;
+            if let Some(hit) = MAGIC.find(&buffer[..size]) {
+                found.fetch_min(start + hit as u64, Ordering::Relaxed);
+            }
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, |n| n.get().min(THREADS));
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(search)).collect();
+        let mine = search();
+        // A thread that panicked has read nothing that counts.
+        let lost = |_| Err(io::Error::other("a thread that searched the file is gone"));
+        let theirs = others.into_iter().map(|t| t.join().unwrap_or_else(lost));
+        theirs.fold(mine, Result::and)
+    })?;
+    let found = found.into_inner();
+    Ok((found != u64::MAX).then_some(found))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What several threads search has the same first magic, wherever it is.
+    #[test]
+    fn threads_find_the_first() {
+        let size = MANY as usize + 5 * LARGE + 123;
+        let mut bytes = vec![0; size];
+        let places = [
+            100,
+            3 * LARGE - 5,
+            3 * LARGE + 9,
+            MANY as usize,
+            size - CONTAINER_MAGIC.len(),
+        ];
+        for &at in &places {
+            bytes[at..at + CONTAINER_MAGIC.len()].copy_from_slice(&CONTAINER_MAGIC);
+        }
+        let mut from = 0;
+        for &at in &places {
+            let found = first_magic(&bytes[..], from, size as u64).unwrap();
+            assert_eq!(found, Some(at as u64));
+            let mut window = Window::new(&bytes[..]);
+            assert_eq!(window.next_magic(from, size as u64).unwrap(), found);
+            from = at as u64 + 1;
+        }
+        assert_eq!(first_magic(&bytes[..], from, size as u64).unwrap(), None);
+        // A file that is shorter than it was is an error, not the end.
+        assert!(first_magic(&bytes[..], from, size as u64 + 1).is_err());
+    }
 
     /// Magics wherever the window's edges can be, with bytes between that begin like one.
     #[test]
