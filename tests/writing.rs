@@ -143,7 +143,7 @@ fn a_failure_at_any_write_is_taken_back() {
     for half in [false, true] {
         for n in 0..writes {
             let disk = failing(&exe, n, 1, half);
-            let outcome = run_steps(&disk, before.len() as u64, &patch.steps);
+            let outcome = run_steps(&disk, &before.as_slice(), &patch.steps);
             let told = matches!(outcome, Err(RewriteError::Write { .. }));
             assert!(told, "write {n}: {outcome:?}");
             assert!(fs::read(&exe).unwrap() == before, "write {n}, half {half}");
@@ -158,7 +158,7 @@ fn a_failure_that_cannot_be_taken_back_leaves_a_file_that_runs() {
     let patch = patch_of(&exe);
     for n in 0..patch.steps.len() {
         let disk = failing(&exe, n, 1000, false);
-        let outcome = run_steps(&disk, before.len() as u64, &patch.steps);
+        let outcome = run_steps(&disk, &before.as_slice(), &patch.steps);
         assert!(
             matches!(outcome, Err(RewriteError::Stuck { .. })),
             "write {n}"

@@ -138,19 +138,21 @@ pub fn read(ring: &Ring, corpus: &Corpus) -> anyhow::Result<Vec<Contest>> {
     list_elf(&copy.tree, &list)?;
     drop(copy);
     let threads = ring.threads;
-    let inspect = |jobs: &'static str| {
-        move |tree: &Path| {
-            let words = ["inspect", "--json", "--dlopen=notes", jobs];
-            ours().and_all(&words).and(tree)
-        }
+    let inspect = |what: &'static str, jobs: &'static str| {
+        move |tree: &Path| ours().and_all(&["inspect", "--json", what, jobs]).and(tree)
     };
     let given = |job: fn(&Path) -> Job| {
         let list = list.clone();
         move |_: &Path| job(&list)
     };
     let mut tools = vec![
-        Tool::reads("cuda-fixup inspect --json", inspect("-j0")),
-        Tool::reads("cuda-fixup inspect --json -j1", inspect("-j1")),
+        Tool::reads("cuda-fixup inspect --headers", inspect("--headers", "-j0")),
+        Tool::reads(
+            "cuda-fixup inspect --headers -j1",
+            inspect("--headers", "-j1"),
+        ),
+        // Searches for every NEEDED and checks symbol versions, too.
+        Tool::reads("cuda-fixup inspect", inspect("--dlopen=notes", "-j0")),
         Tool::reads(&format!("floor, {threads} threads"), move |tree| {
             floor(tree, threads)
         }),

@@ -44,6 +44,10 @@ pub struct Args {
     /// Exit 1 when something will not load; without --json or --tree, print just that
     #[arg(long)]
     check: bool,
+    /// Only what stands in the files' headers: nothing is searched for
+    #[arg(long, conflicts_with_all = ["tree", "why", "check", "root", "dlopen", "device_code",
+        "interpreter", "library_path"])]
+    headers: bool,
     /// Look for everything below DIR, as a process does whose root it is. Paths are named as
     /// seen from outside
     #[arg(long, value_name = "DIR")]
@@ -249,6 +253,14 @@ impl Run {
             }
             other => other?,
         };
+        if self.args.headers {
+            self.count(|counts| counts.files += 1);
+            let path = &walked.path;
+            return match self.args.json {
+                true => inspect::headers_json(path, &facts).map_err(|e| problem(e.into())),
+                false => Ok(inspect::headers(path, &facts, self.paint)),
+            };
+        }
         let path = self.path_inside(tree, &walked.path).map_err(problem)?;
         let (resolution, cuda) = self
             .resolve(&path, &file, facts.clone(), walked.named)

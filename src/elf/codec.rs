@@ -8,6 +8,7 @@
     reason = "the macro reads fields of either class; those of Elf64 are u64 already"
 )]
 
+use super::format::Record;
 pub use super::format::{Class, Endianness, Format};
 use object::elf;
 use object::pod;
@@ -147,20 +148,24 @@ impl FileHeader {
     /// The header's bytes, with what is not decoded (`e_ident` padding, `e_version`,
     /// `e_ehsize`) taken from `original`, the header's bytes as they stand in the file.
     pub fn encode(&self, original: &[u8]) -> Vec<u8> {
-        let f = self.format;
-        let w = f.word_size();
-        let mut out = original.get(..16).unwrap_or(&[0; 16]).to_vec();
-        out[7] = self.os_abi;
-        out[8] = self.abi_version;
-        f.put(&mut out, self.e_type.into(), 2);
-        f.put(&mut out, self.machine.into(), 2);
-        out.extend_from_slice(original.get(20..24).unwrap_or(&[0; 4]));
-        f.put(&mut out, self.entry, w);
-        f.put(&mut out, self.phoff, w);
-        f.put(&mut out, self.shoff, w);
-        f.put(&mut out, self.flags.into(), 4);
-        let ehsize = out.len();
-        out.extend_from_slice(original.get(ehsize..ehsize + 2).unwrap_or(&[0; 2]));
+        let w = self.format.word_size();
+        let mut out = Record::new(self.format);
+        let mut ident = [0; 16];
+        if let Some(bytes) = original.get(..16) {
+            ident.copy_from_slice(bytes);
+        }
+        ident[7] = self.os_abi;
+        ident[8] = self.abi_version;
+        out.put_bytes(&ident);
+        out.put(self.e_type.into(), 2);
+        out.put(self.machine.into(), 2);
+        out.put_bytes(original.get(20..24).unwrap_or(&[0; 4]));
+        out.put(self.entry, w);
+        out.put(self.phoff, w);
+        out.put(self.shoff, w);
+        out.put(self.flags.into(), 4);
+        let ehsize = out.bytes().len();
+        out.put_bytes(original.get(ehsize..ehsize + 2).unwrap_or(&[0; 2]));
         for value in [
             self.phentsize,
             self.phnum,
@@ -168,9 +173,9 @@ impl FileHeader {
             self.shnum,
             self.shstrndx,
         ] {
-            f.put(&mut out, value.into(), 2);
+            out.put(value.into(), 2);
         }
-        out
+        out.bytes().to_vec()
     }
 }
 
@@ -217,17 +222,19 @@ impl Segment {
     /// Appends the program header's bytes to `out`.
     pub fn encode(&self, format: Format, out: &mut Vec<u8>) {
         let w = format.word_size();
-        format.put(out, self.p_type.into(), 4);
+        let mut record = Record::new(format);
+        record.put(self.p_type.into(), 4);
         if format.class == Class::Elf64 {
-            format.put(out, self.flags.into(), 4);
+            record.put(self.flags.into(), 4);
         }
         for value in [self.offset, self.vaddr, self.paddr, self.filesz, self.memsz] {
-            format.put(out, value, w);
+            record.put(value, w);
         }
         if format.class == Class::Elf32 {
-            format.put(out, self.flags.into(), 4);
+            record.put(self.flags.into(), 4);
         }
-        format.put(out, self.align, w);
+        record.put(self.align, w);
+        out.extend_from_slice(record.bytes());
     }
 
     /// Whether the file bytes `offset..offset + len` lie inside this segment.
@@ -298,15 +305,17 @@ impl Section {
     /// Appends the section header's bytes to `out`.
     pub fn encode(&self, format: Format, out: &mut Vec<u8>) {
         let w = format.word_size();
-        format.put(out, self.name.into(), 4);
-        format.put(out, self.sh_type.into(), 4);
+        let mut record = Record::new(format);
+        record.put(self.name.into(), 4);
+        record.put(self.sh_type.into(), 4);
         for value in [self.flags, self.addr, self.offset, self.size] {
-            format.put(out, value, w);
+            record.put(value, w);
         }
-        format.put(out, self.link.into(), 4);
-        format.put(out, self.info.into(), 4);
-        format.put(out, self.addralign, w);
-        format.put(out, self.entsize, w);
+        record.put(self.link.into(), 4);
+        record.put(self.info.into(), 4);
+        record.put(self.addralign, w);
+        record.put(self.entsize, w);
+        out.extend_from_slice(record.bytes());
     }
 }
 
@@ -331,8 +340,10 @@ impl Dyn {
 
     /// Appends the entry's bytes to `out`.
     pub fn encode(self, format: Format, out: &mut Vec<u8>) {
-        format.put(out, self.tag as u64, format.word_size());
-        format.put(out, self.value, format.word_size());
+        let mut record = Record::new(format);
+        record.put(self.tag as u64, format.word_size());
+        record.put(self.value, format.word_size());
+        out.extend_from_slice(record.bytes());
     }
 }
 

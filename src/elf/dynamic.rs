@@ -67,11 +67,12 @@ pub fn read_dynamic<R: ReadAt + ?Sized>(
     }
     let format = header.format;
     let bytes = window(file, segment.offset, segment.filesz as usize, "PT_DYNAMIC")?;
-    let entries: Vec<Dyn> = bytes
+    let decoded = bytes
         .chunks_exact(format.dyn_size())
         .filter_map(|raw| Dyn::decode(format, raw))
-        .take_while(|d| d.tag != elf::DT_NULL)
-        .collect();
+        .take_while(|d| d.tag != elf::DT_NULL);
+    let mut entries = Vec::with_capacity(bytes.len() / format.dyn_size());
+    entries.extend(decoded);
     let mut dynamic = Dynamic {
         offset: segment.offset,
         size: segment.filesz,
@@ -107,19 +108,18 @@ fn read_strings<R: ReadAt + ?Sized>(
     dynamic.strsz = size;
     let mut strings = Strings::new(file, dynamic);
     let mut total = 0;
-    for entry in dynamic.entries.clone() {
-        let tag = entry.tag;
-        if ![
+    for index in 0..dynamic.entries.len() {
+        let Dyn { tag, value } = dynamic.entries[index];
+        let named = [
             elf::DT_NEEDED,
             elf::DT_SONAME,
             elf::DT_RUNPATH,
             elf::DT_RPATH,
-        ]
-        .contains(&tag)
-        {
+        ];
+        if !named.contains(&tag) {
             continue;
         }
-        let string = strings.get(entry.value, tag)?;
+        let string = strings.get(value, tag)?;
         total += string.len();
         if total > MAX_STRINGS_BYTES {
             return malformed(format!(

@@ -17,22 +17,20 @@ pub struct Entry {
 }
 
 /// The text of each entry that `facts` read one for.
-pub fn texts(facts: &ElfFacts) -> Vec<Option<Vec<u8>>> {
-    let Some(dynamic) = &facts.dynamic else {
-        return Vec::new();
-    };
-    let mut needed = dynamic.needed.iter();
-    dynamic
-        .entries
-        .iter()
-        .map(|d| match d.tag {
-            elf::DT_NEEDED => needed.next().cloned(),
-            elf::DT_SONAME => dynamic.soname.clone(),
-            elf::DT_RUNPATH => dynamic.runpath.clone(),
-            elf::DT_RPATH => dynamic.rpath.clone(),
+pub fn texts(facts: &ElfFacts) -> impl Iterator<Item = Option<&[u8]>> {
+    let dynamic = facts.dynamic.as_ref();
+    let mut needed = facts.needed().iter();
+    let entries = dynamic.map_or(&[][..], |d| &d.entries);
+    entries.iter().map(move |entry| {
+        let dynamic = dynamic?;
+        match entry.tag {
+            elf::DT_NEEDED => needed.next().map(Vec::as_slice),
+            elf::DT_SONAME => dynamic.soname.as_deref(),
+            elf::DT_RUNPATH => dynamic.runpath.as_deref(),
+            elf::DT_RPATH => dynamic.rpath.as_deref(),
             _ => None,
-        })
-        .collect()
+        }
+    })
 }
 
 /// What was taken out and put in again under the same tag is the old entry. Not DT_NEEDED: its
@@ -51,7 +49,7 @@ pub fn restore(facts: &ElfFacts, entries: &mut [Entry]) {
         }
         let again = entries
             .iter_mut()
-            .find(|e| e.tag == d.tag && e.old_index.is_none() && e.string == text);
+            .find(|e| e.tag == d.tag && e.old_index.is_none() && e.string.as_deref() == text);
         if let Some(entry) = again {
             *entry = Entry {
                 tag: d.tag,
@@ -62,6 +60,9 @@ pub fn restore(facts: &ElfFacts, entries: &mut [Entry]) {
         }
     }
     // Old entries stay in their old order: the same edits a second time change nothing.
+    if entries.iter().filter_map(|e| e.old_index).is_sorted() {
+        return;
+    }
     let mut kept: Vec<Entry> = entries
         .iter()
         .filter(|e| e.old_index.is_some())

@@ -212,10 +212,10 @@ pub fn read_segments<R: ReadAt + ?Sized>(
         return malformed(format!("{count} program headers, more than {MAX_SEGMENTS}"));
     }
     let table = window(file, header.phoff, count * size, "program header table")?;
-    Ok(table
-        .chunks_exact(size)
-        .filter_map(|raw| Segment::decode(header.format, raw))
-        .collect())
+    let mut segments = Vec::with_capacity(count);
+    let raw = table.chunks_exact(size);
+    segments.extend(raw.filter_map(|raw| Segment::decode(header.format, raw)));
+    Ok(segments)
 }
 
 /// Reads all section headers; none where the file has no table.
@@ -223,6 +223,19 @@ pub fn read_sections<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
 ) -> Result<Vec<Section>, ReadError> {
+    let table = section_table(file, header)?;
+    let mut found = Vec::with_capacity(table.len() / header.format.section_size());
+    found.extend(sections(&table, header.format));
+    Ok(found)
+}
+
+fn sections(table: &[u8], format: Format) -> impl Iterator<Item = Section> {
+    table
+        .chunks_exact(format.section_size())
+        .filter_map(move |raw| Section::decode(format, raw))
+}
+
+fn section_table<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Result<Vec<u8>, ReadError> {
     if header.shoff == 0 {
         return Ok(Vec::new());
     }
@@ -242,11 +255,7 @@ pub fn read_sections<R: ReadAt + ?Sized>(
     if count > MAX_SECTIONS {
         return malformed(format!("{count} section headers, more than {MAX_SECTIONS}"));
     }
-    let table = window(file, header.shoff, count * size, "section header table")?;
-    Ok(table
-        .chunks_exact(size)
-        .filter_map(|raw| Section::decode(header.format, raw))
-        .collect())
+    window(file, header.shoff, count * size, "section header table")
 }
 
 fn read_interpreter<R: ReadAt + ?Sized>(
@@ -275,17 +284,17 @@ fn is_separate_debug<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Resul
         return Ok(false);
     }
     // Section headers are no business of the loader's: a broken table is no reason to give up.
-    let sections = match read_sections(file, header) {
-        Ok(sections) => sections,
+    let table = match section_table(file, header) {
+        Ok(table) => table,
         Err(ReadError::Io(e)) => return Err(e.into()),
         Err(_) => return Ok(false),
     };
-    let mut code = sections.iter().filter(|s| {
+    let mut code = sections(&table, header.format).filter(|s| {
         s.flags & u64::from(elf::SHF_EXECINSTR) != 0
             && s.flags & u64::from(elf::SHF_ALLOC) != 0
             && s.size > 0
     });
-    let dropped = |s: &Section| s.sh_type == elf::SHT_NOBITS;
+    let dropped = |s: Section| s.sh_type == elf::SHT_NOBITS;
     Ok(code.next().is_some_and(dropped) && code.all(dropped))
 }
 

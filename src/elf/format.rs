@@ -51,18 +51,52 @@ impl Format {
         })
     }
 
-    /// Appends a number of `width` bytes (2, 4 or 8), cut to that width.
-    pub(super) fn put(self, out: &mut Vec<u8>, value: u64, width: usize) {
-        match self.endian {
-            Endianness::Little => out.extend_from_slice(&value.to_le_bytes()[..width]),
-            Endianness::Big => out.extend_from_slice(&value.to_be_bytes()[8 - width..]),
+    /// A number of `width` bytes (2, 4 or 8) in this byte order.
+    pub fn number(self, value: u64, width: usize) -> Vec<u8> {
+        let mut record = Record::new(self);
+        record.put(value, width);
+        record.bytes().to_vec()
+    }
+}
+
+/// The longest structure is a section header of ELFCLASS64: 64 bytes.
+const LONGEST: usize = 64;
+
+/// One structure while it is encoded: on the stack, since a rewrite encodes some hundred.
+pub(super) struct Record {
+    endian: Endianness,
+    bytes: [u8; LONGEST + 8],
+    len: usize,
+}
+
+impl Record {
+    pub(super) fn new(format: Format) -> Record {
+        Record {
+            endian: format.endian,
+            bytes: [0; LONGEST + 8],
+            len: 0,
         }
     }
 
-    /// A number of `width` bytes (2, 4 or 8) in this byte order.
-    pub fn number(self, value: u64, width: usize) -> Vec<u8> {
-        let mut out = Vec::with_capacity(width);
-        self.put(&mut out, value, width);
-        out
+    /// Appends a number of `width` bytes (2, 4 or 8), cut to that width.
+    #[inline]
+    pub(super) fn put(&mut self, value: u64, width: usize) {
+        let bytes = match self.endian {
+            Endianness::Little => value.to_le_bytes(),
+            Endianness::Big => (value << (64 - 8 * width)).to_be_bytes(),
+        };
+        // All eight, so that no length is looked at; the next field covers those too many.
+        self.bytes[self.len..self.len + 8].copy_from_slice(&bytes);
+        self.len += width;
+    }
+
+    /// Appends bytes that are no number.
+    pub(super) fn put_bytes(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }

@@ -1,9 +1,11 @@
 //! Positioned reads of small windows. No memory map: a file truncated under a map kills the
 //! process with SIGBUS.
 
+use std::borrow::Borrow;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::{Mutex, PoisonError};
 
 /// Bytes that can be read at any offset, by several threads at once.
 pub trait ReadAt: Sync {
@@ -48,6 +50,16 @@ impl ReadAt for [u8] {
     }
 }
 
+impl<R: ReadAt + ?Sized> ReadAt for &R {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        (**self).read_exact_at(offset, buf)
+    }
+}
+
 /// A part of other bytes, read as if it were all there is: a member of an archive.
 #[derive(Debug)]
 pub struct SubReader<'a, R: ?Sized> {
@@ -78,6 +90,12 @@ impl<R: ReadAt + ?Sized> ReadAt for SubReader<'_, R> {
 
 /// Size of the first window, which holds the headers of nearly every file.
 const HEAD: usize = 4096;
+/// Windows start and end at multiples of this many bytes.
+const BLOCK: u64 = 4096;
+/// Reads that are longer, in bytes, are not kept: nobody asks for such a table twice in a row.
+const LONGEST_KEPT: usize = 1 << 15;
+/// Windows kept of one file, so at most 256 KiB and a little.
+const KEPT: usize = 8;
 
 /// Tells one state of one file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,40 +118,57 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// An open file whose first page is read once.
+/// An open file, each part of whose headers is read once: they are asked for by whoever decodes,
+/// places and checks, and stand close together. What another process writes meanwhile is not
+/// seen; who writes compares [`FileReader::stamp`] first.
 #[derive(Debug)]
-pub struct FileReader {
-    file: File,
+pub struct FileReader<F = File> {
+    file: F,
     metadata: Metadata,
     head: Vec<u8>,
+    windows: Mutex<Windows>,
 }
 
-impl FileReader {
-    /// Takes an open regular file and reads its first page.
-    pub fn new(file: File) -> io::Result<FileReader> {
-        let metadata = file.metadata()?;
+/// Parts of the file behind its first page, the oldest one first.
+#[derive(Debug, Default)]
+struct Windows {
+    kept: Vec<(u64, Vec<u8>)>,
+    oldest: usize,
+}
+
+impl Windows {
+    fn part(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let mut kept = self.kept.iter();
+        kept.find_map(|(start, bytes)| part(bytes, *start, offset, len))
+    }
+
+    fn keep(&mut self, start: u64, bytes: Vec<u8>) {
+        if self.kept.len() < KEPT {
+            self.kept.push((start, bytes));
+        } else {
+            self.kept[self.oldest] = (start, bytes);
+            self.oldest = (self.oldest + 1) % KEPT;
+        }
+    }
+}
+
+impl<F: Borrow<File>> FileReader<F> {
+    /// Takes an open regular file, or a reference to one, and reads its first page.
+    pub fn new(file: F) -> io::Result<FileReader<F>> {
+        let metadata = file.borrow().metadata()?;
         FileReader::with_metadata(file, metadata)
     }
 
     /// [`FileReader::new`] for who has asked for the file's metadata already.
-    pub fn with_metadata(file: File, metadata: Metadata) -> io::Result<FileReader> {
-        let mut head = vec![0; HEAD];
+    pub fn with_metadata(file: F, metadata: Metadata) -> io::Result<FileReader<F>> {
         // Most files of a tree are smaller: one read, none to find the end.
         let wanted = usize::try_from(metadata.len()).map_or(HEAD, |len| len.min(HEAD));
-        let mut filled = 0;
-        while filled < wanted {
-            match file.read_at(&mut head[filled..], filled as u64) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        head.truncate(filled);
+        let head = read_up_to(file.borrow(), 0, wanted)?;
         Ok(FileReader {
             file,
             metadata,
             head,
+            windows: Mutex::default(),
         })
     }
 
@@ -149,7 +184,7 @@ impl FileReader {
 
     /// The file itself.
     pub fn file(&self) -> &File {
-        &self.file
+        self.file.borrow()
     }
 
     /// The state of the file when it was opened.
@@ -158,15 +193,114 @@ impl FileReader {
     }
 }
 
-impl ReadAt for FileReader {
+impl<F: Borrow<File>> FileReader<F> {
+    /// Gives `seen` the bytes of a range that is short enough to be kept.
+    fn with_bytes<T>(
+        &self,
+        offset: u64,
+        len: usize,
+        seen: impl FnOnce(&[u8]) -> T,
+    ) -> io::Result<T> {
+        if let Some(bytes) = part(&self.head, 0, offset, len) {
+            return Ok(seen(bytes));
+        }
+        let end = match offset.checked_add(len as u64) {
+            Some(end) if end <= self.len() => end,
+            _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        // A thread that panicked left the list whole.
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = windows.part(offset, len) {
+            return Ok(seen(bytes));
+        }
+        let start = offset - offset % BLOCK;
+        let stop = end.next_multiple_of(BLOCK).min(self.len());
+        let window = read_up_to(self.file(), start, (stop - start) as usize)?;
+        let Some(bytes) = part(&window, start, offset, len) else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        let result = seen(bytes);
+        windows.keep(start, window);
+        Ok(result)
+    }
+}
+
+impl<F: Borrow<File>> ReadAt for FileReader<F> {
     fn len(&self) -> u64 {
         self.metadata.len()
     }
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        if self.head.read_exact_at(offset, buf).is_ok() {
-            return Ok(());
+        if buf.len() > LONGEST_KEPT {
+            return self.file().read_exact_at(buf, offset);
         }
-        self.file.read_exact_at(buf, offset)
+        self.with_bytes(offset, buf.len(), |bytes| buf.copy_from_slice(bytes))
+    }
+
+    fn read_vec(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        if len <= LONGEST_KEPT {
+            return self.with_bytes(offset, len, <[u8]>::to_vec);
+        }
+        if offset
+            .checked_add(len as u64)
+            .is_none_or(|end| end > self.len())
+        {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let bytes = read_up_to(self.file(), offset, len)?;
+        if bytes.len() < len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(bytes)
+    }
+}
+
+/// The `len` bytes at `offset` out of `bytes`, which stand at `start`.
+fn part(bytes: &[u8], start: u64, offset: u64, len: usize) -> Option<&[u8]> {
+    let from = usize::try_from(offset.checked_sub(start)?).ok()?;
+    bytes.get(from..from.checked_add(len)?)
+}
+
+/// Reads `len` bytes, or what there is of them, into memory that nobody clears first.
+fn read_up_to(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let at = offset + bytes.len() as u64;
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), at) {
+            Ok(0) => break,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    // The allocator may have given more room than was asked for.
+    bytes.truncate(len);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn every_read_gives_what_stands_there() {
+        let bytes: Vec<u8> = (0..200_000u32).map(|i| (i % 251) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let reader = FileReader::new(file).unwrap();
+        // More windows than are kept, some over the edge of a block, some too long to be kept.
+        for step in [1, 4095, 4096, 9973, 39_999] {
+            for offset in (0..bytes.len()).step_by(step.max(997)) {
+                for len in [0, 1, 100, 5000, 40_000] {
+                    let wanted = bytes.get(offset..offset + len);
+                    let found = reader.read_vec(offset as u64, len);
+                    match wanted {
+                        Some(wanted) => assert_eq!(found.unwrap(), wanted),
+                        None => assert!(found.is_err()),
+                    }
+                }
+            }
+        }
+        assert!(reader.windows.lock().unwrap().kept.len() <= KEPT);
     }
 }

@@ -7,7 +7,7 @@ use super::place::{PlaceError, place};
 use super::read_at::{FileReader, ReadAt};
 use super::refusal::Refusal;
 use super::target::Target;
-use super::verify::{Mismatch, string_at, verify};
+use super::verify::{Mismatch, View, read_back, verify};
 use super::write;
 use std::io;
 use std::path::PathBuf;
@@ -100,6 +100,7 @@ pub struct Prepared {
     pub target: Target,
     /// The writes; `None` where nothing changes.
     pub patch: Option<Patch>,
+    expected: View,
 }
 
 /// Finds out what `edits` would write, and checks what would come of it. Writes nothing.
@@ -111,10 +112,16 @@ pub fn prepare<R: ReadAt + ?Sized>(
 ) -> Result<Prepared, RewriteError> {
     let target = Target::new(facts, edits)?;
     let patch = place(file, facts, &target, options.page_size)?;
+    let mut expected = View::default();
     if let Some(patch) = &patch {
-        check(&Patched::new(file, &patch.steps), file, facts, &target)?;
+        expected = View::expected(file, facts, &target)?;
+        verify(&Patched::new(file, &patch.steps), facts, &expected)?;
     }
-    Ok(Prepared { target, patch })
+    Ok(Prepared {
+        target,
+        patch,
+        expected,
+    })
 }
 
 /// Applies `edits` to a file. `names` are all names of its inode that may change with it (the
@@ -126,7 +133,9 @@ pub fn rewrite(
     edits: &[Edit],
     options: &RewriteOptions,
 ) -> Result<Rewritten, RewriteError> {
-    let Prepared { target, patch } = prepare(reader, facts, edits, options)?;
+    let Prepared {
+        patch, expected, ..
+    } = prepare(reader, facts, edits, options)?;
     let Some(patch) = patch else {
         return Ok(Rewritten {
             changed: false,
@@ -136,17 +145,8 @@ pub fn rewrite(
             size_after: facts.size,
         });
     };
-    // The strings that stay are compared with what stood in the file before the write.
-    let before = old_strings(reader, facts, &target)?;
     let size_after = write::write(names, reader, &patch, options, &|written| {
-        let find = |at: u64| {
-            Ok(before
-                .iter()
-                .find(|b| b.0 == at)
-                .map(|b| b.1.clone())
-                .unwrap_or_default())
-        };
-        verify(written, facts, &target, &find)
+        read_back(written, &expected)
     })?;
     Ok(Rewritten {
         changed: true,
@@ -155,36 +155,4 @@ pub fn rewrite(
         size_before: facts.size,
         size_after,
     })
-}
-
-fn check<R: ReadAt + ?Sized>(
-    after: &Patched<'_, R>,
-    before: &R,
-    facts: &ElfFacts,
-    target: &Target,
-) -> Result<(), RewriteError> {
-    let dynamic = facts.dynamic.as_ref();
-    let find = |at: u64| {
-        dynamic.map_or(Ok(Vec::new()), |d| {
-            string_at(before, d.strtab + at, d.strtab + d.strsz)
-        })
-    };
-    Ok(verify(after, facts, target, &find)?)
-}
-
-fn old_strings(
-    file: &FileReader,
-    facts: &ElfFacts,
-    target: &Target,
-) -> Result<Vec<(u64, Vec<u8>)>, RewriteError> {
-    let Some(dynamic) = &facts.dynamic else {
-        return Ok(Vec::new());
-    };
-    let kept = target.entries.iter().filter(|e| e.string.is_none());
-    kept.filter(|e| super::target::names_string(e.tag))
-        .map(|e| {
-            let end = dynamic.strtab + dynamic.strsz;
-            Ok((e.value, string_at(file, dynamic.strtab + e.value, end)?))
-        })
-        .collect()
 }

@@ -8,6 +8,7 @@ use super::facts::ElfFacts;
 use super::refusal::Refusal;
 use super::{Dyn, Kind};
 use object::elf;
+use std::borrow::Cow;
 
 /// The state that the edits ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ struct Builder<'a> {
     facts: &'a ElfFacts,
     interpreter: Option<Vec<u8>>,
     /// Each entry with the text it names now, where it names a string.
-    entries: Vec<(Entry, Option<Vec<u8>>)>,
+    entries: Vec<(Entry, Option<Cow<'a, [u8]>>)>,
     renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
     os_abi: Option<u8>,
     executable_stack: Option<bool>,
@@ -94,7 +95,7 @@ impl<'a> Builder<'a> {
                         string: None,
                         old_index: Some(index),
                     },
-                    text,
+                    text.map(Cow::Borrowed),
                 )
             });
         Builder {
@@ -215,7 +216,7 @@ impl<'a> Builder<'a> {
     fn add_needed(&mut self, name: &[u8]) -> Result<(), Refusal> {
         self.dynamic("a NEEDED")?;
         no_nul(name, "the NEEDED name")?;
-        let is_needed = |(e, _): &&(Entry, Option<Vec<u8>>)| e.tag == elf::DT_NEEDED;
+        let is_needed = |(e, _): &&(Entry, Option<Cow<'_, [u8]>>)| e.tag == elf::DT_NEEDED;
         if self
             .entries
             .iter()
@@ -318,20 +319,20 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn new_entry(tag: i64, text: &[u8]) -> (Entry, Option<Vec<u8>>) {
+fn new_entry<'a>(tag: i64, text: &[u8]) -> (Entry, Option<Cow<'a, [u8]>>) {
     let entry = Entry {
         tag,
         value: 0,
         string: Some(text.to_vec()),
         old_index: None,
     };
-    (entry, Some(text.to_vec()))
+    (entry, Some(text.to_vec().into()))
 }
 
-fn set_text(entry: &mut Entry, text: &mut Option<Vec<u8>>, value: &[u8]) {
+fn set_text(entry: &mut Entry, text: &mut Option<Cow<'_, [u8]>>, value: &[u8]) {
     if text.as_deref() != Some(value) {
         entry.string = Some(value.to_vec());
-        *text = Some(value.to_vec());
+        *text = Some(value.to_vec().into());
     }
 }
 

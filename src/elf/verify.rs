@@ -1,6 +1,7 @@
 //! A second, independent reader (goblin) looks at what a patch makes of a file. Both readers
 //! must agree with each other and with what was asked for.
 
+use super::entries::texts;
 use super::facts::ElfFacts;
 use super::read_at::ReadAt;
 use super::target::{Target, names_string};
@@ -41,60 +42,67 @@ impl From<goblin::error::Error> for Mismatch {
 }
 
 /// The loader's view of a file: interpreter, then each dynamic entry that names a string.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct View {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
     interpreter: Option<Vec<u8>>,
     strings: Vec<(i64, Vec<u8>)>,
 }
 
-/// Compares what `file` says with `target`, an edit of the file that `before` describes.
+impl View {
+    /// What a file shall say once it is as `target` has it. `file` is as it was before.
+    pub(super) fn expected<R: ReadAt + ?Sized>(
+        file: &R,
+        before: &ElfFacts,
+        target: &Target,
+    ) -> io::Result<View> {
+        let mut view = View {
+            interpreter: target
+                .interpreter
+                .clone()
+                .or_else(|| before.interpreter.clone()),
+            strings: Vec::with_capacity(before.needed().len() + 2),
+        };
+        let end = before.dynamic.as_ref().map_or(0, |d| d.strtab + d.strsz);
+        let start = before.dynamic.as_ref().map_or(0, |d| d.strtab);
+        for entry in target.entries.iter().filter(|e| names_string(e.tag)) {
+            let text = match &entry.string {
+                Some(text) => text.clone(),
+                None => string_at(file, start + entry.value, end)?,
+            };
+            view.strings.push((entry.tag, text));
+        }
+        Ok(view)
+    }
+}
+
+/// Compares what `file` would say with what is expected, by both readers.
 pub fn verify<R: ReadAt + ?Sized>(
     file: &R,
     before: &ElfFacts,
-    target: &Target,
-    old_strings: &dyn Fn(u64) -> io::Result<Vec<u8>>,
+    expected: &View,
 ) -> Result<(), Mismatch> {
-    let wanted = wanted(before, target, old_strings)?;
-    let goblin = by_goblin(file)?;
-    compare(&goblin, &wanted)?;
+    read_back(file, expected)?;
     let facts = ElfFacts::read(file).map_err(|e| Mismatch::Unreadable(e.to_string()))?;
     // A fault that the file had before is not ours.
     if check_loads(before).is_ok() {
         check_loads(&facts)?;
     }
-    let ours = by_facts(&facts);
-    let known = |view: &View| View {
-        interpreter: view.interpreter.clone(),
-        strings: view
+    let known = View {
+        interpreter: expected.interpreter.clone(),
+        strings: expected
             .strings
             .iter()
             .filter(|(tag, _)| read_by_facts(*tag))
             .cloned()
             .collect(),
     };
-    compare(&ours, &known(&wanted))
+    compare(&by_facts(&facts), &known)
 }
 
-fn wanted(
-    before: &ElfFacts,
-    target: &Target,
-    old_strings: &dyn Fn(u64) -> io::Result<Vec<u8>>,
-) -> Result<View, Mismatch> {
-    let mut view = View {
-        interpreter: target
-            .interpreter
-            .clone()
-            .or_else(|| before.interpreter.clone()),
-        strings: Vec::new(),
-    };
-    for entry in target.entries.iter().filter(|e| names_string(e.tag)) {
-        let text = match &entry.string {
-            Some(text) => text.clone(),
-            None => old_strings(entry.value)?,
-        };
-        view.strings.push((entry.tag, text));
-    }
-    Ok(view)
+/// Compares what a file says, once it has been written, with what is expected, by the second
+/// reader.
+pub fn read_back<R: ReadAt + ?Sized>(file: &R, expected: &View) -> Result<(), Mismatch> {
+    compare(&by_goblin(file)?, expected)
 }
 
 fn compare(found: &View, expected: &View) -> Result<(), Mismatch> {
@@ -140,19 +148,9 @@ fn by_facts(facts: &ElfFacts) -> View {
         interpreter: facts.interpreter.clone(),
         strings: Vec::new(),
     };
-    let Some(dynamic) = &facts.dynamic else {
-        return view;
-    };
-    let mut needed = dynamic.needed.iter().cloned();
-    for entry in &dynamic.entries {
-        let text = match entry.tag {
-            elf::DT_NEEDED => needed.next(),
-            elf::DT_SONAME => dynamic.soname.clone(),
-            elf::DT_RUNPATH => dynamic.runpath.clone(),
-            elf::DT_RPATH => dynamic.rpath.clone(),
-            _ => None,
-        };
-        view.strings.extend(text.map(|text| (entry.tag, text)));
+    let entries = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+    for (entry, text) in entries.iter().zip(texts(facts)) {
+        view.strings.extend(text.map(|t| (entry.tag, t.to_vec())));
     }
     view
 }
@@ -231,7 +229,7 @@ fn goblin_entries(bytes: &[u8], ctx: Ctx) -> Result<Vec<Dyn>, Mismatch> {
         Container::Little => 8,
         Container::Big => 16,
     };
-    let mut entries = Vec::new();
+    let mut entries = Vec::with_capacity(bytes.len() / size);
     for raw in bytes.chunks_exact(size) {
         let entry: Dyn = raw.pread_with(0, ctx)?;
         if entry.d_tag == 0 {

@@ -2,7 +2,7 @@
 //! that is renamed over it.
 
 use super::patch::{Patch, Step};
-use super::read_at::{FileReader, Stamp};
+use super::read_at::{FileReader, ReadAt, Stamp};
 use super::rewrite::{RewriteError, RewriteOptions};
 use super::verify::Mismatch;
 use std::fs::{self, File, OpenOptions};
@@ -40,15 +40,19 @@ const TEMPORARY: &str = concat!(".", env!("CARGO_PKG_NAME"), "-");
 /// Buffer for `Step::Copy`, in bytes.
 const COPY: usize = 256 * 1024;
 
-/// Runs the steps. If one fails, what stood in the file before is put back, last write first:
-/// each state on the way back is one of those on the way there.
-pub fn run_steps(disk: &dyn Disk, old_len: u64, steps: &[Step]) -> Result<Undo, RewriteError> {
+/// Runs the steps on the file that `before` was read from. If one fails, what stood there is put
+/// back, last write first: each state on the way back is one of those on the way there.
+pub fn run_steps(
+    disk: &dyn Disk,
+    before: &dyn ReadAt,
+    steps: &[Step],
+) -> Result<Undo, RewriteError> {
     let mut undo = Undo {
-        old_len,
+        old_len: before.len(),
         overwritten: Vec::new(),
     };
     for step in steps {
-        if let Err(error) = run_step(disk, old_len, step, &mut undo) {
+        if let Err(error) = run_step(disk, before, step, &mut undo) {
             let what = match step {
                 Step::Truncate { .. } => "cut off the journal",
                 _ => "write",
@@ -65,15 +69,17 @@ pub fn run_steps(disk: &dyn Disk, old_len: u64, steps: &[Step]) -> Result<Undo, 
     Ok(undo)
 }
 
-fn run_step(disk: &dyn Disk, old_len: u64, step: &Step, undo: &mut Undo) -> io::Result<()> {
+fn run_step(disk: &dyn Disk, before: &dyn ReadAt, step: &Step, undo: &mut Undo) -> io::Result<()> {
     match step {
         Step::Write { offset, bytes } => {
-            let kept = (offset + bytes.len() as u64)
-                .min(old_len)
-                .saturating_sub(*offset) as usize;
-            if kept > 0 {
-                let mut old = vec![0; kept];
-                disk.read_exact_at(*offset, &mut old)?;
+            let end = (offset + bytes.len() as u64).min(undo.old_len);
+            if *offset < end {
+                let mut old = vec![0; (end - offset) as usize];
+                if undo.touches(*offset, end) {
+                    disk.read_exact_at(*offset, &mut old)?;
+                } else {
+                    before.read_exact_at(*offset, &mut old)?;
+                }
                 undo.overwritten.push((*offset, old));
             }
             disk.write_all_at(*offset, bytes)
@@ -101,6 +107,13 @@ pub struct Undo {
 }
 
 impl Undo {
+    /// Whether a part of `start..end` has been written over.
+    fn touches(&self, start: u64, end: u64) -> bool {
+        self.overwritten
+            .iter()
+            .any(|(offset, bytes)| *offset < end && start < offset + bytes.len() as u64)
+    }
+
     /// Puts it back.
     pub fn take_back(&self, disk: &dyn Disk) -> io::Result<()> {
         for (offset, bytes) in self.overwritten.iter().rev() {
@@ -111,7 +124,7 @@ impl Undo {
 }
 
 /// Checks a file that has been written.
-pub type Check<'a> = &'a dyn Fn(&FileReader) -> Result<(), Mismatch>;
+pub type Check<'a> = &'a dyn Fn(&FileReader<&File>) -> Result<(), Mismatch>;
 
 /// Writes `patch`. Returns the new length in bytes.
 pub fn write(
@@ -125,7 +138,7 @@ pub fn write(
         return Err(io::Error::from(io::ErrorKind::NotFound).into());
     };
     // A name outside the given trees (a pip cache, `cp -al`) must not change with ours.
-    let links = reader.file().metadata()?.nlink();
+    let links = reader.metadata().nlink();
     let leads_outside = links > names.len() as u64 && !options.keep_links;
     if options.atomic || leads_outside {
         write_copy(names, first, reader, patch, check)
@@ -148,46 +161,38 @@ fn write_in_place(
     patch: &Patch,
     check: Check<'_>,
 ) -> Result<u64, RewriteError> {
-    let metadata = reader.file().metadata()?;
-    let mode = metadata.permissions();
-    let open = || OpenOptions::new().read(true).write(true).open(path);
-    let file = match open() {
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && mode.mode() & 0o200 == 0 => {
-            // Read-only for its owner: writable for as long as it takes to open it.
-            let writable = fs::Permissions::from_mode(mode.mode() | 0o200);
-            match fs::set_permissions(path, writable) {
-                Ok(()) => {
-                    let opened = open();
-                    fs::set_permissions(path, mode.clone())
-                        .map_err(failed("make it read-only again"))?;
-                    opened
-                }
-                // Somebody else's.
-                Err(_) => Err(e),
-            }
-        }
-        other => other,
-    }
-    .map_err(failed("open it for writing"))?;
-    if Stamp::from(&file.metadata()?) != reader.stamp() {
+    let mode = reader.metadata().permissions();
+    let file = open_for_writing(path, &mode).map_err(failed("open it for writing"))?;
+    let now = file.metadata()?;
+    let as_it_was = Stamp::from(&now) == reader.stamp()
+        && now.permissions() == mode
+        && now.nlink() == reader.metadata().nlink();
+    if !as_it_was {
         return Err(RewriteError::Changed);
     }
     // A write drops file capabilities, and set-user-ID bits where we are not root.
     let capability = attribute(&file, "security.capability")?;
-    let undo = run_steps(&file, reader.stamp().len, &patch.steps)?;
-    let outcome = FileReader::new(file.try_clone()?)
+    let undo = run_steps(&file, reader, &patch.steps)?;
+    let checked = FileReader::new(&file)
         .map_err(RewriteError::from)
-        .and_then(|written| check(&written).map_err(RewriteError::from));
-    if let Err(error) = outcome {
-        return Err(match undo.take_back(&file) {
-            Ok(()) => error,
-            Err(undo) => RewriteError::Stuck {
-                error: io::Error::other(error.to_string()),
-                undo,
-            },
+        .and_then(|written| {
+            check(&written)
+                .map(|()| written)
+                .map_err(RewriteError::from)
         });
-    }
-    if file.metadata()?.permissions() != mode {
+    let written = match checked {
+        Ok(written) => written,
+        Err(error) => {
+            return Err(match undo.take_back(&file) {
+                Ok(()) => error,
+                Err(undo) => RewriteError::Stuck {
+                    error: io::Error::other(error.to_string()),
+                    undo,
+                },
+            });
+        }
+    };
+    if written.metadata().permissions() != mode {
         file.set_permissions(mode)
             .map_err(failed("restore its mode"))?;
     }
@@ -195,7 +200,25 @@ fn write_in_place(
         set_attribute(&file, "security.capability", &value)
             .map_err(failed("restore its capabilities"))?;
     }
-    Ok(file.metadata()?.len())
+    Ok(written.len())
+}
+
+fn open_for_writing(path: &Path, mode: &fs::Permissions) -> io::Result<File> {
+    let open = || OpenOptions::new().read(true).write(true).open(path);
+    match open() {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && mode.mode() & 0o200 == 0 => {
+            // Read-only for its owner: writable for as long as it takes to open it.
+            let writable = fs::Permissions::from_mode(mode.mode() | 0o200);
+            if fs::set_permissions(path, writable).is_err() {
+                // Somebody else's.
+                return Err(e);
+            }
+            let opened = open();
+            fs::set_permissions(path, mode.clone())?;
+            opened
+        }
+        other => other,
+    }
 }
 
 fn write_copy(
@@ -212,8 +235,8 @@ fn write_copy(
         .map_err(failed("make a copy beside it"))?;
     copy_contents(reader.file(), copy.as_file()).map_err(failed("copy it"))?;
     copy_metadata(reader.file(), copy.as_file())?;
-    run_steps(copy.as_file(), reader.stamp().len, &patch.steps)?;
-    check(&FileReader::new(copy.as_file().try_clone()?)?)?;
+    run_steps(copy.as_file(), reader, &patch.steps)?;
+    check(&FileReader::new(copy.as_file())?)?;
     // A write dropped what only a set-user-ID file has.
     copy_metadata(reader.file(), copy.as_file())?;
     copy.as_file().sync_all().map_err(failed("sync the copy"))?;

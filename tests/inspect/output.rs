@@ -47,6 +47,36 @@ fn a_miss_lists_the_places_in_order_and_why_each_failed() {
 }
 
 #[test]
+fn headers_alone_are_what_the_whole_report_begins_with() {
+    let shop = Workshop::new();
+    shop.lib("libz1.so", &[]);
+    let exe = shop.exe("exe", &["-L.", "-lz1", "-Wl,-rpath,$ORIGIN:/nowhere"]);
+    let whole = shop.json(&exe, &[]);
+    let headers = shop.json(&exe, &["--headers"]);
+    for key in ["schema", "path", "kind", "machine", "interpreter", "soname"] {
+        assert_eq!(headers[key], whole[key], "{key}");
+    }
+    for (list, key) in [("runpath", "entry"), ("rpath", "entry"), ("needed", "name")] {
+        let of = |json: &serde_json::Value| -> Vec<serde_json::Value> {
+            let items = json[list].as_array().unwrap();
+            items.iter().map(|item| item[key].clone()).collect()
+        };
+        assert_eq!(of(&headers), of(&whole), "{list}");
+    }
+    assert_eq!(
+        stdout(shop.inspect(&["--headers", "exe"])),
+        "exe: PIE, x86-64\n  interpreter /lib64/ld-linux-x86-64.so.2\n  RUNPATH $ORIGIN\n  \
+         RUNPATH /nowhere\n  needed libz1.so\n  needed libc.so.6\n"
+    );
+    assert!(
+        !shop
+            .inspect(&["--headers", "--tree", "exe"])
+            .status
+            .success()
+    );
+}
+
+#[test]
 fn why_tells_the_way_to_a_library() {
     let shop = Workshop::new();
     shop.lib("libz1.so", &[]);

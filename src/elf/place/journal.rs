@@ -6,6 +6,7 @@
 //! because the kernel (from 5.18) hands its address to ld.so, which must find it mapped.
 
 use super::super::codec::Segment;
+use super::super::dynamic::Dynamic;
 use super::super::extents::Extent;
 use super::super::patch::{Patch, Step};
 use super::super::read_at::ReadAt;
@@ -190,14 +191,30 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
     fn write(&self, fin: &State, temp: &State, patch: &mut Patch) -> Result<(), PlaceError> {
         let job = self.job;
         let mut from = self.start;
-        if let Some(plan) = fresh(self.plan) {
-            copy_strings(job, plan, patch);
-            from = plan.strtab.offset + plan.strtab.len;
+        let mut small = None;
+        if let (Some(plan), Some(dynamic)) = (fresh(self.plan), &job.facts().dynamic) {
+            if dynamic.strsz <= SMALL {
+                from = plan.strtab.offset;
+                small = Some((plan, dynamic));
+            } else {
+                copy_strings(job, plan, dynamic, patch);
+                from = plan.strtab.offset + plan.strtab.len;
+            }
         }
         let mut image = Image {
             start: from,
             bytes: vec![0; (self.cursor - from) as usize],
         };
+        if let Some((plan, dynamic)) = small {
+            let old = job
+                .tables
+                .file
+                .read_vec(dynamic.strtab, dynamic.strsz as usize)?;
+            image.put(from, &old);
+            for (at, bytes) in new_strings(job) {
+                image.put(plan.strtab.offset + at, &bytes);
+            }
+        }
         for (string, offset) in job.strings.iter().zip(&self.strings) {
             if let Some(offset) = offset {
                 image.put(*offset, &string.text);
@@ -239,25 +256,36 @@ impl Image {
     }
 }
 
+/// A string table of up to so many bytes is copied by one write, together with what follows it.
+const SMALL: u64 = 1 << 15;
+
 /// The string table's new place: the old one copied, dropped strings cleared, new ones set.
-fn copy_strings<R: ReadAt + ?Sized>(job: &Job<'_, R>, plan: &Plan, patch: &mut Patch) {
-    let Some(dynamic) = &job.facts().dynamic else {
-        return;
-    };
+fn copy_strings<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    plan: &Plan,
+    dynamic: &Dynamic,
+    patch: &mut Patch,
+) {
     let to = plan.strtab.offset;
     patch.steps.push(Step::Copy {
         from: dynamic.strtab,
         to,
         len: dynamic.strsz,
     });
-    for (at, zeros) in job.cleared() {
-        patch.write(to + at, zeros);
+    for (at, bytes) in new_strings(job) {
+        patch.write(to + at, bytes);
     }
-    for string in &job.strings {
+}
+
+/// What differs in the string table's new place: (offset in the table, bytes).
+fn new_strings<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Vec<(u64, Vec<u8>)> {
+    let mut texts = job.cleared();
+    texts.extend(job.strings.iter().map(|string| {
         let mut bytes = string.text.clone();
         bytes.push(0);
-        patch.write(to + string.at, bytes);
-    }
+        (string.at, bytes)
+    }));
+    texts
 }
 
 /// Everything that the journal's state doesn't use gets its final contents.

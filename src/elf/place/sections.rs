@@ -17,31 +17,29 @@ pub fn write<R: ReadAt + ?Sized>(
     fin: &State,
     patch: &mut Patch,
 ) -> Result<(), PlaceError> {
-    let facts = job.facts();
-    let size = facts.format().section_size();
-    let mut table = Vec::new();
-    let mut moved = Vec::new();
-    for section in job.sections() {
-        let new = moved_section(job, plan, fin, section);
-        new.encode(facts.format(), &mut table);
-        moved.push(new.addr.wrapping_sub(section.addr));
+    let format = job.facts().format();
+    let old = job.sections();
+    let new: Vec<Section> = old
+        .iter()
+        .map(|section| moved_section(job, plan, fin, section))
+        .collect();
+    let differs = |(a, b): (&Section, &Section)| a != b;
+    let mut changed = old.iter().zip(&new);
+    let whole = fin.section_table != job.facts().header.shoff;
+    let range = match changed.clone().position(differs) {
+        _ if whole => 0..new.len(),
+        Some(first) => first..changed.rposition(differs).map_or(first, |last| last + 1),
+        None => return Ok(()),
+    };
+    let mut table = Vec::with_capacity(range.len() * format.section_size());
+    for section in &new[range.clone()] {
+        section.encode(format, &mut table);
     }
-    if table.is_empty() {
-        return Ok(());
-    }
-    if fin.section_table != facts.header.shoff {
-        patch.write(fin.section_table, table);
-        return write_symbols(job, &moved, patch);
-    }
-    let old = job.tables.file.read_vec(facts.header.shoff, table.len())?;
-    let changed = |(a, b): (&[u8], &[u8])| a != b;
-    let pairs = || old.chunks_exact(size).zip(table.chunks_exact(size));
-    if let (Some(first), Some(last)) = (pairs().position(changed), pairs().rposition(changed)) {
-        let offset = facts.header.shoff + (first * size) as u64;
-        patch.write(offset, table[first * size..(last + 1) * size].to_vec());
-        write_symbols(job, &moved, patch)?;
-    }
-    Ok(())
+    let offset = fin.section_table + (range.start * format.section_size()) as u64;
+    patch.write(offset, table);
+    let by = |(new, old): (&Section, &Section)| new.addr.wrapping_sub(old.addr);
+    let moved: Vec<u64> = new.iter().zip(old).map(by).collect();
+    write_symbols(job, &moved, patch)
 }
 
 /// Most symbols of `.symtab` that are looked at: the cost of a rewrite must not grow with the

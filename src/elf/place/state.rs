@@ -71,8 +71,10 @@ impl State {
     /// The bytes of the dynamic section.
     pub fn dynamic_bytes<R: ReadAt + ?Sized>(&self, job: &Job<'_, R>) -> Vec<u8> {
         let format = job.facts().format();
-        let mut out = Vec::new();
-        let Some(spot) = self.dynamic else { return out };
+        let Some(spot) = self.dynamic else {
+            return Vec::new();
+        };
+        let mut out = Vec::with_capacity(spot.len as usize);
         let old = job
             .facts()
             .segments
@@ -163,9 +165,11 @@ impl State {
 
     /// The bytes of the program header table.
     pub fn phdr_bytes<R: ReadAt + ?Sized>(&self, job: &Job<'_, R>) -> Vec<u8> {
-        let mut out = Vec::new();
-        for segment in self.segments(job) {
-            segment.encode(job.facts().format(), &mut out);
+        let format = job.facts().format();
+        let segments = self.segments(job);
+        let mut out = Vec::with_capacity(segments.len() * format.segment_size());
+        for segment in segments {
+            segment.encode(format, &mut out);
         }
         out
     }

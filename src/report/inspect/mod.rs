@@ -1,10 +1,12 @@
 //! What `inspect` shows: for people, as a tree, and as JSON. All from the same values.
 
+mod headers;
 mod human;
 mod json;
 mod tree;
 mod why;
 
+pub use headers::{headers, headers_json};
 pub use human::{human, problems};
 pub use json::{json, summary};
 pub use tree::tree;
@@ -44,12 +46,7 @@ pub struct Cuda {
 
 impl Inspected<'_> {
     fn machine(&self) -> String {
-        let header = &self.facts.header;
-        match (machine_name(header.machine), header.format.class) {
-            (Some("x86-64"), Class::Elf32) => "x32".into(),
-            (Some(name), _) => name.into(),
-            (None, _) => format!("machine {}", header.machine),
-        }
+        machine(self.facts)
     }
 
     /// A library's search depends on the program that loads it: alone is one case of many.
@@ -85,6 +82,15 @@ impl Inspected<'_> {
             _ if interpreter.is_some_and(|i| i.path == *path) => "the loader itself".into(),
             _ => self.step(Step::Loaded, by),
         }
+    }
+}
+
+fn machine(facts: &ElfFacts) -> String {
+    let header = &facts.header;
+    match (machine_name(header.machine), header.format.class) {
+        (Some("x86-64"), Class::Elf32) => "x32".into(),
+        (Some(name), _) => name.into(),
+        (None, _) => format!("machine {}", header.machine),
     }
 }
 
