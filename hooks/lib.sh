@@ -63,14 +63,14 @@ cudaFixupOptions() {
     done
 }
 
-# cudaFixupOutputs ARRAY: appends the outputs that exist, `debug` left out. They are sorted by
-# name, since plain and structured attributes list them in different orders.
+# cudaFixupOutputs ARRAY [OUTPUT]: appends the outputs that exist, OUTPUT left out, or else `debug`.
+# They are sorted by name, since plain and structured attributes list them in different orders.
 cudaFixupOutputs() {
     local -n cudaFixupOutputsTo=$1
     local cudaFixupOutput cudaFixupOutputNames IFS=$' \t\n'
     cudaFixupOutputNames=$(getAllOutputNames | tr ' ' '\n' | LC_ALL=C sort) || return
     for cudaFixupOutput in $cudaFixupOutputNames; do
-        if [[ $cudaFixupOutput != debug && -e ${!cudaFixupOutput-} ]]; then
+        if [[ $cudaFixupOutput != "${2-debug}" && -e ${!cudaFixupOutput-} ]]; then
             cudaFixupOutputsTo+=("${!cudaFixupOutput}")
         fi
     done
@@ -207,12 +207,12 @@ cudaFixupElfFiles() {
 }
 
 # autoFixElfFiles ACTION: calls ACTION, which may be several words, with each dynamic ELF file of
-# the outputs.
+# all outputs, `debug` too.
 autoFixElfFiles() {
     local file IFS=$' \t\n'
     local -a action paths=() files=()
     read -ra action <<<"$1"
-    cudaFixupOutputs paths || return
+    cudaFixupOutputs paths '' || return
     if (( ${#paths[@]} )); then cudaFixupElfFiles files "${paths[@]}" || return; fi
     for file in "${files[@]}"; do
         "${action[@]}" "$file" || return

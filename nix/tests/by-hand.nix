@@ -10,6 +10,7 @@ stdenv.mkDerivation {
   name = "by-hand-1.0";
   strictDeps = true;
   __structuredAttrs = structured;
+  outputs = [ "out" "debug" ];
   nativeBuildInputs = [
     pkgs.autoPatchelfHook
     pkgs.addDriverRunpath
@@ -33,7 +34,11 @@ stdenv.mkDerivation {
     cp own.so "$out/driver/rpath.so"
     cp own.so "$out/driver/linked.so"
     ln -s linked.so "$out/driver/link.so"
+    cp own.so "$out/driver/older-name.so"
     cp own.so "$out/driver/directory/"
+    mkdir "$debug"
+    cp own.so "$debug/"
+    objcopy --only-keep-debug own.so "$debug/own.so.debug"
     echo text >"$out/driver/text"
     cc -static -o "$out/driver/static" ${./src/plain.c}
   '';
@@ -42,6 +47,7 @@ stdenv.mkDerivation {
     addDriverRunpath "$out"/driver/{"a b.so",text,static,directory,link.so}
     addDriverRunpath "$out/driver/a b.so"
     addDriverRunpath --force-rpath "$out/driver/rpath.so"
+    addOpenGLRunpath "$out/driver/older-name.so"
 
     # In a nix-shell there is no `set -e`, and no descriptor for logs.
     cp own.so missing.so
@@ -65,7 +71,18 @@ stdenv.mkDerivation {
   '';
   # A package's own, which comes before the hooks.
   postFixup = ''
-    note() { echo "$1 ''${2#"$out"/}" >>"$out/action/files"; }
+    note() {
+        local name=''${2#"$debug"/}
+        echo "$1 ''${name#"$out"/}" >>"$out/action/files"
+    }
     autoFixElfFiles "note it"
+    # The first failure is the last call.
+    refused=0
+    refuse() {
+        refused=$((refused + 1))
+        return 3
+    }
+    if autoFixElfFiles refuse; then exit 1; fi
+    (( refused == 1 ))
   '';
 }

@@ -151,6 +151,26 @@ let
         } jetson hooks;
     };
 
+  cudaModes = everyMode (
+    mode:
+    let
+      jetson = pkgs.cudaPackages_11;
+    in
+    import ./cuda-modes.nix (
+      {
+        inherit (pkgs) stdenv oldGccLib;
+        cudart = jetson.cuda_cudart;
+        hooks = [
+          jetson.removeStubsFromRunpathHook
+          jetson.nvccHook
+          jetson.autoAddCudaCompatRunpath
+          pkgs.autoAddDriverRunpath
+        ];
+      }
+      // mode
+    )
+  );
+
   variables =
     let
       withHooks =
@@ -200,6 +220,15 @@ let
           // args
         );
       failing = more: userWith { inherit more; };
+      ownVariables = {
+        CUDAARCHS = "75";
+        CUDACXX = "/my/nvcc";
+        CUDAHOSTCXX = "/my/c++";
+        CUDAToolkit_INCLUDE_DIR = "/my/include";
+        CUDA_BIN_PATH = "/my/bin";
+        CUDA_PATH = "/my/toolkit";
+        NVCC_CCBIN = "/my/ccbin";
+      };
     in
     {
       generations = lib.genAttrs generations (
@@ -219,16 +248,37 @@ let
           structured = user true true;
           lax = user false false;
           laxStructured = user true false;
+          misplaced = (user false true).overrideAttrs (old: {
+            nativeBuildInputs = [ pkgs.cudaPackages.cuda_nvcc ];
+            buildInputs = [ pkgs.cudaPackages.setupCudaHook ] ++ old.buildInputs;
+          });
+          twice = (user true true).overrideAttrs (old: {
+            buildInputs = [ pkgs.cudaPackages.setupCudaHook ] ++ old.buildInputs;
+          });
         }
       );
       # What the user has set stays.
       own = failing {
-        env = {
-          CUDAARCHS = "75";
-          CUDACXX = "/my/nvcc";
-          NVCC_PREPEND_FLAGS = "-lineinfo";
-        };
+        env = ownVariables // { NVCC_PREPEND_FLAGS = "-lineinfo"; };
         dontCompressCudaFatbin = true;
+      };
+      ownStructured = userWith {
+        structured = true;
+        more = {
+          env = ownVariables;
+          NVCC_PREPEND_FLAGS = [ "-lineinfo" "-ccbin" "/my/g++" ];
+          dontCompressCudaFatbins = true;
+          cudaEnableCmakeFindCudaToolkitSupport = false;
+          cudaEnableCmakeFindCudaSupport = true;
+          cudaRuntimeLibrary = "static";
+          postInstall = ''
+            cp "$(sed -n 's/^CMAKE_ARGS=-C //p' environment)" "$out/initial-cache.cmake"
+          '';
+        };
+      };
+      thirdSpelling = failing {
+        dontCompressFatbin = true;
+        cudaEnableCmakeFindCudaToolkitSupport = false;
       };
       twoVersions = failing {
         buildInputs = [ pkgs.cudaPackages_13.cuda_cudart ];

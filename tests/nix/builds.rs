@@ -133,7 +133,7 @@ fn nix_debug_changes_no_byte() {
 #[test]
 fn the_same_again_with_other_numbers_of_jobs() {
     let nix = Nix::get();
-    let attributes = ["apps.2026-08"];
+    let attributes = ["apps.2026-08", "cudaModes", "toolkit", "checks.kept"];
     nix.build(&attributes, &["--max-jobs", "1", "--cores", "1"]);
     nix.build(&attributes, &["--check", "--max-jobs", "8", "--cores", "8"]);
 }
@@ -148,6 +148,10 @@ fn the_same_again_in_a_sandbox() {
         "foreign",
         "toolkit",
         "byHand",
+        "cudaUser.own",
+        "components.passedOn",
+        "linted.2026-08.fixed",
+        "checks.kept",
     ];
     nix.build(&attributes, &[]);
     checked(nix.try_build(&attributes, &["--check"], true));
@@ -258,6 +262,28 @@ fn the_hooks_of_a_cuda_set_meet_in_one_call() {
     assert_eq!(calls.lines().count(), 1, "{calls}");
 }
 
+/// What the CUDA sets' hooks leave does not depend on where they stand, either.
+#[test]
+fn the_hooks_of_a_cuda_set_do_the_same_in_every_mode() {
+    Nix::get().build(&["cudaModes"], &[]);
+    let paths = Nix::get().value("nix/tests", "paths.cudaModes");
+    let mut seen: BTreeMap<bool, BTreeMap<String, Entry>> = BTreeMap::new();
+    for (mode, outputs) in paths.as_object().unwrap() {
+        let outputs = of_object(outputs);
+        let bytes = bytes_of(&outputs);
+        let first = seen.entry(mode.starts_with("many_"));
+        same(&bytes, first.or_insert_with(|| bytes.clone()), mode);
+        let lib = outputs.get("lib").unwrap_or(&outputs["out"]);
+        assert_eq!(
+            runpath(lib.join("lib/user.so")),
+            "/store/cuda_compat-11.8/compat:/run/opengl-driver/lib:/before:/store/gcc-wrapper-12/lib:\
+             /store/cuda_cudart-11.8-lib/lib",
+            "{mode}"
+        );
+    }
+    assert_eq!(paths.as_object().unwrap().len(), 24);
+}
+
 #[test]
 fn each_variable_means_what_it_means_in_nixpkgs() {
     Nix::get().build(&["variables"], &[]);
@@ -312,6 +338,7 @@ fn what_packages_call_by_hand() {
         // Twice is once; through the link, too.
         assert_eq!(of("driver/a b.so"), "/run/opengl-driver/lib:/old");
         assert_eq!(of("driver/linked.so"), "/run/opengl-driver/lib:/old");
+        assert_eq!(of("driver/older-name.so"), "/run/opengl-driver/lib:/old");
         assert!(out.join("driver/link.so").is_symlink());
         let forced = meaning(&out.join("driver/rpath.so"));
         assert_eq!(forced.runpath, None);
@@ -319,7 +346,8 @@ fn what_packages_call_by_hand() {
         let files = std::fs::read_to_string(out.join("action/files")).unwrap();
         assert_eq!(
             files,
-            "it driver/a b.so\nit driver/linked.so\nit driver/rpath.so\n\
+            "it own.so\n\
+             it driver/a b.so\nit driver/linked.so\nit driver/older-name.so\nit driver/rpath.so\n\
              it driver/directory/own.so\nit top/own.so\nit top/below/own.so\n\
              it untouched/own.so\n"
         );
@@ -361,6 +389,11 @@ fn a_failure_stops_the_build_and_says_why() {
                 assert!(!log.contains("went on"), "{what}");
             }
             assert!(built("all"), "{generation} {mode}");
+            let log = nix.log(derivations[generation][mode]["all"].as_str().unwrap());
+            assert!(
+                log.contains("autoPatchelfIgnoreMissingDeps: 1 is deprecated, write [ \"*\" ]"),
+                "{log}"
+            );
         }
     }
 }

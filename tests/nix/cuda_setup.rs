@@ -64,6 +64,7 @@ fn a_build_has_the_whole_toolkit_and_its_outputs_name_the_packages() {
             }
             let compiler = variable(&environment, "NVCC_CCBIN");
             assert!(compiler.ends_with("/bin/c++"), "{of}: {compiler}");
+            assert_eq!(variable(&environment, "CUDAHOSTCXX"), compiler, "{of}");
             let flags = format!("-ccbin {compiler} -Xfatbin=-compress-all");
             assert_eq!(variable(&environment, "NVCC_PREPEND_FLAGS"), flags, "{of}");
             let flags = variable(&environment, "cmakeFlags");
@@ -105,24 +106,51 @@ fn a_build_has_the_whole_toolkit_and_its_outputs_name_the_packages() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 3 * 4);
+    assert_eq!(checked, 3 * 6);
 }
 
 #[test]
 fn what_the_package_has_set_stays() {
     let nix = Nix::get();
-    nix.build(&["cudaUser.own"], &[]);
-    let environment = read(
-        &nix.value("nix/tests", "paths.cudaUser.own")["out"],
-        "environment",
-    );
-    assert_eq!(variable(&environment, "CUDAARCHS"), "75");
-    assert_eq!(variable(&environment, "CUDACXX"), "/my/nvcc");
-    let flags = variable(&environment, "NVCC_PREPEND_FLAGS");
+    nix.build(&["cudaUser.own", "cudaUser.ownStructured"], &[]);
+    let paths = nix.value("nix/tests", "paths.cudaUser");
+    for (case, flags) in [
+        ("own", "-lineinfo -ccbin /my/ccbin"),
+        ("ownStructured", "-lineinfo -ccbin /my/g++"),
+    ] {
+        let environment = read(&paths[case]["out"], "environment");
+        for (name, value) in [
+            ("CUDAARCHS", "75"),
+            ("CUDACXX", "/my/nvcc"),
+            ("CUDAHOSTCXX", "/my/c++"),
+            ("CUDAToolkit_INCLUDE_DIR", "/my/include"),
+            ("CUDA_BIN_PATH", "/my/bin"),
+            ("CUDA_PATH", "/my/toolkit"),
+            ("NVCC_CCBIN", "/my/ccbin"),
+            ("NVCC_PREPEND_FLAGS", flags),
+        ] {
+            assert_eq!(variable(&environment, name), value, "{case}: {name}");
+        }
+        let flags = variable(&environment, "cmakeFlags");
+        let old = "-DCUDA_TOOLKIT_ROOT_DIR=TOP/cuda-toolkit";
+        assert!(flags.contains(old), "{case}: {flags}");
+    }
+    let cache = read(&paths["ownStructured"]["out"], "initial-cache.cmake");
     assert!(
-        flags.starts_with("-lineinfo -ccbin ") && !flags.contains("compress"),
-        "{flags}"
+        cache.contains("CMAKE_CUDA_RUNTIME_LIBRARY") && cache.contains("Static"),
+        "{cache}"
     );
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_added() {
+    let nix = Nix::get();
+    nix.build(&["cudaUser.thirdSpelling"], &[]);
+    let out = &nix.value("nix/tests", "paths.cudaUser.thirdSpelling")["out"];
+    let environment = read(out, "environment");
+    let flags = variable(&environment, "NVCC_PREPEND_FLAGS");
+    assert!(!flags.contains("compress"), "{flags}");
+    assert_eq!(variable(&environment, "cmakeFlags"), "");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod cuda_setup;
 mod lint;
 mod markers;
 mod overlay;
+mod package;
 mod store;
 mod tree;
 

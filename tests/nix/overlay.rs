@@ -109,6 +109,10 @@ fn the_flake_and_default_nix_evaluate_on_any_nixpkgs() {
     assert!(eval("packages.x86_64-linux.default.drvPath").contains("-cuda-fixup-"));
     assert!(eval("packages.aarch64-linux.static.drvPath").contains("-cuda-fixup-"));
     assert!(eval("checks.x86_64-linux.auto-patchelf.drvPath").contains("-hook-test"));
+    assert_eq!(
+        eval("legacyPackages.i686-linux.addDriverRunpath.driverLink").trim(),
+        "\"/run/opengl-driver-32\""
+    );
     assert!(
         eval("legacyPackages.i686-linux.cudaPackages_12.autoAddCudaCompatRunpath.drvPath")
             .contains("-hook.drv")

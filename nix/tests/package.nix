@@ -1,0 +1,40 @@
+# The package as users of nixpkgs get it, compiled for once: its own phases, flags and tests. What
+# tests/nix builds otherwise has a binary put in its place.
+{
+  toolchain,
+  vendor,
+  # Where the toolchain has no standard library for musl, the static variant is one of glibc.
+  staticTarget ? "x86_64-unknown-linux-musl",
+}:
+let
+  cargo = import ./nixpkgs/cargo.nix;
+  vendored = builtins.storePath vendor;
+  rust = _: prev: {
+    rustPlatform = cargo {
+      inherit toolchain;
+      vendor = vendored;
+      target = "x86_64-unknown-linux-gnu";
+    } prev.stdenv;
+    pkgsStatic = prev.pkgsStatic // {
+      callPackage = prev.lib.callPackageWith (
+        prev.pkgsStatic
+        // {
+          rustPlatform = cargo {
+            inherit toolchain;
+            vendor = vendored;
+            target = staticTarget;
+          } prev.stdenv;
+        }
+      );
+    };
+  };
+  pkgs = import ./nixpkgs {
+    overlays = [ rust (import ../overlay.nix) ];
+  };
+in
+{
+  program = pkgs.cuda-fixup;
+  inherit (pkgs.cudaFixup) static;
+  # A hook that calls what was compiled.
+  hook = pkgs.cudaFixup.cudaFixupHook.tests.structured;
+}
