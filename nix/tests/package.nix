@@ -23,6 +23,11 @@ let
             inherit toolchain;
             vendor = vendored;
             target = staticTarget;
+            # One build with everything that takes time is enough.
+            more = {
+              CARGO_PROFILE_RELEASE_LTO = "off";
+              CARGO_PROFILE_RELEASE_OPT_LEVEL = "0";
+            };
           } prev.stdenv;
         }
       );

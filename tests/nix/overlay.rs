@@ -155,3 +155,28 @@ fn the_source_of_the_package_compiles() {
         checked(output);
     }
 }
+
+/// Each example of the documentation is built as it stands there.
+#[test]
+fn the_examples_of_the_documentation_build() {
+    let nix = Nix::get();
+    let text = fs::read_to_string(project().join("docs/hooks.md")).unwrap();
+    let blocks = text.split("```nix\n").skip(1);
+    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let (packages, whole): (Vec<_>, Vec<_>) = blocks.partition(|b| b.starts_with("stdenv"));
+    assert!(packages.len() >= 10 && whole.len() == 1, "{whole:?}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let examples = dir.path().join("examples.json");
+    fs::write(&examples, serde_json::to_vec(&packages).unwrap()).unwrap();
+    let mut build = nix.command("nix-build", false);
+    build.args(["nix/tests/examples.nix", "--no-out-link", "-A", "all"]);
+    build.args(["--argstr", "binary", nix.binary(), "--arg", "examples"]);
+    checked(build.arg(&examples).output().unwrap());
+
+    let mut instantiate = nix.command("nix-instantiate", false);
+    instantiate.args(["-I", "nixpkgs=nix/tests/nixpkgs", "-A", "autoPatchelfHook"]);
+    let output = checked(instantiate.args(["-E", whole[0]]).output().unwrap());
+    let drv = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(drv.trim(), nix.derivation(FILE, "hook"));
+}

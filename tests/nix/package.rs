@@ -78,7 +78,7 @@ fn both_variants_evaluate_and_only_one_is_static() {
     assert_eq!(fixed["RUSTFLAGS"], "-C target-feature=+crt-static");
     assert_eq!(fixed["postInstall"], program["postInstall"]);
 
-    // `./test --long`: twice a release build with link-time optimization.
+    // `./test --long`: a release build with link-time optimization, and one without.
     if std::env::var_os("CUDA_FIXUP_LONG").is_some() {
         is_compiled(nix);
     }

@@ -54,6 +54,11 @@ impl Nix {
         })
     }
 
+    /// The binary under test, in the store.
+    pub fn binary(&self) -> &str {
+        &self.binary
+    }
+
     /// A Nix program in this store.
     pub fn command(&self, program: &str, sandbox: bool) -> Command {
         let dir = |name: &str| self.root.join(name);

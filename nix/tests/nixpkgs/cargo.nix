@@ -7,6 +7,8 @@
   vendor,
   # What is compiled for: a Rust target, such as x86_64-unknown-linux-gnu.
   target,
+  # Attributes of every package.
+  more ? { },
 }:
 stdenv: {
   buildRustPackage =
@@ -42,5 +44,6 @@ stdenv: {
           runHook postInstall
         '';
       }
+      // more
     );
 }

@@ -1,0 +1,56 @@
+# The examples of docs/hooks.md, as packages of whoever copies one: what it leaves out, a name and
+# something to install, is put in.
+{ binary, examples }:
+let
+  pkgs = import ./nixpkgs {
+    builtBinary = builtins.storePath binary;
+    overlays = [ (import ../overlay.nix) ];
+  };
+  inherit (pkgs) lib;
+  # A package of nixpkgs that the stand-in doesn't have.
+  other =
+    name:
+    pkgs.runCommand name { } ''
+      mkdir -p "$out/lib" "$out/include"
+    '';
+  complete =
+    stdenv:
+    stdenv
+    // {
+      mkDerivation =
+        attrs:
+        stdenv.mkDerivation (
+          {
+            name = "example";
+            installPhase = ''
+              mkdir -p "$out/bin" "$out/lib" "$out/opt/vendor"
+              ${pkgs.gcc}/bin/cc -o "$out/bin/nvcc" ${./src/plain.c}
+              ${pkgs.gcc}/bin/cc -shared -fPIC -o "$out/lib/libonnxruntime_providers_cuda.so" ${./src/plugin.c}
+            '';
+          }
+          // (if attrs ? pname then { name = "${attrs.pname}-1"; } else { })
+          // attrs
+        );
+    };
+  scope = pkgs // {
+    stdenv = complete pkgs.stdenv // {
+      cc = pkgs.gcc // {
+        cc.lib = other "gcc-lib";
+      };
+    };
+    stdenvNoCC = complete pkgs.stdenvNoCC;
+    zlib = other "zlib";
+    cmake = other "cmake";
+    libpulseaudio = other "libpulseaudio";
+    cudaPackages = pkgs.cudaPackages // {
+      libcublas = other "libcublas";
+    };
+  };
+  all = map (code: import (builtins.toFile "example.nix" "scope: with scope; ${code}") scope) (
+    lib.importJSON examples
+  );
+in
+{
+  inherit all;
+  outputs = map (example: "${example}") all;
+}
