@@ -13,7 +13,7 @@ let
         outputs = [ "out" "debug" ];
         cudaCompilerExecutable = "libexec/compiler";
         installPhase = ''
-          mkdir -p "$out/bin" "$out/libexec" "$debug"
+          mkdir -p "$out/libexec" "$debug"
           cc -o "$out/libexec/compiler" -DRELEASE='"12.4"' ${./src/nvcc.c}
           runHook postInstall
         '';
@@ -95,6 +95,7 @@ in
       (compilerWith {
         cudaCompilerExecutable = "bin/nvcc";
         postInstall = ''
+          mkdir "$out/bin"
           mv "$out/libexec/compiler" "$out/bin/nvcc"
           echo 'TOP = $(_HERE_)/..' >"$out/bin/nvcc.profile"
         '';

@@ -434,6 +434,9 @@ let
     patchelf = pkgs.autoPatchelfHook.tests;
     driver = pkgs.autoAddDriverRunpath.tests;
     whole = pkgs.cudaFixup.cudaFixupHook.tests;
+    lint = pkgs.cudaFixup.cudaFixupLintHook.tests;
+    setup = pkgs.cudaPackages.setupCudaHook.tests;
+    nvcc = pkgs.cudaPackages.nvccHook.tests;
   };
   program = pkgs.cuda-fixup;
 
@@ -443,11 +446,10 @@ let
     mkdir "$out"
   '';
 
-  debug = lib.mapAttrs (_: debug: appWith pkgs { inherit debug; many = true; }) {
-    silent = 0;
-    warnings = 1;
-    everything = 7;
-  };
+  # The same at each level of NIX_DEBUG.
+  debug = lib.genAttrs (map toString [ 0 1 2 3 4 5 6 7 ]) (
+    debug: appWith pkgs { inherit debug; many = true; }
+  );
 
   markers = lib.genAttrs generations (
     generation:

@@ -60,7 +60,7 @@ pub fn make(request: &Request) -> Result<Farm, FarmError> {
     let mut pieces = Vec::new();
     for prefix in &prefixes {
         let of_prefix = prefix::pieces(prefix)?;
-        if of_prefix.is_empty() {
+        if of_prefix.is_empty() && component::compiler(prefix)?.is_none() {
             return Err(FarmError::prefix(
                 prefix,
                 "has nothing of a CUDA toolkit (bin, include, lib, nvvm): is it the right directory?",
@@ -105,7 +105,8 @@ pub fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
     let some = !prefix::pieces(prefix)?.is_empty();
     let compiler = ["bin/nvcc", "nvvm", "include/crt"];
     let compiler = compiler.iter().any(|place| prefix.join(place).exists());
-    Ok((some, compiler || component::compiler(prefix)?.is_some()))
+    let published = component::compiler(prefix)?.is_some();
+    Ok((some || published, compiler || published))
 }
 
 /// The CUDA version that a farm of these prefixes is of.
