@@ -447,8 +447,11 @@ let
   '';
 
   # The same at each level of NIX_DEBUG.
-  debug = lib.genAttrs (map toString [ 0 1 2 3 4 5 6 7 ]) (
-    debug: appWith pkgs { inherit debug; many = true; }
+  debug = builtins.listToAttrs (
+    map (level: {
+      name = "level${toString level}";
+      value = appWith pkgs { debug = level; many = true; };
+    }) [ 0 1 2 3 4 5 6 7 ]
   );
 
   markers = lib.genAttrs generations (

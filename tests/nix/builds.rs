@@ -129,7 +129,7 @@ fn nix_debug_changes_no_byte() {
     let quiet = bytes_of(&built("apps.2026-08.many_native_strict_structured"));
     for (level, outputs) in levels {
         let bytes = bytes_of(&of_object(outputs));
-        same(&bytes, &quiet, &format!("NIX_DEBUG={level}"));
+        same(&bytes, &quiet, &format!("NIX_DEBUG, {level}"));
     }
 }
 
