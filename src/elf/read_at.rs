@@ -193,7 +193,7 @@ impl<F: Borrow<File>> FileReader<F> {
     }
 }
 
-impl<F: Borrow<File>> FileReader<F> {
+impl<F: Borrow<File> + Sync> FileReader<F> {
     /// Gives `seen` the bytes of a range that is short enough to be kept.
     fn with_bytes<T>(
         &self,
@@ -225,7 +225,7 @@ impl<F: Borrow<File>> FileReader<F> {
     }
 }
 
-impl<F: Borrow<File>> ReadAt for FileReader<F> {
+impl<F: Borrow<File> + Sync> ReadAt for FileReader<F> {
     fn len(&self) -> u64 {
         self.metadata.len()
     }
