@@ -209,15 +209,23 @@ fn needed_libraries() {
         &["libdep.so"],
     );
     assert_eq!(codes(dir, &["libuser.so"]), set(&["needed-not-found"]));
-    let environment = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
-        .args(["lint", "--format=json", "libuser.so"])
-        .env("LD_LIBRARY_PATH", dir)
-        .current_dir(dir)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(environment.stdout).unwrap();
-    let found: Value = serde_json::from_str(&text).unwrap();
+    let environment = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+            .args(["lint", "--format=json", "libuser.so"])
+            .env("LD_LIBRARY_PATH", dir)
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let found: Value = serde_json::from_str(&environment()).unwrap();
     assert_eq!(found["code"], "needed-through-environment");
+    // Found through the environment first, and without it too.
+    let source = "int f(); int g() { return f(); }";
+    let both = ["./libdep.so", "-Wl,-rpath,$ORIGIN"];
+    library(dir, "libuser.so", source, &both);
+    let told = environment();
+    assert!(!told.contains("needed-through-environment"), "{told}");
     // The same name, for another machine.
     let foreign = dir.join("foreign");
     fs::create_dir(&foreign).unwrap();
@@ -229,7 +237,6 @@ fn needed_libraries() {
         .unwrap();
     assert!(cross.success());
     let rpath = format!("-Wl,-rpath,{}", foreign.display());
-    let source = "int f(); int g() { return f(); }";
     library(dir, "libuser.so", source, &["libdep.so", &rpath]);
     let found = codes(dir, &["libuser.so"]);
     assert!(found.contains("needed-other-machine"), "{found:?}");
@@ -283,6 +290,10 @@ fn symbol_versions_and_two_libraries_of_one_soname() {
     library(dir, "libtwo.so", "int f(); int g() { return f(); }", &both);
     fs::copy(dir.join("libdep.so.1"), dir.join("libcopy.so")).unwrap();
     assert!(codes(dir, &["libtwo.so"]).contains("soname-twice"));
+    // One file by two names is loaded once.
+    fs::remove_file(dir.join("libcopy.so")).unwrap();
+    symlink("libdep.so.1", dir.join("libcopy.so")).unwrap();
+    assert!(!codes(dir, &["libtwo.so"]).contains("soname-twice"));
 }
 
 #[test]
@@ -344,6 +355,14 @@ fn cuda_runtimes_of_real_libraries() {
     assert!(!of(&["--cuda=11.8"]).contains("cudart-other-version"));
     assert!(of(&[]).contains("device-code-uncompressed"));
     assert!(!of(&[]).contains("cudart-static"));
+    // Its PTX is for 12.1 and plain, its code is compressed, and sound.
+    for silent in [
+        "no-forward-ptx",
+        "device-code-uncompressed",
+        "device-code-malformed",
+    ] {
+        assert!(!plain.contains(silent), "{silent}");
+    }
     let without_ptx = wheel("nvidia-npp-13.2.0.93/nvidia/cu13/lib");
     assert!(codes(&without_ptx, &["libnppc.so.13"]).contains("no-forward-ptx"));
 }

@@ -5,7 +5,7 @@ use super::jobs::Jobs;
 use crate::cuda::{Capability, CudaVersion};
 use crate::lint::config::{Config, Level, Levels, known};
 use crate::lint::{self, Finding, Linter, Options, RULES, Rule, Severity};
-use crate::loader::{Cpu, Environment, Loader};
+use crate::loader::{Cpu, Environment};
 use crate::report::lint::{Told, finding_json, sarif, write_finding};
 use crate::report::shown;
 use crate::scan::{self, Pass, Skip};
@@ -184,13 +184,14 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
 /// All findings, sorted by path and rule, and what can't be read.
 fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
     let cwd = std::env::current_dir().context("cannot tell the current directory")?;
-    let loader = Loader::new(Environment {
+    let library_path = std::env::var_os("LD_LIBRARY_PATH").filter(|path| !path.is_empty());
+    let environment = Environment {
         root: None,
-        library_path: std::env::var_os("LD_LIBRARY_PATH").map(OsStringExt::into_vec),
+        library_path: library_path.map(OsStringExt::into_vec),
         cwd,
         interpreter: None,
         cpu: Cpu::host(),
-    });
+    };
     let tree = scan::walk(&args.paths, true, |_| false);
     let options = Options {
         cuda: args.cuda,
@@ -211,7 +212,7 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
             .collect(),
     };
     let roots = tree.roots.clone();
-    let linter = Linter::new(loader, options);
+    let linter = Linter::new(environment, options);
     let read = |walked: &scan::Walked, file: &crate::elf::FileReader| {
         let problem = |error: &dyn std::fmt::Display| Pass::Problem(error.to_string());
         let facts = match scan::dynamic_facts(file) {

@@ -7,7 +7,7 @@ use crate::contents;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
 use crate::elf::{ElfFacts, FileReader, ReadAt, ReadError};
-use crate::loader::{Loader, Resolution};
+use crate::loader::{Environment, Loader, Resolution, Step};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -23,15 +23,23 @@ pub type Looked = Vec<Finding>;
 /// Lints files of one package, or of many.
 pub struct Linter {
     loader: Loader,
+    /// The same without LD_LIBRARY_PATH, where there is one.
+    elsewhere: Option<Loader>,
     options: Options,
     libraries: Libraries,
 }
 
 impl Linter {
-    /// One that finds libraries by `loader`.
-    pub fn new(loader: Loader, options: Options) -> Linter {
+    /// One that finds libraries as programs do in this environment.
+    pub fn new(environment: Environment, options: Options) -> Linter {
+        let without = Environment {
+            library_path: None,
+            ..environment.clone()
+        };
+        let has_path = environment.library_path.is_some();
         Linter {
-            loader,
+            loader: Loader::new(environment),
+            elsewhere: has_path.then(|| Loader::new(without)),
             options,
             libraries: Libraries::default(),
         }
@@ -48,6 +56,19 @@ impl Linter {
         let contents = contents::read(file, facts)?;
         let code = device_code::read_elf(file, &facts.header)?;
         let resolution = self.loader.resolve(path, file, facts, &contents.sonames)?;
+        let through_environment = match &self.elsewhere {
+            Some(elsewhere) if by_environment(&resolution).next().is_some() => {
+                let without = elsewhere.resolve(path, file, facts, &[])?;
+                let missing = without.objects.first().into_iter().flat_map(|o| &o.needs);
+                let missing: BTreeSet<_> = missing
+                    .filter(|need| need.object.is_none())
+                    .map(|need| need.name.clone())
+                    .collect();
+                let names = by_environment(&resolution).cloned();
+                names.filter(|name| missing.contains(name)).collect()
+            }
+            _ => Vec::new(),
+        };
         let runtimes = self.libraries.runtimes(&resolution);
         let subject = Subject {
             path,
@@ -58,6 +79,7 @@ impl Linter {
             unprovided: &unprovided(file, facts, &resolution)?,
             runtimes_meet: meet_here(&resolution, &runtimes),
             runtimes: &runtimes,
+            through_environment: &through_environment,
             resolution: &resolution,
             options: &self.options,
         };
@@ -67,6 +89,17 @@ impl Linter {
             }
         }))
     }
+}
+
+/// What the file needs and finds through LD_LIBRARY_PATH.
+fn by_environment(resolution: &Resolution) -> impl Iterator<Item = &Vec<u8>> {
+    let needs = resolution
+        .objects
+        .first()
+        .into_iter()
+        .flat_map(|o| &o.needs);
+    let found = needs.filter(|n| n.via.is_some_and(|via| via.step == Step::LibraryPath));
+    found.map(|need| &need.name)
 }
 
 /// Symbols `__cudaRegister…` that the file wants and that nothing has that is loaded with it.

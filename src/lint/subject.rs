@@ -50,6 +50,8 @@ pub struct Subject<'a> {
     pub resolution: &'a Resolution,
     /// Symbols `__cudaRegister…` that it wants and that nothing has that is loaded with it.
     pub unprovided: &'a BTreeSet<Vec<u8>>,
+    /// What it needs that is found through LD_LIBRARY_PATH and nowhere else.
+    pub through_environment: &'a [Vec<u8>],
     /// The libraries loaded with it that have a CUDA runtime.
     pub runtimes: &'a [Runtime<'a>],
     /// They are different ones, and no library below the file loads them all.

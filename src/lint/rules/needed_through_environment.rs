@@ -10,17 +10,11 @@
 //! Add its directory to RUNPATH: `cuda-fixup fixup --lib DIR FILE`.
 
 use crate::lint::Subject;
-use crate::loader::Step;
 use crate::lint::text;
 
-/// The environment is that of lint itself.
+/// The environment is that of lint itself; what is found without it too is no matter.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for need in s.own_needs() {
-        if need.via.is_some_and(|via| via.step == Step::LibraryPath) {
-            say(format!(
-                "{} is found through LD_LIBRARY_PATH only",
-                text(&need.name[..])
-            ));
-        }
+    for name in s.through_environment {
+        say(format!("{} is found through LD_LIBRARY_PATH only", text(&name[..])));
     }
 }
