@@ -152,7 +152,7 @@ impl Windows {
     }
 }
 
-impl<F: Borrow<File>> FileReader<F> {
+impl<F: Borrow<File> + Sync> FileReader<F> {
     /// Takes an open regular file, or a reference to one, and reads its first page.
     pub fn new(file: F) -> io::Result<FileReader<F>> {
         let metadata = file.borrow().metadata()?;
