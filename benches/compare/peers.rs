@@ -104,7 +104,10 @@ pub fn python_reads(name: &str, list: &Path) -> Job {
 
 /// LIEF sets the RUNPATH of one file.
 pub fn lief_sets(runpath: &str, file: &Path) -> Job {
-    python("set-lief.py").and(runpath).and(file)
+    python("edit-lief.py")
+        .and("--set-rpath")
+        .and(runpath)
+        .and(file)
 }
 
 /// Whether a program is on PATH.

@@ -200,16 +200,7 @@ pub fn all(dir: &Path, targets: &[Arc<Target>]) -> Vec<Kind> {
         named.expect("a target of that name").clone()
     };
     let native = target("x86_64-linux-gnu");
-    let mut kinds = Vec::new();
-    for &(name, compiler, used_as, flags) in NATIVE {
-        let link = Link {
-            name,
-            compiler,
-            used_as,
-            flags,
-        };
-        kinds.push(linked(dir, &native, &link));
-    }
+    let mut kinds = of_linkers(dir, &native, |_| true);
     for target in targets.iter().filter(|other| other.name != native.name) {
         for (variant, used_as, flags) in [
             ("pie", PROGRAM, &["-fPIE", "-pie"][..]),
@@ -239,6 +230,22 @@ pub fn all(dir: &Path, targets: &[Arc<Target>]) -> Vec<Kind> {
     let made_by_linkers = kinds.clone();
     kinds.extend(doctored::all(dir, &made_by_linkers));
     kinds
+}
+
+/// What the linkers of this machine make, those of it whose name is wanted.
+pub fn of_linkers(dir: &Path, native: &Arc<Target>, wanted: impl Fn(&str) -> bool) -> Vec<Kind> {
+    let links = NATIVE.iter().filter(|(name, ..)| wanted(name));
+    links
+        .map(|&(name, compiler, used_as, flags)| {
+            let link = Link {
+                name,
+                compiler,
+                used_as,
+                flags,
+            };
+            linked(dir, native, &link)
+        })
+        .collect()
 }
 
 /// A kind with nothing built yet.

@@ -132,7 +132,8 @@ fn baselines<'a>(dir: &Path, cells: &[Cell<'a>]) -> Baselines<'a> {
         .collect()
 }
 
-fn baseline(dir: &Path, kind: &Kind, bare: bool, tool: Tool) -> Result<Seen, String> {
+/// What the untouched file says and does after a tool.
+pub fn baseline(dir: &Path, kind: &Kind, bare: bool, tool: Tool) -> Result<Seen, String> {
     let place = tempfile::tempdir_in(dir).unwrap();
     let file = subject(place.path(), kind, bare);
     tool.apply(kind, &file)
@@ -151,7 +152,7 @@ fn baseline(dir: &Path, kind: &Kind, bare: bool, tool: Tool) -> Result<Seen, Str
 }
 
 /// A copy of the kind's file, under a name that all copies have.
-fn subject(place: &Path, kind: &Kind, bare: bool) -> PathBuf {
+pub fn subject(place: &Path, kind: &Kind, bare: bool) -> PathBuf {
     let file = place.join("subject");
     copy(if bare { &kind.bare } else { &kind.with_runpath }, &file);
     file
@@ -243,18 +244,7 @@ fn compare(tool: Tool, expected: &Meaning, after: &Seen, treated: &Seen) -> Vec<
     } else if after.meaning != *expected {
         wrong.push(format!("is {:?}\n    not {expected:?}", after.meaning));
     }
-    // What GNU ld leaves empty at the end of the data, llvm-strip moves behind all segments.
-    let tolerated = |complaint: &str| {
-        tool == Tool::LlvmStrip
-            && complaint.contains("'.tm_clone_table'")
-            && complaint.ends_with("not in any loaded segment")
-    };
-    for (complaint, count) in after.complaints.iter().filter(|(text, _)| !tolerated(text)) {
-        let before = treated.complaints.get(complaint).copied().unwrap_or(0);
-        if *count > before {
-            wrong.push(format!("{count} times, before {before}: {complaint}"));
-        }
-    }
+    wrong.extend(new_complaints(tool, after, treated));
     if after.segments > treated.segments + 1 {
         wrong.push(format!(
             "{} segments, before {}",
@@ -262,6 +252,23 @@ fn compare(tool: Tool, expected: &Meaning, after: &Seen, treated: &Seen) -> Vec<
         ));
     }
     wrong
+}
+
+/// What eu-elflint and readelf say of the edited file and not of the untouched one.
+pub fn new_complaints(tool: Tool, after: &Seen, treated: &Seen) -> Vec<String> {
+    // What GNU ld leaves empty at the end of the data, llvm-strip moves behind all segments.
+    let tolerated = |complaint: &str| {
+        tool == Tool::LlvmStrip
+            && complaint.contains("'.tm_clone_table'")
+            && complaint.ends_with("not in any loaded segment")
+    };
+    let all = after.complaints.iter();
+    all.filter(|(text, _)| !tolerated(text))
+        .filter_map(|(complaint, count)| {
+            let before = treated.complaints.get(complaint).copied().unwrap_or(0);
+            (*count > before).then(|| format!("{count} times, before {before}: {complaint}"))
+        })
+        .collect()
 }
 
 /// Bytes that an edit brings along.
