@@ -20,6 +20,11 @@ pub trait ReadAt: Sync {
     /// Fills `buf` from `offset` on, or fails with `UnexpectedEof`.
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
+    /// [`ReadAt::read_exact_at`] for who walks on and never comes back: nothing is kept of it.
+    fn read_once_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(offset, buf)
+    }
+
     /// Reads `len` bytes at `offset`. The caller bounds `len`.
     fn read_vec(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         // Asked before anything is allocated: a lying size must cost nothing.
@@ -235,6 +240,10 @@ impl<F: Borrow<File> + Sync> ReadAt for FileReader<F> {
             return self.file().read_exact_at(buf, offset);
         }
         self.with_bytes(offset, buf.len(), |bytes| buf.copy_from_slice(bytes))
+    }
+
+    fn read_once_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.file().read_exact_at(buf, offset)
     }
 
     fn read_vec(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {

@@ -118,7 +118,7 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
         }
         self.filled = 0;
         self.start = offset;
-        self.file.read_exact_at(offset, &mut self.buffer[..size])?;
+        self.file.read_once_at(offset, &mut self.buffer[..size])?;
         self.filled = size;
         Ok(())
     }
@@ -138,7 +138,7 @@ fn first_magic<R: ReadAt + ?Sized>(file: &R, from: u64, end: u64) -> io::Result<
                 return Ok(());
             }
             let size = (end - start).min(LARGE as u64) as usize;
-            file.read_exact_at(start, &mut buffer[..size])?;
+            file.read_once_at(start, &mut buffer[..size])?;
             if let Some(hit) = MAGIC.find(&buffer[..size]) {
                 found.fetch_min(start + hit as u64, Ordering::Relaxed);
             }
