@@ -7,12 +7,13 @@
 
 mod support;
 
+use cuda_fixup::cuda::host_compilers;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::{failed, farm, root, split, split_farm, succeeded};
+use support::{Toolkit, failed, farm, root, split, split_farm, succeeded};
 
 /// nvcc with nothing in its environment but a PATH.
 fn bare(nvcc: &Path) -> Command {
@@ -31,82 +32,118 @@ fn output(command: &mut Command) -> Output {
 
 #[test]
 fn a_program_is_compiled_and_linked_from_a_split_toolkit() {
-    let (dir, out) = split_farm();
-    let program = dir.path().join("saxpy");
-    let nvcc = out.join("bin/nvcc");
-    succeeded(&output(
-        bare(&nvcc).arg(source("saxpy.cu")).arg("-o").arg(&program),
-    ));
-    assert_eq!(succeeded(&output(&mut Command::new(&program))), "13050\n");
-    let shared = output(
-        bare(&nvcc)
-            .args(["-cudart", "shared", "-o"])
-            .arg(&program)
-            .arg(source("saxpy.cu")),
-    );
-    succeeded(&shared);
-    let runtime = split()[3].join("lib");
-    let run = output(Command::new(&program).env("LD_LIBRARY_PATH", runtime));
-    assert_eq!(succeeded(&run), "13050\n");
+    for toolkit in Toolkit::all() {
+        let (dir, out) = toolkit.farm(&[]);
+        let program = dir.path().join("saxpy");
+        let nvcc = out.join("bin/nvcc");
+        succeeded(&output(
+            bare(&nvcc).arg(source("saxpy.cu")).arg("-o").arg(&program),
+        ));
+        let version = toolkit.version_line();
+        assert_eq!(succeeded(&output(&mut Command::new(&program))), version);
+        let mut shared = bare(&nvcc);
+        shared.args(["-cudart", "shared", "-o"]).arg(&program);
+        succeeded(&output(shared.arg(source("saxpy.cu"))));
+        let runtime = toolkit.runtime_directory();
+        let run = output(Command::new(&program).env("LD_LIBRARY_PATH", runtime));
+        assert_eq!(succeeded(&run), version);
+    }
 }
 
 /// nvlink looks for libcudadevrt where nvcc says, never where the host compiler does.
 #[test]
 fn device_code_is_linked_over_files_and_kernels_start_kernels() {
-    let (dir, out) = split_farm();
-    let nvcc = out.join("bin/nvcc");
-    let sources: [&[&str]; 2] = [
-        &["separable_main.cu", "separable_device.cu"],
-        &["nested.cu"],
+    let projects: [(&str, &[&str]); 2] = [
+        ("separable", &["separable_main.cu", "separable_device.cu"]),
+        ("nested", &["nested.cu"]),
     ];
-    for (name, sources) in ["separable", "nested"].iter().zip(sources) {
-        let program = dir.path().join(name);
-        let mut command = bare(&nvcc);
-        command.args(["-rdc=true", "-o"]).arg(&program);
-        command.args(sources.iter().map(|name| source(name)));
-        succeeded(&output(&mut command));
-        assert!(program.exists());
+    for toolkit in Toolkit::all() {
+        let (dir, out) = toolkit.farm(&[]);
+        for (name, sources) in projects {
+            let program = dir.path().join(name);
+            let mut command = bare(&out.join("bin/nvcc"));
+            command.args(["-rdc=true", "-o"]).arg(&program);
+            command.args(sources.iter().map(|name| source(name)));
+            succeeded(&output(&mut command));
+            assert!(program.exists());
+        }
+    }
+}
+
+/// Without the farm's -L they fail, with the words that docs/nvcc.md has.
+#[test]
+fn without_a_farm_kernels_start_no_kernels() {
+    let docs = fs::read_to_string(root().join("docs/nvcc.md")).unwrap();
+    for toolkit in Toolkit::all() {
+        let (dir, out) = toolkit.farm(&[]);
+        // All but the one library.
+        fs::remove_file(out.join("lib/libcudadevrt.a")).unwrap();
+        let mut command = bare(&out.join("bin/nvcc"));
+        command.args(["-rdc=true", "-o"]).arg(dir.path().join("x"));
+        command.current_dir(dir.path()).arg(source("nested.cu"));
+        let failure = output(&mut command);
+        assert!(!failure.status.success());
+        let told = String::from_utf8_lossy(&failure.stderr).into_owned();
+        let named = |line: &&str| line.contains("Undefined reference to");
+        let error = told.lines().find(named).unwrap();
+        let (symbol, _) = error.split_once(" in ").unwrap();
+        assert!(docs.contains(symbol), "{error}");
     }
 }
 
 #[test]
 fn questions_are_answered_byte_for_byte() {
-    let (_dir, out) = split_farm();
-    let real = split()[0].join("bin/nvcc");
-    let ours = out.join("bin/nvcc");
     let cu = source("saxpy.cu");
     let cu = cu.to_str().unwrap();
-    for args in [
-        &["--version"][..],
-        &["--help"],
-        &["-h"],
-        &["--list-gpu-code"],
-        &["-v", "__cmake_determine_cuda"],
-        &[],
-        &["--no-such-option"],
-        &["-dryrun", "-o", "x", cu],
-        &[
-            "-dryrun",
-            "-rdc=true",
-            "-arch=all-major",
-            "-Xcompiler",
-            "-fPIC,-Wall",
-            "-c",
-            cu,
-        ],
-    ] {
-        let environment = |command: &mut Command| {
-            command
-                .env("dontCompressCudaFatbin", "1")
-                .env("SOURCE_DATE_EPOCH", "1");
-            let output = output(command.args(args));
-            let stderr = String::from_utf8(output.stderr).unwrap();
-            // Temporary files are named after the process.
-            let stderr = regex_replace(&stderr, "tmpxft_[0-9a-f]+_[0-9a-f]+");
-            (output.status.code(), output.stdout, stderr)
-        };
-        let expected = environment(bare(&real).arg0(&ours));
-        assert_eq!(environment(&mut bare(&ours)), expected, "{args:?}");
+    for toolkit in Toolkit::all() {
+        // One without a compiler of its own: that would be seen in the dry runs.
+        let (_dir, out) = Toolkit {
+            host_compiler: None,
+            ..toolkit.clone()
+        }
+        .farm(&[]);
+        let real = toolkit.nvcc();
+        let ours = out.join("bin/nvcc");
+        for args in [
+            &["--version"][..],
+            &["-V"],
+            &["--help"],
+            &["-h"],
+            &["--list-gpu-code"],
+            &["--list-gpu-arch"],
+            &["-v", "__cmake_determine_cuda"],
+            &[],
+            &["--no-such-option"],
+            &["-allow-unsupported-compiler", "-dryrun", "-o", "x", cu],
+            &["-allow-unsupported-compiler", "--dryrun", "-ptx", cu],
+            &[
+                "-allow-unsupported-compiler",
+                "-dryrun",
+                "-rdc=true",
+                "-arch=all-major",
+                "-Xcompiler",
+                "-fPIC,-Wall",
+                "-c",
+                cu,
+            ],
+        ] {
+            let answer = |command: &mut Command| {
+                command.env("dontCompressCudaFatbin", "1");
+                command.env("SOURCE_DATE_EPOCH", "1");
+                let output = output(command.args(args));
+                let stderr = String::from_utf8(output.stderr).unwrap();
+                // Temporary files are named after the process.
+                let stderr = regex_replace(&stderr, "tmpxft_[0-9a-f]+_[0-9a-f]+");
+                (output.status.code(), output.stdout, stderr)
+            };
+            let expected = answer(bare(&real).arg0(&ours));
+            assert_eq!(
+                answer(&mut bare(&ours)),
+                expected,
+                "{}: {args:?}",
+                toolkit.cuda
+            );
+        }
     }
 }
 
@@ -302,11 +339,40 @@ fn a_host_compiler_that_nvcc_refuses() {
     succeeded(&compile(bare(&nvcc).args(allowed).arg(&compiler)));
 }
 
+/// nvcc's own header, read by the compiler that it refuses, says what the table says.
+#[test]
+fn the_header_refuses_from_where_the_table_does() {
+    for toolkit in Toolkit::all() {
+        let (dir, out) = toolkit.farm(&[]);
+        let table = host_compilers::Table::read().unwrap();
+        let cuda = toolkit.cuda.parse().unwrap();
+        let row = table.toolkits.iter().find(|row| row.cuda == cuda).unwrap();
+        let header = fs::read_to_string(out.join("include/crt/host_config.h")).unwrap();
+        let gcc = format!("#if __GNUC__ > {}\n", row.gcc_max);
+        let clang = format!("(__clang_major__ >= {})", row.clang_max + 1);
+        assert!(header.contains(&gcc), "{gcc}: {header}");
+        assert!(header.contains(&clang), "{clang}: {header}");
+        // gcc 12 of this machine: CUDA 11.8 does not take it, the others do.
+        let mut command = bare(&out.join("bin/nvcc"));
+        command
+            .args(["-ccbin", "/usr/bin/g++", "-o"])
+            .arg(dir.path().join("x"));
+        let built = output(command.arg(source("saxpy.cu")));
+        if row.gcc_max < 12 {
+            assert!(failed(&built, 1).contains("gcc 12 is too new a host compiler"));
+        } else {
+            succeeded(&built);
+        }
+    }
+}
+
 /// The table and the toolkit say the same.
 #[test]
 fn the_toolkit_lists_what_the_table_has() {
-    let (_dir, out) = split_farm();
-    support::compare_with_table(&out.join("bin/nvcc"), support::CUDA);
+    for toolkit in Toolkit::all() {
+        let (_dir, out) = toolkit.farm(&[]);
+        support::compare_with_table(&out.join("bin/nvcc"), toolkit.cuda);
+    }
 }
 
 /// What makes a call cheap, in a figure that other work on the machine doesn't change: the

@@ -108,7 +108,7 @@ fn relative_links_move_with_their_prefixes() {
     let dir = tempfile::tempdir().unwrap();
     let base = dir.path().join("here");
     fs::create_dir_all(&base).unwrap();
-    let prefix = support::merged(&base.join("toolkit"));
+    let prefix = support::merged(&split(), &base.join("toolkit"));
     succeeded(&farm(&base.join("farm"), &["--relative"], &[prefix]));
     for (path, target) in all_entries(&base.join("farm")) {
         let program = path.ends_with("bin/nvcc") || path.ends_with("cuda-fixup/cmake");

@@ -2,13 +2,12 @@
 
 use super::Outcome;
 use super::nvcc::native_architectures;
-use super::real_program::{Called, become_program};
+use super::real_program::{Called, PassedOn, become_program, refuse};
 use crate::cuda::cmake::{INITIAL_CACHE, configures, defined};
 use crate::cuda::toolkit::record;
 use anyhow::Context;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Become the real cmake, with the farm's settings first when a project is configured
@@ -18,18 +17,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// cmake's arguments
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "ARGS"
-    )]
-    args: Vec<OsString>,
+    #[command(flatten)]
+    theirs: PassedOn,
 }
 
 /// As `cuda-fixup cmake …`.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    run_as(OsStr::new("cmake"), args.args)
+    run_as(OsStr::new("cmake"), args.theirs.args)
 }
 
 /// As a link's name: `argv0` is how it was called.
@@ -45,11 +39,8 @@ pub fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
         if let Some(asked) = asks_for_native(&args)
             && let Err(why) = native_architectures(&farm)
         {
-            writeln!(
-                io::stderr(),
-                "cmake (cuda-fixup): error: {asked}: {why}: name the architectures to build for"
-            )?;
-            return Ok(Outcome::Findings);
+            let reason = format!("{asked}: {why}: name the architectures to build for");
+            return refuse("cmake", &[reason]);
         }
         all_args.push("-C".into());
         all_args.push(farm.join(INITIAL_CACHE).into());

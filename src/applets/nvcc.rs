@@ -1,7 +1,7 @@
 //! nvcc of a farm: checks what is asked for, puts defaults in front, becomes NVIDIA's nvcc.
 
 use super::Outcome;
-use super::real_program::{Called, become_program};
+use super::real_program::{Called, PassedOn, become_program, refuse};
 use crate::cuda::host_compilers::{self, Compiler};
 use crate::cuda::nvcc::flags::Flags;
 use crate::cuda::nvcc::{self, DO_NOT_COMPRESS};
@@ -11,7 +11,6 @@ use crate::report::shown;
 use anyhow::Context;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,18 +21,13 @@ use std::process::Command;
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// nvcc's arguments
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "ARGS"
-    )]
-    args: Vec<OsString>,
+    #[command(flatten)]
+    theirs: PassedOn,
 }
 
 /// As `cuda-fixup nvcc …`.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    run_as(OsStr::new("nvcc"), args.args)
+    run_as(OsStr::new("nvcc"), args.theirs.args)
 }
 
 /// As a link's name: `argv0` is how it was called.
@@ -69,10 +63,7 @@ pub fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
     if let (Some((root, record)), false) = (&farm, flags.only_asks) {
         let refused = refused(&flags, root, record, &called)?;
         if !refused.is_empty() {
-            for line in refused {
-                writeln!(io::stderr(), "nvcc (cuda-fixup): error: {line}")?;
-            }
-            return Ok(Outcome::Findings);
+            return refuse("nvcc", &refused);
         }
         let compress = record.compress_fatbins
             && !DO_NOT_COMPRESS

@@ -1,13 +1,28 @@
-//! Finds the program that a link of ours shadows, and never ourselves; then becomes it.
+//! What nvcc and cmake share: they find the program that a link of ours shadows, and never
+//! ourselves; refuse what cannot work; or become that program.
 
+use super::Outcome;
 use anyhow::Context;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Arguments that are all the other program's.
+#[derive(Debug, clap::Args)]
+pub struct PassedOn {
+    /// Its own arguments
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    pub args: Vec<OsString>,
+}
 
 /// How this process was called.
 pub struct Called {
@@ -75,6 +90,15 @@ impl Called {
 fn identity(file: &Path) -> Option<(u64, u64)> {
     let meta = fs::metadata(file).ok()?;
     Some((meta.dev(), meta.ino()))
+}
+
+/// Tells why the program is not even started, in lines that are not taken for its own.
+pub fn refuse(name: &str, reasons: &[String]) -> anyhow::Result<Outcome> {
+    let mut err = io::stderr().lock();
+    for reason in reasons {
+        writeln!(err, "{name} (cuda-fixup): error: {reason}")?;
+    }
+    Ok(Outcome::Findings)
 }
 
 /// Becomes the program. Returns only if that fails.

@@ -118,13 +118,10 @@ fn settings(request: &Request, record: &Record) -> Vec<Setting> {
         add("CMAKE_CUDA_COMPILER", "FILEPATH", Some("CUDACXX"), nvcc);
     }
     if let Some(compiler) = &record.host_compiler {
-        let compiler = text(compiler);
-        add(
-            "CMAKE_CUDA_HOST_COMPILER",
-            "FILEPATH",
-            Some("CUDAHOSTCXX"),
-            compiler,
-        );
+        // The second is FindCUDA's, which takes the project's C compiler where nobody says.
+        for variable in ["CMAKE_CUDA_HOST_COMPILER", "CUDA_HOST_COMPILER"] {
+            add(variable, "FILEPATH", Some("CUDAHOSTCXX"), text(compiler));
+        }
     }
     if let Some(list) = &record.cmake_cuda_architectures {
         add(

@@ -19,15 +19,113 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Whether this is `./test --long`.
+pub fn long() -> bool {
+    std::env::var_os("CUDA_FIXUP_LONG").is_some()
+}
+
+/// What testdata's scripts fetch.
+pub fn cache() -> PathBuf {
+    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map(PathBuf::from);
+    cache.unwrap_or_else(|| root().join(".cache"))
+}
+
 /// A directory of `testdata/fetch-wheels`.
 pub fn wheel(name: &str) -> PathBuf {
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map(PathBuf::from);
-    let dir = cache
-        .unwrap_or_else(|| root().join(".cache"))
-        .join("wheels");
-    let dir = dir.join(name);
+    let dir = cache().join("wheels").join(name);
     assert!(dir.is_dir(), "{}: run testdata/fetch-wheels", dir.display());
     dir.canonicalize().unwrap()
+}
+
+/// A CUDA toolkit that compiles.
+#[derive(Clone)]
+pub struct Toolkit {
+    pub cuda: &'static str,
+    /// One for each package; the last one has the shared runtime.
+    pub prefixes: Vec<PathBuf>,
+    /// Behind `libcudart.so.`
+    pub runtime: &'static str,
+    /// For an nvcc that refuses the machine's gcc 12.
+    pub host_compiler: Option<&'static str>,
+    /// Wheels have no stub of the driver.
+    pub has_stubs: bool,
+}
+
+impl Toolkit {
+    /// CUDA 13.5 from PyPI, as Nix has it: each part in a prefix of its own.
+    pub fn pypi() -> Toolkit {
+        Toolkit {
+            cuda: CUDA,
+            prefixes: split(),
+            runtime: "13",
+            host_compiler: None,
+            has_stubs: false,
+        }
+    }
+
+    /// A directory of `testdata/fetch-cuda`.
+    fn debian(
+        cuda: &'static str,
+        runtime: &'static str,
+        compiler: Option<&'static str>,
+    ) -> Toolkit {
+        let dir = cache().join("debs").join(format!("cuda-{cuda}"));
+        assert!(dir.is_dir(), "{}: run testdata/fetch-cuda", dir.display());
+        let cudart = format!("libcudart{runtime}");
+        let packages = ["nvidia-cuda-toolkit", "nvidia-cuda-dev", &cudart];
+        let prefixes = packages.map(|name| dir.join(name).join("usr").canonicalize().unwrap());
+        Toolkit {
+            cuda,
+            prefixes: prefixes.to_vec(),
+            runtime,
+            host_compiler: compiler,
+            has_stubs: true,
+        }
+    }
+
+    /// PyPI's, and in the long test Debian's of old.
+    pub fn all() -> Vec<Toolkit> {
+        let mut all = vec![Toolkit::pypi()];
+        if long() {
+            all.push(Toolkit::debian("12.4", "12", None));
+            all.push(Toolkit::debian("11.8", "11.0", Some("/usr/bin/clang++")));
+        }
+        all
+    }
+
+    /// NVIDIA's own nvcc: Debian has a script in its place.
+    pub fn nvcc(&self) -> PathBuf {
+        let debian = self.prefixes[0].join("lib/nvidia-cuda-toolkit/bin/nvcc");
+        if debian.exists() {
+            debian
+        } else {
+            self.prefixes[0].join("bin/nvcc")
+        }
+    }
+
+    /// The directory of the shared runtime.
+    pub fn runtime_directory(&self) -> PathBuf {
+        let lib = self.prefixes[self.prefixes.len() - 1].join("lib");
+        let debian = lib.join("x86_64-linux-gnu");
+        if debian.exists() { debian } else { lib }
+    }
+
+    /// What its cudaRuntimeGetVersion returns, with a line's end.
+    pub fn version_line(&self) -> String {
+        format!("{}0\n", self.cuda.replace('.', "0"))
+    }
+
+    /// A farm of it, in a directory that goes when the value does.
+    pub fn farm(&self, args: &[&str]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().canonicalize().unwrap().join("farm");
+        let mut args = args.to_vec();
+        if let Some(compiler) = self.host_compiler {
+            args.extend(["--host-compiler", compiler]);
+        }
+        succeeded(&farm(&out, &args, &self.prefixes));
+        (dir, out)
+    }
 }
 
 /// The toolkit as Nix has it: each part in a prefix of its own.
@@ -42,9 +140,9 @@ pub fn split() -> Vec<PathBuf> {
     .to_vec()
 }
 
-/// The toolkit as pip installs it: all parts in one prefix, copied to `dir`.
-pub fn merged(dir: &Path) -> PathBuf {
-    for prefix in split() {
+/// A toolkit as pip and `dpkg -x` lay it out: all parts in one prefix, copied to `dir`.
+pub fn merged(prefixes: &[PathBuf], dir: &Path) -> PathBuf {
+    for prefix in prefixes {
         let copied = Command::new("cp")
             .args(["-r", "--reflink=auto"])
             .arg(prefix.join("."))
@@ -87,12 +185,9 @@ pub fn farm(out: &Path, args: &[&str], prefixes: &[PathBuf]) -> Output {
         .unwrap()
 }
 
-/// A farm of the split toolkit, in a directory that goes when the value does.
+/// A farm of PyPI's toolkit, in a directory that goes when the value does.
 pub fn split_farm() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().canonicalize().unwrap().join("farm");
-    succeeded(&farm(&out, &[], &split()));
-    (dir, out)
+    Toolkit::pypi().farm(&[])
 }
 
 /// Asserts that a program ended well, and returns what it wrote to stdout.
