@@ -5,6 +5,10 @@
     reason = "a failure here is a failure of the test"
 )]
 
+#[path = "support/cache.rs"]
+mod cache;
+
+use cache::wheel;
 use cuda_fixup::contents::{self, Contents};
 use cuda_fixup::elf::{ElfFacts, FileReader};
 use std::fs;
@@ -36,18 +40,6 @@ fn compile(compiler: &str, dir: &TempDir, name: &str, source: &str, args: &[&str
     all.extend_from_slice(args);
     run(compiler, &all);
     out
-}
-
-/// A wheel that testdata/fetch-wheels has unpacked.
-fn wheel(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map_or(root.join(".cache"), PathBuf::from);
-    let dir = cache.join("wheels").join(name);
-    assert!(
-        dir.exists(),
-        "{name} is not there: run testdata/fetch-wheels"
-    );
-    dir
 }
 
 fn names(names: &[Vec<u8>]) -> Vec<&str> {

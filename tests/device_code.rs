@@ -6,6 +6,10 @@
     reason = "a failure here is a failure of the test"
 )]
 
+#[path = "support/cache.rs"]
+mod cache;
+
+use cache::wheel;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,18 +24,6 @@ const SOURCE: &str = "
     }
     int main() { saxpy<<<1, 1>>>(0, 0, 0, 0); return 0; }
 ";
-
-/// A directory of wheels that testdata/fetch-wheels has unpacked.
-fn wheel(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map_or(root.join(".cache"), PathBuf::from);
-    let dir = cache.join("wheels").join(name);
-    assert!(
-        dir.exists(),
-        "{name} is not there: run testdata/fetch-wheels"
-    );
-    dir
-}
 
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();

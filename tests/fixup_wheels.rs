@@ -5,6 +5,8 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+#[path = "support/cache.rs"]
+mod cache;
 mod trees;
 
 use std::fs;
@@ -22,20 +24,9 @@ const WHEELS: [&str; 5] = [
 
 /// A copy of a directory that `testdata/fetch-wheels` made.
 fn copy_wheel(tree: &Tree, name: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map(PathBuf::from);
-    let wheel = cache
-        .unwrap_or_else(|| root.join(".cache"))
-        .join("wheels")
-        .join(name);
-    assert!(
-        wheel.is_dir(),
-        "{} is not there: run testdata/fetch-wheels",
-        wheel.display()
-    );
     let copy = Command::new("cp")
         .arg("-rL")
-        .arg(&wheel)
+        .arg(cache::wheel(name))
         .arg(tree.root())
         .status();
     assert!(copy.unwrap().success());

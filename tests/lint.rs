@@ -5,25 +5,18 @@
     reason = "a failure here is a failure of the test"
 )]
 
+#[path = "support/cache.rs"]
+mod cache;
+
+use cache::wheel;
 use cuda_fixup::lint::{RULES, documentation};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
-
-fn wheel(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map_or(root.join(".cache"), PathBuf::from);
-    let dir = cache.join("wheels").join(name);
-    assert!(
-        dir.exists(),
-        "{name} is not there: run testdata/fetch-wheels"
-    );
-    dir
-}
 
 fn lint(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))

@@ -6,8 +6,11 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+#[path = "support/cache.rs"]
+mod cache;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The directory that the README's examples run in, as it shows it.
@@ -17,24 +20,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn cache() -> PathBuf {
-    match std::env::var_os("CUDA_FIXUP_CACHE") {
-        Some(dir) => dir.into(),
-        None => root().join(".cache"),
-    }
-}
-
 /// Does what a command of the README does, and gives what it prints. `pip` is not asked again
 /// for what `testdata/fetch-wheels` has fetched.
 fn run(line: &str, dir: &Path) -> String {
     let mut shell = Command::new("sh");
     if let Some(wheel) = line.strip_prefix("pip install --no-deps --target wheels ") {
-        let unpacked = cache().join("wheels").join(wheel.replace("==", "-"));
-        assert!(
-            unpacked.is_dir(),
-            "{}: run testdata/fetch-wheels",
-            unpacked.display()
-        );
+        let unpacked = cache::wheel(&wheel.replace("==", "-"));
         shell.arg("-c").arg("cp -r \"$0\" wheels").arg(unpacked);
     } else {
         shell.arg("-c").arg(format!("{line} 2>&1"));

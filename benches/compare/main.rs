@@ -8,6 +8,7 @@ mod corpus;
 mod floor;
 mod growth;
 mod measure;
+mod nvcc;
 mod parts;
 mod peers;
 mod table;
@@ -68,6 +69,8 @@ enum Part {
     DeviceCode,
     /// A process that does nothing
     Start,
+    /// Our nvcc before NVIDIA's
+    Nvcc,
     /// How cost grows
     Growth,
 }
@@ -105,6 +108,7 @@ fn main() -> anyhow::Result<()> {
             Part::Deep => parts::deep(&ring),
             Part::Contents => parts::contents(&ring, &Corpus::wheels(ring.quick)?),
             Part::DeviceCode => parts::device_code(&ring),
+            Part::Nvcc => nvcc::nvcc(&ring),
             Part::Start | Part::Growth => parts::start(&ring),
         };
         for contest in contests? {

@@ -15,70 +15,48 @@ pub struct DriverLibrary {
     pub source: &'static str,
 }
 
-const README: &str = "NVIDIA Linux driver README, \"Listing of Installed Components\"";
+const README: &str = "README of driver 550.163.01, \"Listing of Installed Components\"";
+/// Newer than the README, and in no package of Debian's yet.
+const LATER: &str = "named so in drivers after 555; not compared with a list of NVIDIA's";
 
 /// All of them that programs link to or dlopen by these names.
 pub const LIBRARIES: [DriverLibrary; 25] = [
     row("libcuda.so", "CUDA driver", README),
-    row(
-        "libcudadebugger.so",
-        "GPU debugger",
-        "Debian libcudadebugger1",
-    ),
+    row("libcudadebugger.so", "GPU debugger", README),
     row("libnvcuvid.so", "video decoder", README),
     row("libnvidia-allocator.so", "buffer allocator", README),
-    row(
-        "libnvidia-api.so",
-        "NVAPI for Wine",
-        "Debian libnvidia-api1",
-    ),
+    row("libnvidia-api.so", "NVAPI for Wine", README),
     row("libnvidia-cfg.so", "X configuration", README),
     row("libnvidia-encode.so", "video encoder", README),
     row(
         "libnvidia-fatbinaryloader.so",
-        "fatbin loader, up to 440",
-        README,
+        "fatbin loader of old drivers",
+        "Debian libnvidia-tesla-418-fatbinaryloader",
     ),
     row("libnvidia-fbc.so", "framebuffer capture", README),
-    row(
-        "libnvidia-gpucomp.so",
-        "GPU compiler",
-        "Debian libnvidia-gpucomp",
-    ),
+    row("libnvidia-gpucomp.so", "GPU compiler", README),
     row("libnvidia-ml.so", "management (NVML)", README),
     row("libnvidia-ngx.so", "NGX", README),
-    row(
-        "libnvidia-nvvm.so",
-        "JIT compiler, LTO",
-        "Debian libnvidia-nvvm4",
-    ),
-    row(
-        "libnvidia-nvvm70.so",
-        "JIT compiler, LTO",
-        "Debian libnvidia-nvvm704",
-    ),
+    row("libnvidia-nvvm.so", "JIT compiler, LTO", README),
+    row("libnvidia-nvvm70.so", "JIT compiler, LTO", LATER),
     row("libnvidia-opencl.so", "OpenCL", README),
     row("libnvidia-opticalflow.so", "optical flow", README),
-    row(
-        "libnvidia-pkcs11.so",
-        "attestation",
-        "Debian libnvidia-pkcs11",
-    ),
+    row("libnvidia-pkcs11.so", "attestation", README),
     row(
         "libnvidia-pkcs11-openssl3.so",
         "attestation",
         "Debian libnvidia-pkcs11-openssl3",
     ),
     row("libnvidia-ptxjitcompiler.so", "PTX compiler", README),
-    row(
-        "libnvidia-sandboxutils.so",
-        "sandboxing",
-        "Debian libnvidia-sandboxutils",
-    ),
+    row("libnvidia-sandboxutils.so", "sandboxing", LATER),
     row("libnvoptix.so", "OptiX", README),
     row("libGLX_nvidia.so", "GLX vendor library", README),
     row("libEGL_nvidia.so", "EGL vendor library", README),
-    row("libGLESv2_nvidia.so", "OpenGL ES 2 vendor library", README),
+    row(
+        "libGLESv2_nvidia.so",
+        "OpenGL ES 2 vendor library",
+        "Debian libgles-nvidia2",
+    ),
     row("libvdpau_nvidia.so", "VDPAU", README),
 ];
 

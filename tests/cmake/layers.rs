@@ -122,8 +122,8 @@ fn link_directories_are_excluded_by_a_cmake_that_can() {
         let mut found = Vec::new();
         let mut excluded = String::new();
         for layer in [on_path as Layer, our_cmake, toolchain] {
-            if let Some(first) = found.first() {
-                excluded = String::clone(first);
+            if let Some(compilers) = found.iter().find(|dir: &&String| dir.contains("/gcc/")) {
+                excluded = String::clone(compilers);
                 let args = ["--exclude-link-directory", &excluded];
                 succeeded(&farm(&site.farm, &args, &Toolkit::pypi().prefixes));
             }
@@ -131,7 +131,6 @@ fn link_directories_are_excluded_by_a_cmake_that_can() {
             let directories = implicit_directories(&build);
             fs::remove_dir_all(&build).unwrap();
             if found.is_empty() {
-                assert!(directories[0].contains("gcc"), "{directories:?}");
                 found = directories;
                 continue;
             }

