@@ -6,6 +6,7 @@
 )]
 
 #[path = "../support/cache.rs"]
+#[allow(clippy::duplicate_mod, reason = "a test may take this and support")]
 mod cache;
 
 #[allow(unused_imports, reason = "no test uses all of it")]
