@@ -39,14 +39,13 @@ fn a_program_is_compiled_and_linked_from_a_split_toolkit() {
         succeeded(&output(
             bare(&nvcc).arg(source("saxpy.cu")).arg("-o").arg(&program),
         ));
-        let version = toolkit.version_line();
-        assert_eq!(succeeded(&output(&mut Command::new(&program))), version);
+        toolkit.has_answered(&output(&mut Command::new(&program)));
         let mut shared = bare(&nvcc);
         shared.args(["-cudart", "shared", "-o"]).arg(&program);
         succeeded(&output(shared.arg(source("saxpy.cu"))));
         let runtime = toolkit.runtime_directory();
         let run = output(Command::new(&program).env("LD_LIBRARY_PATH", runtime));
-        assert_eq!(succeeded(&run), version);
+        toolkit.has_answered(&run);
     }
 }
 

@@ -2,7 +2,7 @@
 //! environment scrubbed. The short run has CUDA 13.5 alone, takes each project once, and each layout and CMake at least twice.
 
 use crate::site::{DRIVER_LINK, Site, debian_cmake, needed, output, pypi_cmake, runpath};
-use crate::support::{Toolkit, long, succeeded};
+use crate::support::{Toolkit, long};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,13 +69,12 @@ fn check_toolkit(installed: &Path, site: &Site, toolkit: &Toolkit) {
     }
     // Without a device: the runtime is there and answers.
     let run = output(&mut Command::new(bin.join("host_static")));
-    let version = toolkit.version_line();
-    assert_eq!(succeeded(&run), version);
+    toolkit.has_answered(&run);
     // Its RUNPATH, which named the farm, is that of the prefix now.
     let shared = runpath(&bin.join("host_shared"));
     assert!(shared.contains(site.runtime.to_str().unwrap()), "{shared}");
     let shared = output(&mut Command::new(bin.join("host_shared")));
-    assert_eq!(succeeded(&shared), version);
+    toolkit.has_answered(&shared);
 }
 
 fn build_toolkit(case: &Case) {

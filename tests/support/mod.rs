@@ -100,9 +100,17 @@ impl Toolkit {
         if debian.exists() { debian } else { lib }
     }
 
-    /// What its cudaRuntimeGetVersion returns, with a line's end.
-    pub fn version_line(&self) -> String {
-        format!("{}0\n", self.cuda.replace('.', "0"))
+    /// Asserts that a program without a driver prints what cudaRuntimeGetVersion says, ended by a
+    /// line's end: its version, but 0 in CUDA 11, which asks the driver first and fails.
+    #[track_caller]
+    pub fn has_answered(&self, output: &Output) {
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        if self.cuda.starts_with("11.") {
+            assert_eq!((output.status.code(), &*stdout), (Some(1), "0\n"));
+        } else {
+            let version = format!("{}0\n", self.cuda.replace('.', "0"));
+            assert_eq!(succeeded(output), version);
+        }
     }
 
     /// A farm of it, in a directory that goes when the value does.
