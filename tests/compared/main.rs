@@ -10,6 +10,8 @@
     reason = "a failed step of a test is a failed test"
 )]
 
+#[path = "../support/cache.rs"]
+mod cache;
 mod cells;
 #[path = "../torture/doctored.rs"]
 mod doctored;
