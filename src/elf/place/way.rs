@@ -49,7 +49,7 @@ pub fn own_segment<R: ReadAt + ?Sized>(
     let foreign = job.sections().iter().any(|s| {
         occupies(s)
             && s.offset < end_of(own)
-            && s.offset + s.size > own.offset
+            && s.offset.saturating_add(s.size) > own.offset
             && !(s.offset == own.offset && s.size <= dynamic.strsz)
             && s.offset != dynamic.offset
             && !extents.iter().any(|e| inside(s, e))
@@ -171,7 +171,9 @@ pub fn check_alone<R: ReadAt + ?Sized>(
 ) -> Result<(), PlaceError> {
     for extent in moving {
         let torn = job.sections().iter().find(|s| {
-            occupies(s) && extent.overlaps(s.offset, s.offset + s.size) && !inside(s, extent)
+            occupies(s)
+                && extent.overlaps(s.offset, s.offset.saturating_add(s.size))
+                && !inside(s, extent)
         });
         if let Some(s) = torn {
             return layout(format!(
