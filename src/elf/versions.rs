@@ -209,10 +209,8 @@ mod tests {
         let facts = ElfFacts::read(&own).unwrap();
         let wanted = wanted(&own, &facts).unwrap();
         let Some(libc) = wanted.iter().find(|w| w.file == b"libc.so.6") else {
-            assert!(cfg!(any(
-                target_feature = "crt-static",
-                target_env = "musl"
-            )));
+            // A static binary, or one on musl, which has no versions.
+            assert!(wanted.is_empty());
             return;
         };
         assert!(libc.versions.iter().any(|v| v.name == b"GLIBC_2.2.5"
