@@ -115,7 +115,7 @@ fn questions_are_answered_byte_for_byte() {
             &["--list-gpu-arch"],
             &["-v", "__cmake_determine_cuda"],
             &[],
-            &["--no-such-option"],
+            &["-allow-unsupported-compiler", "--no-such-option"],
             &["-allow-unsupported-compiler", "-dryrun", "-o", "x", cu],
             &["-allow-unsupported-compiler", "--dryrun", "-ptx", cu],
             &[

@@ -106,7 +106,7 @@ impl Toolkit {
     pub fn has_answered(&self, output: &Output) {
         let stdout = String::from_utf8_lossy(&output.stdout);
         if self.cuda.starts_with("11.") {
-            assert_eq!((output.status.code(), &*stdout), (Some(1), "0\n"));
+            assert_eq!(stdout, "0\n");
         } else {
             let version = format!("{}0\n", self.cuda.replace('.', "0"));
             assert_eq!(succeeded(output), version);
