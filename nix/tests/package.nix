@@ -27,6 +27,9 @@ let
             more = {
               CARGO_PROFILE_RELEASE_LTO = "off";
               CARGO_PROFILE_RELEASE_OPT_LEVEL = "0";
+              # The stand-in's compiler names its own loader in all that it links.
+              CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER = "/usr/bin/gcc";
+              CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER = "/usr/bin/gcc";
             };
           } prev.stdenv;
         }
