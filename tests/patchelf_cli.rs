@@ -306,6 +306,10 @@ const SAME: &[&str] = &[
 const DIFFERENT: &[(&str, i32, &str, &str)] = &[
     // A static PIE crashes at its start with a RUNPATH: refused.
     ("--set-rpath /x spie", 1, "", ""),
+    // No loader reads these of a static PIE: refused.
+    ("--add-needed libx.so spie", 1, "", ""),
+    ("--set-soname libx.so spie", 1, "", ""),
+    ("--no-default-lib spie", 1, "", ""),
     // The newest patchelf takes the option, 0.19.3 takes it for a file.
     (
         "--clobber-old-sections --print-rpath exer",
@@ -623,6 +627,10 @@ fn errors_and_warnings_name_the_file_in_patchelfs_words() {
             "patchelf: warning: separate.debug: is a separate debug file: left alone",
         ),
         ("--set-rpath /r spie", "patchelf: spie: is a static PIE"),
+        (
+            "--add-needed libx.so spie",
+            "patchelf: spie: is a static PIE: no loader reads its dynamic section, so a NEEDED would do nothing",
+        ),
         ("", "syntax: patchelf"),
         (
             "--debug --set-rpath /r exe",

@@ -239,6 +239,9 @@ fn each_prefix(case: &Case, edits: &[Edit], about: &str) {
     for count in 0..=patch.steps.len() {
         let state = Patched::new(&reader, &patch.steps[..count]);
         let bytes = state.read_vec(0, state.len() as usize).unwrap();
+        // Who is killed here must be able to run again.
+        let read = ElfFacts::read(&state);
+        assert!(read.is_ok(), "{about}: after {count} writes: {read:?}");
         let path = case.dir.path().join(format!("prefix-{count}"));
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -437,4 +440,89 @@ fn an_undefined_symbol_is_renamed_where_no_symbol_is_hashed() {
         &RewriteOptions::default(),
     );
     assert!(prepared.unwrap().patch.is_some());
+}
+
+#[test]
+fn a_version_by_the_name_of_the_library_is_found_after_the_soname_changed() {
+    for flags in [&[][..], &["-fuse-ld=gold"], &["-fuse-ld=mold"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let d = dir.path();
+        let (source, script, library) = (d.join("one.c"), d.join("one.map"), d.join("libone.so.1"));
+        fs::write(&source, "int answer(void) { return 7; }\n").unwrap();
+        // As NVIDIA's libraries have it.
+        fs::write(&script, "libone.so.1 { global: answer; local: *; };\n").unwrap();
+        run(Command::new("gcc")
+            .args(flags)
+            .args(["-shared", "-fPIC", "-Wl,-soname,libone.so.1"])
+            .arg(format!("-Wl,--version-script={}", script.display()))
+            .arg("-o")
+            .args([&library, &source]));
+        let (source, exe) = (d.join("exe.c"), d.join("exe"));
+        let text = "int answer(void);\nint main(void) { return answer() - 7; }\n";
+        fs::write(&source, text).unwrap();
+        run(Command::new("gcc")
+            .arg(format!("-Wl,-rpath,{}", d.display()))
+            .arg("-o")
+            .args([&exe, &source, &library]));
+        edit(&library, &[Edit::SetSoname(b"libother.so.2".to_vec())]);
+        fs::rename(&library, d.join("libother.so.2")).unwrap();
+        let renamed = Edit::ReplaceNeeded {
+            from: b"libone.so.1".to_vec(),
+            to: b"libother.so.2".to_vec(),
+        };
+        edit(&exe, &[renamed]);
+        run(&mut Command::new(&exe));
+        let versions = run(Command::new("readelf")
+            .arg("-VW")
+            .arg(d.join("libother.so.2")));
+        let base = versions.lines().find(|line| line.contains("BASE")).unwrap();
+        assert!(base.ends_with("Name: libone.so.1"), "{flags:?}: {base}");
+    }
+}
+
+/// The address that DT_MIPS_RLD_MAP_REL leads to: its value counts from the entry itself.
+fn rld_map<R: ReadAt + ?Sized>(file: &R) -> u64 {
+    const DT_MIPS_RLD_MAP_REL: i64 = 0x7000_0035;
+    let facts = ElfFacts::read(file).unwrap();
+    let start = facts.segments.iter().find(|s| s.p_type == 2).unwrap().vaddr;
+    let entries = &facts.dynamic.as_ref().unwrap().entries;
+    let index = entries.iter().position(|d| d.tag == DT_MIPS_RLD_MAP_REL);
+    let index = index.unwrap();
+    let entry = start + (index * facts.format().dyn_size()) as u64;
+    // A 32-bit difference wraps round.
+    let mask = u64::MAX >> (64 - 8 * facts.format().word_size());
+    entry.wrapping_add(entries[index].value) & mask
+}
+
+#[test]
+fn the_rld_map_of_mips_stays_where_debuggers_look_for_it() {
+    for compiler in [
+        "mips-linux-gnu-gcc",
+        "mipsel-linux-gnu-gcc",
+        "mips64el-linux-gnuabi64-gcc",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, exe) = (dir.path().join("a.c"), dir.path().join("a"));
+        fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+        run(Command::new(compiler)
+            .args(["-fPIE", "-pie", "-o"])
+            .args([&exe, &source]));
+        let before = rld_map(&facts(&exe).0);
+        let place = facts(&exe).1.dynamic.unwrap().offset;
+        // One more entry before it, then more than the dynamic section has room for.
+        for count in [1, 40] {
+            let added = (0..count).map(|n| Edit::AddNeeded(format!("lib{count}-{n}.so").into()));
+            let edits: Vec<Edit> = added.collect();
+            let (reader, now) = facts(&exe);
+            let prepared = prepare(&reader, &now, &edits, &RewriteOptions::default()).unwrap();
+            let patch = prepared.patch.unwrap();
+            for done in 0..=patch.steps.len() {
+                let state = Patched::new(&reader, &patch.steps[..done]);
+                assert_eq!(rld_map(&state), before, "{compiler}: after {done} writes");
+            }
+            edit(&exe, &edits);
+        }
+        assert_ne!(facts(&exe).1.dynamic.unwrap().offset, place, "{compiler}");
+        assert_eq!(rld_map(&facts(&exe).0), before);
+    }
 }

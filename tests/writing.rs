@@ -9,7 +9,7 @@ use cuda_fixup::elf::write::{Disk, run_steps};
 use cuda_fixup::elf::{Edit, ElfFacts, FileReader, RewriteError, RewriteOptions, prepare, rewrite};
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -68,14 +68,19 @@ fn runpath(path: &Path) -> Option<String> {
         .map(|r| String::from_utf8(r.to_vec()).unwrap())
 }
 
-/// A file whose writes fail from the given one on, for so many calls.
+/// A file whose writes fail from the given one on, for so many calls, with this error.
 struct Failing {
     file: File,
     calls: Cell<usize>,
     fails_at: usize,
     fails_for: usize,
     half: bool,
+    error: i32,
 }
+
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+const EDQUOT: i32 = 122;
 
 impl Failing {
     fn fails(&self) -> bool {
@@ -92,7 +97,7 @@ impl Disk for Failing {
             if self.half {
                 FileExt::write_all_at(&self.file, &bytes[..bytes.len() / 2], offset)?;
             }
-            return Err(io::ErrorKind::StorageFull.into());
+            return Err(io::Error::from_raw_os_error(self.error));
         }
         FileExt::write_all_at(&self.file, bytes, offset)
     }
@@ -103,7 +108,7 @@ impl Disk for Failing {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         if self.fails() {
-            return Err(io::ErrorKind::Other.into());
+            return Err(io::Error::from_raw_os_error(self.error));
         }
         self.file.set_len(len)
     }
@@ -119,7 +124,7 @@ fn patch_of(path: &Path) -> Patch {
         .unwrap()
 }
 
-fn failing(path: &Path, fails_at: usize, fails_for: usize, half: bool) -> Failing {
+fn failing(path: &Path, fails_at: usize, fails_for: usize, (half, error): (bool, i32)) -> Failing {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -131,6 +136,7 @@ fn failing(path: &Path, fails_at: usize, fails_for: usize, half: bool) -> Failin
         fails_at,
         fails_for,
         half,
+        error,
     }
 }
 
@@ -140,13 +146,20 @@ fn a_failure_at_any_write_is_taken_back() {
     let before = fs::read(&exe).unwrap();
     let patch = patch_of(&exe);
     let writes = patch.steps.len();
-    for half in [false, true] {
+    for how in [
+        (false, ENOSPC),
+        (true, ENOSPC),
+        (false, EIO),
+        (true, EDQUOT),
+    ] {
         for n in 0..writes {
-            let disk = failing(&exe, n, 1, half);
+            let disk = failing(&exe, n, 1, how);
             let outcome = run_steps(&disk, &before.as_slice(), &patch.steps);
-            let told = matches!(outcome, Err(RewriteError::Write { .. }));
-            assert!(told, "write {n}: {outcome:?}");
-            assert!(fs::read(&exe).unwrap() == before, "write {n}, half {half}");
+            let Err(RewriteError::Write { error, .. }) = &outcome else {
+                panic!("write {n}: {outcome:?}");
+            };
+            assert_eq!(error.raw_os_error(), Some(how.1));
+            assert!(fs::read(&exe).unwrap() == before, "write {n}, {how:?}");
         }
     }
 }
@@ -157,7 +170,7 @@ fn a_failure_that_cannot_be_taken_back_leaves_a_file_that_runs() {
     let before = fs::read(&exe).unwrap();
     let patch = patch_of(&exe);
     for n in 0..patch.steps.len() {
-        let disk = failing(&exe, n, 1000, false);
+        let disk = failing(&exe, n, 1000, (false, EIO));
         let outcome = run_steps(&disk, &before.as_slice(), &patch.steps);
         assert!(
             matches!(outcome, Err(RewriteError::Stuck { .. })),
@@ -366,4 +379,110 @@ fn hard_links_change_together_or_not_at_all() {
     let inode = |path: &Path| fs::metadata(path).unwrap().ino();
     assert_eq!(inode(&exe), inode(&inside));
     assert_ne!(inode(&exe), inode(&outside));
+}
+
+#[test]
+fn a_library_that_a_program_has_open_goes_on_working() {
+    for atomic in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (library, program) = (dir.path().join("libone.so"), dir.path().join("program"));
+        let source = dir.path().join("source.c");
+        fs::write(
+            &source,
+            "int one(void) { return 1; }\nint two(void) { return 2; }\n",
+        )
+        .unwrap();
+        run(Command::new("gcc")
+            .args(["-shared", "-fPIC", "-Wl,-z,lazy", "-o"])
+            .args([&library, &source]));
+        // What is looked up afterwards is looked up in the mapped file.
+        let text = "#include <dlfcn.h>\n#include <stdio.h>\n\
+            int main(int c, char **v) { (void)c; void *l = dlopen(v[1], RTLD_LAZY); if (!l) return 1;\n\
+            int (*f)(void) = (int (*)(void))dlsym(l, \"one\"); if (!f || f() != 1) return 2;\n\
+            puts(\"open\"); fflush(stdout); getchar();\n\
+            f = (int (*)(void))dlsym(l, \"two\"); return f && f() == 2 ? 0 : 3; }\n";
+        fs::write(&source, text).unwrap();
+        run(Command::new("gcc").arg("-o").args([&program, &source]));
+        let mut child = Command::new(&program)
+            .arg(&library)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut opened = [0; 5];
+        child
+            .stdout
+            .as_mut()
+            .unwrap()
+            .read_exact(&mut opened)
+            .unwrap();
+        assert_eq!(&opened, b"open\n");
+        let options = RewriteOptions {
+            atomic,
+            ..RewriteOptions::default()
+        };
+        set_runpath(&library, &options).unwrap();
+        assert_eq!(runpath(&library).unwrap(), LONG);
+        drop(child.stdin.take());
+        let status = child.wait().unwrap();
+        assert!(status.success(), "atomic {atomic}: {status}");
+    }
+}
+
+#[test]
+fn a_copy_shares_what_it_does_not_change() {
+    let (dir, exe) = executable();
+    // A second name keeps the old contents, and with them what is shared.
+    let shared = with_mounts(
+        "cd \"$1\"; truncate -s 200M image; mkfs.btrfs -q image; mkdir m; mount -o loop image m; \
+         trap 'umount m' EXIT; \
+         cp exe m/exe; head -c 8M /dev/urandom >> m/exe; ln m/exe m/old; sync; \
+         \"$2\" fixup --atomic --append-runpath /a/place/that/is/new m/exe >&2; sync; \
+         [ \"$(stat -c %i m/exe)\" != \"$(stat -c %i m/old)\" ]; cmp m/old m/exe >&2 && exit 3; \
+         filefrag -v m/exe",
+        dir.path(),
+    );
+    let listed = String::from_utf8_lossy(&shared.stdout).into_owned();
+    let message = String::from_utf8_lossy(&shared.stderr).into_owned();
+    assert!(shared.status.success(), "{listed}\n{message}");
+    let blocks = |line: &str| -> Option<u64> {
+        let length = line.split(':').nth(3)?;
+        length.trim().parse().ok()
+    };
+    let lines = listed.lines().filter(|line| line.contains("shared"));
+    let shared: u64 = lines.filter_map(blocks).sum();
+    assert!(shared * 4096 > 7 << 20, "{listed}");
+    assert!(exe.exists());
+}
+
+#[test]
+fn a_copy_that_cannot_be_made_leaves_all_names_as_they_were() {
+    let (dir, exe) = executable();
+    // One name of two: the other one must not change, so a copy is needed, and the directory is
+    // closed.
+    let outside = dir.path().join("outside");
+    fs::hard_link(&exe, &outside).unwrap();
+    run(Command::new("chown")
+        .arg("-R")
+        .arg("65534:65534")
+        .arg(dir.path()));
+    let before = fs::read(&exe).unwrap();
+    run(Command::new("cp")
+        .arg(BINARY)
+        .arg(exe.with_file_name("binary")));
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let refused = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(exe.with_file_name("binary"))
+        .arg("add-driver-runpath")
+        .arg(&exe)
+        .output()
+        .unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(message.contains("make a copy beside it"), "{message}");
+    assert!(fs::read(&exe).unwrap() == before && fs::read(&outside).unwrap() == before);
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 4, "a copy was left over");
 }

@@ -33,25 +33,24 @@ pub fn texts(facts: &ElfFacts) -> impl Iterator<Item = Option<&[u8]>> {
     })
 }
 
-/// What was taken out and put in again under the same tag is the old entry. Not DT_NEEDED: its
-/// order means something, and who takes one out and adds it wants it first.
+/// What was taken out and put in again under the same tag, or changed and changed back, is the old
+/// entry. A DT_NEEDED keeps the place that the edits gave it: its order means something.
 pub fn restore(facts: &ElfFacts, entries: &mut [Entry]) {
     let Some(dynamic) = &facts.dynamic else {
         return;
     };
     let old = dynamic.entries.iter().zip(texts(facts)).enumerate();
-    for (index, (d, text)) in old {
-        if d.tag == elf::DT_NEEDED
-            || text.is_none()
-            || entries.iter().any(|e| e.old_index == Some(index))
-        {
-            continue;
-        }
-        let again = entries
-            .iter_mut()
-            .find(|e| e.tag == d.tag && e.old_index.is_none() && e.string.as_deref() == text);
-        if let Some(entry) = again {
-            *entry = Entry {
+    for (index, (d, text)) in old.filter(|(_, (_, text))| text.is_some()) {
+        let stays = entries.iter().position(|e| e.old_index == Some(index));
+        let is_same = |e: &Entry| e.tag == d.tag && e.string.as_deref() == text;
+        let again = match stays {
+            Some(at) => Some(at).filter(|&at| is_same(&entries[at])),
+            None => entries
+                .iter()
+                .position(|e| e.old_index.is_none() && is_same(e)),
+        };
+        if let Some(at) = again {
+            entries[at] = Entry {
                 tag: d.tag,
                 value: d.value,
                 string: None,
@@ -60,16 +59,14 @@ pub fn restore(facts: &ElfFacts, entries: &mut [Entry]) {
         }
     }
     // Old entries stay in their old order: the same edits a second time change nothing.
-    if entries.iter().filter_map(|e| e.old_index).is_sorted() {
+    let in_order = |e: &Entry| e.old_index.is_some() && e.tag != elf::DT_NEEDED;
+    let now = entries.iter().filter(|e| in_order(e));
+    if now.clone().is_sorted_by_key(|e| e.old_index) {
         return;
     }
-    let mut kept: Vec<Entry> = entries
-        .iter()
-        .filter(|e| e.old_index.is_some())
-        .cloned()
-        .collect();
+    let mut kept: Vec<Entry> = now.cloned().collect();
     kept.sort_by_key(|e| e.old_index);
-    let places = entries.iter_mut().filter(|e| e.old_index.is_some());
+    let places = entries.iter_mut().filter(|e| in_order(e));
     for (place, entry) in places.zip(kept) {
         *place = entry;
     }

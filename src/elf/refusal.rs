@@ -14,6 +14,9 @@ pub enum Refusal {
         "is a static PIE: its start-up code crashes on any RUNPATH, and no loader would read it"
     )]
     StaticPie,
+    /// Nothing else that a loader reads has a use in a static PIE.
+    #[error("is a static PIE: no loader reads its dynamic section, so {0} would do nothing")]
+    Unread(&'static str),
     /// A string with a NUL would end early.
     #[error("{0} holds a NUL byte")]
     NulInside(&'static str),

@@ -123,7 +123,7 @@ impl<'a> Builder<'a> {
                 Ok(())
             }
             Edit::SetSoname(name) => {
-                self.dynamic("a SONAME")?;
+                self.loaded("a SONAME")?;
                 self.set_string(elf::DT_SONAME, name, "the SONAME")
             }
             Edit::AddNeeded(name) => self.add_needed(name),
@@ -173,6 +173,16 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// As `dynamic`, for what only a loader reads. (DT_DEBUG is filled in by the start-up code of a
+    /// static PIE, too.)
+    fn loaded(&self, what: &'static str) -> Result<(), Refusal> {
+        self.dynamic(what)?;
+        match self.facts.kind {
+            Kind::StaticPie => Err(Refusal::Unread(what)),
+            _ => Ok(()),
+        }
+    }
+
     fn set_interpreter(&mut self, path: &[u8]) -> Result<(), Refusal> {
         no_nul(path, "the interpreter")?;
         let Some(now) = &self.facts.interpreter else {
@@ -214,7 +224,7 @@ impl<'a> Builder<'a> {
     }
 
     fn add_needed(&mut self, name: &[u8]) -> Result<(), Refusal> {
-        self.dynamic("a NEEDED")?;
+        self.loaded("a NEEDED")?;
         no_nul(name, "the NEEDED name")?;
         let is_needed = |(e, _): &&(Entry, Option<Cow<'_, [u8]>>)| e.tag == elf::DT_NEEDED;
         if self
@@ -253,7 +263,7 @@ impl<'a> Builder<'a> {
     }
 
     fn no_default_lib(&mut self) -> Result<(), Refusal> {
-        self.dynamic("DF_1_NODEFLIB")?;
+        self.loaded("DF_1_NODEFLIB")?;
         let flag = u64::from(elf::DF_1_NODEFLIB);
         match self
             .entries

@@ -13,8 +13,8 @@
 mod cache;
 mod doctored;
 mod edits;
+mod gone;
 mod kinds;
-mod known;
 mod matrix;
 mod process;
 mod refused;
@@ -53,8 +53,8 @@ fn every_kind_of_file_survives_every_edit_and_every_tool() {
     ));
     let mut complaints = matrix::run(dir.path(), &kinds);
     complaints.extend(steps::run(dir.path(), &kinds));
+    complaints.extend(gone::run_all(dir.path(), &kinds));
     complaints.extend(refused::run(dir.path(), &targets));
-    let complaints = known::without_known(complaints);
     assert!(
         complaints.is_empty(),
         "{} failed:\n{}",

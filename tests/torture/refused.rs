@@ -16,11 +16,19 @@ pub fn run(dir: &Path, targets: &[Arc<Target>]) -> Vec<String> {
     let rpath = Edit::SetRpath(b"/lib".to_vec());
     let interpreter = Edit::SetInterpreter(b"/lib/ld.so".to_vec());
     let needed = Edit::AddNeeded(b"libextra.so".to_vec());
-    let without_loader = [&runpath, &rpath, &interpreter, &needed];
+    let soname = Edit::SetSoname(b"libsubject.so".to_vec());
+    let without_loader = [
+        &runpath,
+        &rpath,
+        &interpreter,
+        &needed,
+        &soname,
+        &Edit::NoDefaultLib,
+    ];
     for target in targets {
         for (name, edits) in [
             ("static", &without_loader[..]),
-            ("static-pie", &without_loader[..3]),
+            ("static-pie", &without_loader[..]),
         ] {
             // Not every C library here has start files for a static PIE.
             if name == "static-pie" && !target.has_static_pie() {

@@ -10,11 +10,16 @@ use super::super::dynamic::Dynamic;
 use super::super::extents::Extent;
 use super::super::patch::{Patch, Step};
 use super::super::read_at::ReadAt;
-use super::direct::{free_contents, home_state};
+use super::direct::home_state;
+use super::home::{self, Image};
 use super::segment::{Plan, address_for, first_offset_for_table};
 use super::state::{Load, Move, Spot, State};
 use super::{Job, PlaceError, layout, sections};
 use object::elf;
+
+/// Longest string table that is copied into the journal, in bytes, so that every reader finds
+/// the new strings in it.
+const MAX_COPY: u64 = 1 << 20;
 
 /// Makes the patch. `plan` is where the segment goes, if one is needed.
 pub fn place<R: ReadAt + ?Sized>(
@@ -26,11 +31,11 @@ pub fn place<R: ReadAt + ?Sized>(
     let temp = journal.lay_out(&fin)?;
     let mut patch = Patch {
         steps: Vec::new(),
-        strip_safe: plan.is_none_or(|p| p.phdrs.is_none()),
+        strip_safe: plan.is_none_or(|p| p.strip_safe),
     };
     journal.write(&fin, &temp, &mut patch)?;
     patch.write(0, temp.header_bytes(job)?);
-    write_home(job, plan, &fin, &mut patch)?;
+    home::write(job, plan, &fin, &mut patch)?;
     sections::write(job, plan, &fin, &mut patch)?;
     let header = fin.header_bytes(job)?;
     patch.write(0, header);
@@ -41,7 +46,7 @@ pub fn place<R: ReadAt + ?Sized>(
 }
 
 /// Whether the segment is new in the file, so that what is in it has no old contents to mind.
-fn fresh(plan: Option<&Plan>) -> Option<&Plan> {
+pub fn fresh(plan: Option<&Plan>) -> Option<&Plan> {
     plan.filter(|p| !p.extends)
 }
 
@@ -103,8 +108,10 @@ struct Journal<'a, 'b, R: ?Sized> {
     /// First byte that the journal itself may use.
     start: u64,
     cursor: u64,
-    /// Where each new string stands in the journal, if the string table stays in place.
+    /// Where each new string stands in the journal, if it does.
     strings: Vec<Option<u64>>,
+    /// A copy of the string table with the new strings, where the table stays in place.
+    table: Option<Spot>,
 }
 
 impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
@@ -122,6 +129,7 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
             start,
             cursor: start,
             strings: Vec::new(),
+            table: None,
         })
     }
 
@@ -138,13 +146,13 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
     /// Gives everything that is used in the journal's state its place.
     fn lay_out(&mut self, fin: &State) -> Result<State, PlaceError> {
         let mut temp = fin.clone();
-        let moved = fresh(self.plan).is_some();
-        if let Some(strtab) = fin.strtab.filter(|_| !moved) {
-            for (index, string) in self.job.strings.iter().enumerate() {
-                let spot = self.take(string.text.len() as u64 + 1, 1);
-                // ld.so adds d_val to DT_STRTAB and asks for no more.
-                temp.string_values[index] = spot.vaddr.wrapping_sub(strtab.vaddr);
-                self.strings.push(Some(spot.offset));
+        let stays = fresh(self.plan).is_none() && !self.job.strings.is_empty();
+        if let Some(strtab) = fin.strtab.filter(|_| stays) {
+            if self.plan.is_none() && strtab.len <= MAX_COPY {
+                self.table = Some(self.take(strtab.len, 1));
+                temp.strtab = self.table;
+            } else {
+                temp.strtab = Some(self.take_strings(strtab, &mut temp.string_values));
             }
         }
         let first_fresh = fresh(self.plan).map_or(u64::MAX, |p| p.offset);
@@ -171,6 +179,22 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
         Ok(temp)
     }
 
+    /// Places the new strings, and gives the string table that reaches up to them: in a segment
+    /// of ours the journal follows it. Otherwise they stand outside of it: ld.so adds `d_val` to
+    /// DT_STRTAB and asks for no more.
+    fn take_strings(&mut self, strtab: Spot, values: &mut [u64]) -> Spot {
+        for (string, value) in self.job.strings.iter().zip(values) {
+            let spot = self.take(string.text.len() as u64 + 1, 1);
+            *value = spot.vaddr.wrapping_sub(strtab.vaddr);
+            self.strings.push(Some(spot.offset));
+        }
+        let len = match self.plan {
+            Some(_) => self.cursor - strtab.offset,
+            None => strtab.len,
+        };
+        Spot { len, ..strtab }
+    }
+
     fn load(&self, end: u64) -> Load {
         match self.plan {
             Some(plan) => plan.load(end, true),
@@ -192,27 +216,28 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
         let job = self.job;
         let mut from = self.start;
         let mut small = None;
-        if let (Some(plan), Some(dynamic)) = (fresh(self.plan), &job.facts().dynamic) {
+        let table = fresh(self.plan).map(|p| p.strtab).or(self.table);
+        if let (Some(table), Some(dynamic)) = (table, &job.facts().dynamic) {
             if dynamic.strsz <= SMALL {
-                from = plan.strtab.offset;
-                small = Some((plan, dynamic));
+                from = table.offset;
+                small = Some((table, dynamic));
             } else {
-                copy_strings(job, plan, dynamic, patch);
-                from = plan.strtab.offset + plan.strtab.len;
+                copy_strings(job, table.offset, dynamic, patch);
+                from = table.offset + table.len;
             }
         }
         let mut image = Image {
             start: from,
             bytes: vec![0; (self.cursor - from) as usize],
         };
-        if let Some((plan, dynamic)) = small {
+        if let Some((table, dynamic)) = small {
             let old = job
                 .tables
                 .file
                 .read_vec(dynamic.strtab, dynamic.strsz as usize)?;
             image.put(from, &old);
             for (at, bytes) in new_strings(job) {
-                image.put(plan.strtab.offset + at, &bytes);
+                image.put(table.offset + at, &bytes);
             }
         }
         for (string, offset) in job.strings.iter().zip(&self.strings) {
@@ -240,33 +265,16 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
     }
 }
 
-struct Image {
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl Image {
-    fn put(&mut self, offset: u64, bytes: &[u8]) {
-        let at = (offset - self.start) as usize;
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn slice(&self, from: u64, to: u64) -> Vec<u8> {
-        self.bytes[(from - self.start) as usize..(to - self.start) as usize].to_vec()
-    }
-}
-
 /// A string table of up to so many bytes is copied by one write, together with what follows it.
 const SMALL: u64 = 1 << 15;
 
-/// The string table's new place: the old one copied, dropped strings cleared, new ones set.
+/// The string table in another place: the old one copied, dropped strings cleared, new ones set.
 fn copy_strings<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
-    plan: &Plan,
+    to: u64,
     dynamic: &Dynamic,
     patch: &mut Patch,
 ) {
-    let to = plan.strtab.offset;
     patch.steps.push(Step::Copy {
         from: dynamic.strtab,
         to,
@@ -286,85 +294,4 @@ fn new_strings<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Vec<(u64, Vec<u8>)> {
         (string.at, bytes)
     }));
     texts
-}
-
-/// Everything that the journal's state doesn't use gets its final contents.
-fn write_home<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    plan: Option<&Plan>,
-    fin: &State,
-    patch: &mut Patch,
-) -> Result<(), PlaceError> {
-    let facts = job.facts();
-    let is_fresh = |offset: u64| fresh(plan).is_some_and(|p| offset >= p.offset);
-    if let Some(dynamic) = &facts.dynamic {
-        let texts = if is_fresh(fin.strtab.map_or(0, |s| s.offset)) {
-            job.cleared()
-        } else {
-            free_contents(job)
-        };
-        for (at, bytes) in texts {
-            patch.write(dynamic.strtab + at, bytes);
-        }
-    }
-    // An interpreter that moved away leaves nothing of its old path.
-    if let Some(old) = job.interpreter_extent() {
-        patch.write(old.offset, vec![0; old.len as usize]);
-    }
-    match plan.filter(|p| p.extends) {
-        Some(plan) => write_own(job, plan, fin, patch)?,
-        None => {
-            for m in fin.moves.iter().filter(|m| !is_fresh(m.to.offset)) {
-                patch.write(m.to.offset, fin.extent_bytes(job, &m.extent)?);
-            }
-        }
-    }
-    if let Some(spot) = fin.dynamic.filter(|s| !is_fresh(s.offset)) {
-        patch.write(spot.offset, fin.dynamic_bytes(job));
-    }
-    if !is_fresh(fin.phdrs.offset) {
-        patch.write(fin.phdrs.offset, fin.phdr_bytes(job));
-    }
-    Ok(())
-}
-
-/// What stands behind the string table in a segment that grows where it is.
-fn write_own<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    plan: &Plan,
-    fin: &State,
-    patch: &mut Patch,
-) -> Result<(), PlaceError> {
-    let old_end = job.facts().dynamic.as_ref().map_or(0, |d| d.strsz);
-    let start = plan.offset + old_end;
-    let mut image = Image {
-        start,
-        bytes: vec![0; (plan.end - start) as usize],
-    };
-    for string in &job.strings {
-        // A string may begin in a free part at the old end and reach past it.
-        let skip = old_end.saturating_sub(string.at) as usize;
-        if let Some(rest) = string.text.get(skip..)
-            && string.at + string.text.len() as u64 > old_end
-        {
-            image.put(plan.offset + string.at + skip as u64, rest);
-        }
-    }
-    let within = |offset: u64| offset >= start;
-    for m in &fin.moves {
-        let bytes = fin.extent_bytes(job, &m.extent)?;
-        if within(m.to.offset) {
-            image.put(m.to.offset, &bytes);
-        } else {
-            patch.write(m.to.offset, bytes);
-        }
-    }
-    // Between what stays, nothing of what stood there before.
-    let mut from = start;
-    for stays in plan.stays.iter().filter(|e| e.offset >= start) {
-        patch.write(from, image.slice(from, stays.offset));
-        from = stays.end();
-    }
-    patch.write(from, image.slice(from, plan.end));
-    Ok(())
 }

@@ -6,6 +6,7 @@
 //! is written there, switched to by one write of the ELF header, copied home, and cut off.
 
 mod direct;
+mod home;
 mod journal;
 mod sections;
 mod segment;
@@ -14,6 +15,7 @@ mod strings;
 mod symbols;
 mod way;
 
+use super::Kind;
 use super::codec::{Section, Segment};
 use super::extents::Extent;
 use super::facts::{ElfFacts, ReadError, read_sections};
@@ -220,6 +222,21 @@ impl<'a, R: ReadAt + ?Sized> Job<'a, R> {
             memsz: 0,
             align: 16,
         })
+    }
+
+    /// How many program headers there are to be used up by new ones: see `take_spare`.
+    fn spare_headers(&self) -> usize {
+        let segments = &self.facts().segments;
+        segments.iter().filter(|s| self.is_spare(s)).count()
+    }
+
+    /// Whether another header may take the place of this one: a PT_NULL; or the PT_PHDR of a
+    /// library, which lld and mold write. Loaders find the table of a library by its PT_LOAD,
+    /// as GNU ld's libraries have no PT_PHDR; only a program is told its address by it.
+    fn is_spare(&self, segment: &Segment) -> bool {
+        let facts = self.facts();
+        let library = facts.kind == Kind::SharedLibrary && facts.interpreter.is_none();
+        segment.p_type == elf::PT_NULL || (segment.p_type == elf::PT_PHDR && library)
     }
 
     /// Contents of the string table's free parts afterwards: nothing that was dropped stays.

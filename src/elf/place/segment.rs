@@ -6,6 +6,7 @@
 
 use super::super::codec::Segment;
 use super::super::extents::{Extent, movable};
+use super::super::facts::ElfFacts;
 use super::super::read_at::ReadAt;
 use super::state::{Load, Move, Spot};
 use super::way::{check_alone, in_the_way, own_segment};
@@ -33,8 +34,11 @@ pub struct Plan {
     pub stays: Vec<Extent>,
     /// The dynamic section, if it is in the segment.
     pub dynamic: Option<Spot>,
-    /// The program header table, where it can't grow in place. Not strip-safe.
+    /// The program header table, where it can't grow in place.
     pub phdrs: Option<Spot>,
+    /// Whether strip tools still find the program header table: it is where it was, and some
+    /// PT_LOAD maps it.
+    pub strip_safe: bool,
     /// Where the section header table goes, if it is in the way of the program headers.
     pub section_table: Option<u64>,
     /// Its alignment.
@@ -114,7 +118,11 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         len: (facts.segments.len() * facts.format().segment_size()) as u64,
     };
     let table_in_own = own.is_some_and(|i| facts.segments[i].holds_offset(old_table.offset, 1));
-    let extends = own.is_some_and(|i| end_of(&facts.segments[i]) == facts.size);
+    // Ours starts with the string table; one of another tool's is left for a new place.
+    let extends = own.is_some_and(|i| {
+        let s = &facts.segments[i];
+        s.offset == dynamic.strtab && end_of(s) == facts.size
+    });
     let (offset, vaddr, align) = match own {
         Some(i) if extends => {
             let s = &facts.segments[i];
@@ -136,13 +144,8 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
     };
     let mut phdrs_move = table_in_own;
     let mut section_table = None;
-    let unused = facts
-        .segments
-        .iter()
-        .filter(|s| s.p_type == elf::PT_NULL)
-        .count();
     let new_headers = usize::from(own.is_none()) + usize::from(job.new_stack_header().is_some());
-    let added = new_headers.saturating_sub(unused);
+    let added = new_headers.saturating_sub(job.spare_headers());
     if added > 0 && !table_in_own {
         match in_the_way(job, &extents, old_table, added)? {
             Some(cleared) => {
@@ -216,6 +219,7 @@ pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
         stays,
         dynamic,
         phdrs,
+        strip_safe: phdrs.is_none() && maps(facts, old_table.offset, table_len),
         section_table,
         align,
     };
@@ -270,6 +274,12 @@ fn new_len<R: ReadAt + ?Sized>(job: &Job<'_, R>, extent: &Extent) -> u64 {
         (Some(interp), Some(bytes)) if interp.offset == extent.offset => bytes.len() as u64,
         _ => extent.len,
     }
+}
+
+/// Whether a PT_LOAD holds these bytes of the file.
+pub fn maps(facts: &ElfFacts, offset: u64, len: u64) -> bool {
+    let mut loads = facts.segments.iter().filter(|s| s.p_type == elf::PT_LOAD);
+    loads.any(|s| s.holds_offset(offset, len))
 }
 
 /// Offset of the first byte behind a segment.

@@ -43,7 +43,7 @@ pub enum Load {
 /// One state: the journal's, or the final one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    /// The string table: offset and address of its start.
+    /// The string table: all that DT_STRSZ tells of it.
     pub strtab: Option<Spot>,
     /// For each new string, its value in dynamic entries.
     pub string_values: Vec<u64>,
@@ -85,7 +85,7 @@ impl State {
             let value = match (job.entry_strings[index], entry.tag) {
                 (Some(string), _) => self.string_values[string],
                 (None, elf::DT_STRTAB) => self.strtab.map_or(entry.value, |s| s.vaddr),
-                (None, elf::DT_STRSZ) => job.strsz,
+                (None, elf::DT_STRSZ) => self.strtab.map_or(entry.value, |s| s.len),
                 (None, elf::DT_MIPS_RLD_MAP_REL) => {
                     // Relative to the entry itself, which may have moved.
                     let was = entry.old_index.unwrap_or(index) as u64 * entry_size;
@@ -141,14 +141,17 @@ impl State {
                 _ => {}
             }
         }
-        if let Some(stack) = job.new_stack_header() {
-            take_null(&mut segments);
-            segments.push(stack);
-        }
         match &self.load {
             Load::Unchanged => {}
             Load::Replace(index, load) => segments[*index] = load.clone(),
-            Load::Insert(load) => insert(&mut segments, load.clone()),
+            Load::Insert(load) => {
+                take_spare(job, &mut segments);
+                insert(&mut segments, load.clone());
+            }
+        }
+        if let Some(stack) = job.new_stack_header() {
+            take_spare(job, &mut segments);
+            segments.push(stack);
         }
         let size = (segments.len() * job.facts().format().segment_size()) as u64;
         for segment in segments.iter_mut().filter(|s| s.p_type == elf::PT_PHDR) {
@@ -244,16 +247,16 @@ fn put(segment: &mut Segment, spot: Spot) {
     segment.memsz = spot.len;
 }
 
-/// A PT_NULL makes room for another header.
-fn take_null(segments: &mut Vec<Segment>) {
-    if let Some(unused) = segments.iter().rposition(|s| s.p_type == elf::PT_NULL) {
-        segments.remove(unused);
+/// What may go makes room for another header, PT_NULL first.
+fn take_spare<R: ReadAt + ?Sized>(job: &Job<'_, R>, segments: &mut Vec<Segment>) {
+    let null = segments.iter().rposition(|s| s.p_type == elf::PT_NULL);
+    if let Some(spare) = null.or_else(|| segments.iter().position(|s| job.is_spare(s))) {
+        segments.remove(spare);
     }
 }
 
 /// Behind the last PT_LOAD: they stand in ascending order of addresses (gABI).
 fn insert(segments: &mut Vec<Segment>, load: Segment) {
-    take_null(segments);
     let last = segments.iter().rposition(|s| s.p_type == elf::PT_LOAD);
     segments.insert(last.map_or(segments.len(), |i| i + 1), load);
 }

@@ -99,6 +99,19 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
         Ok(())
     }
 
+    /// Whether the string at `at` is `text`.
+    fn is_string(&self, dynamic: &Dynamic, at: u64, text: &[u8]) -> io::Result<bool> {
+        let len = text.len() as u64 + 1;
+        if at.checked_add(len).is_none_or(|end| end > dynamic.strsz) {
+            return Ok(false);
+        }
+        let found = self
+            .tables
+            .file
+            .read_vec(dynamic.strtab + at, len as usize)?;
+        Ok(found.split_last() == Some((&0, text)))
+    }
+
     /// The table that a dynamic tag points to, as it is.
     pub(super) fn table(&self, tag: i64) -> Result<NewTable, PlaceError> {
         let vaddr = self.facts().dynamic.as_ref().and_then(|d| d.value(tag));
@@ -147,15 +160,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
         let mut renamed = Vec::new();
         for (field, at) in names.files {
             for (from, to) in &self.target.renamed_needed {
-                let end = at + from.len() as u64 + 1;
-                if end > dynamic.strsz {
-                    continue;
-                }
-                let text = self
-                    .tables
-                    .file
-                    .read_vec(dynamic.strtab + at, from.len() + 1)?;
-                if text.split_last() == Some((&0, from.as_slice())) {
+                if self.is_string(dynamic, at, from)? {
                     renamed.push((field, at, to.clone()));
                     break;
                 }

@@ -1,14 +1,15 @@
 //! What stands where: whose the last PT_LOAD is, and what is in the way of the program headers.
 
-use super::super::extents::{Extent, inside, occupies};
+use super::super::codec::Segment;
+use super::super::extents::{Extent, inside, moves_with_contents, occupies};
 use super::super::read_at::ReadAt;
-use super::segment::end_of;
+use super::segment::{end_of, maps};
 use super::state::Spot;
 use super::{Job, PlaceError, layout};
 use object::elf;
 
-/// The PT_LOAD of an earlier rewrite: the last one, starts at DT_STRTAB, and all that is in it
-/// is known. What follows it in the file (after a strip) doesn't matter.
+/// The PT_LOAD of an earlier rewrite, ours or another tool's: the last one, and all that is in it
+/// can move. What follows it in the file (after a strip) doesn't matter.
 pub fn own_segment<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     extents: &[Extent],
@@ -30,31 +31,46 @@ pub fn own_segment<R: ReadAt + ?Sized>(
         .iter()
         .filter(|s| s.p_type == elf::PT_LOAD)
         .all(|s| s.vaddr <= own.vaddr);
-    if Some(own.vaddr) != dynamic.value(elf::DT_STRTAB)
-        || own.offset != dynamic.strtab
-        || own.flags & elf::PF_X != 0
+    if own.flags & elf::PF_X != 0
         || own.filesz != own.memsz
-        || own.filesz < dynamic.strsz
         || !highest
+        || covered(&facts.segments, own)
     {
         return Ok(None);
     }
-    let mut known: Vec<(u64, u64)> = vec![(own.offset, own.offset + dynamic.strsz)];
+    let mut known: Vec<(u64, u64)> = vec![(dynamic.strtab, dynamic.strtab + dynamic.strsz)];
     known.extend(extents.iter().map(|e| (e.offset, e.end())));
     known.push((dynamic.offset, dynamic.offset + dynamic.size));
     let table = facts.header.phoff;
     let table_len = (facts.segments.len() * facts.format().segment_size()) as u64;
     known.push((table, table + table_len));
+    // patchelf begins with the section headers.
+    let section_headers = (job.sections().len() * facts.format().section_size()) as u64;
+    known.push((facts.header.shoff, facts.header.shoff + section_headers));
     let is_known = unused_but(job, own.offset, end_of(own), &mut known)?;
     let foreign = job.sections().iter().any(|s| {
         occupies(s)
             && s.offset < end_of(own)
             && s.offset.saturating_add(s.size) > own.offset
-            && !(s.offset == own.offset && s.size <= dynamic.strsz)
+            && !(s.offset == dynamic.strtab && s.size <= dynamic.strsz)
             && s.offset != dynamic.offset
             && !extents.iter().any(|e| inside(s, e))
     });
-    Ok((is_known && !foreign).then_some(index))
+    // With no section headers, zero bytes may be data; but no linker begins data with strings.
+    let starts_with_strings = own.offset == dynamic.strtab;
+    let told = starts_with_strings || !job.sections().is_empty();
+    Ok((is_known && !foreign && told).then_some(index))
+}
+
+/// Whether a program header that does not move with its contents, PT_GNU_RELRO say, means a part
+/// of this PT_LOAD.
+fn covered(segments: &[Segment], load: &Segment) -> bool {
+    let mut others = segments.iter().filter(|s| {
+        let moves = matches!(s.p_type, elf::PT_LOAD | elf::PT_DYNAMIC | elf::PT_PHDR);
+        !moves && !moves_with_contents(s) && s.memsz > 0
+    });
+    let end = load.vaddr.saturating_add(load.memsz);
+    others.any(|s| s.vaddr < end && s.vaddr.saturating_add(s.memsz) > load.vaddr)
 }
 
 /// Whether no byte of `from..to` is used, those of the `known` ranges apart.
@@ -103,12 +119,8 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
     let facts = job.facts();
     let start = table.offset + table.len;
     let mut end = start + (added * facts.format().segment_size()) as u64;
-    let mapped = facts
-        .segments
-        .iter()
-        .any(|s| s.p_type == elf::PT_LOAD && s.holds_offset(table.offset, end - table.offset));
     // Strip tools lose a table that grows where no segment maps it.
-    if !mapped {
+    if !maps(facts, table.offset, end - table.offset) {
         return Ok(None);
     }
     let sections = job.sections();
