@@ -57,12 +57,17 @@ fn mapped(text: &[u8], facts: &ElfFacts, context: &Context<'_>) -> Vec<Entry> {
             let real = real.map(|to| [to.strip_suffix(b"/").unwrap_or(to), rest].concat());
             let replaces = || Reason::Replaces(text.to_vec());
             return real
-                .map(|real| unless_stubs(real, replaces(), text, facts, context))
+                .map(|real| {
+                    // A mapped directory was a farm's: whatever its prefix is called, it is CUDA's.
+                    let stubs = real.ends_with(b"/stubs");
+                    unless_stubs(real, stubs, replaces(), text, facts, context)
+                })
                 .collect();
         }
     }
     vec![unless_stubs(
         text.to_vec(),
+        false,
         Reason::Kept,
         text,
         facts,
@@ -73,13 +78,14 @@ fn mapped(text: &[u8], facts: &ElfFacts, context: &Context<'_>) -> Vec<Entry> {
 /// The entry, or the driver link where it is one of CUDA's stub directories.
 fn unless_stubs(
     entry: Vec<u8>,
+    known_stubs: bool,
     reason: Reason,
     old: &[u8],
     facts: &ElfFacts,
     context: &Context<'_>,
 ) -> Entry {
     let directory = relative::expand(&entry, context.origin());
-    let is_stubs = driver::is_stubs(directory.as_deref().unwrap_or(&entry));
+    let is_stubs = known_stubs || driver::is_stubs(directory.as_deref().unwrap_or(&entry));
     if is_stubs && context.policy.stubs == Stubs::Replace {
         return Entry {
             text: driver::link(facts, context.policy),
