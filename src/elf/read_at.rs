@@ -63,6 +63,14 @@ impl<R: ReadAt + ?Sized> ReadAt for &R {
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         (**self).read_exact_at(offset, buf)
     }
+
+    fn read_once_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        (**self).read_once_at(offset, buf)
+    }
+
+    fn read_vec(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        (**self).read_vec(offset, len)
+    }
 }
 
 /// A part of other bytes, read as if it were all there is: a member of an archive.
@@ -88,6 +96,13 @@ impl<R: ReadAt + ?Sized> ReadAt for SubReader<'_, R> {
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         match offset.checked_add(buf.len() as u64) {
             Some(end) if end <= self.len => self.whole.read_exact_at(self.start + offset, buf),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn read_once_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        match offset.checked_add(buf.len() as u64) {
+            Some(end) if end <= self.len => self.whole.read_once_at(self.start + offset, buf),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }

@@ -5,11 +5,10 @@ use crate::edits::{Change, Meaning};
 use crate::kinds::Kind;
 use crate::matrix::subject;
 use crate::process::{copy, must, run};
-use crate::rewriter::{REWRITERS, Rewriter};
+use crate::rewriter::Rewriter;
 use crate::subject::look_as_loader;
-use crate::table::{Cell, Part, Row};
+use crate::table::{Cell, Part};
 use cuda_fixup::elf::Edit;
-use rayon::prelude::*;
 use std::path::Path;
 use std::process::Command;
 
@@ -19,22 +18,11 @@ const WRITES: &str = "write,pwrite64,writev,pwritev,pwritev2,ftruncate,fallocate
 
 /// Tries; `ours_alone`: the other columns stay empty.
 pub fn measure(dir: &Path, kinds: &[Kind], ours_alone: bool) -> Part {
-    let rewriters = &REWRITERS[..if ours_alone { 1 } else { REWRITERS.len() }];
-    let columns: Vec<Vec<(String, Cell)>> = rewriters
-        .par_iter()
-        .map(|rewriter| column(dir, *rewriter, kinds))
-        .collect();
-    let rows = columns[0].iter().enumerate().map(|(index, (what, _))| Row {
-        what: what.clone(),
-        cells: columns
-            .iter()
-            .map(|column| column[index].1.clone())
-            .collect(),
-    });
-    Part {
-        title: "Killed, out of space, and files to leave alone".to_owned(),
-        rows: rows.collect(),
-    }
+    Part::measured(
+        "Killed, out of space, and files to leave alone",
+        ours_alone,
+        |rewriter| column(dir, rewriter, kinds),
+    )
 }
 
 fn column(dir: &Path, rewriter: Rewriter, kinds: &[Kind]) -> Vec<(String, Cell)> {

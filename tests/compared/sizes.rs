@@ -2,10 +2,9 @@
 
 use crate::peers::wheels;
 use crate::process::{copy, must, run};
-use crate::rewriter::{REWRITERS, Rewriter};
-use crate::table::{Cell, Part, Row};
+use crate::rewriter::Rewriter;
+use crate::table::{Cell, Part};
 use cuda_fixup::elf::Edit;
-use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -49,22 +48,9 @@ pub fn measure(dir: &Path, ours_alone: bool) -> Part {
         ),
         nvrtc_13: wheel("nvidia-cuda-nvrtc-13.5.37/nvidia/cu13/lib/libnvrtc.so.13"),
     };
-    let rewriters = &REWRITERS[..if ours_alone { 1 } else { REWRITERS.len() }];
-    let columns: Vec<Vec<(String, Cell)>> = rewriters
-        .par_iter()
-        .map(|rewriter| column(dir, *rewriter, &files))
-        .collect();
-    let rows = columns[0].iter().enumerate().map(|(index, (what, _))| Row {
-        what: what.clone(),
-        cells: columns
-            .iter()
-            .map(|column| column[index].1.clone())
-            .collect(),
-    });
-    Part {
-        title: "Growth, and bytes written".to_owned(),
-        rows: rows.collect(),
-    }
+    Part::measured("Growth, and bytes written", ours_alone, |rewriter| {
+        column(dir, rewriter, &files)
+    })
 }
 
 fn column(dir: &Path, rewriter: Rewriter, files: &Files) -> Vec<(String, Cell)> {

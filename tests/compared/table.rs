@@ -1,6 +1,7 @@
 //! The table: how its cells are written, and read back from the document.
 
-use crate::rewriter::REWRITERS;
+use crate::rewriter::{REWRITERS, Rewriter};
+use rayon::prelude::*;
 use std::fmt;
 
 /// A cell. Of numbers, less is better.
@@ -74,6 +75,30 @@ pub struct Part {
 }
 
 impl Part {
+    /// What `column` finds of each rewriter; `ours_alone`: the other columns stay empty.
+    pub fn measured(
+        title: &str,
+        ours_alone: bool,
+        column: impl Fn(Rewriter) -> Vec<(String, Cell)> + Sync,
+    ) -> Part {
+        let rewriters = &REWRITERS[..if ours_alone { 1 } else { REWRITERS.len() }];
+        let columns: Vec<Vec<(String, Cell)>> = rewriters
+            .par_iter()
+            .map(|rewriter| column(*rewriter))
+            .collect();
+        let rows = columns[0].iter().enumerate().map(|(index, (what, _))| Row {
+            what: what.clone(),
+            cells: columns
+                .iter()
+                .map(|column| column[index].1.clone())
+                .collect(),
+        });
+        Part {
+            title: title.to_owned(),
+            rows: rows.collect(),
+        }
+    }
+
     /// As Markdown.
     pub fn markdown(&self) -> String {
         let names = REWRITERS.map(|rewriter| rewriter.name());
