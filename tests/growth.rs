@@ -88,12 +88,33 @@ fn a_program_of_16_kb_grows_by_less_than_2_kb() {
     assert!(grown < 2000, "{grown}");
 }
 
-#[test]
-fn where_lld_puts_the_symbols_first_only_the_strings_are_written() {
-    let library = wheel("torch-2.15.0").join("triton/_C/libtriton.so");
-    let (reader, facts) = read(&library);
+/// A library with ten thousand exported symbols of long names, linked by lld: 240 KB of `.dynsym`,
+/// and behind it 1.3 MB of `.dynstr`.
+fn lld_library(dir: &Path) -> PathBuf {
+    let (source, out) = (dir.join("names.s"), dir.join("libnames.so"));
+    let name = |n: usize| format!("a_name_as_cpp_mangles_it_{n}_{}", "x".repeat(100));
+    let text: String = (0..10_000).map(name).map(global).collect();
+    fs::write(&source, text).unwrap();
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-fuse-ld=lld", "-shared", "-nostdlib", "-o"]);
+    succeeded(&gcc.args([&out, &source]).output().unwrap());
+    out
+}
+
+/// Assembly of a symbol that others see.
+fn global(name: String) -> String {
+    format!(".globl {name}\n{name}:\n.byte 0\n")
+}
+
+/// Plans a first RUNPATH: nothing but the string table may move, whatever stands before it.
+fn only_the_strings_move(library: &Path, at_least: u64) {
+    let (reader, facts) = read(library);
     let strings = facts.dynamic.as_ref().unwrap().strsz;
-    assert!(strings > 10_000_000, "another libtriton: {strings}");
+    assert!(
+        strings > at_least,
+        "another {}: {strings}",
+        library.display()
+    );
     let edits = [Edit::SetRunpath(store_paths(3).into())];
     let prepared = prepare(&reader, &facts, &edits, &RewriteOptions::default()).unwrap();
     let patch = prepared.patch.unwrap();
@@ -112,4 +133,14 @@ fn where_lld_puts_the_symbols_first_only_the_strings_are_written() {
         grown < strings + (64 << 10),
         "{grown} bytes, the strings are {strings}"
     );
+}
+
+#[test]
+fn where_lld_puts_the_symbols_first_only_the_strings_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    only_the_strings_move(&lld_library(dir.path()), 1_000_000);
+    if std::env::var_os("CUDA_FIXUP_LONG").is_some() {
+        let triton = wheel("torch-2.15.0").join("triton/_C/libtriton.so");
+        only_the_strings_move(&triton, 10_000_000);
+    }
 }
