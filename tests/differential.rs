@@ -108,10 +108,17 @@ fn edits(facts: &ElfFacts) -> Vec<Vec<String>> {
 }
 
 /// What goblin reads out of a file, whole.
-fn parsed(path: &Path) -> Result<String, goblin::error::Error> {
+#[derive(PartialEq, Eq)]
+struct Parsed {
+    meaning: String,
+    /// Names, values, sizes and kinds of the dynamic symbols, which no edit changes.
+    symbols: Vec<String>,
+}
+
+fn parsed(path: &Path) -> Result<Parsed, goblin::error::Error> {
     let bytes = fs::read(path).unwrap();
     let elf = goblin::elf::Elf::parse(&bytes)?;
-    let mut text = String::new();
+    let mut meaning = String::new();
     let relocations = [elf.dynrelas.len(), elf.dynrels.len(), elf.pltrelocs.len()];
     let mut symbols: Vec<String> = elf
         .dynsyms
@@ -142,15 +149,15 @@ fn parsed(path: &Path) -> Result<String, goblin::error::Error> {
         .collect();
     needed_versions.sort();
     writeln!(
-        text,
+        meaning,
         "{:?} needs {:?}, runpath {:?}, rpath {:?}, soname {:?}, {relocations:?} relocations, entry {:#x}",
         elf.interpreter, elf.libraries, elf.runpaths, elf.rpaths, elf.soname, elf.entry,
     )
     .unwrap();
-    for line in symbols.iter().chain(&needed_versions) {
-        writeln!(text, "{line}").unwrap();
+    for line in &needed_versions {
+        writeln!(meaning, "{line}").unwrap();
     }
-    Ok(text)
+    Ok(Parsed { meaning, symbols })
 }
 
 /// What one edit of one file came to, by both tools.
@@ -160,6 +167,8 @@ enum Verdict {
     OnlyOurs,
     /// Neither does it.
     Neither,
+    /// The peer's result has other dynamic symbols than the file, ours has the same.
+    TheyBreak,
     Complaint(String),
 }
 
@@ -213,10 +222,17 @@ fn compare(
         ));
     }
     match (parsed(&their_copy), parsed(&our_copy)) {
-        (Ok(theirs), Ok(ours)) if theirs != ours => complain(&format!(
-            "goblin reads: {}",
-            first_difference(&theirs, &ours)
-        )),
+        (Ok(theirs), Ok(ours)) if theirs != ours => {
+            let before = parsed(path).unwrap();
+            if ours.symbols == before.symbols && theirs.symbols != before.symbols {
+                return Verdict::TheyBreak;
+            }
+            let [theirs, ours] = [theirs, ours].map(|file| file.meaning + &file.symbols.join("\n"));
+            complain(&format!(
+                "goblin reads: {}",
+                first_difference(&theirs, &ours)
+            ))
+        }
         (Ok(_), Err(e)) => complain(&format!("goblin can read theirs, not ours: {e}")),
         _ => Verdict::Same,
     }
@@ -269,13 +285,14 @@ fn differ(peer: &Path) {
     });
     let count = |wanted: fn(&Verdict) -> bool| verdicts.iter().filter(|v| wanted(v)).count();
     println!(
-        "{}: {} edits of {} files: {} the same, {} only one does, {} neither does",
+        "{}: {} edits of {} files: {} the same, {} only one does, {} neither does, {} they break",
         peer.display(),
         verdicts.len(),
         files.len(),
         count(|v| matches!(v, Verdict::Same)),
         count(|v| matches!(v, Verdict::OnlyOurs)),
         count(|v| matches!(v, Verdict::Neither)),
+        count(|v| matches!(v, Verdict::TheyBreak)),
     );
     let complaints: Vec<&String> = verdicts
         .iter()
