@@ -12,10 +12,13 @@ use crate::contents;
 use crate::elf::{self, ElfFacts, FileReader, Platform, RewriteOptions, Rewritten};
 use crate::libs::{self, Index, RunpathDirectories, Seen};
 use crate::rules::{self, Context, Plan, Policy};
-use crate::scan::{self, Inode, Pass, Problem, Root, Skip, Skipped, Tree, Visit, Visited};
+use crate::scan::{
+    self, Inode, Pass, Problem, Root, Skip, Skipped, Tree, Visit, Visited, Walk, Walked,
+};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::io;
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -113,15 +116,8 @@ pub fn run(
     request: &Request,
     tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
 ) -> io::Result<Summary> {
-    let mut tree = scan::walk(&request.paths, request.recurse, libs::is_library_name);
-    tree.quiet = request.skip_named;
-    if request.skip_links {
-        skip_named_links(&mut tree);
-    }
-    let roots = tree.roots.clone();
-    let links = std::mem::take(&mut tree.links);
     let runpaths = RunpathDirectories::default();
-    let mut visit = pool.install(|| look(request, tree, &runpaths));
+    let (Tree { roots, links, .. }, mut visit) = look(pool, request, &runpaths);
     let mut index = Index::new(runpaths);
     if request.policy.dependencies {
         let mut problems = pool.install(|| {
@@ -149,42 +145,35 @@ pub fn run(
         request,
         roots,
     };
-    for batch in visit.files.chunks(BATCH) {
-        let reports: Vec<Result<FileReport, (PathBuf, Pass)>> =
-            pool.install(|| batch.par_iter().map(|file| pass.fix(file)).collect());
-        for report in reports {
-            match report {
-                Ok(report) => {
-                    summary.count(&report);
-                    tell(&report)?;
-                }
-                Err((_, Pass::Skip(skip))) => summary.skipped.add(skip),
-                Err((path, Pass::Malformed(what) | Pass::Problem(what))) => {
-                    summary.problems.push(Problem { path, what });
-                }
-            }
-        }
+    // One batch is told while the next is written.
+    let mut done = Vec::new();
+    for batch in visit.files.chunks(BATCH).chain([&[][..]]) {
+        let before = mem::take(&mut done);
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| done = batch.par_iter().map(|file| pass.fix(file)).collect());
+            summary.tell(before, tell)
+        })?;
     }
     Ok(summary)
 }
 
-fn skip_named_links(tree: &mut Tree) {
-    let before = tree.files.len();
-    tree.files
-        .retain(|file| !(file.named && file.path.is_symlink()));
-    for _ in tree.files.len()..before {
-        tree.skipped.add(Skip::Link);
-    }
-}
-
 /// The first pass: what each dynamic ELF file is built for, and where its RUNPATH leads.
-fn look(request: &Request, tree: Tree, runpaths: &RunpathDirectories) -> Visit<Seen> {
-    scan::visit(tree, |walked, file| {
-        match libs::see(runpaths, &walked.path, file) {
-            Err(Pass::Malformed(_)) if request.skip_malformed => Err(Pass::Skip(Skip::Malformed)),
-            other => other,
-        }
-    })
+fn look(
+    pool: &ThreadPool,
+    request: &Request,
+    runpaths: &RunpathDirectories,
+) -> (Tree, Visit<Seen>) {
+    let walk = Walk {
+        roots: &request.paths,
+        recurse: request.recurse,
+        skip_named_links: request.skip_links,
+        quiet: request.skip_named,
+    };
+    let see = |walked: &Walked, file: &FileReader| match libs::see(runpaths, &walked.path, file) {
+        Err(Pass::Malformed(_)) if request.skip_malformed => Err(Pass::Skip(Skip::Malformed)),
+        other => other,
+    };
+    scan::walk_and_visit(pool, walk, libs::is_library_name, see)
 }
 
 /// Files of other platforms are no longer wanted; until here they were, to tell of them where a
@@ -327,6 +316,26 @@ impl SecondPass<'_> {
 }
 
 impl Summary {
+    fn tell(
+        &mut self,
+        results: Vec<Result<FileReport, (PathBuf, Pass)>>,
+        tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for result in results {
+            match result {
+                Ok(report) => {
+                    self.count(&report);
+                    tell(&report)?;
+                }
+                Err((_, Pass::Skip(skip))) => self.skipped.add(skip),
+                Err((path, Pass::Malformed(what) | Pass::Problem(what))) => {
+                    self.problems.push(Problem { path, what });
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn count(&mut self, report: &FileReport) {
         self.files += 1;
         self.missing += report.plan.missing().count() as u64;

@@ -1,6 +1,7 @@
 //! Finds the ELF files of the given trees: one visit an inode, whatever names it has.
 //!
-//! `walk` lists, `visit` opens each regular file once and asks the caller what to keep of it.
+//! `walk` lists, `visit` opens each regular file once and asks the caller what to keep of it,
+//! `walk_and_visit` does both at once.
 //! What is met while walking and isn't wanted is counted, not told; a path that the user named
 //! and that can't be handled is a problem. Links are not followed, but where the user named one.
 
@@ -9,8 +10,10 @@ mod visit;
 mod walk;
 
 pub use skip::{Skip, Skipped};
-pub use visit::{Inode, Pass, Visit, Visited, dynamic_facts, open, tree_order, visit};
-pub use walk::{Link, Root, Tree, Walked, absolute, root_of, walk};
+pub use visit::{
+    Inode, Pass, Visit, Visited, dynamic_facts, open, tree_order, visit, walk_and_visit,
+};
+pub use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of, walk};
 
 use std::path::PathBuf;
 

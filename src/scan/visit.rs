@@ -1,16 +1,19 @@
 //! Opens each listed file once, in parallel, and brings the names of one inode together.
 
-use super::{Problem, Skip, Skipped, Tree, Walked};
+use super::{Problem, Skip, Skipped, Tree, Walk, Walked};
 use crate::elf::{ElfFacts, FileReader, Kind, ReadAt, ReadError};
+use rayon::ThreadPool;
 use rayon::prelude::*;
 use rustix::fs::OFlags;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
 use std::io;
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// A file, whatever its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,6 +158,31 @@ struct Part<T> {
 }
 
 impl<T> Part<T> {
+    /// Opens one file and adds what `read` makes of it.
+    fn read(
+        self,
+        walked: Walked,
+        read: &impl Fn(&Walked, &FileReader) -> Result<T, Pass>,
+        quiet: bool,
+    ) -> Part<T> {
+        let result = open(&walked.path, walked.named)
+            .and_then(|file| Ok((Inode::of(&file), read(&walked, &file)?)));
+        self.add(walked, result, quiet)
+    }
+
+    /// All that was found, with what the walk passed over.
+    fn sorted(mut self, skipped: Skipped, problems: Vec<Problem>) -> Visit<T> {
+        self.skipped.merge(skipped);
+        self.problems.extend(problems);
+        self.problems.sort();
+        self.problems.dedup();
+        Visit {
+            files: by_inode(self.kept),
+            skipped: self.skipped,
+            problems: self.problems,
+        }
+    }
+
     fn new() -> Part<T> {
         Part {
             kept: Vec::new(),
@@ -202,12 +230,9 @@ pub fn visit<T: Send>(
     tree: Tree,
     read: impl Fn(&Walked, &FileReader) -> Result<T, Pass> + Sync,
 ) -> Visit<T> {
-    let add = |part: Part<T>, walked: Walked| {
-        let result = open(&walked.path, walked.named)
-            .and_then(|file| Ok((Inode::of(&file), read(&walked, &file)?)));
-        part.add(walked, result, tree.quiet)
-    };
-    let mut found = match tree.files.len() {
+    let quiet = tree.quiet;
+    let add = |part: Part<T>, walked| part.read(walked, &read, quiet);
+    let found = match tree.files.len() {
         // A pool that nobody has started yet is not worth it.
         1 => tree.files.into_iter().fold(Part::new(), add),
         _ => {
@@ -215,15 +240,55 @@ pub fn visit<T: Send>(
             parts.reduce(Part::new, Part::merge)
         }
     };
-    found.skipped.merge(tree.skipped);
-    found.problems.extend(tree.problems);
-    found.problems.sort();
-    found.problems.dedup();
-    Visit {
-        files: by_inode(found.kept),
-        skipped: found.skipped,
-        problems: found.problems,
-    }
+    found.sorted(tree.skipped, tree.problems)
+}
+
+/// Files that one thread reads while the walk goes on.
+const CHUNK: usize = 128;
+
+/// `walk` and [`visit`] at once: the threads of `pool` read what this one finds. The tree that
+/// comes back has no files.
+pub fn walk_and_visit<T: Send>(
+    pool: &ThreadPool,
+    walk: Walk<'_>,
+    wanted_link: impl Fn(&Path) -> bool,
+    read: impl Fn(&Walked, &FileReader) -> Result<T, Pass> + Sync,
+) -> (Tree, Visit<T>) {
+    let parts = Mutex::new(Vec::new());
+    let read_all = |files: Vec<Walked>| {
+        let add = |part: Part<T>, walked| part.read(walked, &read, walk.quiet);
+        let part = files.into_iter().fold(Part::new(), add);
+        // A thread that panicked left the list whole.
+        let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.push(part);
+    };
+    let read_all = &read_all;
+    let mut tree = pool.in_place_scope(|scope| {
+        let mut chunk = Vec::new();
+        let mut later = Vec::new();
+        let tree = walk.files(&wanted_link, &mut |file| {
+            chunk.push(file);
+            if chunk.len() == CHUNK {
+                let full = mem::take(&mut chunk);
+                if pool.current_num_threads() == 1 {
+                    // One thread at a time was asked for.
+                    later.push(full);
+                } else {
+                    scope.spawn(move |_| read_all(full));
+                }
+            }
+        });
+        later.push(chunk);
+        for files in later {
+            scope.spawn(move |_| read_all(files));
+        }
+        tree
+    });
+    let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let found = parts.into_iter().fold(Part::new(), Part::merge);
+    let problems = mem::take(&mut tree.problems);
+    let visit = found.sorted(tree.skipped, problems);
+    (tree, visit)
 }
 
 fn by_inode<T>(mut kept: Vec<Kept<T>>) -> Vec<Visited<T>> {

@@ -86,13 +86,48 @@ pub struct Tree {
 /// Lists `roots`, each a directory or a file; with `recurse` off, a directory's own files only.
 /// `wanted_link` tells by its path whether a link is worth keeping.
 pub fn walk(roots: &[PathBuf], recurse: bool, wanted_link: impl Fn(&Path) -> bool) -> Tree {
-    let mut tree = Tree::default();
-    for given in roots {
-        if let Err(error) = tree.add_root(given, recurse, &wanted_link) {
-            tree.problem(given, format!("cannot be read: {error}"));
+    let mut files = Vec::new();
+    let walk = Walk {
+        roots,
+        recurse,
+        skip_named_links: false,
+        quiet: false,
+    };
+    let tree = walk.files(&wanted_link, &mut |file| files.push(file));
+    Tree { files, ..tree }
+}
+
+/// What to walk, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk<'a> {
+    /// Directories and files.
+    pub roots: &'a [PathBuf],
+    /// Whether subdirectories count.
+    pub recurse: bool,
+    /// A link to a file among `roots` is passed over, rather than followed.
+    pub skip_named_links: bool,
+    /// See [`Tree::quiet`].
+    pub quiet: bool,
+}
+
+impl Walk<'_> {
+    /// Walks, and gives each regular file to `seen` as it is met. The tree has all the rest.
+    pub(super) fn files(
+        self,
+        wanted_link: &dyn Fn(&Path) -> bool,
+        seen: &mut dyn FnMut(Walked),
+    ) -> Tree {
+        let mut tree = Tree {
+            quiet: self.quiet,
+            ..Tree::default()
+        };
+        for given in self.roots {
+            if let Err(error) = tree.add_root(given, self, wanted_link, seen) {
+                tree.problem(given, format!("cannot be read: {error}"));
+            }
         }
+        tree
     }
-    tree
 }
 
 impl Tree {
@@ -106,8 +141,9 @@ impl Tree {
     fn add_root(
         &mut self,
         given: &Path,
-        recurse: bool,
-        wanted_link: &impl Fn(&Path) -> bool,
+        walk: Walk<'_>,
+        wanted_link: &dyn Fn(&Path) -> bool,
+        seen: &mut dyn FnMut(Walked),
     ) -> io::Result<()> {
         let kind = fs::metadata(given)?.file_type();
         if !kind.is_dir() && !kind.is_file() {
@@ -120,14 +156,16 @@ impl Tree {
             given: given.to_owned(),
             canonical: fs::canonicalize(given)?,
         });
-        if kind.is_file() {
-            self.files.push(Walked {
+        if !kind.is_file() {
+            self.add_directory(given, root, walk.recurse, wanted_link, seen);
+        } else if walk.skip_named_links && given.is_symlink() {
+            self.skipped.add(Skip::Link);
+        } else {
+            seen(Walked {
                 path: given.to_owned(),
                 root,
                 named: true,
             });
-        } else {
-            self.add_directory(given, root, recurse, wanted_link);
         }
         Ok(())
     }
@@ -137,7 +175,8 @@ impl Tree {
         given: &Path,
         root: usize,
         recurse: bool,
-        wanted_link: &impl Fn(&Path) -> bool,
+        wanted_link: &dyn Fn(&Path) -> bool,
+        seen: &mut dyn FnMut(Walked),
     ) {
         let depth = if recurse { usize::MAX } else { 1 };
         for entry in WalkDir::new(given).min_depth(1).max_depth(depth) {
@@ -153,7 +192,7 @@ impl Tree {
                 let mut path = entry.into_path();
                 // Paths are most of what a large tree takes, and grew by doubling.
                 path.shrink_to_fit();
-                self.files.push(Walked {
+                seen(Walked {
                     path,
                     root,
                     named: false,
