@@ -12,7 +12,6 @@ pub fn run(data: &[u8]) {
         };
         for align in [4, 8] {
             let contents: Vec<Vec<u8>> = notes(format, data, align)
-                .iter()
                 .map(|note| note.contents.to_vec())
                 .collect();
             parse_dlopen_notes(&contents);

@@ -1,8 +1,9 @@
 //! The dynamic section: its entries, and just the strings that they name.
 
 use super::codec::{Dyn, FileHeader, Segment};
-use super::facts::{MAX_STRING, ReadError, malformed, offset_of, window};
+use super::facts::{ReadError, malformed, offset_of, window};
 use super::read_at::ReadAt;
+use super::strings::Strings;
 use object::elf;
 
 /// A larger PT_DYNAMIC is taken for a lie: the largest real ones have some hundred entries.
@@ -106,7 +107,7 @@ fn read_strings<R: ReadAt + ?Sized>(
     }
     dynamic.strtab = strtab;
     dynamic.strsz = size;
-    let mut strings = Strings::new(file, dynamic);
+    let mut strings = Strings::new(file, strtab, size);
     let mut total = 0;
     for index in 0..dynamic.entries.len() {
         let Dyn { tag, value } = dynamic.entries[index];
@@ -119,7 +120,7 @@ fn read_strings<R: ReadAt + ?Sized>(
         if !named.contains(&tag) {
             continue;
         }
-        let string = strings.get(value, tag)?;
+        let string = named_string(&mut strings, dynamic, Dyn { tag, value })?.to_vec();
         total += string.len();
         if total > MAX_STRINGS_BYTES {
             return malformed(format!(
@@ -136,62 +137,20 @@ fn read_strings<R: ReadAt + ?Sized>(
     Ok(())
 }
 
-/// The dynamic string table behind one sliding window: names that dynamic entries use stand
-/// close together in practice.
-pub(super) struct Strings<'a, R: ?Sized> {
-    file: &'a R,
-    strtab: u64,
-    size: u64,
-    window: Vec<u8>,
-    start: u64,
-}
-
-impl<'a, R: ReadAt + ?Sized> Strings<'a, R> {
-    const WINDOW: u64 = 1024;
-
-    /// The table of `dynamic`, whose place and size are known.
-    pub(super) fn new(file: &'a R, dynamic: &Dynamic) -> Self {
-        Strings {
-            file,
-            strtab: dynamic.strtab,
-            size: dynamic.strsz,
-            window: Vec::new(),
-            start: 0,
-        }
-    }
-
-    pub(super) fn get(&mut self, at: u64, tag: i64) -> Result<Vec<u8>, ReadError> {
-        if at >= self.size {
-            return malformed(format!(
-                "dynamic entry {tag:#x} names string {at:#x}, past the string table ({:#x} bytes)",
-                self.size
-            ));
-        }
-        let mut want = Self::WINDOW;
-        loop {
-            if let Some(found) = self.in_window(at) {
-                return Ok(found);
-            }
-            let start = at.saturating_sub(64);
-            let len = (want + 64).min(self.size - start);
-            self.window = window(self.file, self.strtab + start, len as usize, "string table")?;
-            self.start = start;
-            if let Some(found) = self.in_window(at) {
-                return Ok(found);
-            }
-            if start + len == self.size || want as usize > MAX_STRING {
-                return malformed(format!(
-                    "the string at {at:#x} of the string table has no end"
-                ));
-            }
-            want *= 8;
-        }
-    }
-
-    fn in_window(&self, at: u64) -> Option<Vec<u8>> {
-        let from = usize::try_from(at.checked_sub(self.start)?).ok()?;
-        let tail = self.window.get(from..)?;
-        let end = tail.iter().position(|&b| b == 0)?;
-        Some(tail[..end].to_vec())
+/// The string that a dynamic entry, or a record of a table that it points to, names.
+pub(super) fn named_string<'s, R: ReadAt + ?Sized>(
+    strings: &'s mut Strings<'_, R>,
+    dynamic: &Dynamic,
+    Dyn { tag, value }: Dyn,
+) -> Result<&'s [u8], ReadError> {
+    match strings.get(value)? {
+        Some(string) => Ok(string),
+        None if value >= dynamic.strsz => malformed(format!(
+            "dynamic entry {tag:#x} names string {value:#x}, past the string table ({:#x} bytes)",
+            dynamic.strsz
+        )),
+        None => malformed(format!(
+            "the string at {value:#x} of the string table has no end"
+        )),
     }
 }

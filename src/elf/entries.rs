@@ -17,7 +17,7 @@ pub struct Entry {
 }
 
 /// The text of each entry that `facts` read one for.
-pub fn texts(facts: &ElfFacts) -> impl Iterator<Item = Option<&[u8]>> {
+pub fn texts(facts: &ElfFacts) -> impl Iterator<Item = Option<&[u8]>> + Clone {
     let dynamic = facts.dynamic.as_ref();
     let mut needed = facts.needed().iter();
     let entries = dynamic.map_or(&[][..], |d| &d.entries);

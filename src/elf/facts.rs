@@ -15,7 +15,7 @@ use std::io;
 const MAX_SEGMENTS: usize = 4096;
 const MAX_SECTIONS: usize = 65_536;
 /// Longest string (RUNPATH, SONAME, interpreter) that is read, in bytes.
-pub(super) const MAX_STRING: usize = 1 << 20;
+const MAX_STRING: usize = 1 << 20;
 
 /// Why a file could not be read as ELF.
 #[derive(Debug, thiserror::Error)]
@@ -173,20 +173,22 @@ pub(super) fn window<R: ReadAt + ?Sized>(
 
 fn read_header<R: ReadAt + ?Sized>(file: &R) -> Result<FileHeader, ReadError> {
     let have = file.len().min(64) as usize;
-    let bytes = file.read_vec(0, have)?;
+    let mut bytes = [0; 64];
+    let bytes = &mut bytes[..have];
+    file.read_exact_at(0, bytes)?;
     if !bytes.starts_with(&elf::ELFMAG) {
         return Err(ReadError::NotElf);
     }
     if bytes.len() < 16 {
         return malformed(format!("ends inside e_ident, after {have} bytes"));
     }
-    if FileHeader::format_of(&bytes).is_none() {
+    if FileHeader::format_of(bytes).is_none() {
         return malformed(format!(
             "unknown class {} or byte order {}",
             bytes[4], bytes[5]
         ));
     }
-    match FileHeader::decode(&bytes) {
+    match FileHeader::decode(bytes) {
         Some(h) => Ok(h),
         None => malformed(format!("ends inside the ELF header, after {have} bytes")),
     }

@@ -18,6 +18,7 @@ pub mod read_at;
 mod refusal;
 mod rewrite;
 pub mod sections;
+mod strings;
 mod strtab;
 pub mod tables;
 pub mod target;

@@ -5,7 +5,7 @@ use super::facts::ReadError;
 use super::read_at::ReadAt;
 use object::elf;
 use serde_json::Value;
-use std::io;
+use std::{io, iter};
 
 /// Longest PT_NOTE that is read, in bytes.
 const MAX_NOTE_BYTES: u64 = 1 << 20;
@@ -28,14 +28,13 @@ pub struct Note<'a> {
 }
 
 /// Walks the notes of one PT_NOTE segment's bytes, up to the first that makes no sense.
-pub fn notes(format: Format, bytes: &[u8], align: u64) -> Vec<Note<'_>> {
-    let mut found = Vec::new();
+pub fn notes(format: Format, bytes: &[u8], align: u64) -> impl Iterator<Item = Note<'_>> {
     let mut at = 0;
-    while let Some((note, after)) = note_at(format, bytes, align, at) {
-        found.push(note);
+    iter::from_fn(move || {
+        let (note, after) = note_at(format, bytes, align, at)?;
         at = after;
-    }
-    found
+        Some(note)
+    })
 }
 
 /// The note at `at`, and where the next one starts.

@@ -68,24 +68,20 @@ impl Patch {
 pub struct Patched<'a, R: ?Sized> {
     base: &'a R,
     steps: &'a [Step],
+    len: u64,
 }
 
 impl<'a, R: ReadAt + ?Sized> Patched<'a, R> {
     /// `base` after `steps`.
     pub fn new(base: &'a R, steps: &'a [Step]) -> Patched<'a, R> {
-        Patched { base, steps }
-    }
-
-    fn len_after(&self, count: usize) -> u64 {
-        self.steps[..count]
-            .iter()
-            .fold(self.base.len(), |len, step| match step {
-                Step::Truncate { len: cut } => *cut,
-                other => {
-                    let (offset, size) = other.range();
-                    len.max(offset + size)
-                }
-            })
+        let len = steps.iter().fold(base.len(), |len, step| match step {
+            Step::Truncate { len: cut } => *cut,
+            other => {
+                let (offset, size) = other.range();
+                len.max(offset + size)
+            }
+        });
+        Patched { base, steps, len }
     }
 
     /// Fills `buf` with the bytes at `offset` as they are after the first `count` steps.
@@ -120,7 +116,7 @@ impl<'a, R: ReadAt + ?Sized> Patched<'a, R> {
 
 impl<R: ReadAt + ?Sized> ReadAt for Patched<'_, R> {
     fn len(&self) -> u64 {
-        self.len_after(self.steps.len())
+        self.len
     }
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {

@@ -15,6 +15,8 @@ pub const DT_MIPS_XHASH: i64 = 0x7000_0036;
 /// Most symbols, and most version entries, that are believed.
 const MAX_SYMBOLS: u64 = 1 << 26;
 const MAX_VERSIONS: usize = 1 << 16;
+/// Length of the longest record of version tables, in bytes: an `Elf_Verdef`.
+const LONGEST_RECORD: usize = 20;
 
 /// The section with contents at this address.
 pub fn section_at(sections: &[Section], addr: u64) -> Option<&Section> {
@@ -211,10 +213,12 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         };
         let (inner, name_at, inner_next_at) = if needs { (16, 8, 12) } else { (8, 0, 4) };
         let format = self.format();
-        let read = |at: u64, len: u64| -> io::Result<Option<Vec<u8>>> {
-            match self.file.read_vec(offset + at, len as usize) {
+        let read = |at: u64, len: u64| -> io::Result<Option<[u8; LONGEST_RECORD]>> {
+            let mut record = [0; LONGEST_RECORD];
+            let part = &mut record[..len as usize];
+            match self.file.read_exact_at(offset.saturating_add(at), part) {
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-                other => other.map(Some),
+                other => other.map(|()| Some(record)),
             }
         };
         let mut names = VersionNames::default();

@@ -4,6 +4,7 @@
 use super::entries::texts;
 use super::facts::ElfFacts;
 use super::read_at::ReadAt;
+use super::strings::Strings;
 use super::target::{Target, names_string};
 use goblin::container::{Container, Ctx};
 use goblin::elf::dynamic::Dyn;
@@ -42,13 +43,30 @@ impl From<goblin::error::Error> for Mismatch {
 }
 
 /// The loader's view of a file: interpreter, then each dynamic entry that names a string.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct View {
     interpreter: Option<Vec<u8>>,
-    strings: Vec<(i64, Vec<u8>)>,
+    /// The tag of each entry, and where its string ends in `texts`.
+    entries: Vec<(i64, usize)>,
+    /// One string behind the other: a rewrite has three views of some ten strings.
+    texts: Vec<u8>,
 }
 
 impl View {
+    fn push(&mut self, tag: i64, string: &[u8]) {
+        self.texts.extend_from_slice(string);
+        self.entries.push((tag, self.texts.len()));
+    }
+
+    fn strings(&self) -> impl Iterator<Item = (i64, &[u8])> + Clone {
+        let mut start = 0;
+        self.entries.iter().map(move |&(tag, end)| {
+            let string = &self.texts[start..end];
+            start = end;
+            (tag, string)
+        })
+    }
+
     /// What a file shall say once it is as `target` has it. `file` is as it was before.
     pub(super) fn expected<R: ReadAt + ?Sized>(
         file: &R,
@@ -60,16 +78,19 @@ impl View {
                 .interpreter
                 .clone()
                 .or_else(|| before.interpreter.clone()),
-            strings: Vec::with_capacity(before.needed().len() + 2),
+            ..View::default()
         };
-        let end = before.dynamic.as_ref().map_or(0, |d| d.strtab + d.strsz);
-        let start = before.dynamic.as_ref().map_or(0, |d| d.strtab);
+        let (start, size) = before
+            .dynamic
+            .as_ref()
+            .map_or((0, 0), |d| (d.strtab, d.strsz));
+        let mut old = Strings::new(file, start, size);
         for entry in target.entries.iter().filter(|e| names_string(e.tag)) {
             let text = match &entry.string {
-                Some(text) => text.clone(),
-                None => string_at(file, start + entry.value, end)?,
+                Some(text) => text,
+                None => old.get(entry.value)?.ok_or(io::ErrorKind::UnexpectedEof)?,
             };
-            view.strings.push((entry.tag, text));
+            view.push(entry.tag, text);
         }
         Ok(view)
     }
@@ -87,73 +108,59 @@ pub fn verify<R: ReadAt + ?Sized>(
     if check_loads(before).is_ok() {
         check_loads(&facts)?;
     }
-    let known = View {
-        interpreter: expected.interpreter.clone(),
-        strings: expected
-            .strings
-            .iter()
-            .filter(|(tag, _)| read_by_facts(*tag))
-            .cloned()
-            .collect(),
-    };
-    compare(&by_facts(&facts), &known)
+    let entries = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+    let found = entries.iter().zip(texts(&facts));
+    compare(
+        facts.interpreter.as_deref(),
+        found.filter_map(|(entry, text)| Some((entry.tag, text?))),
+        expected,
+        |tag| READ_BY_FACTS.contains(&tag),
+    )
 }
 
 /// Compares what a file says, once it has been written, with what is expected, by the second
 /// reader.
 pub fn read_back<R: ReadAt + ?Sized>(file: &R, expected: &View) -> Result<(), Mismatch> {
-    compare(&by_goblin(file)?, expected)
+    let found = by_goblin(file)?;
+    let interpreter = found.interpreter.as_deref();
+    compare(interpreter, found.strings(), expected, |_| true)
 }
 
-fn compare(found: &View, expected: &View) -> Result<(), Mismatch> {
+/// Compares what a reader found with what is expected of the entries that it knows.
+fn compare<'a>(
+    interpreter: Option<&[u8]>,
+    strings: impl Iterator<Item = (i64, &'a [u8])> + Clone,
+    expected: &'a View,
+    knows: impl Fn(i64) -> bool,
+) -> Result<(), Mismatch> {
     let shown = |bytes: &[u8]| bytes.escape_ascii().to_string();
-    if found.interpreter != expected.interpreter {
-        let text = |i: &Option<Vec<u8>>| i.as_deref().map_or("none".to_owned(), shown);
+    if interpreter != expected.interpreter.as_deref() {
+        let text = |i: Option<&[u8]>| i.map_or("none".to_owned(), shown);
         return Err(Mismatch::Wrong {
             what: "the interpreter",
-            found: text(&found.interpreter),
-            expected: text(&expected.interpreter),
+            found: text(interpreter),
+            expected: text(expected.interpreter.as_deref()),
         });
     }
-    if found.strings != expected.strings {
-        let text = |strings: &[(i64, Vec<u8>)]| {
-            strings
-                .iter()
-                .map(|(t, s)| format!("{t:#x} {}", shown(s)))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+    let wanted = || expected.strings().filter(|(tag, _)| knows(*tag));
+    if !strings.clone().eq(wanted()) {
+        let text = |(tag, string): (i64, &[u8])| format!("{tag:#x} {}", shown(string));
         return Err(Mismatch::Wrong {
             what: "the dynamic section",
-            found: text(&found.strings),
-            expected: text(&expected.strings),
+            found: strings.map(text).collect::<Vec<_>>().join(", "),
+            expected: wanted().map(text).collect::<Vec<_>>().join(", "),
         });
     }
     Ok(())
 }
 
-/// Whether `ElfFacts` reads the string of such an entry.
-fn read_by_facts(tag: i64) -> bool {
-    [
-        elf::DT_NEEDED,
-        elf::DT_SONAME,
-        elf::DT_RUNPATH,
-        elf::DT_RPATH,
-    ]
-    .contains(&tag)
-}
-
-fn by_facts(facts: &ElfFacts) -> View {
-    let mut view = View {
-        interpreter: facts.interpreter.clone(),
-        strings: Vec::new(),
-    };
-    let entries = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
-    for (entry, text) in entries.iter().zip(texts(facts)) {
-        view.strings.extend(text.map(|t| (entry.tag, t.to_vec())));
-    }
-    view
-}
+/// Tags of entries whose strings `ElfFacts` reads.
+const READ_BY_FACTS: [i64; 4] = [
+    elf::DT_NEEDED,
+    elf::DT_SONAME,
+    elf::DT_RUNPATH,
+    elf::DT_RPATH,
+];
 
 /// Reads the same through goblin's low-level types, over small windows.
 fn by_goblin<R: ReadAt + ?Sized>(file: &R) -> Result<View, Mismatch> {
@@ -203,21 +210,22 @@ fn by_goblin<R: ReadAt + ?Sized>(file: &R) -> Result<View, Mismatch> {
         Some(load.p_offset + (vaddr - load.p_vaddr))
     });
     let size = value(elf::DT_STRSZ).unwrap_or(0);
+    let mut strings = strtab.map(|strtab| Strings::new(file, strtab, size));
     for entry in &entries {
         // 32-bit tags come back zero-extended.
         let tag = entry.d_tag as i64;
         if names_string(tag) {
-            let Some(strtab) = strtab else {
+            let Some(strings) = &mut strings else {
                 return Err(Mismatch::Unreadable("DT_STRTAB lies in no PT_LOAD".into()));
             };
-            if entry.d_val >= size {
+            let Some(string) = strings.get(entry.d_val)? else {
                 return Err(Mismatch::Unreadable(format!(
-                    "dynamic entry {tag:#x} names string {:#x}, past DT_STRSZ ({size:#x})",
+                    "dynamic entry {tag:#x} names string {:#x}, which does not end before \
+                     DT_STRSZ ({size:#x})",
                     entry.d_val
                 )));
-            }
-            view.strings
-                .push((tag, string_at(file, strtab + entry.d_val, strtab + size)?));
+            };
+            view.push(tag, string);
         }
     }
     Ok(view)
@@ -238,22 +246,6 @@ fn goblin_entries(bytes: &[u8], ctx: Ctx) -> Result<Vec<Dyn>, Mismatch> {
         entries.push(entry);
     }
     Ok(entries)
-}
-
-/// The string at an offset of the file, up to its NUL, at most up to `limit`.
-pub fn string_at<R: ReadAt + ?Sized>(file: &R, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
-    let mut len = 512;
-    loop {
-        let want = limit.saturating_sub(offset).min(len);
-        let bytes = file.read_vec(offset, want as usize)?;
-        if let Some(end) = bytes.iter().position(|&b| b == 0) {
-            return Ok(bytes[..end].to_vec());
-        }
-        if want < len {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        len *= 8;
-    }
 }
 
 /// What the kernel and ld.so need of PT_LOADs: in ascending order, apart from each other, and

@@ -1,10 +1,12 @@
 //! Symbol versions: what a file wants of which library (DT_VERNEED), and what a library
 //! has (DT_VERDEF). Layouts: LSB Core, "Symbol Versioning"; they are the same in either class.
 
+use super::codec::Dyn;
 use super::codec::Format;
-use super::dynamic::Strings;
+use super::dynamic::{Dynamic, named_string};
 use super::facts::{ElfFacts, ReadError};
 use super::read_at::ReadAt;
+use super::strings::Strings;
 use object::elf;
 use std::io;
 
@@ -115,6 +117,7 @@ fn u32_at(format: Format, record: &[u8], at: usize) -> u32 {
 struct Table<'a, R: ?Sized> {
     file: &'a R,
     format: Format,
+    dynamic: &'a Dynamic,
     strings: Strings<'a, R>,
     tag: i64,
     /// File offset of the table.
@@ -141,7 +144,8 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
         Ok(Some(Table {
             file,
             format: facts.format(),
-            strings: Strings::new(file, dynamic),
+            dynamic,
+            strings: Strings::new(file, dynamic.strtab, dynamic.strsz),
             tag,
             start,
             window: Vec::new(),
@@ -181,7 +185,11 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
     }
 
     fn string(&mut self, at: u32) -> Result<Vec<u8>, ReadError> {
-        let string = self.strings.get(at.into(), self.tag)?;
+        let named = Dyn {
+            tag: self.tag,
+            value: at.into(),
+        };
+        let string = named_string(&mut self.strings, self.dynamic, named)?.to_vec();
         self.name_bytes += string.len();
         if self.name_bytes > MAX_NAME_BYTES {
             return Err(self.malformed("names more bytes of strings than any real file"));

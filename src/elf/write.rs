@@ -7,6 +7,7 @@ use super::rewrite::{RewriteError, RewriteOptions};
 use super::verify::Mismatch;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -50,9 +51,10 @@ pub fn run_steps(
     let mut undo = Undo {
         old_len: before.len(),
         overwritten: Vec::new(),
+        bytes: Vec::new(),
     };
-    for step in steps {
-        if let Err(error) = run_step(disk, before, step, &mut undo) {
+    for (done, step) in steps.iter().enumerate() {
+        if let Err(error) = run_step(disk, before, &steps[..done], step, &mut undo) {
             let what = match step {
                 Step::Truncate { .. } => "cut off the journal",
                 _ => "write",
@@ -69,18 +71,18 @@ pub fn run_steps(
     Ok(undo)
 }
 
-fn run_step(disk: &dyn Disk, before: &dyn ReadAt, step: &Step, undo: &mut Undo) -> io::Result<()> {
+fn run_step(
+    disk: &dyn Disk,
+    before: &dyn ReadAt,
+    done: &[Step],
+    step: &Step,
+    undo: &mut Undo,
+) -> io::Result<()> {
     match step {
         Step::Write { offset, bytes } => {
             let end = (offset + bytes.len() as u64).min(undo.old_len);
             if *offset < end {
-                let mut old = vec![0; (end - offset) as usize];
-                if undo.touches(*offset, end) {
-                    disk.read_exact_at(*offset, &mut old)?;
-                } else {
-                    before.read_exact_at(*offset, &mut old)?;
-                }
-                undo.overwritten.push((*offset, old));
+                undo.keep(disk, before, done, *offset..end)?;
             }
             disk.write_all_at(*offset, bytes)
         }
@@ -103,21 +105,63 @@ fn run_step(disk: &dyn Disk, before: &dyn ReadAt, step: &Step, undo: &mut Undo) 
 #[derive(Debug)]
 pub struct Undo {
     old_len: u64,
-    overwritten: Vec<(u64, Vec<u8>)>,
+    /// Offset of each stretch in the file, and where it begins in `bytes`.
+    overwritten: Vec<(u64, usize)>,
+    /// One stretch behind the other, up to the end.
+    bytes: Vec<u8>,
 }
 
 impl Undo {
-    /// Whether a part of `start..end` has been written over.
-    fn touches(&self, start: u64, end: u64) -> bool {
-        self.overwritten
-            .iter()
-            .any(|(offset, bytes)| *offset < end && start < offset + bytes.len() as u64)
+    /// Keeps what stands in a range that is about to be written over, `done` being the steps so
+    /// far.
+    fn keep(
+        &mut self,
+        disk: &dyn Disk,
+        before: &dyn ReadAt,
+        done: &[Step],
+        range: Range<u64>,
+    ) -> io::Result<()> {
+        let (kept, len) = (self.bytes.len(), (range.end - range.start) as usize);
+        let touches = |step: &&Step| {
+            let (start, len) = step.range();
+            start < range.end && range.start < start + len
+        };
+        match done.iter().rev().find(touches) {
+            // The ELF header, the second time.
+            Some(Step::Write { offset, bytes }) if *offset == range.start && bytes.len() >= len => {
+                self.bytes.extend_from_slice(&bytes[..len]);
+            }
+            last => {
+                self.bytes.resize(kept + len, 0);
+                let old = &mut self.bytes[kept..];
+                let read = match last {
+                    Some(_) => disk.read_exact_at(range.start, old),
+                    None => before.read_exact_at(range.start, old),
+                };
+                if let Err(error) = read {
+                    self.bytes.truncate(kept);
+                    return Err(error);
+                }
+            }
+        }
+        self.overwritten.push((range.start, kept));
+        Ok(())
+    }
+
+    /// What was written over, the last first: offset in the file, and bytes.
+    fn stretches(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let mut end = self.bytes.len();
+        self.overwritten.iter().rev().map(move |&(offset, start)| {
+            let bytes = &self.bytes[start..end];
+            end = start;
+            (offset, bytes)
+        })
     }
 
     /// Puts it back.
     pub fn take_back(&self, disk: &dyn Disk) -> io::Result<()> {
-        for (offset, bytes) in self.overwritten.iter().rev() {
-            disk.write_all_at(*offset, bytes)?;
+        for (offset, bytes) in self.stretches() {
+            disk.write_all_at(offset, bytes)?;
         }
         disk.set_len(self.old_len)
     }

@@ -6,15 +6,15 @@ use super::super::codec::Segment;
 use super::super::dynamic::Dynamic;
 use super::super::patch::Patch;
 use super::super::read_at::ReadAt;
+use super::super::strings::Strings;
 use super::super::target::names_string;
-use super::super::verify::string_at;
 use super::direct::free_contents;
 use super::journal::fresh;
 use super::segment::Plan;
 use super::state::State;
 use super::{Job, PlaceError};
 use object::elf;
-use std::io;
+use std::ops::Range;
 
 /// A stretch of the file that is put together before it is written.
 pub struct Image {
@@ -46,13 +46,12 @@ pub fn write<R: ReadAt + ?Sized>(
     let facts = job.facts();
     let is_fresh = |offset: u64| fresh(plan).is_some_and(|p| offset >= p.offset);
     if let Some(dynamic) = &facts.dynamic {
-        let texts = if is_fresh(fin.strtab.map_or(0, |s| s.offset)) {
-            left_behind(job, dynamic)?
+        if is_fresh(fin.strtab.map_or(0, |s| s.offset)) {
+            clear(job, dynamic, left_behind(job, dynamic)?, patch)?;
         } else {
-            free_contents(job)
-        };
-        for (at, bytes) in texts {
-            patch.write(dynamic.strtab + at, bytes);
+            for (at, bytes) in free_contents(job) {
+                patch.write(dynamic.strtab + at, bytes);
+            }
         }
     }
     // An interpreter that changes or moves leaves nothing of its old path.
@@ -87,7 +86,7 @@ pub fn write<R: ReadAt + ?Sized>(
 fn left_behind<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     dynamic: &Dynamic,
-) -> Result<Vec<(u64, Vec<u8>)>, PlaceError> {
+) -> Result<Vec<Range<u64>>, PlaceError> {
     let named = dynamic.entries.iter().filter(|d| names_string(d.tag));
     let mut starts: Vec<u64> = named.map(|d| d.value).collect();
     if let Some(names) = job.tables.version_names(elf::DT_VERNEED)? {
@@ -95,24 +94,44 @@ fn left_behind<R: ReadAt + ?Sized>(
     }
     starts.sort_unstable();
     starts.dedup();
-    let mut texts = job.cleared();
+    let mut texts = job.free.clone();
+    let mut strings = Strings::new(job.tables.file, dynamic.strtab, dynamic.strsz);
     let mut done = 0;
     for at in starts.into_iter().filter(|&at| at < dynamic.strsz) {
         // One that is the tail of another has gone with it.
         if at < done {
             continue;
         }
-        let end = dynamic.strtab + dynamic.strsz;
-        match string_at(job.tables.file, dynamic.strtab + at, end) {
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {}
-            text => {
-                let len = text?.len();
-                done = at + len as u64;
-                texts.push((at, vec![0; len]));
-            }
+        if let Some(text) = strings.get(at)? {
+            done = at + text.len() as u64;
+            texts.push(at..done);
         }
     }
     Ok(texts)
+}
+
+/// Parts that are at most so many bytes apart are cleared by one write.
+const NEAR: u64 = 256;
+
+/// Clears parts of a string table that nothing uses.
+fn clear<R: ReadAt + ?Sized>(
+    job: &Job<'_, R>,
+    dynamic: &Dynamic,
+    mut parts: Vec<Range<u64>>,
+    patch: &mut Patch,
+) -> Result<(), PlaceError> {
+    parts.sort_unstable_by_key(|part| part.start);
+    for near in parts.chunk_by(|a, b| b.start <= a.end + NEAR) {
+        let start = near.iter().map(|part| part.start).min().unwrap_or(0);
+        let end = near.iter().map(|part| part.end).max().unwrap_or(0);
+        let offset = dynamic.strtab + start;
+        let mut bytes = job.tables.file.read_vec(offset, (end - start) as usize)?;
+        for part in near {
+            bytes[(part.start - start) as usize..(part.end - start) as usize].fill(0);
+        }
+        patch.write(offset, bytes);
+    }
+    Ok(())
 }
 
 /// What stands behind the string table in a segment that grows where it is.

@@ -168,7 +168,7 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
         ));
         // The load itself takes part in the number of program headers.
         temp.load = self.load(self.cursor);
-        let table = temp.segments(self.job).len() * self.job.facts().format().segment_size();
+        let table = temp.phnum(self.job) * self.job.facts().format().segment_size();
         temp.phdrs = self.take(table as u64, 8);
         temp.load = self.load(self.cursor);
         if self.job.facts().format().word_size() == 4
@@ -231,11 +231,8 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
             bytes: vec![0; (self.cursor - from) as usize],
         };
         if let Some((table, dynamic)) = small {
-            let old = job
-                .tables
-                .file
-                .read_vec(dynamic.strtab, dynamic.strsz as usize)?;
-            image.put(from, &old);
+            let old = &mut image.bytes[..dynamic.strsz as usize];
+            job.tables.file.read_exact_at(dynamic.strtab, old)?;
             for (at, bytes) in new_strings(job) {
                 image.put(table.offset + at, &bytes);
             }

@@ -166,6 +166,13 @@ impl State {
         segments
     }
 
+    /// How many program headers there are.
+    pub fn phnum<R: ReadAt + ?Sized>(&self, job: &Job<'_, R>) -> usize {
+        let added = usize::from(matches!(self.load, Load::Insert(_)))
+            + usize::from(job.new_stack_header().is_some());
+        job.facts().segments.len() + added.saturating_sub(job.spare_headers())
+    }
+
     /// The bytes of the program header table.
     pub fn phdr_bytes<R: ReadAt + ?Sized>(&self, job: &Job<'_, R>) -> Vec<u8> {
         let format = job.facts().format();
@@ -183,7 +190,7 @@ impl State {
         job: &Job<'_, R>,
     ) -> Result<Vec<u8>, PlaceError> {
         let old = &job.facts().header;
-        let count = self.segments(job).len();
+        let count = self.phnum(job);
         let Ok(phnum) = u16::try_from(count) else {
             return super::layout(format!("{count} program headers do not fit into e_phnum"));
         };

@@ -6,11 +6,12 @@
 
 use super::super::codec::{Class, Format};
 use super::super::read_at::ReadAt;
+use super::super::strings::Strings;
 use super::super::strtab::Room;
-use super::super::verify::string_at;
 use super::{Job, NewTable, PlaceError, layout};
 use object::elf;
 use std::collections::HashMap;
+use std::io;
 
 /// `.dynsym` as it shall be.
 pub struct SymbolEdit {
@@ -53,10 +54,12 @@ impl SymbolEdit {
             renamed: Vec::new(),
             old_names: Vec::new(),
         };
+        let mut strings = Strings::new(job.tables.file, dynamic.strtab, dynamic.strsz);
         for (index, raw) in table.bytes.chunks_exact(format.symbol_size()).enumerate() {
             let at = u64::from(format.u32(raw, 0).unwrap_or(0));
-            let end = dynamic.strtab + dynamic.strsz;
-            let mut name = string_at(job.tables.file, dynamic.strtab + at, end)?;
+            let name = strings.get(at)?;
+            let name = name.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            let mut name = name.to_vec();
             let new_name = new_names.get(&name[..]);
             if let Some(new_name) = new_name {
                 name = new_name.to_vec();
