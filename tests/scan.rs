@@ -5,7 +5,7 @@
     reason = "functions that tests share may unwrap as tests do"
 )]
 
-use cuda_fixup::elf::{Class, Minimal, Platform};
+use cuda_fixup::elf::{Class, ElfFacts, FileReader, Kind, Minimal, Platform};
 use cuda_fixup::libs::{self, Index, RunpathDirectories, Seen};
 use cuda_fixup::scan::{self, Skip, Visit};
 use object::{Endianness, elf};
@@ -239,4 +239,51 @@ fn os_abis_mix_only_with_system_v() {
     assert!(first(&index, "libx.so", X86_64).is_some());
     assert!(first(&index, "libx.so", bsd).is_some());
     assert_eq!(first(&index, "libx.so", gnu), None);
+}
+
+#[test]
+fn separate_debug_files_of_both_makers_are_no_libraries_and_name_no_interpreter() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(
+        at("a.c"),
+        "int f(int a) { return a; }\nint main(void) { return f(0); }\n",
+    )
+    .unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program)
+            .args(arguments)
+            .current_dir(&dir)
+            .status();
+        assert!(status.unwrap().success(), "{program} {arguments:?}");
+    };
+    for (name, flags) in [
+        ("program", &["-pie"][..]),
+        ("library", &["-shared", "-fPIC"]),
+    ] {
+        run("gcc", &[flags, &["-g", "-o", name, "a.c"]].concat());
+        run(
+            "objcopy",
+            &["--only-keep-debug", name, &format!("{name}.objcopy")],
+        );
+        run(
+            "llvm-objcopy",
+            &["--only-keep-debug", name, &format!("{name}.llvm")],
+        );
+        run(
+            "eu-strip",
+            &["-f", &format!("{name}.eu"), "-o", "rest", name],
+        );
+        for maker in ["objcopy", "llvm", "eu"] {
+            let path = at(&format!("{name}.{maker}"));
+            let reader = FileReader::new(fs::File::open(&path).unwrap()).unwrap();
+            let facts = ElfFacts::read(&reader).unwrap();
+            assert_eq!(facts.kind, Kind::SeparateDebug, "{name} {maker}");
+            assert_eq!(
+                (facts.interpreter, facts.dynamic),
+                (None, None),
+                "{name} {maker}"
+            );
+        }
+    }
 }

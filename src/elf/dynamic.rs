@@ -41,6 +41,17 @@ pub struct Dynamic {
 }
 
 impl Dynamic {
+    /// Whether it has what every dynamic section has (gABI), which chance does not make up.
+    pub(super) fn is_whole(&self) -> bool {
+        let mandatory = [
+            elf::DT_STRTAB,
+            elf::DT_STRSZ,
+            elf::DT_SYMTAB,
+            elf::DT_SYMENT,
+        ];
+        self.entries.len() < self.capacity && mandatory.iter().all(|&tag| self.value(tag).is_some())
+    }
+
     /// The value of the last entry with this tag, as ld.so takes it.
     pub fn value(&self, tag: i64) -> Option<u64> {
         self.entries

@@ -95,12 +95,20 @@ impl ElfFacts {
     pub fn read<R: ReadAt + ?Sized>(file: &R) -> Result<ElfFacts, ReadError> {
         let header = read_header(file)?;
         let segments = read_segments(file, &header)?;
-        let interpreter = read_interpreter(file, &segments)?;
-        let separate_debug = is_separate_debug(file, &header)?;
-        let dynamic = if separate_debug {
-            None
+        let interpreter = read_interpreter(file, &segments);
+        let dynamic = read_dynamic(file, &header, &segments);
+        // The section headers stand at the end of the file, and no loader reads them: asked only
+        // where the dynamic section may be gone, with the rest of what separate debug files lack.
+        let separate_debug = match &dynamic {
+            Ok(Some(dynamic)) if dynamic.is_whole() => false,
+            Err(ReadError::Io(_)) => false,
+            _ => is_separate_debug(file, &header)?,
+        };
+        // What program headers of such a file name isn't there.
+        let (interpreter, dynamic) = if separate_debug {
+            (None, None)
         } else {
-            read_dynamic(file, &header, &segments)?
+            (interpreter?, dynamic?)
         };
         let dlopen_notes = if separate_debug {
             Vec::new()

@@ -18,10 +18,10 @@ pub(super) struct Strings<'a, R: ?Sized> {
 }
 
 impl<'a, R: ReadAt + ?Sized> Strings<'a, R> {
-    /// A table of at most so many bytes is read whole.
-    const WHOLE: u64 = 4096;
+    /// A table of at most so many bytes is read whole: what the allocators keep at hand.
+    const WHOLE: u64 = 1024;
     /// So much of a longer one is read first, in bytes.
-    const WINDOW: u64 = 1024;
+    const WINDOW: u64 = Self::WHOLE - Self::BEFORE;
     /// So much before it, since the next string asked for may be an earlier one.
     const BEFORE: u64 = 64;
     /// What is longer, in bytes, is no string.
