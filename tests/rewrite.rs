@@ -7,8 +7,10 @@
 
 use cuda_fixup::elf::patch::Patched;
 use cuda_fixup::elf::{
-    Edit, ElfFacts, FileReader, ReadAt, RewriteOptions, Rewritten, prepare, rewrite,
+    Class, Edit, ElfFacts, FileReader, Minimal, Platform, ReadAt, RewriteOptions, Rewritten,
+    prepare, rewrite,
 };
+use object::{Endianness, elf};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -525,4 +527,33 @@ fn the_rld_map_of_mips_stays_where_debuggers_look_for_it() {
         assert_ne!(facts(&exe).1.dynamic.unwrap().offset, place, "{compiler}");
         assert_eq!(rld_map(&facts(&exe).0), before);
     }
+}
+
+/// 20,000 entries that name one string of 800 KB: 16 GB, if each were kept.
+#[test]
+fn many_entries_of_one_long_string_are_refused_and_cost_no_memory() {
+    let platform = Platform {
+        machine: elf::EM_X86_64,
+        class: Class::Elf64,
+        endian: Endianness::Little,
+        os_abi: elf::ELFOSABI_SYSV,
+    };
+    let mut file = Minimal::new(platform);
+    file.needed = vec![Vec::new(); 20_000];
+    file.soname = Some(vec![b'x'; 800_000]);
+    let mut bytes = file.bytes();
+    let dynamic = ElfFacts::read(&bytes[..]).unwrap().dynamic.unwrap();
+    let long = dynamic.value(elf::DT_SONAME).unwrap();
+    for (index, entry) in dynamic.entries.iter().enumerate() {
+        if entry.tag == elf::DT_NEEDED {
+            let at = dynamic.offset as usize + index * 16;
+            bytes[at..at + 8].copy_from_slice(&elf::DT_AUDIT.to_le_bytes());
+            bytes[at + 8..at + 16].copy_from_slice(&long.to_le_bytes());
+        }
+    }
+    let facts = ElfFacts::read(&bytes[..]).unwrap();
+    let edits = [Edit::SetRunpath(b"/a".to_vec())];
+    let refused = prepare(&bytes[..], &facts, &edits, &RewriteOptions::default());
+    let why = refused.unwrap_err().to_string();
+    assert!(why.contains("bytes of strings"), "{why}");
 }

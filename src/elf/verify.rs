@@ -42,6 +42,9 @@ impl From<goblin::error::Error> for Mismatch {
     }
 }
 
+/// All strings of one view together, in bytes: many entries may name one long string.
+const MAX_TEXTS: usize = 16 << 20;
+
 /// The loader's view of a file: interpreter, then each dynamic entry that names a string.
 #[derive(Clone, Debug, Default)]
 pub struct View {
@@ -53,9 +56,14 @@ pub struct View {
 }
 
 impl View {
-    fn push(&mut self, tag: i64, string: &[u8]) {
+    fn push(&mut self, tag: i64, string: &[u8]) -> io::Result<()> {
+        if self.texts.len() + string.len() > MAX_TEXTS {
+            let what = format!("dynamic entries name more than {MAX_TEXTS} bytes of strings");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
         self.texts.extend_from_slice(string);
         self.entries.push((tag, self.texts.len()));
+        Ok(())
     }
 
     fn strings(&self) -> impl Iterator<Item = (i64, &[u8])> + Clone {
@@ -90,7 +98,7 @@ impl View {
                 Some(text) => text,
                 None => old.get(entry.value)?.ok_or(io::ErrorKind::UnexpectedEof)?,
             };
-            view.push(entry.tag, text);
+            view.push(entry.tag, text)?;
         }
         Ok(view)
     }
@@ -225,7 +233,7 @@ fn by_goblin<R: ReadAt + ?Sized>(file: &R) -> Result<View, Mismatch> {
                     entry.d_val
                 )));
             };
-            view.push(tag, string);
+            view.push(tag, string)?;
         }
     }
     Ok(view)
