@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Compilers and flags that lay an executable out differently.
@@ -529,16 +530,36 @@ fn the_rld_map_of_mips_stays_where_debuggers_look_for_it() {
     }
 }
 
+const X86_64: Platform = Platform {
+    machine: elf::EM_X86_64,
+    class: Class::Elf64,
+    endian: Endianness::Little,
+    os_abi: elf::ELFOSABI_SYSV,
+};
+
+/// As many as PT_DYNAMIC may hold: two walks of the list for each entry took a minute.
+#[test]
+fn the_time_of_an_edit_is_linear_in_the_number_of_entries() {
+    let mut file = Minimal::new(X86_64);
+    file.needed = (0..65_000).map(|n| format!("{n}").into()).collect();
+    let bytes = file.bytes();
+    let facts = ElfFacts::read(&bytes[..]).unwrap();
+    let start = Instant::now();
+    let edits = [
+        Edit::SetRunpath(b"/a".to_vec()),
+        Edit::RemoveNeeded(b"7".to_vec()),
+    ];
+    let options = RewriteOptions::default();
+    let prepared = prepare(&bytes[..], &facts, &edits, &options).unwrap();
+    assert!(prepared.patch.is_some());
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
 /// 20,000 entries that name one string of 800 KB: 16 GB, if each were kept.
 #[test]
 fn many_entries_of_one_long_string_are_refused_and_cost_no_memory() {
-    let platform = Platform {
-        machine: elf::EM_X86_64,
-        class: Class::Elf64,
-        endian: Endianness::Little,
-        os_abi: elf::ELFOSABI_SYSV,
-    };
-    let mut file = Minimal::new(platform);
+    let mut file = Minimal::new(X86_64);
     file.needed = vec![Vec::new(); 20_000];
     file.soname = Some(vec![b'x'; 800_000]);
     let mut bytes = file.bytes();

@@ -33,21 +33,39 @@ pub fn texts(facts: &ElfFacts) -> impl Iterator<Item = Option<&[u8]>> + Clone {
     })
 }
 
+/// Where each of the `count` old entries stands now. By one walk: a hostile file has 65,536.
+pub fn places(entries: &[Entry], count: usize) -> Vec<Option<usize>> {
+    let mut places = vec![None; count];
+    for (at, entry) in entries.iter().enumerate() {
+        if let Some(place) = entry.old_index.and_then(|old| places.get_mut(old)) {
+            *place = Some(at);
+        }
+    }
+    places
+}
+
 /// What was taken out and put in again under the same tag, or changed and changed back, is the old
 /// entry. A DT_NEEDED keeps the place that the edits gave it: its order means something.
 pub fn restore(facts: &ElfFacts, entries: &mut [Entry]) {
     let Some(dynamic) = &facts.dynamic else {
         return;
     };
-    let old = dynamic.entries.iter().zip(texts(facts)).enumerate();
-    for (index, (d, text)) in old.filter(|(_, (_, text))| text.is_some()) {
-        let stays = entries.iter().position(|e| e.old_index == Some(index));
-        let is_same = |e: &Entry| e.tag == d.tag && e.string.as_deref() == text;
+    let places = places(entries, dynamic.entries.len());
+    let mut new: Vec<usize> = (0..entries.len())
+        .filter(|&at| entries[at].old_index.is_none())
+        .collect();
+    let old = dynamic.entries.iter().zip(texts(facts)).zip(places);
+    for (index, ((d, text), stays)) in old.enumerate() {
+        if text.is_none() {
+            continue;
+        }
+        let is_same = |at: usize| entries[at].tag == d.tag && entries[at].string.as_deref() == text;
         let again = match stays {
-            Some(at) => Some(at).filter(|&at| is_same(&entries[at])),
-            None => entries
-                .iter()
-                .position(|e| e.old_index.is_none() && is_same(e)),
+            Some(at) => Some(at).filter(|&at| is_same(at)),
+            None => {
+                let place = new.iter().position(|&at| is_same(at));
+                place.map(|place| new.remove(place))
+            }
         };
         if let Some(at) = again {
             entries[at] = Entry {

@@ -3,7 +3,7 @@
 
 use super::edit::Edit;
 pub use super::entries::{Entry, names_string};
-use super::entries::{restore, texts};
+use super::entries::{places, restore, texts};
 use super::facts::ElfFacts;
 use super::refusal::Refusal;
 use super::{Dyn, Kind};
@@ -303,16 +303,12 @@ impl<'a> Builder<'a> {
         let mut entries: Vec<Entry> = self.entries.into_iter().map(|(e, _)| e).collect();
         restore(self.facts, &mut entries);
         let old = self.facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
-        let kept = |index: usize| {
-            entries
-                .iter()
-                .any(|e| e.old_index == Some(index) && e.string.is_none())
-        };
+        let kept = |at: Option<usize>| at.is_some_and(|at| entries[at].string.is_none());
         let mut dropped: Vec<u64> = old
             .iter()
-            .enumerate()
-            .filter(|(index, d)| names_string(d.tag) && !kept(*index))
-            .map(|(_, d)| d.value)
+            .zip(places(&entries, old.len()))
+            .filter(|(d, place)| names_string(d.tag) && !kept(*place))
+            .map(|(d, _)| d.value)
             .collect();
         dropped.sort_unstable();
         dropped.dedup();
