@@ -7,7 +7,7 @@ use object::elf;
 use serde_json::Value;
 use std::{io, iter};
 
-/// Longest PT_NOTE that is read, in bytes.
+/// What is read of all PT_NOTEs of a file together, in bytes: many may name one place.
 const MAX_NOTE_BYTES: u64 = 1 << 20;
 
 /// Note type of `.note.dlopen`, owner "FDO" (systemd's ELF_DLOPEN_METADATA).
@@ -63,10 +63,12 @@ pub fn read_dlopen_notes<R: ReadAt + ?Sized>(
     segments: &[Segment],
 ) -> Result<Vec<Vec<u8>>, ReadError> {
     let mut found = Vec::new();
+    let mut left = MAX_NOTE_BYTES;
     for segment in segments.iter().filter(|s| s.p_type == elf::PT_NOTE) {
-        if segment.filesz == 0 || segment.filesz > MAX_NOTE_BYTES {
+        if segment.filesz == 0 || segment.filesz > left {
             continue;
         }
+        left -= segment.filesz;
         // Notes are hints: what can't be read of them is left out, never an error.
         let bytes = match file.read_vec(segment.offset, segment.filesz as usize) {
             Ok(bytes) => bytes,
@@ -130,6 +132,8 @@ pub fn parse_dlopen_notes(notes: &[Vec<u8>]) -> Vec<DlopenNote> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::codec::{Class, Endianness};
+    use super::super::{Minimal, Platform};
     use super::*;
 
     #[test]
@@ -147,6 +151,36 @@ mod tests {
         assert_eq!(found[0].priority.as_deref(), Some("required"));
         assert_eq!(found[1].names, [b"liby.so"]);
         assert_eq!(found[1].feature, None);
+    }
+
+    #[test]
+    fn many_segments_of_one_long_note_cost_no_memory() {
+        let json = vec![b' '; 400_000];
+        let mut note = Vec::new();
+        for number in [4, json.len() as u32, NT_FDO_DLOPEN] {
+            note.extend(number.to_le_bytes());
+        }
+        note.extend(b"FDO\0");
+        note.extend(&json);
+        let platform = Platform {
+            machine: elf::EM_X86_64,
+            class: Class::Elf64,
+            endian: Endianness::Little,
+            os_abi: elf::ELFOSABI_SYSV,
+        };
+        let header = FileHeader::decode(&Minimal::new(platform).bytes()).unwrap();
+        let segment = Segment {
+            p_type: elf::PT_NOTE,
+            flags: elf::PF_R,
+            offset: 0,
+            vaddr: 0,
+            paddr: 0,
+            filesz: note.len() as u64,
+            memsz: note.len() as u64,
+            align: 4,
+        };
+        let found = read_dlopen_notes(&note[..], &header, &vec![segment; 4096]).unwrap();
+        assert_eq!(found, [json.clone(), json]);
     }
 
     #[test]
