@@ -3,7 +3,7 @@
 //! Sizes come from the section header of the same address, where there is one, and from the
 //! table itself: section headers may be stripped off, and may lie.
 
-use super::codec::{Class, Format, Section, symbol_name};
+use super::codec::{Class, Endianness, Format, Section, symbol_name};
 use super::facts::ElfFacts;
 use super::read_at::ReadAt;
 use object::elf;
@@ -63,6 +63,33 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
             .collect())
     }
 
+    /// The largest of so many 32-bit numbers at an address, 0 of none.
+    fn largest_word(&self, vaddr: u64, count: u64) -> io::Result<Option<u32>> {
+        const BATCH: usize = 1 << 16;
+        if count > MAX_SYMBOLS {
+            return Ok(None);
+        }
+        let offset = self.facts.offset_of(vaddr, count * 4);
+        let Some((mut at, end)) = offset.and_then(|at| Some((at, at.checked_add(count * 4)?)))
+        else {
+            return Ok(None);
+        };
+        let mut largest = 0;
+        let mut bytes = Vec::new();
+        while at < end {
+            bytes.resize(BATCH.min((end - at) as usize), 0);
+            self.file.read_exact_at(at, &mut bytes)?;
+            let (words, _) = bytes.as_chunks();
+            let of_batch = match self.format().endian {
+                Endianness::Little => words.iter().map(|&word| u32::from_le_bytes(word)).max(),
+                Endianness::Big => words.iter().map(|&word| u32::from_be_bytes(word)).max(),
+            };
+            largest = largest.max(of_batch.unwrap_or(0));
+            at += bytes.len() as u64;
+        }
+        Ok(Some(largest))
+    }
+
     /// How many symbols `.dynsym` holds, `None` where nothing says.
     pub fn symbol_count(&self) -> io::Result<Option<u64>> {
         let Some(symtab) = self.tag(elf::DT_SYMTAB) else {
@@ -91,7 +118,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
             return Ok(None);
         };
         let (buckets, chains) = if wide {
-            let low = usize::from(self.format().endian == super::codec::Endianness::Big);
+            let low = usize::from(self.format().endian == Endianness::Big);
             (head[low], head[2 + low])
         } else {
             (head[0], head[1])
@@ -110,11 +137,10 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         };
         let (buckets, first, bloom) = (u64::from(head[0]), u64::from(head[1]), u64::from(head[2]));
         let buckets_at = vaddr + 16 + bloom * self.format().word_size() as u64;
-        let Some(starts) = self.words(buckets_at, buckets)? else {
+        let Some(last) = self.largest_word(buckets_at, buckets)?.map(u64::from) else {
             return Ok(None);
         };
         let chains_at = buckets_at + buckets * 4;
-        let last = starts.iter().copied().max().map_or(0, u64::from);
         if last < first {
             return Ok(Some(HashTable {
                 symbols: first,
