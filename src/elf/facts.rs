@@ -40,7 +40,7 @@ pub enum Kind {
     Core,
     /// ET_EXEC or ET_DYN with neither interpreter nor dynamic section.
     StaticExecutable,
-    /// DF_1_PIE (or an entry point and no SONAME) with a dynamic section but no interpreter.
+    /// ET_DYN with DF_1_PIE and a dynamic section, but no interpreter.
     StaticPie,
     /// ET_EXEC with an interpreter.
     Executable,
