@@ -85,4 +85,18 @@ mod tests {
         let cubin = container(&[entry(2, (1, 8))]);
         assert_eq!(newest_ptx(&cubin[..]).unwrap(), None);
     }
+
+    #[test]
+    fn nonsense_ends() {
+        let good = container(&[entry(1, (8, 4)), entry(2, (1, 8))]);
+        for at in 0..good.len() {
+            newest_ptx(&good[..at]).unwrap();
+            for value in [0, 0x7f, 0xff] {
+                let mut bad = good.clone();
+                bad[at] = value;
+                newest_ptx(&bad[..]).unwrap();
+            }
+        }
+        newest_ptx(&CONTAINER_MAGIC.repeat(1000)[..]).unwrap();
+    }
 }
