@@ -7,10 +7,10 @@
 
 use cuda_fixup::elf::patch::Patched;
 use cuda_fixup::elf::{
-    Class, Edit, ElfFacts, FileReader, Minimal, Platform, ReadAt, RewriteOptions, Rewritten,
-    prepare, rewrite,
+    Edit, ElfFacts, FileReader, Minimal, Platform, ReadAt, RewriteOptions, Rewritten, prepare,
+    rewrite,
 };
-use object::{Endianness, elf};
+use object::elf;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -530,17 +530,10 @@ fn the_rld_map_of_mips_stays_where_debuggers_look_for_it() {
     }
 }
 
-const X86_64: Platform = Platform {
-    machine: elf::EM_X86_64,
-    class: Class::Elf64,
-    endian: Endianness::Little,
-    os_abi: elf::ELFOSABI_SYSV,
-};
-
 /// As many as PT_DYNAMIC may hold: two walks of the list for each entry took a minute.
 #[test]
 fn the_time_of_an_edit_is_linear_in_the_number_of_entries() {
-    let mut file = Minimal::new(X86_64);
+    let mut file = Minimal::new(Platform::X86_64);
     file.needed = (0..65_000).map(|n| format!("{n}").into()).collect();
     let bytes = file.bytes();
     let facts = ElfFacts::read(&bytes[..]).unwrap();
@@ -559,7 +552,7 @@ fn the_time_of_an_edit_is_linear_in_the_number_of_entries() {
 /// 20,000 entries that name one string of 800 KB: 16 GB, if each were kept.
 #[test]
 fn many_entries_of_one_long_string_are_refused_and_cost_no_memory() {
-    let mut file = Minimal::new(X86_64);
+    let mut file = Minimal::new(Platform::X86_64);
     file.needed = vec![Vec::new(); 20_000];
     file.soname = Some(vec![b'x'; 800_000]);
     let mut bytes = file.bytes();

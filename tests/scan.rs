@@ -5,22 +5,17 @@
     reason = "functions that tests share may unwrap as tests do"
 )]
 
-use cuda_fixup::elf::{Class, ElfFacts, FileReader, Kind, Minimal, Platform};
+use cuda_fixup::elf::{ElfFacts, FileReader, Kind, Minimal, Platform};
 use cuda_fixup::libs::{self, Index, RunpathDirectories, Seen};
 use cuda_fixup::scan::{self, Skip, Visit};
-use object::{Endianness, elf};
+use object::elf;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const X86_64: Platform = Platform {
-    machine: elf::EM_X86_64,
-    class: Class::Elf64,
-    endian: Endianness::Little,
-    os_abi: elf::ELFOSABI_SYSV,
-};
+const X86_64: Platform = Platform::X86_64;
 const AARCH64: Platform = Platform {
     machine: elf::EM_AARCH64,
     ..X86_64

@@ -340,12 +340,7 @@ mod tests {
 
     #[test]
     fn goblin_reads_it_too() {
-        let mut wanted = Minimal::new(Platform {
-            machine: elf::EM_X86_64,
-            class: Class::Elf64,
-            endian: Endianness::Little,
-            os_abi: 0,
-        });
+        let mut wanted = Minimal::new(Platform::X86_64);
         wanted.needed = vec![b"libc.so.6".to_vec()];
         let bytes = wanted.bytes();
         let parsed = goblin::elf::Elf::parse(&bytes).unwrap();

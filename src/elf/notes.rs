@@ -132,7 +132,6 @@ pub fn parse_dlopen_notes(notes: &[Vec<u8>]) -> Vec<DlopenNote> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::{Class, Endianness};
     use super::super::{Minimal, Platform};
     use super::*;
 
@@ -162,13 +161,7 @@ mod tests {
         }
         note.extend(b"FDO\0");
         note.extend(&json);
-        let platform = Platform {
-            machine: elf::EM_X86_64,
-            class: Class::Elf64,
-            endian: Endianness::Little,
-            os_abi: elf::ELFOSABI_SYSV,
-        };
-        let header = FileHeader::decode(&Minimal::new(platform).bytes()).unwrap();
+        let header = FileHeader::decode(&Minimal::new(Platform::X86_64).bytes()).unwrap();
         let segment = Segment {
             p_type: elf::PT_NOTE,
             flags: elf::PF_R,

@@ -18,6 +18,14 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// 64-bit x86, System V.
+    pub const X86_64: Platform = Platform {
+        machine: elf::EM_X86_64,
+        class: Class::Elf64,
+        endian: Endianness::Little,
+        os_abi: elf::ELFOSABI_SYSV,
+    };
+
     /// What the ELF header says.
     pub fn of(header: &FileHeader) -> Platform {
         Platform {
@@ -102,12 +110,7 @@ fn os_abi_name(os_abi: u8) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const X86_64: Platform = Platform {
-        machine: elf::EM_X86_64,
-        class: Class::Elf64,
-        endian: Endianness::Little,
-        os_abi: elf::ELFOSABI_SYSV,
-    };
+    const X86_64: Platform = Platform::X86_64;
 
     #[test]
     fn system_v_goes_with_every_os_and_others_with_themselves() {
