@@ -530,7 +530,7 @@ fn the_rld_map_of_mips_stays_where_debuggers_look_for_it() {
     }
 }
 
-/// As many as PT_DYNAMIC may hold: two walks of the list for each entry took a minute.
+/// As many as PT_DYNAMIC may hold: two walks of the list for each entry took 47 s.
 #[test]
 fn the_time_of_an_edit_is_linear_in_the_number_of_entries() {
     let mut file = Minimal::new(Platform::X86_64);
