@@ -8,12 +8,13 @@
   installShellFiles,
 }:
 let
-  manifest = (lib.importTOML ../Cargo.toml).package;
+  workspace = lib.importTOML ../Cargo.toml;
+  manifest = workspace.package;
   inherit (lib) fileset;
 in
 rustPlatform.buildRustPackage {
   pname = manifest.name;
-  inherit (manifest) version;
+  inherit (workspace.workspace.package) version;
 
   # What the build reads, so that a change of documentation or tests compiles nothing anew.
   src = fileset.toSource {
@@ -24,6 +25,7 @@ rustPlatform.buildRustPackage {
       ../LICENSE-APACHE
       ../LICENSE-MIT
       ../README.md
+      ../crates
       ../src
       (fileset.maybeMissing ../nix/data)
       (fileset.maybeMissing ../benches)
@@ -36,7 +38,7 @@ rustPlatform.buildRustPackage {
 
   # Unit tests. The tests in tests/ want compilers, wheels and a Nix of their own: ./test has them.
   doCheck = true;
-  cargoTestFlags = [ "--lib" ];
+  cargoTestFlags = [ "--workspace" "--lib" ];
 
   strictDeps = true;
   nativeBuildInputs = [ installShellFiles ];

@@ -6,13 +6,13 @@
 
 pub mod applets;
 pub mod cli;
-pub mod contents;
 pub mod cuda;
-pub mod elf;
-pub mod flow;
-pub mod libs;
+pub mod fixup;
 pub mod lint;
 pub mod loader;
+pub mod plan;
 pub mod report;
-pub mod rules;
+pub mod rodata;
 pub mod scan;
+pub mod soname_index;
+pub mod toolkit;

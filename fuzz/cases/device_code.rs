@@ -2,7 +2,7 @@
 //! listed is decoded. What is written never exceeds what the header states.
 use cuda_fixup::cuda::device_code;
 use cuda_fixup::cuda::fatbin::payload;
-use cuda_fixup::elf::FileReader;
+use elf_edit::FileReader;
 use std::io::{self, Write};
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The notes of a PT_NOTE segment, and the JSON in those of `.note.dlopen`.
-use cuda_fixup::elf::codec::Endianness;
-use cuda_fixup::elf::notes::{notes, parse_dlopen_notes};
-use cuda_fixup::elf::{Class, Format};
+use elf_edit::read::codec::Endianness;
+use elf_edit::read::notes::{notes, parse_dlopen_notes};
+use elf_edit::{Class, Format};
 
 /// Takes one input.
 pub fn run(data: &[u8]) {

@@ -1,7 +1,7 @@
 //! `/etc/ld.so.cache`: any bytes there give an answer.
-use cuda_fixup::elf::{Class, codec::Endianness};
-use cuda_fixup::elf::{ElfFacts, FileReader, Minimal, Platform};
 use cuda_fixup::loader::{Environment, Loader};
+use elf_edit::{Class, read::codec::Endianness};
+use elf_edit::{ElfInfo, FileReader, Minimal, Platform};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -42,7 +42,7 @@ pub fn run(data: &[u8]) {
     fs::write(root.path().join("program"), program()).expect("a program");
     let file = fs::File::open(root.path().join("program")).and_then(FileReader::new);
     let file = file.expect("the program");
-    let facts = ElfFacts::read(&file).expect("the program is ELF");
+    let facts = ElfInfo::read(&file).expect("the program is ELF");
     let loader = Loader::new(Environment {
         root: Some(root.path().to_owned()),
         cwd: PathBuf::from("/"),

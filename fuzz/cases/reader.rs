@@ -1,7 +1,7 @@
 //! The reader of headers: any bytes are read or refused.
-use cuda_fixup::elf::ElfFacts;
+use elf_edit::ElfInfo;
 
 /// Takes one input.
 pub fn run(data: &[u8]) {
-    let _ = ElfFacts::read(data);
+    let _ = ElfInfo::read(data);
 }

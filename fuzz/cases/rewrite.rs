@@ -1,7 +1,7 @@
 //! Plan and apply: edits out of the first bytes, the rest is the file. What is not refused reads
 //! back as what was asked for.
-use cuda_fixup::elf::patch::Patched;
-use cuda_fixup::elf::{Edit, ElfFacts, ReadAt, RewriteOptions, prepare};
+use elf_edit::rewrite::patch::Patched;
+use elf_edit::{Edit, ElfInfo, ReadAt, RewriteOptions, prepare};
 use std::io;
 
 /// Bytes that answer as a file does: reading nothing never fails.
@@ -60,7 +60,7 @@ pub fn run(data: &[u8]) {
         return;
     };
     let file = Memory(file);
-    let Ok(facts) = ElfFacts::read(&file) else {
+    let Ok(facts) = ElfInfo::read(&file) else {
         return;
     };
     let Ok(prepared) = prepare(&file, &facts, &edits, &RewriteOptions::default()) else {
@@ -75,6 +75,6 @@ pub fn run(data: &[u8]) {
         "grows to {} bytes",
         result.len()
     );
-    let after = ElfFacts::read(&result).expect("the result can be read");
+    let after = ElfInfo::read(&result).expect("the result can be read");
     assert_eq!(after.runpath_or_rpath(), Some(&b"/fuzz/$ORIGIN"[..]));
 }

@@ -2,9 +2,9 @@
 
 use super::Outcome;
 use super::jobs::Jobs;
-use crate::flow::{self, Request, Status};
+use crate::fixup::{self, Request, Status};
+use crate::plan::{Driver, Policy, Stubs};
 use crate::report::shown;
-use crate::rules::{Driver, Policy, Stubs};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt;
@@ -48,7 +48,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     };
     let pool = args.jobs.pool()?;
     let mut errors = io::stderr();
-    let summary = flow::run(
+    let summary = fixup::run(
         &pool,
         &request,
         &mut |file| match (&file.status, file.names.first()) {

@@ -1,14 +1,14 @@
 //! nixpkgs' auto-patchelf: its command line, its decisions.
 
 use super::jobs::Jobs;
-use super::misses::Misses;
+use super::missing_dependencies::MissingDependencies;
 use super::{Outcome, patchelf_flags};
-use crate::elf::{Edit, Platform, RewriteOptions};
-use crate::flow::{self, FileReport, Libc, Request, Status};
+use crate::fixup::{self, FileReport, Libc, Request, Status};
+use crate::plan::{self, Dlopen, Driver, Existing, Policy, Stubs};
 use crate::report::{Shown, fixup as report, shown};
-use crate::rules::{self, Dlopen, Driver, Existing, Policy, Stubs};
 use anyhow::{Context, bail};
 use clap::{ArgAction, Parser};
+use elf_edit::{Edit, Platform, RewriteOptions};
 use object::elf;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -81,7 +81,7 @@ pub(super) fn platform_of_interpreter(file: &Path) -> anyhow::Result<Platform> {
             shown(file)
         );
     }
-    flow::platform_of(file).with_context(|| {
+    fixup::platform_of(file).with_context(|| {
         format!(
             "{}: expected an interpreter (ld.so), but it is no ELF file that can be read",
             shown(file)
@@ -242,8 +242,8 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let pool = Jobs::default().pool()?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut misses = Misses::default();
-    let summary = flow::run(&pool, &request, &mut |file| {
+    let mut misses = MissingDependencies::default();
+    let summary = fixup::run(&pool, &request, &mut |file| {
         misses.note(file);
         if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
             writeln!(io::stderr(), "error: {}: {why}", shown(name))?;
@@ -280,15 +280,15 @@ fn prose(out: &mut dyn Write, file: &FileReport) -> io::Result<()> {
     writeln!(out, "dependencies of {}", shown(name))?;
     for resolution in &file.plan.resolutions {
         let found = match &resolution.outcome {
-            rules::Outcome::Directory(directory) => format!("found: {}", text(directory)),
-            rules::Outcome::Existing(entry) => format!("found: {}", text(entry)),
-            rules::Outcome::Libc => "found: part of the libc".to_owned(),
-            rules::Outcome::Absolute => "found: an absolute path".to_owned(),
-            rules::Outcome::Driver => {
+            plan::Outcome::Directory(directory) => format!("found: {}", text(directory)),
+            plan::Outcome::Existing(entry) => format!("found: {}", text(entry)),
+            plan::Outcome::Libc => "found: part of the libc".to_owned(),
+            plan::Outcome::Absolute => "found: an absolute path".to_owned(),
+            plan::Outcome::Driver => {
                 "comes with the driver, through the driver link (autoAddDriverRunpath)".to_owned()
             }
-            rules::Outcome::Ignored => "not found, ignored as asked".to_owned(),
-            rules::Outcome::Missing { .. } => "not found!".to_owned(),
+            plan::Outcome::Ignored => "not found, ignored as asked".to_owned(),
+            plan::Outcome::Missing { .. } => "not found!".to_owned(),
         };
         writeln!(out, "    {} -> {found}", text(&resolution.shown_name()))?;
     }

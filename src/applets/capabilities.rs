@@ -107,7 +107,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         }
         (Ok(_), None) => {}
         (Ok(selection), Some((true, _, _))) => {
-            let told = Told {
+            let told = ReportedFinding {
                 schema: schema::CAPABILITIES,
                 selection: &selection,
             };
@@ -125,7 +125,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 #[derive(serde::Serialize)]
-struct Told<'a> {
+struct ReportedFinding<'a> {
     schema: &'static str,
     #[serde(flatten)]
     selection: &'a Selection,

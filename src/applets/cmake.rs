@@ -1,10 +1,10 @@
 //! cmake, told about the farm when it configures.
 
 use super::Outcome;
+use super::exec_wrapper::{Called, PassedOn, become_program, refuse};
 use super::nvcc::native_architectures;
-use super::real_program::{Called, PassedOn, become_program, refuse};
-use crate::cuda::cmake::{INITIAL_CACHE, configures, defined};
-use crate::cuda::toolkit::record;
+use crate::toolkit::cmake::{INITIAL_CACHE, configures, defined};
+use crate::toolkit::record;
 use anyhow::Context;
 use std::env;
 use std::ffi::{OsStr, OsString};

@@ -1,8 +1,8 @@
 //! Shows the program on a sample tree that it makes itself: needs no network, toolkit or compiler.
 
 use super::Outcome;
-use crate::elf::{Class, Minimal, Platform};
 use anyhow::Context;
+use elf_edit::{Class, Minimal, Platform};
 use object::{Endianness, elf};
 use std::fs;
 use std::io::{self, Write};

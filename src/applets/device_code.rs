@@ -5,7 +5,7 @@ use crate::cuda::device_code::{self, DeviceCode, NoDeviceCode};
 use crate::cuda::fatbin::payload;
 use crate::cuda::fatbin::{Entry, ImageKind};
 use crate::report::{self, schema, shown};
-use crate::scan::{self, Pass, Skip};
+use crate::scan::{self, FileError, Skip};
 use anyhow::{Context, bail};
 use serde_json::json;
 use std::fs::{self, File};
@@ -82,8 +82,8 @@ fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome>
     let visit = scan::visit(tree, |walked, file| {
         match device_code::read(&walked.path, file) {
             Ok(code) => Ok((walked.named, code)),
-            Err(NoDeviceCode::OtherFile) if !walked.named => Err(Pass::Skip(Skip::NotElf)),
-            Err(error) => Err(Pass::Problem(error.to_string())),
+            Err(NoDeviceCode::OtherFile) if !walked.named => Err(FileError::Skip(Skip::NotElf)),
+            Err(error) => Err(FileError::Problem(error.to_string())),
         }
     });
     let mut out = BufWriter::new(io::stdout().lock());

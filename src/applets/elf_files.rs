@@ -1,9 +1,9 @@
 //! Lists dynamic ELF files, for scripts that do something to each of them.
 
 use super::Outcome;
-use crate::elf::FileReader;
 use crate::report::shown;
-use crate::scan::{self, Pass, Walked};
+use crate::scan::{self, FileError, Walked};
+use elf_edit::FileReader;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -48,10 +48,10 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 /// A file that was named and is something else is no problem here: who asks wants to know.
-fn is_dynamic(_: &Walked, file: &FileReader) -> Result<bool, Pass> {
+fn is_dynamic(_: &Walked, file: &FileReader) -> Result<bool, FileError> {
     match scan::dynamic_facts(file) {
         Ok(_) => Ok(true),
-        Err(Pass::Skip(_) | Pass::Malformed(_)) => Ok(false),
+        Err(FileError::Skip(_) | FileError::Malformed(_)) => Ok(false),
         Err(problem) => Err(problem),
     }
 }

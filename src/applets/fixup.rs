@@ -2,14 +2,14 @@
 
 use super::auto_patchelf;
 use super::jobs::Jobs;
-use super::misses::Misses;
+use super::missing_dependencies::MissingDependencies;
 use super::{Outcome, patchelf_flags};
-use crate::elf::RewriteOptions;
-use crate::flow::{self, Libc, Request, Status};
+use crate::fixup::{self, Libc, Request, Status};
+use crate::plan::{Dlopen, Driver, Existing, Policy, Stubs};
 use crate::report::{fixup as report, shown};
-use crate::rules::{Dlopen, Driver, Existing, Policy, Stubs};
 use anyhow::Context;
 use clap::ValueEnum;
+use elf_edit::RewriteOptions;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStringExt;
@@ -31,7 +31,7 @@ pub struct Args {
     #[command(flatten)]
     find: Find,
     #[command(flatten)]
-    write: Write_,
+    write: RunpathArgs,
     /// Print old and new RUNPATHs with the reason of each entry; write nothing
     #[arg(long)]
     dry_run: bool,
@@ -84,7 +84,7 @@ struct Find {
 /// What becomes of the RUNPATH.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is written")]
-struct Write_ {
+struct RunpathArgs {
     /// Which files get the driver link: all, or those that load the driver themselves
     #[arg(long, value_name = "MODE", default_value = "all")]
     add_driver_runpath: DriverMode,
@@ -286,9 +286,9 @@ pub fn run(mut args: Args) -> anyhow::Result<Outcome> {
     let request = args.request()?;
     let pool = args.jobs.pool()?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut misses = Misses::default();
+    let mut misses = MissingDependencies::default();
     let summary = {
-        let mut tell = |report: &flow::FileReport| {
+        let mut tell = |report: &fixup::FileReport| {
             misses.note(report);
             if let (Status::Failed(why), Some(name)) = (&report.status, report.names.first()) {
                 writeln!(io::stderr(), "error: {}: {why}", shown(name))?;
@@ -302,7 +302,7 @@ pub fn run(mut args: Args) -> anyhow::Result<Outcome> {
                 Ok(())
             }
         };
-        flow::run(&pool, &request, &mut tell)?
+        fixup::run(&pool, &request, &mut tell)?
     };
     let mut errors = io::stderr().lock();
     for problem in &summary.problems {
@@ -326,7 +326,7 @@ pub fn run(mut args: Args) -> anyhow::Result<Outcome> {
 }
 
 /// The exit status that a summary asks for.
-pub(super) fn outcome(summary: &flow::Summary) -> Outcome {
+pub(super) fn outcome(summary: &fixup::Summary) -> Outcome {
     if summary.failed > 0 || !summary.problems.is_empty() {
         Outcome::Errors
     } else if summary.missing > 0 {

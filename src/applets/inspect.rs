@@ -2,16 +2,16 @@
 
 use super::Outcome;
 use super::jobs::Jobs;
-use crate::contents::{self, Contents};
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
-use crate::elf::{ElfFacts, FileReader, Kind};
 use crate::loader::{Cpu, Environment, Loader, Resolution};
 use crate::report::inspect::{self, Cuda, Inspected};
 use crate::report::{Ordered, Paint, Piece, shown};
-use crate::scan::{self, Pass, Skip, Skipped, Tree, Walked};
+use crate::rodata::{self, Contents};
+use crate::scan::{self, FileError, Skip, Skipped, Tree, Walked};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use elf_edit::{ElfInfo, FileReader, Kind};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::ffi::OsStringExt;
@@ -230,26 +230,26 @@ impl Run {
     fn one(&self, tree: &Tree, walked: &Walked, piece: &mut Piece) {
         match self.look(tree, walked) {
             Ok(text) => piece.out.extend_from_slice(text.as_bytes()),
-            Err(Pass::Skip(skip)) if !walked.named => {
+            Err(FileError::Skip(skip)) if !walked.named => {
                 self.count(|counts| counts.skipped.add(skip));
             }
-            Err(Pass::Skip(skip)) => {
+            Err(FileError::Skip(skip)) => {
                 let what = format!("expected an ELF file, found: {}", skip.found());
                 self.message(piece, &walked.path, &what);
             }
-            Err(Pass::Problem(what) | Pass::Malformed(what)) => {
+            Err(FileError::Problem(what) | FileError::Malformed(what)) => {
                 self.message(piece, &walked.path, &what);
             }
         }
     }
 
-    fn look(&self, tree: &Tree, walked: &Walked) -> Result<String, Pass> {
-        let problem = |e: anyhow::Error| Pass::Problem(format!("{e:#}"));
+    fn look(&self, tree: &Tree, walked: &Walked) -> Result<String, FileError> {
+        let problem = |e: anyhow::Error| FileError::Problem(format!("{e:#}"));
         let file = scan::open(&walked.path, walked.named)?;
         let facts = match scan::dynamic_facts(&file) {
             // The user asked for this very file: its kind is an answer too.
-            Err(Pass::Skip(skip)) if walked.named && skip != Skip::Empty => {
-                ElfFacts::read(&file).map_err(|_| Pass::Skip(skip))?
+            Err(FileError::Skip(skip)) if walked.named && skip != Skip::Empty => {
+                ElfInfo::read(&file).map_err(|_| FileError::Skip(skip))?
             }
             other => other?,
         };
@@ -282,7 +282,7 @@ impl Run {
         &self,
         path: &Path,
         file: &FileReader,
-        mut facts: ElfFacts,
+        mut facts: ElfInfo,
         named: bool,
     ) -> anyhow::Result<(Resolution, Option<Cuda>)> {
         let strings = match self.args.dlopen {
@@ -297,7 +297,7 @@ impl Run {
         let loaded = facts.dynamic.is_some() && facts.kind != Kind::Object;
         let cuda = named || self.args.device_code;
         let contents = match (strings || cuda) && loaded {
-            true => contents::read(file, &facts)?,
+            true => rodata::read(file, &facts)?,
             false => Contents::default(),
         };
         let cuda = match cuda {

@@ -6,9 +6,9 @@ use crate::cuda::{Capability, CudaVersion};
 use crate::lint::config::{Config, Level, Levels, known};
 use crate::lint::{self, Finding, Linter, Options, RULES, Rule, Severity};
 use crate::loader::{Cpu, Environment};
-use crate::report::lint::{Told, finding_json, sarif, write_finding};
+use crate::report::lint::{ReportedFinding, finding_json, sarif, write_finding};
 use crate::report::shown;
-use crate::scan::{self, Pass, Skip};
+use crate::scan::{self, FileError, Skip};
 use anyhow::{Context, anyhow};
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -124,7 +124,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         };
         match config.exception(finding) {
             Some(at) => used[at] = true,
-            None => told.push(Told { finding, severity }),
+            None => told.push(ReportedFinding { finding, severity }),
         }
     }
     print(&mut out, args.format, &told)?;
@@ -213,11 +213,11 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
     };
     let roots = tree.roots.clone();
     let linter = Linter::new(environment, options);
-    let read = |walked: &scan::Walked, file: &crate::elf::FileReader| {
-        let problem = |error: &dyn std::fmt::Display| Pass::Problem(error.to_string());
+    let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {
+        let problem = |error: &dyn std::fmt::Display| FileError::Problem(error.to_string());
         let facts = match scan::dynamic_facts(file) {
             Ok(facts) => facts,
-            Err(Pass::Skip(Skip::NotElf)) => {
+            Err(FileError::Skip(Skip::NotElf)) => {
                 return lint::text_file(&walked.path, file).map_err(|e| problem(&e));
             }
             Err(other) => return Err(other),
@@ -233,7 +233,7 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
     Ok((findings, visit.problems))
 }
 
-fn print(out: &mut impl Write, format: Format, told: &[Told<'_>]) -> anyhow::Result<()> {
+fn print(out: &mut impl Write, format: Format, told: &[ReportedFinding<'_>]) -> anyhow::Result<()> {
     match format {
         Format::Human => told.iter().try_for_each(|t| write_finding(out, *t))?,
         Format::Json => {

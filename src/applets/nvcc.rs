@@ -1,13 +1,13 @@
 //! nvcc of a farm: checks what is asked for, puts defaults in front, becomes NVIDIA's nvcc.
 
 use super::Outcome;
-use super::real_program::{Called, PassedOn, become_program, refuse};
+use super::exec_wrapper::{Called, PassedOn, become_program, refuse};
 use crate::cuda::host_compilers::{self, Compiler};
-use crate::cuda::nvcc::flags::Flags;
-use crate::cuda::nvcc::{self, DO_NOT_COMPRESS};
 use crate::cuda::table;
-use crate::cuda::toolkit::record::{KnownCompiler, Record};
 use crate::report::shown;
+use crate::toolkit::nvcc::flags::Flags;
+use crate::toolkit::nvcc::{self, DO_NOT_COMPRESS};
+use crate::toolkit::record::{KnownCompiler, Record};
 use anyhow::Context;
 use std::env;
 use std::ffi::{OsStr, OsString};

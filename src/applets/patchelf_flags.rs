@@ -1,8 +1,8 @@
 //! Flags of the patchelf command that auto-patchelf passes on for each file that it edits.
 
 use super::patchelf::{Parsed, Print, Request};
-use crate::elf::Edit;
 use anyhow::bail;
+use elf_edit::Edit;
 use std::ffi::OsString;
 
 /// What the flags ask for.

@@ -1,9 +1,9 @@
 //! What a bare cubin's ELF header says: a cubin is an ELF file of machine EM_CUDA.
 
 use super::capability::Variant;
-use crate::elf::facts::read_sections;
-use crate::elf::sections::read_names;
-use crate::elf::{FileHeader, ReadAt, ReadError};
+use elf_edit::read::headers::read_sections;
+use elf_edit::read::sections::read_names;
+use elf_edit::{FileHeader, ReadAt, ReadError};
 use memchr::memmem;
 
 /// `e_machine` of a cubin.

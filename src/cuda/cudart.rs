@@ -3,8 +3,8 @@
 //! Three strings that only the runtime holds all of; then, and only then, the number that its
 //! `cudaRuntimeGetVersion` returns. API names are no evidence: libcupti has hundreds of them.
 
-use crate::contents::Window;
-use crate::elf::ElfFacts;
+use crate::rodata::Window;
+use elf_edit::ElfInfo;
 use memchr::memmem;
 use object::elf;
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ pub fn shown_version(version: u32) -> String {
 }
 
 /// Whether the file is the shared runtime, which holds the same strings.
-pub fn is_cudart_itself(facts: &ElfFacts) -> bool {
+pub fn is_cudart_itself(facts: &ElfInfo) -> bool {
     let soname = facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     soname.is_some_and(|name| name.starts_with(b"libcudart"))
 }

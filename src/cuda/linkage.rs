@@ -2,7 +2,7 @@
 
 use super::CudaVersion;
 use super::cudart::StaticCudart;
-use crate::elf::ElfFacts;
+use elf_edit::ElfInfo;
 
 /// Where a file's CUDA runtime is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Cudart {
 
 impl Cudart {
     /// From the headers and, where the contents were read, what they say.
-    pub fn new(facts: &ElfFacts, within: Option<&StaticCudart>) -> Cudart {
+    pub fn new(facts: &ElfInfo, within: Option<&StaticCudart>) -> Cudart {
         let is_cudart = |name: &&Vec<u8>| name.starts_with(b"libcudart.so");
         let needed = facts.needed().iter().find(is_cudart).cloned();
         let soname = facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());

@@ -2,7 +2,6 @@
 //! what CUDA leaves in files.
 
 pub mod capability;
-pub mod cmake;
 pub mod cubin;
 pub mod cudart;
 pub mod device_code;
@@ -10,10 +9,8 @@ pub mod driver;
 pub mod fatbin;
 pub mod host_compilers;
 pub mod linkage;
-pub mod nvcc;
 pub mod selection;
 pub mod table;
-pub mod toolkit;
 pub mod version;
 
 pub use capability::Capability;

@@ -30,7 +30,7 @@ pub struct Selection {
 
 /// Why a list cannot be built for. All that is wrong with it, not just the first.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wrong {
+pub enum SelectionError {
     /// Some are not in this CUDA version.
     Refused(Vec<Refusal>),
     /// Jetson's and others in one list.
@@ -44,27 +44,27 @@ pub enum Wrong {
     Empty,
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for SelectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Wrong::Refused(refusals) => {
+            SelectionError::Refused(refusals) => {
                 let texts: Vec<_> = refusals.iter().map(Refusal::to_string).collect();
                 f.write_str(&texts.join("\n"))
             }
-            Wrong::Mixed { jetson, others } => write!(
+            SelectionError::Mixed { jetson, others } => write!(
                 f,
                 "Jetson's compute capabilities ({}) and others ({}) don't go into one build: build twice",
                 spaced(jetson),
                 spaced(others)
             ),
-            Wrong::Empty => {
+            SelectionError::Empty => {
                 f.write_str("the list of compute capabilities is empty: name at least one")
             }
         }
     }
 }
 
-impl std::error::Error for Wrong {}
+impl std::error::Error for SelectionError {}
 
 fn spaced(list: &[Capability]) -> String {
     let texts: Vec<_> = list.iter().map(Capability::to_string).collect();
@@ -78,7 +78,7 @@ impl Selection {
         cuda: CudaVersion,
         mut list: Vec<Capability>,
         forward_compat: bool,
-    ) -> Result<Selection, Wrong> {
+    ) -> Result<Selection, SelectionError> {
         list.sort();
         list.dedup();
         let (mut jetson, mut others, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
@@ -90,13 +90,13 @@ impl Selection {
             }
         }
         if !refusals.is_empty() {
-            return Err(Wrong::Refused(refusals));
+            return Err(SelectionError::Refused(refusals));
         }
         if !jetson.is_empty() && !others.is_empty() {
-            return Err(Wrong::Mixed { jetson, others });
+            return Err(SelectionError::Mixed { jetson, others });
         }
         if list.is_empty() {
-            return Err(Wrong::Empty);
+            return Err(SelectionError::Empty);
         }
         // PTX of a capability with a letter runs on nothing newer.
         let newest = list.iter().rev().find(|c| c.variant == Variant::Base);
@@ -133,7 +133,7 @@ impl Selection {
 mod tests {
     use super::*;
 
-    fn select(cuda: &str, list: &str) -> Result<Selection, Wrong> {
+    fn select(cuda: &str, list: &str) -> Result<Selection, SelectionError> {
         let list = list.split(' ').map(|c| c.parse().unwrap()).collect();
         Selection::new(&Table::read().unwrap(), cuda.parse().unwrap(), list, true)
     }

@@ -1,7 +1,7 @@
 //! `cuda-fixup.toml`: what a package allows itself, with the reasons.
 
 use super::{Finding, RULES, Rule, Severity};
-use crate::rules::glob_matches;
+use crate::plan::glob_matches;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;

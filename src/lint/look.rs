@@ -3,11 +3,11 @@
 use super::runtimes::{self, Libraries, meet_here};
 use super::symbols::registration;
 use super::{Check, Finding, Options, RULES, Subject, TextFile};
-use crate::contents;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
-use crate::elf::{ElfFacts, FileReader, ReadAt, ReadError};
 use crate::loader::{Environment, Loader, Resolution, Step};
+use crate::rodata;
+use elf_edit::{ElfInfo, FileReader, ReadAt, ReadError};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -51,9 +51,9 @@ impl Linter {
         shown: &Path,
         path: &Path,
         file: &FileReader,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
     ) -> Result<Looked, ReadError> {
-        let contents = contents::read(file, facts)?;
+        let contents = rodata::read(file, facts)?;
         let code = device_code::read_elf(file, &facts.header)?;
         let resolution = self.loader.resolve(path, file, facts, &contents.sonames)?;
         let through_environment = match &self.elsewhere {
@@ -105,7 +105,7 @@ fn by_environment(resolution: &Resolution) -> impl Iterator<Item = &Vec<u8>> {
 /// Symbols `__cudaRegister…` that the file wants and that nothing has that is loaded with it.
 fn unprovided(
     file: &FileReader,
-    facts: &ElfFacts,
+    facts: &ElfInfo,
     resolution: &Resolution,
 ) -> Result<BTreeSet<Vec<u8>>, ReadError> {
     let mut wanted = registration(file, facts)?.wanted;

@@ -23,7 +23,7 @@ pub enum Severity {
     Note,
     /// Likely wrong; does not fail.
     Warning,
-    /// Wrong: exit status 1.
+    /// SelectionError: exit status 1.
     Error,
 }
 
@@ -111,7 +111,7 @@ pub fn documentation() -> String {
         "# lint: what is wrong with RUNPATHs, CUDA runtimes and device code\n\n".to_owned();
     page.push_str(include_str!("usage.md"));
     page.push_str(
-        "\nMade from the documentation of `src/lint/rules/*.rs` by `tests/lint.rs`.\n\n\
+        "\nMade from the documentation of `src/lint/rules/*.rs` by `tests/cli/lint.rs`.\n\n\
         | code | severity | finds |\n|---|---|---|\n",
     );
     for rule in RULES {

@@ -1,11 +1,11 @@
 //! The CUDA runtimes of one process: what the libraries hold that are loaded with a file.
 
 use super::symbols;
-use crate::contents;
 use crate::cuda::CudaVersion;
-use crate::elf::{ElfFacts, FileReader};
 use crate::loader::{FileId, Object, Resolution};
+use crate::rodata;
 use crate::scan;
+use elf_edit::{ElfInfo, FileReader};
 use memchr::memmem;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -73,16 +73,16 @@ impl Libraries {
             if strings.is_some_and(|s| memmem::find(&s, DLSYM).is_none()) {
                 return None;
             }
-            let found = contents::read(&file, &facts).ok()?.static_cudart?;
+            let found = rodata::read(&file, &facts).ok()?.static_cudart?;
             Some(Kind::Static(found.version.map(CudaVersion::from_number)))
         })
     }
 }
 
 /// A library as the loader found it.
-pub(super) fn open(path: &[u8]) -> Option<(FileReader, ElfFacts)> {
+pub(super) fn open(path: &[u8]) -> Option<(FileReader, ElfInfo)> {
     let file = scan::open(Path::new(OsStr::from_bytes(path)), true).ok()?;
-    let facts = ElfFacts::read(&file).ok()?;
+    let facts = ElfInfo::read(&file).ok()?;
     Some((file, facts))
 }
 

@@ -1,12 +1,12 @@
 //! What the rules know of a file.
 
 use super::runtimes::{Kind, Runtime};
-use crate::contents::Contents;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::{Cudart, Linkage};
 use crate::cuda::{Capability, CudaVersion, driver};
-use crate::elf::ElfFacts;
 use crate::loader::{Entry, Library, Mark, Need, Resolution};
+use crate::rodata::Contents;
+use elf_edit::ElfInfo;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub struct Subject<'a> {
     /// Absolute.
     pub path: &'a Path,
     /// Its headers.
-    pub facts: &'a ElfFacts,
+    pub facts: &'a ElfInfo,
     /// Its read-only data.
     pub contents: &'a Contents,
     /// Its CUDA runtime.

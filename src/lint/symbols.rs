@@ -1,8 +1,8 @@
 //! The symbols by which code registers device code with the CUDA runtime.
 
-use crate::elf::facts::read_sections;
-use crate::elf::tables::Tables;
-use crate::elf::{ElfFacts, FileReader, ReadAt, ReadError};
+use elf_edit::read::headers::read_sections;
+use elf_edit::read::tables::Tables;
+use elf_edit::{ElfInfo, FileReader, ReadAt, ReadError};
 use memchr::memmem;
 use object::elf;
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub(super) struct Registration {
 }
 
 /// The dynamic string table, unless it is too large to be one.
-pub(super) fn strings(file: &FileReader, facts: &ElfFacts) -> Result<Option<Vec<u8>>, ReadError> {
+pub(super) fn strings(file: &FileReader, facts: &ElfInfo) -> Result<Option<Vec<u8>>, ReadError> {
     match &facts.dynamic {
         Some(dynamic) if dynamic.strsz <= MAX_STRINGS => {
             Ok(Some(file.read_vec(dynamic.strtab, dynamic.strsz as usize)?))
@@ -33,7 +33,7 @@ pub(super) fn strings(file: &FileReader, facts: &ElfFacts) -> Result<Option<Vec<
 }
 
 /// Reads the symbols of one file.
-pub(super) fn registration(file: &FileReader, facts: &ElfFacts) -> Result<Registration, ReadError> {
+pub(super) fn registration(file: &FileReader, facts: &ElfInfo) -> Result<Registration, ReadError> {
     let mut found = Registration::default();
     let Some(strings) = strings(file, facts)? else {
         return Ok(found);

@@ -2,11 +2,11 @@
 //! glibc and `load_deps` of musl do it.
 
 use super::files::Files;
+use super::interpreter::{Rules, System};
 use super::library::{FileId, Library};
-use super::system::{Rules, System};
+use super::search_log::{SearchLog, Step, Via, Why};
 use super::tokens::{self, Dir};
-use super::trail::{Step, Trail, Via, Why};
-use crate::elf::FileHeader;
+use elf_edit::FileHeader;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub struct Need {
     /// The step that found it; `None` when nothing was found.
     pub via: Option<Via>,
     /// What was tried before; kept for the first object and for misses.
-    pub trail: Trail,
+    pub trail: SearchLog,
     /// Versions that the found file lacks: `GLIBC_2.38`.
     pub missing_versions: Vec<Vec<u8>>,
 }
@@ -137,8 +137,8 @@ impl<'a> Closure<'a> {
     }
 
     /// Looks for a library that object 0 opens with dlopen, and loads nothing.
-    pub(super) fn look_up(&mut self, name: &[u8]) -> (Option<(Vec<u8>, Via)>, Trail) {
-        let mut trail = Trail::default();
+    pub(super) fn look_up(&mut self, name: &[u8]) -> (Option<(Vec<u8>, Via)>, SearchLog) {
+        let mut trail = SearchLog::default();
         // What can't be told of these leaves what is told of the file itself complete.
         let complete = self.complete;
         let found = match self.find(0, name, &mut trail) {
@@ -153,7 +153,7 @@ impl<'a> Closure<'a> {
     }
 
     fn load_needed(&mut self, by: usize, name: &[u8]) -> Need {
-        let mut trail = Trail::default();
+        let mut trail = SearchLog::default();
         let budget = self.trail_budget;
         let (object, via) = match self.find(by, name, &mut trail) {
             Found::Known(object) => (Some(object), Some(Via::step(Step::Loaded))),
@@ -161,7 +161,7 @@ impl<'a> Closure<'a> {
             Found::Nothing => (None, None),
         };
         if object.is_some() && by != 0 {
-            trail = Trail::default();
+            trail = SearchLog::default();
             self.trail_budget = budget;
         }
         Need {
@@ -173,7 +173,7 @@ impl<'a> Closure<'a> {
         }
     }
 
-    fn find(&mut self, by: usize, name: &[u8], trail: &mut Trail) -> Found {
+    fn find(&mut self, by: usize, name: &[u8], trail: &mut SearchLog) -> Found {
         match self.system.rules {
             Rules::Glibc(_) => super::glibc::find(self, by, name, trail),
             Rules::Musl => super::musl::find(self, by, name, trail),

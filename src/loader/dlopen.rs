@@ -1,8 +1,8 @@
 //! Libraries that a file opens by itself: what its `.note.dlopen` says, and names that stand
 //! in its read-only data.
 
-use super::trail::{Trail, Via};
-use crate::elf::notes::parse_dlopen_notes;
+use super::search_log::{SearchLog, Via};
+use elf_edit::read::notes::parse_dlopen_notes;
 
 /// A library that a file may open with dlopen(3).
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Candidate {
     /// The first of the names that is found.
     pub found: Option<FoundCandidate>,
     /// What was tried for each name.
-    pub trails: Vec<Trail>,
+    pub trails: Vec<SearchLog>,
 }
 
 /// Where dlopen would find a candidate, were it called by this file.

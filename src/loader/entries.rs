@@ -1,8 +1,8 @@
 //! What each element of a RUNPATH or RPATH is worth.
 
 use super::closure::Closure;
-use super::system::Rules;
-use super::trail::Step;
+use super::interpreter::Rules;
+use super::search_log::Step;
 use super::{Candidate, musl, tokens};
 
 /// One element of a RUNPATH or RPATH.

@@ -3,9 +3,9 @@
 
 use super::closure::{Closure, Found, List};
 use super::library::Library;
-use super::look::Then;
+use super::open_verify::SearchStep;
+use super::search_log::{SearchLog, Step, Why};
 use super::tokens::{self, Dir};
-use super::trail::{Step, Trail, Why};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ enum Stepped {
 }
 
 /// Finds what `name` in DT_NEEDED of object `by` is.
-pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Found {
+pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Found {
     let expanded;
     let mut name = name;
     if name.contains(&b'$') {
@@ -66,7 +66,7 @@ fn is_interpreter(c: &Closure, name: &[u8]) -> bool {
 
 /// DT_RPATH of the object, of the one that loaded it, and so on up: unless the object itself
 /// has a DT_RUNPATH.
-fn rpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+fn rpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {
     let own_runpath = c.library(by).is_some_and(|l| l.runpath.is_some());
     let mut at = Some(by);
     while let Some(of) = at {
@@ -90,7 +90,7 @@ fn rpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped 
     Stepped::Next
 }
 
-fn library_path(c: &mut Closure, _: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+fn library_path(c: &mut Closure, _: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {
     let list = c.list(0, List::LibraryPath, |c, text, origin| {
         let separator = |b| b == b':' || b == b';';
         tokens::search_list(text, separator, &c.system.tokens(origin))
@@ -99,7 +99,7 @@ fn library_path(c: &mut Closure, _: usize, name: &[u8], trail: &mut Trail) -> St
 }
 
 /// DT_RUNPATH of the object alone: it is for its own DT_NEEDED and nobody else's.
-fn runpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+fn runpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {
     let list = c.list(by, List::Runpath, colons);
     search(c, Step::Runpath(by), &list, name, trail)
 }
@@ -108,7 +108,7 @@ fn colons(c: &Closure, text: &[u8], origin: &[u8]) -> Vec<Dir> {
     tokens::search_list(text, |b| b == b':', &c.system.tokens(origin))
 }
 
-fn cache(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+fn cache(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {
     let system = c.system;
     let place = system.cache_path.as_deref().unwrap_or(b"");
     let cache = match system.cache(c.files) {
@@ -130,12 +130,12 @@ fn cache(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped 
     }
     match c.file(Step::Cache, None, path.to_vec(), trail) {
         Ok(found) => Stepped::Found(found),
-        Err(Then::Stop) => Stepped::Stop,
+        Err(SearchStep::Stop) => Stepped::Stop,
         Err(_) => Stepped::Next,
     }
 }
 
-fn default(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Stepped {
+fn default(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {
     if c.library(by).is_some_and(Library::no_default_lib) {
         c.note(trail, Step::Default, b"", Why::LeftOut("DF_1_NODEFLIB"));
         return Stepped::Next;
@@ -154,7 +154,13 @@ fn default(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Steppe
 }
 
 /// `open_path`: each directory's subdirectories for the processor, then the directory itself.
-fn search(c: &mut Closure, step: Step, list: &[Dir], name: &[u8], trail: &mut Trail) -> Stepped {
+fn search(
+    c: &mut Closure,
+    step: Step,
+    list: &[Dir],
+    name: &[u8],
+    trail: &mut SearchLog,
+) -> Stepped {
     let system = c.system;
     for dir in list {
         if !c.may_look() {
@@ -170,11 +176,11 @@ fn search(c: &mut Closure, step: Step, list: &[Dir], name: &[u8], trail: &mut Tr
             let path = [&dir.prefix, sub.as_bytes(), name].concat();
             match c.file(step, Some(dir.element), path, trail) {
                 Ok(found) => return Stepped::Found(found),
-                Err(Then::Next) => {}
+                Err(SearchStep::Next) => {}
                 // Only what is wrong in the directory itself, tried last, ends the list.
-                Err(Then::NextStep) if sub.is_empty() => return Stepped::Next,
-                Err(Then::NextStep) => {}
-                Err(Then::Stop) => return Stepped::Stop,
+                Err(SearchStep::NextStep) if sub.is_empty() => return Stepped::Next,
+                Err(SearchStep::NextStep) => {}
+                Err(SearchStep::Stop) => return Stepped::Stop,
             }
         }
     }

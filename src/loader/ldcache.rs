@@ -5,8 +5,8 @@
 //! answer. Every offset is checked against the file.
 
 use super::hwcaps::Cpu;
-use super::trail::Why;
-use crate::elf::{FileReader, Format, ReadAt};
+use super::search_log::Why;
+use elf_edit::{FileReader, Format, ReadAt};
 use std::cmp::Ordering;
 
 /// A cache larger than this is not read: real ones have some hundred KB (100 bytes a library).
@@ -147,8 +147,8 @@ impl LdCache {
     fn hwcap(&self, entry: usize) -> Option<u64> {
         let raw = self.bytes.get(entry + 16..entry + 24)?.try_into().ok()?;
         Some(match self.format.endian {
-            crate::elf::codec::Endianness::Little => u64::from_le_bytes(raw),
-            crate::elf::codec::Endianness::Big => u64::from_be_bytes(raw),
+            elf_edit::read::codec::Endianness::Little => u64::from_le_bytes(raw),
+            elf_edit::read::codec::Endianness::Big => u64::from_be_bytes(raw),
         })
     }
 
@@ -220,8 +220,8 @@ fn compare(mut a: &[u8], mut b: &[u8]) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::elf::Class;
-    use crate::elf::codec::Endianness;
+    use elf_edit::Class;
+    use elf_edit::read::codec::Endianness;
     use std::io::Write;
 
     const FORMAT: Format = Format {

@@ -1,8 +1,8 @@
 //! What the loader looks at in a file: less than its facts, kept for many files at once.
 
-use super::trail::Why;
-use crate::elf::versions::{self, Version, Wanted};
-use crate::elf::{Class, ElfFacts, FileHeader, FileReader, Kind, ReadAt, ReadError};
+use super::search_log::Why;
+use elf_edit::read::versions::{self, Version, Wanted};
+use elf_edit::{Class, ElfInfo, FileHeader, FileReader, Kind, ReadAt, ReadError};
 use object::elf;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -40,7 +40,7 @@ impl Library {
     pub(crate) fn new<R: ReadAt + ?Sized>(
         id: FileId,
         file: &R,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
     ) -> Result<Library, ReadError> {
         let dynamic = facts.dynamic.as_ref();
         let flags_1 = dynamic.map_or(0, |d| d.flags_1);
@@ -82,7 +82,7 @@ impl Library {
         self.defined
             .get_or_init(|| {
                 let file = FileReader::new(open()?).ok()?;
-                let facts = ElfFacts::read(&file).ok()?;
+                let facts = ElfInfo::read(&file).ok()?;
                 versions::defined(&file, &facts).ok()?
             })
             .as_deref()
@@ -127,7 +127,7 @@ pub(super) fn header_fits(found: &FileHeader, of: &FileHeader) -> Result<Option<
 }
 
 /// `_dl_map_object_from_fd` refuses these.
-fn refusal(facts: &ElfFacts, flags_1: u64) -> Option<&'static str> {
+fn refusal(facts: &ElfInfo, flags_1: u64) -> Option<&'static str> {
     if !facts.segments.iter().any(|s| s.p_type == elf::PT_LOAD) {
         return Some("no loadable segments");
     }
@@ -171,7 +171,7 @@ pub(super) fn read(file: File, meta: &Metadata, id: FileId) -> Result<Library, U
     if reader.len() < smallest {
         return unfit(None, Why::TooShort);
     }
-    let read = ElfFacts::read(&reader).and_then(|facts| Library::new(id, &reader, &facts));
+    let read = ElfInfo::read(&reader).and_then(|facts| Library::new(id, &reader, &facts));
     read.map_err(|e| Unfit {
         header,
         why: match e {

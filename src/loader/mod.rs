@@ -6,41 +6,41 @@
 //! LD_PRELOAD, /etc/ld.so.preload, LD_AUDIT, DT_FILTER, DT_AUXILIARY, and the ISA level that a
 //! library may ask for in its GNU property note.
 
+mod abi;
 mod closure;
 mod dlopen;
 mod entries;
 mod files;
 mod glibc;
 mod hwcaps;
+mod interpreter;
 mod ldcache;
 mod library;
-mod look;
 mod musl;
+mod open_verify;
 mod problems;
+mod search_log;
 mod sysroot;
-mod system;
 mod tokens;
-mod trail;
-mod usual;
 
 pub use closure::{Need, Object};
 pub use dlopen::{Candidate, FoundCandidate};
 pub use entries::{Entry, Mark};
 pub use hwcaps::Cpu;
+pub use interpreter::Rules;
 pub use library::{FileId, Library};
 pub use problems::Problem;
-pub use system::Rules;
-pub use trail::{Step, Trail, Tried, Via, Why};
+pub use search_log::{SearchLog, Step, Tried, Via, Why};
 
-use crate::elf::{ElfFacts, FileReader, ReadError};
+use abi::Usual;
 use closure::Closure;
+use elf_edit::{ElfInfo, FileReader, ReadError};
 use files::Files;
+use interpreter::System;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use sysroot::Sysroot;
-use system::System;
-use usual::Usual;
 
 /// Interpreters that are kept in memory: trees name one, two or three.
 const MAX_SYSTEMS: usize = 8;
@@ -121,7 +121,7 @@ impl Loader {
         &self,
         path: &Path,
         file: &FileReader,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
         strings: &[Vec<u8>],
     ) -> Result<Resolution, ReadError> {
         let id = library::id_of(&file.file().metadata()?);
@@ -168,7 +168,7 @@ impl Loader {
 
     /// The interpreter that the file names, or the one that would load it: that of the libc
     /// that its own RUNPATH leads to, else the usual one of its machine.
-    fn interpreter_of(&self, path: &[u8], facts: &ElfFacts) -> Option<Vec<u8>> {
+    fn interpreter_of(&self, path: &[u8], facts: &ElfInfo) -> Option<Vec<u8>> {
         if let Some(named) = &facts.interpreter {
             return Some(named.clone());
         }
@@ -180,12 +180,12 @@ impl Loader {
         if facts.needed().iter().any(musl) {
             return Some(format!("/lib/ld-musl-{}.so.1", usual.musl).into_bytes());
         }
-        let name = usual::file_name(usual.glibc.as_bytes());
+        let name = abi::file_name(usual.glibc.as_bytes());
         let text = facts.runpath_or_rpath().unwrap_or_default();
         for element in text.split(|&b| b == b':') {
             let Some(rest) = element.strip_prefix(b"$ORIGIN") else {
                 if element.starts_with(b"/")
-                    && usual::own_prefix(&[element, b"/", name].concat()).is_some()
+                    && abi::own_prefix(&[element, b"/", name].concat()).is_some()
                     && let path = [element, b"/", name].concat()
                     && let files::Probe::Library(_) = self.files.probe(&path)
                 {
@@ -201,7 +201,7 @@ impl Loader {
         Some(usual.glibc.as_bytes().to_vec())
     }
 
-    fn system(&self, interpreter: &[u8], facts: &ElfFacts) -> Arc<System> {
+    fn system(&self, interpreter: &[u8], facts: &ElfInfo) -> Arc<System> {
         let key = (interpreter.to_vec(), facts.header.machine);
         let lock = self.systems.lock();
         let mut systems = lock.unwrap_or_else(PoisonError::into_inner);
@@ -219,7 +219,7 @@ impl Loader {
 }
 
 /// A file that no loader loads: static, an object file, separate debug information.
-fn alone(path: Vec<u8>, root: Arc<Library>, facts: &ElfFacts) -> Resolution {
+fn alone(path: Vec<u8>, root: Arc<Library>, facts: &ElfInfo) -> Resolution {
     Resolution {
         interpreter: None,
         runpath: Vec::new(),

@@ -4,9 +4,9 @@
 //! file that opens is taken, whatever it is; sonames count for nothing.
 
 use super::closure::{Closure, Found, List};
-use super::look::Then;
+use super::open_verify::SearchStep;
+use super::search_log::{SearchLog, Step, Why};
 use super::tokens::Dir;
-use super::trail::{Step, Trail, Why};
 
 /// Libraries that musl's libc.so is itself: `libNAME.` at the start of the name.
 const ITSELF: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet."];
@@ -14,7 +14,7 @@ const ITSELF: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet.
 const MAX_NAME: usize = 255;
 
 /// Finds what `name` in DT_NEEDED of object `by` is.
-pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Found {
+pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Found {
     let itself = name
         .strip_prefix(b"lib")
         .is_some_and(|rest| ITSELF.iter().any(|n| rest.starts_with(n.as_bytes())));
@@ -38,7 +38,12 @@ pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -
 }
 
 /// All lists in order. `Err` is the end of the search.
-fn search(c: &mut Closure, by: usize, name: &[u8], trail: &mut Trail) -> Result<Found, Then> {
+fn search(
+    c: &mut Closure,
+    by: usize,
+    name: &[u8],
+    trail: &mut SearchLog,
+) -> Result<Found, SearchStep> {
     let dirs = c.list(0, List::LibraryPath, |_, text, _| plain(text));
     if let Some(found) = in_dirs(c, Step::LibraryPath, &dirs, name, trail)? {
         return Ok(found);
@@ -75,12 +80,12 @@ fn in_dirs(
     step: Step,
     dirs: &[Dir],
     name: &[u8],
-    trail: &mut Trail,
-) -> Result<Option<Found>, Then> {
+    trail: &mut SearchLog,
+) -> Result<Option<Found>, SearchStep> {
     for dir in dirs {
         if !c.may_look() {
             c.note(trail, step, b"", Why::GaveUp);
-            return Err(Then::Stop);
+            return Err(SearchStep::Stop);
         }
         if c.system.subdirs_of(c.files, &dir.prefix).is_none() {
             c.note(trail, step, &dir.prefix, Why::NoDirectory);
@@ -89,7 +94,7 @@ fn in_dirs(
         let path = [&dir.prefix, name].concat();
         match c.file(step, Some(dir.element), path, trail) {
             Ok(found) => return Ok(Some(found)),
-            Err(Then::Next) => {}
+            Err(SearchStep::Next) => {}
             Err(stop) => return Err(stop),
         }
     }

@@ -1,8 +1,8 @@
 //! Plans and results of a fixup, for people and as JSON lines.
 
 use super::{Shown, schema, shown};
-use crate::flow::{FileReport, Status, Summary};
-use crate::rules::{Loads, Outcome, Reason, Resolution};
+use crate::fixup::{FileReport, Status, Summary};
+use crate::plan::{DriverUse, Outcome, Reason, Resolution};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -21,13 +21,13 @@ pub fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Compat => "compat driver".to_owned(),
         Reason::Driver(None) => "driver link".to_owned(),
-        Reason::Driver(Some(Loads::Library(name))) => {
+        Reason::Driver(Some(DriverUse::Library(name))) => {
             format!("driver link: loads {}", text(name))
         }
-        Reason::Driver(Some(Loads::StaticCudart)) => {
+        Reason::Driver(Some(DriverUse::StaticCudart)) => {
             "driver link: a CUDA runtime is linked into it".to_owned()
         }
-        Reason::Driver(Some(Loads::Cudart)) => "driver link: it is the CUDA runtime".to_owned(),
+        Reason::Driver(Some(DriverUse::Cudart)) => "driver link: it is the CUDA runtime".to_owned(),
         Reason::RuntimeDependency => "runtime dependency".to_owned(),
         Reason::Provides(names) => format!("has {}", list(names)),
         Reason::MayLoad(names) => format!("has {}, which it may dlopen", list(names)),

@@ -7,14 +7,14 @@ use std::io::{self, Write};
 
 /// One finding with the severity that the user gave it.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct ReportedFinding<'a> {
     /// What was found.
     pub finding: &'a Finding,
     /// How bad it is.
     pub severity: Severity,
 }
 
-impl Told<'_> {
+impl ReportedFinding<'_> {
     fn rule(&self) -> Option<&'static Rule> {
         RULES.get(self.finding.rule)
     }
@@ -25,7 +25,7 @@ impl Told<'_> {
 }
 
 /// `error[code]: path: message`
-pub fn write_finding(out: &mut impl Write, told: Told<'_>) -> io::Result<()> {
+pub fn write_finding(out: &mut impl Write, told: ReportedFinding<'_>) -> io::Result<()> {
     writeln!(
         out,
         "{}[{}]: {}: {}",
@@ -37,7 +37,7 @@ pub fn write_finding(out: &mut impl Write, told: Told<'_>) -> io::Result<()> {
 }
 
 /// One object.
-pub fn finding_json(told: Told<'_>) -> Value {
+pub fn finding_json(told: ReportedFinding<'_>) -> Value {
     json!({
         "schema": schema::LINT,
         "path": shown(&told.finding.path).to_string(),
@@ -48,7 +48,7 @@ pub fn finding_json(told: Told<'_>) -> Value {
 }
 
 /// One document with all rules and all findings.
-pub fn sarif(all: &[Told<'_>]) -> Value {
+pub fn sarif(all: &[ReportedFinding<'_>]) -> Value {
     let rule = |rule: &Rule| {
         json!({
             "id": rule.code(),
@@ -57,7 +57,7 @@ pub fn sarif(all: &[Told<'_>]) -> Value {
             "defaultConfiguration": { "level": rule.severity.word() },
         })
     };
-    let result = |told: &Told<'_>| {
+    let result = |told: &ReportedFinding<'_>| {
         json!({
             "ruleId": told.code(),
             "ruleIndex": told.finding.rule,

@@ -1,7 +1,7 @@
 //! Opens each listed file once, in parallel, and brings the names of one inode together.
 
 use super::{Problem, Skip, Skipped, Tree, Walk, Walked};
-use crate::elf::{ElfFacts, FileReader, Kind, ReadAt, ReadError};
+use elf_edit::{ElfInfo, FileReader, Kind, ReadAt, ReadError};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use rustix::fs::OFlags;
@@ -36,7 +36,7 @@ impl Inode {
 
 /// Why a file is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pass {
+pub enum FileError {
     /// Not wanted: counted, and told only where the user named it.
     Skip(Skip),
     /// ELF magic, but malformed: a fault, unless the caller takes it for [`Skip::Malformed`].
@@ -72,7 +72,7 @@ pub struct Visit<T> {
 }
 
 /// Opens a regular file for reading. Never blocks on a FIFO that has taken the file's place.
-pub fn open(path: &Path, follow_link: bool) -> Result<FileReader, Pass> {
+pub fn open(path: &Path, follow_link: bool) -> Result<FileReader, FileError> {
     let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     if !follow_link {
         flags |= OFlags::NOFOLLOW;
@@ -85,30 +85,32 @@ pub fn open(path: &Path, follow_link: bool) -> Result<FileReader, Pass> {
     // Asked before the first read: what is no regular file may block or have no end.
     let metadata = file.metadata().map_err(passed)?;
     if !metadata.is_file() {
-        return Err(Pass::Skip(Skip::Special));
+        return Err(FileError::Skip(Skip::Special));
     }
     FileReader::with_metadata(file, metadata).map_err(passed)
 }
 
-fn passed(error: io::Error) -> Pass {
+fn passed(error: io::Error) -> FileError {
     match error.kind() {
-        io::ErrorKind::NotFound => Pass::Skip(Skip::Vanished),
-        _ => Pass::Problem(format!("cannot be read: {error}")),
+        io::ErrorKind::NotFound => FileError::Skip(Skip::Vanished),
+        _ => FileError::Problem(format!("cannot be read: {error}")),
     }
 }
 
 /// Reads the headers of a file that the loader may load: dynamic, not a separate debug file.
-pub fn dynamic_facts(file: &FileReader) -> Result<ElfFacts, Pass> {
-    let skip = |skip| Err(Pass::Skip(skip));
-    let facts = match ElfFacts::read(file) {
+pub fn dynamic_facts(file: &FileReader) -> Result<ElfInfo, FileError> {
+    let skip = |skip| Err(FileError::Skip(skip));
+    let facts = match ElfInfo::read(file) {
         Ok(facts) => facts,
         Err(ReadError::NotElf) if file.is_empty() => return skip(Skip::Empty),
         Err(ReadError::NotElf) if file.head().starts_with(b"!<arch>\n") => {
             return skip(Skip::Archive);
         }
         Err(ReadError::NotElf) => return skip(Skip::NotElf),
-        Err(error @ ReadError::Malformed(_)) => return Err(Pass::Malformed(error.to_string())),
-        Err(error @ ReadError::Io(_)) => return Err(Pass::Problem(error.to_string())),
+        Err(error @ ReadError::Malformed(_)) => {
+            return Err(FileError::Malformed(error.to_string()));
+        }
+        Err(error @ ReadError::Io(_)) => return Err(FileError::Problem(error.to_string())),
     };
     match facts.kind {
         Kind::Object => skip(Skip::ObjectFile),
@@ -162,7 +164,7 @@ impl<T> Part<T> {
     fn read(
         self,
         walked: Walked,
-        read: &impl Fn(&Walked, &FileReader) -> Result<T, Pass>,
+        read: &impl Fn(&Walked, &FileReader) -> Result<T, FileError>,
         quiet: bool,
     ) -> Part<T> {
         let result = open(&walked.path, walked.named)
@@ -191,7 +193,7 @@ impl<T> Part<T> {
         }
     }
 
-    fn add(mut self, walked: Walked, read: Result<(Inode, T), Pass>, quiet: bool) -> Part<T> {
+    fn add(mut self, walked: Walked, read: Result<(Inode, T), FileError>, quiet: bool) -> Part<T> {
         let what = match read {
             Ok((inode, value)) => {
                 self.kept.push(Kept {
@@ -201,14 +203,14 @@ impl<T> Part<T> {
                 });
                 return self;
             }
-            Err(Pass::Skip(skip)) if quiet || !walked.named => {
+            Err(FileError::Skip(skip)) if quiet || !walked.named => {
                 self.skipped.add(skip);
                 return self;
             }
-            Err(Pass::Skip(skip)) => {
+            Err(FileError::Skip(skip)) => {
                 format!("expected a dynamic ELF file, found: {}", skip.found())
             }
-            Err(Pass::Malformed(what) | Pass::Problem(what)) => what,
+            Err(FileError::Malformed(what) | FileError::Problem(what)) => what,
         };
         self.problems.push(Problem {
             path: walked.path,
@@ -228,7 +230,7 @@ impl<T> Part<T> {
 /// Opens every file of `tree` in the current rayon pool and keeps what `read` makes of it.
 pub fn visit<T: Send>(
     tree: Tree,
-    read: impl Fn(&Walked, &FileReader) -> Result<T, Pass> + Sync,
+    read: impl Fn(&Walked, &FileReader) -> Result<T, FileError> + Sync,
 ) -> Visit<T> {
     let quiet = tree.quiet;
     let add = |part: Part<T>, walked| part.read(walked, &read, quiet);
@@ -252,7 +254,7 @@ pub fn walk_and_visit<T: Send>(
     pool: &ThreadPool,
     walk: Walk<'_>,
     wanted_link: impl Fn(&Path) -> bool,
-    read: impl Fn(&Walked, &FileReader) -> Result<T, Pass> + Sync,
+    read: impl Fn(&Walked, &FileReader) -> Result<T, FileError> + Sync,
 ) -> (Tree, Visit<T>) {
     let parts = Mutex::new(Vec::new());
     let read_all = |files: Vec<Walked>| {

@@ -1,16 +1,20 @@
 //! The hooks, the overlay and the package with a real Nix: builds of a small stdenv that meets
 //! hooks with what nixpkgs' one does, in all modes.
-
 #![allow(
     clippy::unwrap_used,
-    reason = "a test that cannot go on shall say where"
+    clippy::expect_used,
+    reason = "a failed step of a test is a failed test"
 )]
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod builds;
 mod components;
 mod cuda_setup;
 mod lint;
 mod markers;
+mod nix_lib;
 mod overlay;
 mod package;
 mod store;

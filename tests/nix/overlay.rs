@@ -87,7 +87,15 @@ fn the_flake_and_default_nix_evaluate_on_any_nixpkgs() {
     // What git has, without build directories.
     let dir = tempfile::tempdir().unwrap();
     let copy = Command::new("cp")
-        .args(["-r", "nix", "hooks", "src", "Cargo.toml", "Cargo.lock"])
+        .args([
+            "-r",
+            "nix",
+            "hooks",
+            "src",
+            "crates",
+            "Cargo.toml",
+            "Cargo.lock",
+        ])
         .args(["LICENSE-MIT", "LICENSE-APACHE", "README.md", "flake.nix"])
         .arg(dir.path())
         .current_dir(project())

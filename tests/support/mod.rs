@@ -7,9 +7,11 @@
 )]
 
 mod cache;
+pub mod peers;
+pub mod trees;
 
 #[allow(unused_imports, reason = "no test uses all of it")]
-pub use cache::wheel;
+pub use cache::{patchelf, wheel, wheels};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

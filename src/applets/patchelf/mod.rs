@@ -9,10 +9,10 @@ mod symbol_map;
 pub use flags::{Parsed, Print, Request};
 
 use super::Outcome;
-use crate::elf::{ElfFacts, FileReader, ReadError, RewriteOptions, prepare, rewrite};
 use crate::report::shown;
 use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use elf_edit::{ElfInfo, FileReader, ReadError, RewriteOptions, prepare, rewrite};
 use plan::Streams;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -134,7 +134,7 @@ fn one_file(request: &Request, path: &Path, streams: &mut Streams<'_>) -> anyhow
     let reader = File::open(path)
         .and_then(FileReader::new)
         .with_context(|| format!("opening '{name}'"))?;
-    let facts = ElfFacts::read(&reader).map_err(|error| match error {
+    let facts = ElfInfo::read(&reader).map_err(|error| match error {
         ReadError::NotElf if info.len() < 52 => anyhow!("missing ELF header: {name} is too short"),
         ReadError::NotElf => anyhow!("not an ELF executable: {name} has no ELF magic"),
         error => anyhow!("{name}: {error}"),

@@ -1,9 +1,9 @@
 //! `--output`: the result goes to another file, which appears whole or not at all.
 
-use crate::elf::patch::{Patched, Step};
-use crate::elf::{FileReader, ReadAt};
 use crate::report::shown;
 use anyhow::Context;
+use elf_edit::rewrite::patch::{Patched, Step};
+use elf_edit::{FileReader, ReadAt};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -2,8 +2,8 @@
 
 use super::flags::Request;
 use super::shrink::shrink;
-use crate::elf::{Edit, ElfFacts, Kind};
 use anyhow::{anyhow, bail};
+use elf_edit::{Edit, ElfInfo, Kind};
 use object::elf;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -37,7 +37,7 @@ impl Request {
     /// order in which patchelf does things: what stands before it is printed already.
     pub(super) fn plan(
         &self,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
     ) -> anyhow::Result<Vec<Edit>> {
@@ -64,7 +64,7 @@ impl Request {
 
     fn header(
         &self,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
         edits: &mut Vec<Edit>,
@@ -114,7 +114,7 @@ impl Request {
 
     fn runpath(
         &self,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
         edits: &mut Vec<Edit>,
@@ -176,7 +176,7 @@ impl Request {
 
     fn stack(
         &self,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
         streams: &mut Streams<'_>,
         edits: &mut Vec<Edit>,
     ) -> anyhow::Result<()> {
@@ -200,7 +200,7 @@ impl Request {
 
     fn needed(
         &self,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
         edits: &mut Vec<Edit>,
@@ -244,7 +244,7 @@ impl Request {
 
     fn symbols_and_flags(
         &self,
-        facts: &ElfFacts,
+        facts: &ElfInfo,
         name: &str,
         edits: &mut Vec<Edit>,
     ) -> anyhow::Result<()> {
@@ -287,7 +287,7 @@ impl Request {
     }
 }
 
-fn dynamic<'a>(facts: &'a ElfFacts, name: &str) -> anyhow::Result<&'a crate::elf::Dynamic> {
+fn dynamic<'a>(facts: &'a ElfInfo, name: &str) -> anyhow::Result<&'a elf_edit::Dynamic> {
     facts.dynamic.as_ref().ok_or_else(|| {
         anyhow!(
             "cannot find section '.dynamic'. The input file is most likely statically linked \

@@ -1,8 +1,8 @@
 //! `--shrink-rpath`: directories that no needed library comes from go.
 
-use crate::elf::ElfFacts;
 use crate::report::shown;
 use anyhow::{Context, bail};
+use elf_edit::ElfInfo;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ use std::path::Path;
 /// start with an allowed prefix or have no needed library that an earlier one hasn't. What isn't
 /// absolute ($ORIGIN) stays: where it leads depends on where the file will be.
 pub(super) fn shrink(
-    facts: &ElfFacts,
+    facts: &ElfInfo,
     now: &[u8],
     allowed_prefixes: &[Vec<u8>],
     tell: &mut dyn FnMut(String) -> anyhow::Result<()>,
@@ -60,7 +60,7 @@ pub(super) fn shrink(
 /// as the program would stumble over it, too.
 fn has_library(
     path: &Path,
-    facts: &ElfFacts,
+    facts: &ElfInfo,
     tell: &mut dyn FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
     // Opening a pipe would wait for somebody to write to it.
@@ -84,7 +84,7 @@ fn has_library(
         .and_then(|file| file.take(64).read_to_end(&mut start))
         .with_context(|| format!("reading {}", shown(path)))?;
     let Some(header) =
-        crate::elf::FileHeader::decode(&start).filter(|_| start.starts_with(b"\x7fELF"))
+        elf_edit::FileHeader::decode(&start).filter(|_| start.starts_with(b"\x7fELF"))
     else {
         bail!(
             "{} is not an ELF file, but needed as a library",

@@ -2,8 +2,8 @@
 
 use super::{FarmOptions, map};
 use crate::applets::Outcome;
-use crate::cuda::cmake::{INITIAL_CACHE, TOOLCHAIN};
-use crate::cuda::toolkit::farm;
+use crate::toolkit::cmake::{INITIAL_CACHE, TOOLCHAIN};
+use crate::toolkit::farm;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

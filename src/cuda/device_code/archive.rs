@@ -2,7 +2,7 @@
 //! whose members are files of their own.
 
 use super::{DeviceCode, Place, open, read_image};
-use crate::elf::{FileReader, ReadAt, ReadError, SubReader};
+use elf_edit::{FileReader, ReadAt, ReadError, SubReader};
 use std::collections::HashSet;
 use std::io;
 use std::os::unix::ffi::OsStrExt;

@@ -9,7 +9,7 @@ pub use groups::{Group, groups};
 use super::capability::Variant;
 use super::cubin::{self, EM_CUDA};
 use super::fatbin::{CONTAINER_MAGIC, Compression, Entry, Found, ImageKind, Problem, Region, scan};
-use crate::elf::{FileHeader, FileReader, ReadAt, ReadError};
+use elf_edit::{FileHeader, FileReader, ReadAt, ReadError};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,7 +1,7 @@
 //! Decodes one image, to no more than the size that its header states.
 
 use super::{Compression, Entry, ImageKind};
-use crate::elf::{ReadAt, SubReader};
+use elf_edit::{ReadAt, SubReader};
 use ruzstd::decoding::StreamingDecoder;
 use std::io::{self, Read, Write};
 

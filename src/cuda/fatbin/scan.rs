@@ -3,7 +3,7 @@
 
 use super::walk::{Container, Found, entries, look};
 use super::window::Window;
-use crate::elf::ReadAt;
+use elf_edit::ReadAt;
 use std::io;
 
 /// Places that have the magic and are no container, before the rest of a region is left alone.

@@ -3,7 +3,7 @@
 use super::entry::{Entry, FIXED, ImageKind, MAX_HEADER, Raw};
 use super::window::Window;
 use super::{CONTAINER_HEADER, CONTAINER_MAGIC};
-use crate::elf::ReadAt;
+use elf_edit::ReadAt;
 use std::io;
 
 /// Entries kept of one file. The largest real one, libcublasLt, has some 6,000.

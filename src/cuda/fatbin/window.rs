@@ -2,7 +2,7 @@
 //! more and more the longer nothing is found.
 
 use super::CONTAINER_MAGIC;
-use crate::elf::ReadAt;
+use elf_edit::ReadAt;
 use memchr::memmem;
 use std::io;
 use std::sync::LazyLock;

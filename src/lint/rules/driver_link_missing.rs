@@ -11,7 +11,7 @@
 //! `cuda-fixup add-driver-runpath FILE`, or autoAddDriverRunpath in nativeBuildInputs.
 
 use crate::lint::Subject;
-use crate::rules::{Loads, loads_driver};
+use crate::plan::{DriverUse, loads_driver};
 use crate::lint::text;
 
 /// By NEEDED, strings, notes and a static cudart.
@@ -21,14 +21,14 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     }
     let link = text(s.driver_link());
     match loads_driver(s.facts, Some(s.contents)) {
-        Some(Loads::Library(name)) => say(format!(
+        Some(DriverUse::Library(name)) => say(format!(
             "loads {} of the driver, and its RUNPATH lacks {link}",
             text(&name[..])
         )),
-        Some(Loads::StaticCudart) => say(format!(
+        Some(DriverUse::StaticCudart) => say(format!(
             "holds a static cudart, which loads the driver, and its RUNPATH lacks {link}"
         )),
-        Some(Loads::Cudart) => say(format!(
+        Some(DriverUse::Cudart) => say(format!(
             "is libcudart, which loads the driver, and its own RUNPATH lacks {link}"
         )),
         None => {}

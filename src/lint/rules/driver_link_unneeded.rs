@@ -11,7 +11,7 @@
 //! `cuda-fixup fixup --add-driver-runpath needed` gives it to those that load the driver.
 
 use crate::lint::Subject;
-use crate::rules::loads_driver;
+use crate::plan::loads_driver;
 
 /// Silent where the hook adds the link to all files.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {

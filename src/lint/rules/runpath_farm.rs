@@ -10,7 +10,7 @@
 //! ## Fix
 //! `cuda-fixup fixup --replace-runpath FARM/lib=REAL/lib`; `cuda-fixup toolkit` writes that list.
 
-use crate::cuda::toolkit::record::PLACE;
+use crate::toolkit::record::PLACE;
 use crate::lint::Subject;
 use crate::lint::text;
 use std::ffi::OsStr;

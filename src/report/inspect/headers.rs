@@ -4,9 +4,9 @@
 
 use super::super::schema::INSPECT;
 use super::shown;
-use crate::elf::ElfFacts;
 use crate::report::Paint;
 use crate::report::escape::Shown;
+use elf_edit::ElfInfo;
 use serde::ser::{Serialize, Serializer};
 use std::fmt::Write;
 use std::path::Path;
@@ -52,19 +52,14 @@ fn entries(list: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
 }
 
 /// One block for people: `readelf -d`'s facts, as the whole report words them.
-pub fn headers(path: &Path, facts: &ElfFacts, paint: Paint) -> String {
+pub fn headers(path: &Path, facts: &ElfInfo, paint: Paint) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = write_headers(&mut out, path, facts, paint);
     out
 }
 
-fn write_headers(
-    out: &mut String,
-    path: &Path,
-    facts: &ElfFacts,
-    paint: Paint,
-) -> std::fmt::Result {
+fn write_headers(out: &mut String, path: &Path, facts: &ElfInfo, paint: Paint) -> std::fmt::Result {
     let path = paint.title(crate::report::shown(path));
     let kind = facts.kind.as_str();
     writeln!(out, "{path}: {kind}, {}", super::machine(facts))?;
@@ -99,7 +94,7 @@ fn list(list: Option<&[u8]>) -> Vec<Entry<'_>> {
 }
 
 /// One JSON object, on a line.
-pub fn headers_json(path: &Path, facts: &ElfFacts) -> serde_json::Result<String> {
+pub fn headers_json(path: &Path, facts: &ElfInfo) -> serde_json::Result<String> {
     let dynamic = facts.dynamic.as_ref();
     let mut line = serde_json::to_string(&File {
         schema: INSPECT,

@@ -3,7 +3,7 @@
 use super::super::paint::Paint;
 use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::{Inspected, shown, shown_dir};
-use crate::loader::{Candidate, Entry, Mark, Need, Object, Problem, Rules, Trail};
+use crate::loader::{Candidate, Entry, Mark, Need, Object, Problem, Rules, SearchLog};
 use std::fmt::Write;
 
 /// The block of one file.
@@ -178,7 +178,7 @@ pub(super) fn trail(
     out: &mut String,
     file: Inspected,
     by: usize,
-    trail: &Trail,
+    trail: &SearchLog,
     indent: &str,
 ) -> std::fmt::Result {
     for (number, tried) in trail.tried.iter().enumerate() {

@@ -5,7 +5,7 @@
 use super::super::schema::INSPECT;
 use super::super::{cudart_json, entries_json, groups_json, problems_json};
 use super::{Inspected, shown};
-use crate::loader::{Candidate, Entry, Need, Object, Problem, Resolution, Step, Trail, Via};
+use crate::loader::{Candidate, Entry, Need, Object, Problem, Resolution, SearchLog, Step, Via};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -229,7 +229,7 @@ fn via(resolution: &Resolution, via: Option<Via>) -> (Option<String>, Option<Str
     }
 }
 
-fn considered(resolution: &Resolution, trail: &Trail) -> Vec<Considered> {
+fn considered(resolution: &Resolution, trail: &SearchLog) -> Vec<Considered> {
     let mut list: Vec<Considered> = trail
         .tried
         .iter()

@@ -15,9 +15,9 @@ pub use why::why;
 use super::escape::Shown;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::Cudart;
-use crate::elf::platform::machine_name;
-use crate::elf::{Class, ElfFacts};
 use crate::loader::{Resolution, Step, Via};
+use elf_edit::read::platform::machine_name;
+use elf_edit::{Class, ElfInfo};
 use std::path::Path;
 
 /// One file and all that is known of it.
@@ -26,7 +26,7 @@ pub struct Inspected<'a> {
     /// As named by the user, or found below what they named.
     pub path: &'a Path,
     /// What its headers say.
-    pub facts: &'a ElfFacts,
+    pub facts: &'a ElfInfo,
     /// What loading it comes to.
     pub resolution: &'a Resolution,
     /// Its CUDA, where that was looked for.
@@ -85,7 +85,7 @@ impl Inspected<'_> {
     }
 }
 
-fn machine(facts: &ElfFacts) -> String {
+fn machine(facts: &ElfInfo) -> String {
     let header = &facts.header;
     match (machine_name(header.machine), header.format.class) {
         (Some("x86-64"), Class::Elf32) => "x32".into(),

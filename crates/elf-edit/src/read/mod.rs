@@ -1,0 +1,13 @@
+//! Reads what headers and the dynamic section say, through small windows.
+
+pub mod codec;
+pub(crate) mod dynamic;
+pub(crate) mod format;
+pub mod headers;
+pub mod notes;
+pub mod platform;
+pub mod read_at;
+pub mod sections;
+pub(crate) mod strings;
+pub mod tables;
+pub mod versions;

@@ -1,0 +1,135 @@
+//! What may move: things that are reached through program headers or dynamic tags alone, never
+//! what code addresses relative to itself.
+
+use crate::read::codec::{Section, Segment};
+use crate::read::read_at::ReadAt;
+use crate::read::tables::{DT_MIPS_XHASH, Tables};
+use object::elf;
+use std::io;
+
+/// Dynamic tags whose tables nothing but the tag reaches.
+pub const MOVABLE_TAGS: [i64; 7] = [
+    elf::DT_HASH,
+    elf::DT_GNU_HASH,
+    elf::DT_SYMTAB,
+    elf::DT_VERSYM,
+    elf::DT_VERNEED,
+    elf::DT_VERDEF,
+    DT_MIPS_XHASH,
+];
+
+/// Largest table that is read whole to be moved, in bytes.
+const MAX_EXTENT: u64 = 1 << 28;
+
+/// A stretch of the file that can move as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Extent {
+    /// Offset in the file.
+    pub offset: u64,
+    /// Address.
+    pub vaddr: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// Alignment that it needs.
+    pub align: u64,
+}
+
+impl Extent {
+    /// First byte of the file behind it.
+    pub fn end(&self) -> u64 {
+        self.offset + self.len
+    }
+
+    /// Whether file bytes `start..end` touch it.
+    pub fn overlaps(&self, start: u64, end: u64) -> bool {
+        self.offset < end && start < self.end()
+    }
+
+    /// Whether the address range lies in it.
+    pub fn holds_vaddr(&self, vaddr: u64, len: u64) -> bool {
+        vaddr >= self.vaddr
+            && vaddr
+                .checked_add(len)
+                .is_some_and(|end| end <= self.vaddr + self.len)
+    }
+}
+
+/// Program headers, other than PT_LOAD, that move with what they name.
+pub fn moves_with_contents(segment: &Segment) -> bool {
+    matches!(
+        segment.p_type,
+        elf::PT_INTERP | elf::PT_NOTE | elf::PT_GNU_PROPERTY
+    ) && segment.filesz > 0
+}
+
+/// All movable stretches of a file, by offset, overlapping ones joined.
+pub fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Extent>> {
+    let facts = tables.facts;
+    let word = facts.format().word_size() as u64;
+    let mut found = Vec::new();
+    for segment in facts.segments.iter().filter(|s| moves_with_contents(s)) {
+        if facts.offset_of(segment.vaddr, segment.filesz) == Some(segment.offset) {
+            found.push(Extent {
+                offset: segment.offset,
+                vaddr: segment.vaddr,
+                len: segment.filesz,
+                align: segment.align.clamp(1, 4096),
+            });
+        }
+    }
+    for tag in MOVABLE_TAGS {
+        let Some(vaddr) = facts.dynamic.as_ref().and_then(|d| d.value(tag)) else {
+            continue;
+        };
+        let Some(len) = tables
+            .size_of(tag)?
+            .filter(|&len| len > 0 && len <= MAX_EXTENT)
+        else {
+            continue;
+        };
+        if let Some(offset) = facts.offset_of(vaddr, len) {
+            found.push(Extent {
+                offset,
+                vaddr,
+                len,
+                align: word,
+            });
+        }
+    }
+    found.sort_unstable();
+    let mut joined: Vec<Extent> = Vec::new();
+    for extent in found {
+        match joined.last_mut() {
+            Some(last) if extent.offset < last.end() => {
+                last.len = last.len.max(extent.end() - last.offset);
+                last.align = last.align.max(extent.align);
+            }
+            _ => joined.push(extent),
+        }
+    }
+    for extent in &mut joined {
+        let aligns = tables
+            .sections
+            .iter()
+            .filter(|s| inside(s, extent))
+            .map(|s| s.addralign);
+        extent.align = aligns
+            .fold(extent.align, u64::max)
+            .clamp(1, 4096)
+            .next_power_of_two();
+    }
+    Ok(joined)
+}
+
+/// Whether a section's contents lie inside the extent.
+pub fn inside(section: &Section, extent: &Extent) -> bool {
+    occupies(section)
+        && section.flags & u64::from(elf::SHF_ALLOC) != 0
+        && extent.holds_vaddr(section.addr, section.size)
+        && section.offset >= extent.offset
+}
+
+/// Whether a section has bytes in the file.
+pub fn occupies(section: &Section) -> bool {
+    section.sh_type != elf::SHT_NOBITS && section.sh_type != elf::SHT_NULL && section.size > 0
+}

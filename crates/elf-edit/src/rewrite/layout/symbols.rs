@@ -1,0 +1,363 @@
+//! Dynamic symbols that get another name or lose their version.
+//!
+//! A new name has another hash, and `.gnu.hash` wants symbols sorted by bucket: so a renamed
+//! symbol that is defined here may move in `.dynsym`, and with it its version and every
+//! relocation that names it.
+
+use super::{Job, NewTable, PlaceError, layout};
+use crate::read::codec::{Class, Format};
+use crate::read::read_at::ReadAt;
+use crate::read::strings::Strings;
+use crate::rewrite::strtab::Room;
+use object::elf;
+use std::collections::HashMap;
+use std::io;
+
+/// `.dynsym` as it shall be.
+pub struct SymbolEdit {
+    /// Raw symbols in their new order.
+    symbols: Vec<Vec<u8>>,
+    /// The name of each.
+    names: Vec<Vec<u8>>,
+    /// For each, where it stood before.
+    was: Vec<usize>,
+    /// Which of them get another name.
+    renamed: Vec<bool>,
+    /// `st_name` of the renamed ones before, sorted.
+    old_names: Vec<u64>,
+}
+
+/// `VER_NDX_GLOBAL`: defined or needed with no version.
+const UNVERSIONED: u64 = 1;
+
+impl SymbolEdit {
+    /// Reads all symbols, if any is to change.
+    pub fn new<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Option<SymbolEdit>, PlaceError> {
+        let target = job.target;
+        if target.renamed_symbols.is_empty() && target.unversioned.is_empty() {
+            return Ok(None);
+        }
+        let Some(dynamic) = &job.facts().dynamic else {
+            return Ok(None);
+        };
+        let format = job.facts().format();
+        let table = job.table(elf::DT_SYMTAB)?;
+        let new_names: HashMap<&[u8], &[u8]> = target
+            .renamed_symbols
+            .iter()
+            .map(|(from, to)| (&from[..], &to[..]))
+            .collect();
+        let mut edit = SymbolEdit {
+            symbols: Vec::new(),
+            names: Vec::new(),
+            was: Vec::new(),
+            renamed: Vec::new(),
+            old_names: Vec::new(),
+        };
+        let mut strings = Strings::new(job.tables.file, dynamic.strtab, dynamic.strsz);
+        for (index, raw) in table.bytes.chunks_exact(format.symbol_size()).enumerate() {
+            let at = u64::from(format.u32(raw, 0).unwrap_or(0));
+            let name = strings.get(at)?;
+            let name = name.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            let mut name = name.to_vec();
+            let new_name = new_names.get(&name[..]);
+            if let Some(new_name) = new_name {
+                name = new_name.to_vec();
+                edit.old_names.push(at);
+            }
+            edit.symbols.push(raw.to_vec());
+            edit.names.push(name);
+            edit.was.push(index);
+            edit.renamed.push(new_name.is_some());
+        }
+        edit.old_names.sort_unstable();
+        edit.old_names.dedup();
+        Ok(Some(edit))
+    }
+
+    /// Strings that renamed symbols no longer name, sorted.
+    pub fn old_names(&self) -> &[u64] {
+        &self.old_names
+    }
+
+    /// Sorts the symbols from `first` on by bucket, as `.gnu.hash` wants them.
+    fn sort(&mut self, first: usize, buckets: u32) {
+        let mut order: Vec<usize> = (0..self.symbols.len()).collect();
+        if let Some(hashed) = order.get_mut(first..) {
+            hashed.sort_by_key(|&i| gnu_hash(&self.names[i]) % buckets.max(1));
+        }
+        self.symbols = order.iter().map(|&i| self.symbols[i].clone()).collect();
+        self.names = order.iter().map(|&i| self.names[i].clone()).collect();
+        self.renamed = order.iter().map(|&i| self.renamed[i]).collect();
+        self.was = order.iter().map(|&i| self.was[i]).collect();
+    }
+
+    fn moved(&self) -> bool {
+        self.was.iter().enumerate().any(|(is, &was)| is != was)
+    }
+}
+
+impl<R: ReadAt + ?Sized> Job<'_, R> {
+    /// Gives every table that follows from `edit` its new contents.
+    pub(super) fn symbol_tables(
+        &mut self,
+        edit: Option<SymbolEdit>,
+        room: &mut Room,
+    ) -> Result<(), PlaceError> {
+        let Some(mut edit) = edit else { return Ok(()) };
+        if edit.renamed.contains(&true) {
+            self.hash_tables(&mut edit)?;
+            self.symbol_table(&edit, room)?;
+            if edit.moved() {
+                self.relocations(&edit)?;
+            }
+        }
+        self.versions(&edit)
+    }
+
+    fn has(&self, tag: i64) -> bool {
+        self.facts()
+            .dynamic
+            .as_ref()
+            .is_some_and(|d| d.value(tag).is_some())
+    }
+
+    fn hash_tables(&mut self, edit: &mut SymbolEdit) -> Result<(), PlaceError> {
+        let format = self.facts().format();
+        if self.has(elf::DT_GNU_HASH) {
+            let mut table = self.table(elf::DT_GNU_HASH)?;
+            let number = |at| format.u32(&table.bytes, at).unwrap_or(0);
+            let (buckets, first) = (number(0), number(4) as usize);
+            let bloom = number(8) as usize * format.word_size();
+            let starts = table.bytes.get(16 + bloom..).unwrap_or_default();
+            let starts = starts.get(..4 * buckets as usize).unwrap_or_default();
+            // GNU ld writes a table that no symbol is in where all are undefined.
+            if starts.iter().any(|&b| b != 0)
+                && edit.renamed.iter().skip(first).any(|&renamed| renamed)
+            {
+                edit.sort(first, buckets);
+                table.bytes = match gnu_hash_table(format, &table.bytes, edit) {
+                    Some(bytes) => bytes,
+                    None => return layout("its .gnu.hash makes no sense"),
+                };
+                self.changed_tables.push(table);
+            }
+        } else if self.has(crate::read::tables::DT_MIPS_XHASH) {
+            return layout(
+                "symbols of a file with DT_MIPS_XHASH can't be renamed: its GOT is in their order",
+            );
+        }
+        if self.has(elf::DT_HASH) {
+            let mut table = self.table(elf::DT_HASH)?;
+            table.bytes = match sysv_hash_table(format, &table.bytes, edit) {
+                Some(bytes) => bytes,
+                None => return layout("its .hash makes no sense, or has entries of 8 bytes"),
+            };
+            self.changed_tables.push(table);
+        }
+        if edit.moved() && self.facts().header.machine == elf::EM_MIPS {
+            return layout("symbols of a MIPS file can't be renamed: its GOT is in their order");
+        }
+        Ok(())
+    }
+
+    fn symbol_table(&mut self, edit: &SymbolEdit, room: &mut Room) -> Result<(), PlaceError> {
+        let mut table = self.table(elf::DT_SYMTAB)?;
+        table.bytes = edit.symbols.concat();
+        let size = self.facts().format().symbol_size();
+        for index in (0..edit.symbols.len()).filter(|&i| edit.renamed[i]) {
+            let string = self.new_string(&edit.names[index], room, None);
+            table.strings.push((index * size, string));
+        }
+        self.changed_tables.push(table);
+        Ok(())
+    }
+
+    fn versions(&mut self, edit: &SymbolEdit) -> Result<(), PlaceError> {
+        if !self.has(elf::DT_VERSYM) {
+            return match self.target.unversioned.is_empty() {
+                true => Ok(()),
+                false => layout("it has no table of symbol versions (DT_VERSYM)"),
+            };
+        }
+        let format = self.facts().format();
+        let mut table = self.table(elf::DT_VERSYM)?;
+        let old = table.bytes.clone();
+        for (index, new) in table
+            .bytes
+            .chunks_exact_mut(2)
+            .enumerate()
+            .take(edit.names.len())
+        {
+            if self.target.unversioned.contains(&edit.names[index]) {
+                new.copy_from_slice(&format.number(UNVERSIONED, 2));
+            } else if let Some(moved) = old.get(edit.was[index] * 2..edit.was[index] * 2 + 2) {
+                new.copy_from_slice(moved);
+            }
+        }
+        if table.bytes != old {
+            self.changed_tables.push(table);
+        }
+        Ok(())
+    }
+
+    /// Relocations name symbols by their index in `.dynsym`.
+    fn relocations(&mut self, edit: &SymbolEdit) -> Result<(), PlaceError> {
+        let mut is = vec![0u64; edit.was.len()];
+        for (index, &was) in edit.was.iter().enumerate() {
+            is[was] = index as u64;
+        }
+        let format = self.facts().format();
+        let Some(dynamic) = &self.facts().dynamic else {
+            return Ok(());
+        };
+        let with_addend = dynamic.value(elf::DT_PLTREL) == Some(elf::DT_RELA as u64);
+        let plt_size = if with_addend { 3 } else { 2 } * format.word_size();
+        for (tag, size_tag, entry) in [
+            (elf::DT_RELA, elf::DT_RELASZ, 3 * format.word_size()),
+            (elf::DT_REL, elf::DT_RELSZ, 2 * format.word_size()),
+            (elf::DT_JMPREL, elf::DT_PLTRELSZ, plt_size),
+        ] {
+            let (Some(vaddr), Some(len)) = (dynamic.value(tag), dynamic.value(size_tag)) else {
+                continue;
+            };
+            let offset = self
+                .facts()
+                .offset_of(vaddr, len)
+                .filter(|_| len <= super::MAX_TABLE);
+            let Some(offset) = offset else {
+                return layout("a relocation table lies in no PT_LOAD");
+            };
+            let mut bytes = self.tables.file.read_vec(offset, len as usize)?;
+            for raw in bytes.chunks_exact_mut(entry) {
+                renumber(format, raw, &is);
+            }
+            let extent = super::Extent {
+                offset,
+                vaddr,
+                len,
+                align: 8,
+            };
+            // DT_JMPREL may be the tail of DT_RELA.
+            if !self
+                .changed_tables
+                .iter()
+                .any(|t| t.extent.holds_vaddr(vaddr, len))
+            {
+                self.changed_tables.push(NewTable {
+                    extent,
+                    bytes,
+                    strings: Vec::new(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives `r_info` of one relocation the symbol's new index.
+fn renumber(format: Format, raw: &mut [u8], is: &[u64]) {
+    let word = format.word_size();
+    let info = format.word(raw, word).unwrap_or(0);
+    let (shift, mask) = if format.class == Class::Elf32 {
+        (8, 0xff)
+    } else {
+        (32, 0xffff_ffff)
+    };
+    if let Some(&new) = is.get((info >> shift) as usize) {
+        let info = new << shift | info & mask;
+        raw[word..2 * word].copy_from_slice(&format.number(info, word));
+    }
+}
+
+/// The hash function of `.gnu.hash`.
+fn gnu_hash(name: &[u8]) -> u32 {
+    name.iter()
+        .fold(5381u32, |h, &c| h.wrapping_mul(33).wrapping_add(c.into()))
+}
+
+/// The hash function of `.hash` (gABI, "Hash Table Section").
+fn sysv_hash(name: &[u8]) -> u32 {
+    name.iter().fold(0u32, |h, &c| {
+        let h = (h << 4).wrapping_add(c.into());
+        let top = h & 0xf000_0000;
+        (h ^ (top >> 24)) & !top
+    })
+}
+
+fn gnu_hash_table(format: Format, old: &[u8], edit: &SymbolEdit) -> Option<Vec<u8>> {
+    let number = |at| format.u32(old, at);
+    let (buckets, first) = (number(0)?, number(4)? as usize);
+    let (bloom, shift) = (number(8)?, number(12)?);
+    if buckets == 0 || bloom == 0 || first > edit.names.len() {
+        return None;
+    }
+    let word = format.word_size();
+    let bits = 8 * word as u32;
+    let mut filter = vec![0u64; bloom as usize];
+    let mut starts = vec![0u32; buckets as usize];
+    let hashes: Vec<u32> = edit.names[first..].iter().map(|n| gnu_hash(n)).collect();
+    let mut chains = Vec::with_capacity(hashes.len());
+    for (index, &hash) in hashes.iter().enumerate() {
+        let slot = &mut filter[((hash / bits) % bloom) as usize];
+        *slot |= 1 << (hash % bits) | 1 << (hash.checked_shr(shift)? % bits);
+        let bucket = hash % buckets;
+        if starts[bucket as usize] == 0 {
+            starts[bucket as usize] = u32::try_from(first + index).ok()?;
+        }
+        let last = hashes
+            .get(index + 1)
+            .is_none_or(|next| next % buckets != bucket);
+        chains.push(hash & !1 | u32::from(last));
+    }
+    let mut out = old.get(..16)?.to_vec();
+    out.extend(filter.iter().flat_map(|&w| format.number(w, word)));
+    out.extend(
+        starts
+            .iter()
+            .chain(&chains)
+            .flat_map(|&w| format.number(w.into(), 4)),
+    );
+    (out.len() <= old.len()).then(|| {
+        out.resize(old.len(), 0);
+        out
+    })
+}
+
+fn sysv_hash_table(format: Format, old: &[u8], edit: &SymbolEdit) -> Option<Vec<u8>> {
+    let (buckets, chains) = (format.u32(old, 0)? as usize, format.u32(old, 4)? as usize);
+    if buckets == 0 || chains != edit.names.len() || old.len() != (2 + buckets + chains) * 4 {
+        return None;
+    }
+    let mut starts = vec![0u32; buckets];
+    let mut next = vec![0u32; chains];
+    // Undefined symbols are in the table too; number 0 is none. From the back, so that chains
+    // run in the order of the symbols.
+    for index in (1..chains).rev() {
+        let bucket = sysv_hash(&edit.names[index]) as usize % buckets;
+        next[index] = starts[bucket];
+        starts[bucket] = index as u32;
+    }
+    let mut out = old[..8].to_vec();
+    out.extend(
+        starts
+            .iter()
+            .chain(&next)
+            .flat_map(|&w| format.number(w.into(), 4)),
+    );
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_functions_give_the_known_values() {
+        // From the gABI's and glibc's own tables.
+        assert_eq!(gnu_hash(b"printf"), 0x156b_2bb8);
+        assert_eq!(gnu_hash(b""), 0x1505);
+        assert_eq!(sysv_hash(b"printf"), 0x077_905a6);
+        assert_eq!(sysv_hash(b""), 0);
+    }
+}

@@ -1,0 +1,176 @@
+//! A list of small positioned writes, and how a file looks when some of them are done.
+
+use crate::read::read_at::ReadAt;
+use std::io;
+
+/// One write. A kill between two steps leaves a file that loads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Puts bytes at an offset, at or before the end of the file.
+    Write {
+        /// Where, in bytes from the start of the file.
+        offset: u64,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Copies bytes of the file to another place in it; the two don't overlap.
+    Copy {
+        /// Offset of the first byte to read.
+        from: u64,
+        /// Offset of the first byte to write.
+        to: u64,
+        /// How many bytes.
+        len: u64,
+    },
+    /// Cuts off what stood behind the file's contents for the time of the rewrite.
+    Truncate {
+        /// New length of the file in bytes.
+        len: u64,
+    },
+}
+
+impl Step {
+    /// The range that the step writes: offset and length.
+    pub fn range(&self) -> (u64, u64) {
+        match self {
+            Step::Write { offset, bytes } => (*offset, bytes.len() as u64),
+            Step::Copy { to, len, .. } => (*to, *len),
+            Step::Truncate { len } => (*len, 0),
+        }
+    }
+}
+
+/// All steps that a set of edits takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// In the order in which they are safe.
+    pub steps: Vec<Step>,
+    /// Whether GNU strip and its like still work on the result.
+    pub strip_safe: bool,
+}
+
+impl Patch {
+    /// Appends a write, unless it is empty.
+    pub fn write(&mut self, offset: u64, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.steps.push(Step::Write { offset, bytes });
+        }
+    }
+
+    /// Bytes that all steps write together.
+    pub fn bytes_written(&self) -> u64 {
+        self.steps.iter().map(|step| step.range().1).sum()
+    }
+}
+
+/// A file as it is after the first steps of a patch, without writing any.
+#[derive(Debug)]
+pub struct Patched<'a, R: ?Sized> {
+    base: &'a R,
+    steps: &'a [Step],
+    len: u64,
+}
+
+impl<'a, R: ReadAt + ?Sized> Patched<'a, R> {
+    /// `base` after `steps`.
+    pub fn new(base: &'a R, steps: &'a [Step]) -> Patched<'a, R> {
+        let len = steps.iter().fold(base.len(), |len, step| match step {
+            Step::Truncate { len: cut } => *cut,
+            other => {
+                let (offset, size) = other.range();
+                len.max(offset + size)
+            }
+        });
+        Patched { base, steps, len }
+    }
+
+    /// Fills `buf` with the bytes at `offset` as they are after the first `count` steps.
+    fn read_after(&self, count: usize, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let end = offset + buf.len() as u64;
+        let backed = end.min(self.base.len()).saturating_sub(offset) as usize;
+        if backed > 0 {
+            self.base.read_exact_at(offset, &mut buf[..backed])?;
+        }
+        buf[backed..].fill(0);
+        for (index, step) in self.steps[..count].iter().enumerate() {
+            let (start, len) = step.range();
+            let from = start.max(offset);
+            let to = (start + len).min(end);
+            if from >= to {
+                continue;
+            }
+            let part = &mut buf[(from - offset) as usize..(to - offset) as usize];
+            match step {
+                Step::Write { bytes, .. } => {
+                    part.copy_from_slice(&bytes[(from - start) as usize..(to - start) as usize]);
+                }
+                Step::Copy { from: source, .. } => {
+                    self.read_after(index, source + (from - start), part)?;
+                }
+                Step::Truncate { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: ReadAt + ?Sized> ReadAt for Patched<'_, R> {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        if offset
+            .checked_add(buf.len() as u64)
+            .is_none_or(|end| end > self.len())
+        {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.read_after(self.steps.len(), offset, buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_sees_what_stood_there_when_it_was_made() {
+        let base = &b"abcdef"[..];
+        let steps = [
+            Step::Copy {
+                from: 0,
+                to: 6,
+                len: 3,
+            },
+            Step::Write {
+                offset: 0,
+                bytes: b"XY".to_vec(),
+            },
+            Step::Write {
+                offset: 8,
+                bytes: b"Z".to_vec(),
+            },
+        ];
+        let all = Patched::new(base, &steps);
+        assert_eq!(all.read_vec(0, 9).unwrap(), b"XYcdefabZ");
+        assert_eq!(
+            Patched::new(base, &steps[..1]).read_vec(0, 9).unwrap(),
+            b"abcdefabc"
+        );
+    }
+
+    #[test]
+    fn a_truncated_tail_is_gone() {
+        let steps = [
+            Step::Write {
+                offset: 6,
+                bytes: b"tail".to_vec(),
+            },
+            Step::Truncate { len: 6 },
+        ];
+        let all = Patched::new(&b"abcdef"[..], &steps);
+        assert_eq!(all.len(), 6);
+        assert!(all.read_vec(5, 2).is_err());
+    }
+}

@@ -1,0 +1,351 @@
+//! What the dynamic section and the interpreter shall be, once all edits are applied. Says
+//! nothing of where the bytes go.
+
+use crate::read::headers::ElfInfo;
+use crate::rewrite::edit::Edit;
+pub use crate::rewrite::entries::{Entry, names_string};
+use crate::rewrite::entries::{places, restore, texts};
+use crate::rewrite::refusal::Refusal;
+use crate::{Dyn, Kind};
+use object::elf;
+use std::borrow::Cow;
+
+/// The state that the edits ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// PT_INTERP, where it changes.
+    pub interpreter: Option<Vec<u8>>,
+    /// All dynamic entries in order, without the terminating DT_NULL.
+    pub entries: Vec<Entry>,
+    /// NEEDED names that change, for `.gnu.version_r`: (from, to).
+    pub renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Offsets into the string table of strings that dynamic entries no longer name.
+    pub dropped: Vec<u64>,
+    /// `EI_OSABI`, where it changes.
+    pub os_abi: Option<u8>,
+    /// Whether the stack shall be executable, where that changes.
+    pub executable_stack: Option<bool>,
+    /// Dynamic symbols that lose their version.
+    pub unversioned: Vec<Vec<u8>>,
+    /// Dynamic symbols that get other names: (from, to).
+    pub renamed_symbols: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Target {
+    /// Applies `edits` to what the file says.
+    pub fn new(facts: &ElfInfo, edits: &[Edit]) -> Result<Target, Refusal> {
+        if matches!(
+            facts.kind,
+            Kind::Object | Kind::Core | Kind::SeparateDebug | Kind::Other
+        ) {
+            return Err(Refusal::Kind(facts.kind.as_str()));
+        }
+        let mut builder = Builder::new(facts);
+        for edit in edits {
+            builder.apply(edit)?;
+        }
+        Ok(builder.finish())
+    }
+
+    /// Whether all is as asked for already. Symbols are not looked at.
+    pub fn is_reached(&self, facts: &ElfInfo) -> bool {
+        self.interpreter.is_none()
+            && self.os_abi.is_none()
+            && self.executable_stack.is_none()
+            && self.unversioned.is_empty()
+            && self.renamed_symbols.is_empty()
+            && !self.changes_dynamic(facts)
+    }
+
+    /// Whether the dynamic section is to change at all.
+    pub fn changes_dynamic(&self, facts: &ElfInfo) -> bool {
+        let old = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+        self.entries.len() != old.len()
+            || self.entries.iter().zip(old).any(|(new, old)| {
+                new.string.is_some() || new.tag != old.tag || new.value != old.value
+            })
+    }
+}
+
+struct Builder<'a> {
+    facts: &'a ElfInfo,
+    interpreter: Option<Vec<u8>>,
+    /// Each entry with the text it names now, where it names a string.
+    entries: Vec<(Entry, Option<Cow<'a, [u8]>>)>,
+    renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
+    os_abi: Option<u8>,
+    executable_stack: Option<bool>,
+    unversioned: Vec<Vec<u8>>,
+    renamed_symbols: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(facts: &'a ElfInfo) -> Builder<'a> {
+        let old = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+        let entries = old
+            .iter()
+            .zip(texts(facts))
+            .enumerate()
+            .map(|(index, (d, text))| {
+                let Dyn { tag, value } = *d;
+                (
+                    Entry {
+                        tag,
+                        value,
+                        string: None,
+                        old_index: Some(index),
+                    },
+                    text.map(Cow::Borrowed),
+                )
+            });
+        Builder {
+            facts,
+            interpreter: None,
+            entries: entries.collect(),
+            renamed_needed: Vec::new(),
+            os_abi: None,
+            executable_stack: None,
+            unversioned: Vec::new(),
+            renamed_symbols: Vec::new(),
+        }
+    }
+
+    fn apply(&mut self, edit: &Edit) -> Result<(), Refusal> {
+        match edit {
+            Edit::SetInterpreter(path) => self.set_interpreter(path),
+            Edit::SetRunpath(value) => self.set_runpath(elf::DT_RUNPATH, elf::DT_RPATH, value),
+            Edit::SetRpath(value) => self.set_runpath(elf::DT_RPATH, elf::DT_RUNPATH, value),
+            Edit::RemoveRunpath => {
+                if self.facts.dynamic.is_some() {
+                    self.entries
+                        .retain(|(e, _)| e.tag != elf::DT_RUNPATH && e.tag != elf::DT_RPATH);
+                }
+                Ok(())
+            }
+            Edit::SetSoname(name) => {
+                self.loaded("a SONAME")?;
+                self.set_string(elf::DT_SONAME, name, "the SONAME")
+            }
+            Edit::AddNeeded(name) => self.add_needed(name),
+            Edit::RemoveNeeded(name) => {
+                self.entries.retain(|(e, text)| {
+                    e.tag != elf::DT_NEEDED || text.as_deref() != Some(name.as_slice())
+                });
+                Ok(())
+            }
+            Edit::ReplaceNeeded { from, to } => self.replace_needed(from, to),
+            Edit::NoDefaultLib => self.no_default_lib(),
+            Edit::AddDebugTag => self.add_debug_tag(),
+            Edit::SetOsAbi(abi) => {
+                self.os_abi = (*abi != self.facts.header.os_abi).then_some(*abi);
+                Ok(())
+            }
+            Edit::SetExecutableStack(wanted) => {
+                let stack = self
+                    .facts
+                    .segments
+                    .iter()
+                    .find(|s| s.p_type == elf::PT_GNU_STACK);
+                let now = stack.map(|s| s.flags & elf::PF_X != 0);
+                self.executable_stack = (now != Some(*wanted)).then_some(*wanted);
+                Ok(())
+            }
+            Edit::ClearSymbolVersion(name) => {
+                self.dynamic("a symbol version")?;
+                self.unversioned.push(name.clone());
+                Ok(())
+            }
+            Edit::RenameSymbols(names) => {
+                self.dynamic("a dynamic symbol")?;
+                for (from, to) in names.iter().filter(|(from, to)| from != to) {
+                    no_nul(to, "the symbol's name")?;
+                    self.renamed_symbols.push((from.clone(), to.clone()));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn dynamic(&self, what: &'static str) -> Result<(), Refusal> {
+        if self.facts.dynamic.is_none() {
+            return Err(Refusal::NotDynamic(what, self.facts.kind.as_str()));
+        }
+        Ok(())
+    }
+
+    /// As `dynamic`, for what only a loader reads. (DT_DEBUG is filled in by the start-up code of a
+    /// static PIE, too.)
+    fn loaded(&self, what: &'static str) -> Result<(), Refusal> {
+        self.dynamic(what)?;
+        match self.facts.kind {
+            Kind::StaticPie => Err(Refusal::Unread(what)),
+            _ => Ok(()),
+        }
+    }
+
+    fn set_interpreter(&mut self, path: &[u8]) -> Result<(), Refusal> {
+        no_nul(path, "the interpreter")?;
+        let Some(now) = &self.facts.interpreter else {
+            return Err(Refusal::NoInterpreter(self.facts.kind.as_str()));
+        };
+        self.interpreter = (now.as_slice() != path).then(|| path.to_vec());
+        Ok(())
+    }
+
+    fn set_runpath(&mut self, tag: i64, other: i64, value: &[u8]) -> Result<(), Refusal> {
+        self.dynamic("a RUNPATH")?;
+        if self.facts.kind == Kind::StaticPie {
+            return Err(Refusal::StaticPie);
+        }
+        if !self.entries.iter().any(|(e, _)| e.tag == tag) {
+            // The old-style entry, if any, becomes the new one where it stands.
+            if let Some((entry, _)) = self.entries.iter_mut().rev().find(|(e, _)| e.tag == other) {
+                entry.tag = tag;
+            }
+        }
+        self.entries.retain(|(e, _)| e.tag != other);
+        self.set_string(tag, value, "the RUNPATH")
+    }
+
+    /// Gives the last entry of `tag` this string, as ld.so takes the last; others of it go.
+    fn set_string(&mut self, tag: i64, value: &[u8], what: &'static str) -> Result<(), Refusal> {
+        no_nul(value, what)?;
+        let last = self.entries.iter().rposition(|(e, _)| e.tag == tag);
+        let mut at = 0;
+        self.entries.retain(|(e, _)| {
+            at += 1;
+            e.tag != tag || Some(at - 1) == last
+        });
+        match self.entries.iter_mut().find(|(e, _)| e.tag == tag) {
+            Some((entry, text)) => set_text(entry, text, value),
+            None => self.entries.push(new_entry(tag, value)),
+        }
+        Ok(())
+    }
+
+    fn add_needed(&mut self, name: &[u8]) -> Result<(), Refusal> {
+        self.loaded("a NEEDED")?;
+        no_nul(name, "the NEEDED name")?;
+        let is_needed = |(e, _): &&(Entry, Option<Cow<'_, [u8]>>)| e.tag == elf::DT_NEEDED;
+        if self
+            .entries
+            .iter()
+            .filter(is_needed)
+            .any(|(_, t)| t.as_deref() == Some(name))
+        {
+            return Ok(());
+        }
+        let first = self
+            .entries
+            .iter()
+            .position(|(e, _)| e.tag == elf::DT_NEEDED)
+            .unwrap_or(0);
+        self.entries.insert(first, new_entry(elf::DT_NEEDED, name));
+        Ok(())
+    }
+
+    fn replace_needed(&mut self, from: &[u8], to: &[u8]) -> Result<(), Refusal> {
+        no_nul(to, "the NEEDED name")?;
+        if from == to {
+            return Ok(());
+        }
+        let mut found = false;
+        for (entry, text) in &mut self.entries {
+            if entry.tag == elf::DT_NEEDED && text.as_deref() == Some(from) {
+                set_text(entry, text, to);
+                found = true;
+            }
+        }
+        if found {
+            self.renamed_needed.push((from.to_vec(), to.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn no_default_lib(&mut self) -> Result<(), Refusal> {
+        self.loaded("DF_1_NODEFLIB")?;
+        let flag = u64::from(elf::DF_1_NODEFLIB);
+        match self
+            .entries
+            .iter_mut()
+            .rev()
+            .find(|(e, _)| e.tag == elf::DT_FLAGS_1)
+        {
+            Some((entry, _)) => entry.value |= flag,
+            None => self.entries.push((
+                Entry {
+                    tag: elf::DT_FLAGS_1,
+                    value: flag,
+                    string: None,
+                    old_index: None,
+                },
+                None,
+            )),
+        }
+        Ok(())
+    }
+
+    fn add_debug_tag(&mut self) -> Result<(), Refusal> {
+        self.dynamic("DT_DEBUG")?;
+        if !self.entries.iter().any(|(e, _)| e.tag == elf::DT_DEBUG) {
+            let entry = Entry {
+                tag: elf::DT_DEBUG,
+                value: 0,
+                string: None,
+                old_index: None,
+            };
+            self.entries.push((entry, None));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Target {
+        let mut entries: Vec<Entry> = self.entries.into_iter().map(|(e, _)| e).collect();
+        restore(self.facts, &mut entries);
+        let old = self.facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+        let kept = |at: Option<usize>| at.is_some_and(|at| entries[at].string.is_none());
+        let mut dropped: Vec<u64> = old
+            .iter()
+            .zip(places(&entries, old.len()))
+            .filter(|(d, place)| names_string(d.tag) && !kept(*place))
+            .map(|(d, _)| d.value)
+            .collect();
+        dropped.sort_unstable();
+        dropped.dedup();
+        Target {
+            interpreter: self.interpreter,
+            entries,
+            renamed_needed: self.renamed_needed,
+            dropped,
+            os_abi: self.os_abi,
+            executable_stack: self.executable_stack,
+            unversioned: self.unversioned,
+            renamed_symbols: self.renamed_symbols,
+        }
+    }
+}
+
+fn new_entry<'a>(tag: i64, text: &[u8]) -> (Entry, Option<Cow<'a, [u8]>>) {
+    let entry = Entry {
+        tag,
+        value: 0,
+        string: Some(text.to_vec()),
+        old_index: None,
+    };
+    (entry, Some(text.to_vec().into()))
+}
+
+fn set_text(entry: &mut Entry, text: &mut Option<Cow<'_, [u8]>>, value: &[u8]) {
+    if text.as_deref() != Some(value) {
+        entry.string = Some(value.to_vec());
+        *text = Some(value.to_vec().into());
+    }
+}
+
+fn no_nul(bytes: &[u8], what: &'static str) -> Result<(), Refusal> {
+    if bytes.contains(&0) {
+        Err(Refusal::NulInside(what))
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! Dependencies that nothing provides, told together at the end.
+
+use crate::fixup::{FileReport, Summary};
+use crate::plan::Outcome;
+use crate::report::fixup::hint;
+use crate::report::{Shown, shown};
+use std::io::{self, BufWriter, Write};
+
+/// How many are told; a tree of hostile files has no end of them.
+const MOST: usize = 10_000;
+
+/// MissingDependencies, in the order of the files.
+#[derive(Debug, Default)]
+pub struct MissingDependencies {
+    lines: Vec<String>,
+    missing: u64,
+    names: Vec<Vec<u8>>,
+    not_told: u64,
+}
+
+impl MissingDependencies {
+    /// Notes the misses of one file, and those that a pattern excuses.
+    pub fn note(&mut self, report: &FileReport) {
+        let Some(file) = report.names.first() else {
+            return;
+        };
+        for resolution in &report.plan.resolutions {
+            let wanted =
+                |name: &[u8]| format!("{}, which {} needs", Shown::from(name), shown(file));
+            let line = match &resolution.outcome {
+                Outcome::Missing { .. } => {
+                    self.missing += 1;
+                    let name = resolution.shown_name();
+                    let wanted = wanted(&name);
+                    let hint = hint(&resolution.outcome);
+                    if self.names.len() < MOST && !self.names.contains(&name) {
+                        self.names.push(name);
+                    }
+                    if hint.is_empty() {
+                        format!("error: nothing provides {wanted}")
+                    } else {
+                        format!("error: nothing provides {wanted} ({hint})")
+                    }
+                }
+                Outcome::Ignored => {
+                    let wanted = wanted(&resolution.shown_name());
+                    format!("warning: nothing provides {wanted}; ignored as asked")
+                }
+                // Most are found, and cost nothing here.
+                _ => continue,
+            };
+            if self.lines.len() < MOST {
+                self.lines.push(line);
+            } else {
+                self.not_told += 1;
+            }
+        }
+    }
+
+    /// Tells all of them, where was searched, and what to do with these flags.
+    pub fn tell(
+        &self,
+        out: &mut dyn Write,
+        summary: &Summary,
+        add: &str,
+        ignore: &str,
+    ) -> io::Result<()> {
+        // Standard error has no buffer: a line would be several system calls.
+        let mut out = BufWriter::new(out);
+        for line in &self.lines {
+            writeln!(out, "{line}")?;
+        }
+        if self.not_told > 0 {
+            writeln!(out, "… and {} more", self.not_told)?;
+        }
+        if self.missing == 0 {
+            return out.flush();
+        }
+        if summary.searched.is_empty() {
+            writeln!(out, "no directory was searched")?;
+        } else {
+            writeln!(out, "searched, in this order:")?;
+        }
+        for place in summary.searched.iter().take(200) {
+            writeln!(out, "  {}", shown(place))?;
+        }
+        if summary.searched.len() > 200 {
+            writeln!(out, "  … and {} more", summary.searched.len() - 200)?;
+        }
+        let names: Vec<String> = self.names.iter().take(20).map(|n| quoted(n)).collect();
+        writeln!(
+            out,
+            "add their directories with {add}, or, if the program does without them: {ignore} {}",
+            names.join(" ")
+        )?;
+        out.flush()
+    }
+}
+
+/// A name as a word of a shell.
+fn quoted(name: &[u8]) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"._+-".contains(b);
+    let text = Shown::from(name).to_string();
+    if name.iter().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

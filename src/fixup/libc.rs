@@ -1,0 +1,154 @@
+//! Which names come with the libc: those in its directory. Where the user names no libc, that is
+//! the directory of the interpreter, and glibc's own names are known anyway.
+
+use elf_edit::{Class, Platform};
+use object::elf;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+type Names = HashSet<Vec<u8>>;
+
+/// Where the libc's libraries are.
+#[derive(Clone, Debug, Default)]
+pub struct Libc {
+    /// Names by platform; the platform is `None` for a libc that the user named.
+    known: Vec<(Option<Platform>, Arc<Names>)>,
+    directories: Vec<PathBuf>,
+}
+
+/// Libraries of glibc (its manual, and `lib*.so` of its build).
+const GLIBC: [&str; 13] = [
+    "libc.so.6",
+    "libm.so.6",
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libutil.so.1",
+    "libresolv.so.2",
+    "libanl.so.1",
+    "libmvec.so.1",
+    "libnsl.so.1",
+    "libBrokenLocale.so.1",
+    "libthread_db.so.1",
+    "libnss_files.so.2",
+];
+
+/// Interpreters that the psABI or glibc's `shlib-versions` fix, by machine.
+const INTERPRETERS: [(u16, Class, &str); 7] = [
+    (elf::EM_X86_64, Class::Elf64, "/lib64/ld-linux-x86-64.so.2"),
+    (elf::EM_386, Class::Elf32, "/lib/ld-linux.so.2"),
+    (elf::EM_AARCH64, Class::Elf64, "/lib/ld-linux-aarch64.so.1"),
+    (elf::EM_ARM, Class::Elf32, "/lib/ld-linux-armhf.so.3"),
+    (elf::EM_PPC64, Class::Elf64, "/lib64/ld64.so.2"),
+    (
+        elf::EM_RISCV,
+        Class::Elf64,
+        "/lib/ld-linux-riscv64-lp64d.so.1",
+    ),
+    (elf::EM_S390, Class::Elf64, "/lib/ld64.so.1"),
+];
+
+impl Libc {
+    /// The libc of this directory, or of its `lib`.
+    pub fn in_directory(directory: &Path) -> io::Result<Libc> {
+        let lib = directory.join("lib");
+        let directory = if lib.is_dir() {
+            lib
+        } else {
+            directory.to_owned()
+        };
+        let names = names_in(&directory)?;
+        Ok(Libc {
+            known: vec![(None, Arc::new(names))],
+            directories: vec![directory],
+        })
+    }
+
+    /// The libc that stands beside an interpreter.
+    pub fn beside(interpreter: &Path) -> io::Result<Libc> {
+        let target = interpreter.canonicalize()?;
+        let directory = target.parent().unwrap_or(Path::new("/"));
+        let names = names_in(directory)?;
+        Ok(Libc {
+            known: vec![(None, Arc::new(names))],
+            directories: vec![directory.to_owned()],
+        })
+    }
+
+    /// The libc of this machine, for each platform that it runs.
+    pub fn of_this_machine() -> Libc {
+        let mut libc = Libc::default();
+        for (machine, class, interpreter) in INTERPRETERS {
+            let Ok(target) = Path::new(interpreter).canonicalize() else {
+                continue;
+            };
+            let Some(platform) = platform_of(&target) else {
+                continue;
+            };
+            if (platform.machine, platform.class) != (machine, class) {
+                continue;
+            }
+            let Some(directory) = target.parent() else {
+                continue;
+            };
+            let mut names = names_in(directory).unwrap_or_default();
+            // Where /lib is not a link to /usr/lib, both are searched.
+            if let Ok(inside) = directory.strip_prefix("/") {
+                names.extend(names_in(&Path::new("/usr").join(inside)).unwrap_or_default());
+            }
+            libc.directories.push(directory.to_owned());
+            libc.known.push((Some(platform), Arc::new(names)));
+        }
+        libc
+    }
+
+    /// Whether a library of that name comes with the libc for this platform.
+    pub(super) fn has(&self, name: &[u8], platform: Platform) -> bool {
+        let of_user = self.known.iter().any(|(of, _)| of.is_none());
+        if !of_user && is_glibc_name(name) {
+            return true;
+        }
+        self.known
+            .iter()
+            .filter(|(of, _)| of.is_none_or(|of| of.goes_with(platform)))
+            .any(|(_, names)| names.contains(name))
+    }
+
+    /// The directories whose names these are.
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+}
+
+fn is_glibc_name(name: &[u8]) -> bool {
+    GLIBC.iter().any(|known| name == known.as_bytes())
+        || INTERPRETERS.iter().any(|(_, _, interpreter)| {
+            let file = Path::new(interpreter).file_name();
+            file == Some(OsStr::from_bytes(name))
+        })
+}
+
+/// Names of the files in a directory, links to files too.
+fn names_in(directory: &Path) -> io::Result<Names> {
+    let mut names = Names::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_file() || (kind.is_symlink() && entry.path().is_file()) {
+            names.insert(entry.file_name().into_encoded_bytes());
+        }
+    }
+    Ok(names)
+}
+
+/// What an ELF file is built for.
+pub fn platform_of(path: &Path) -> Option<Platform> {
+    let file = crate::scan::open(path, true).ok()?;
+    let header = elf_edit::FileHeader::decode(file.head())?;
+    Some(Platform::of(&header))
+}

@@ -1,0 +1,367 @@
+//! The one way of every fixup: scan, facts, plan, apply. A first pass opens each file of the
+//! trees once and keeps a few bytes of each library for the index; the second reads the ELF files
+//! again, decides and writes, so that memory stays small however large the trees are.
+
+mod file_system;
+mod libc;
+
+pub use file_system::FileSystem;
+pub use libc::{Libc, platform_of};
+
+use crate::plan::{self, Context, Plan, Policy};
+use crate::rodata;
+use crate::scan::{
+    self, FileError, Inode, Problem, Root, Skip, Skipped, Tree, Visit, Visited, Walk, Walked,
+};
+use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
+use elf_edit::{ElfInfo, FileReader, Platform, RewriteOptions, Rewritten};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use std::io;
+use std::mem;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Files whose results wait for their turn to be told.
+const BATCH: usize = 512;
+
+/// What to do, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Trees and files to fix.
+    pub paths: Vec<PathBuf>,
+    /// Whether subdirectories of `paths` count.
+    pub recurse: bool,
+    /// Whether libraries of `paths` themselves are found.
+    pub index_own: bool,
+    /// Directories and files whose libraries are found.
+    pub libs: Vec<PathBuf>,
+    /// What files must be built for; any, where it is `None`.
+    pub platform: Option<Platform>,
+    /// Which names come with the libc.
+    pub libc: Libc,
+    /// The rules.
+    pub policy: Policy,
+    /// Entries become relative where file and entry lie under one of `paths`.
+    pub relative_to_paths: bool,
+    /// A malformed ELF file is passed over and counted, rather than told.
+    pub skip_malformed: bool,
+    /// A file among `paths` that is no ELF file to fix is passed over, rather than told.
+    pub skip_named: bool,
+    /// `libs` that are not there are no fault.
+    pub skip_unreadable_libs: bool,
+    /// A link among `paths` is passed over, rather than followed.
+    pub skip_links: bool,
+    /// Whether somebody reads what files may dlopen.
+    pub tell_dlopen: bool,
+    /// Plan only.
+    pub dry_run: bool,
+    /// How to write.
+    pub rewrite: RewriteOptions,
+}
+
+/// What became of a file.
+#[derive(Debug)]
+pub enum Status {
+    /// There was nothing to change: not touched.
+    Unchanged,
+    /// There is something to change, and it could be.
+    Planned,
+    /// It was changed.
+    Changed(Rewritten),
+    /// It can't be changed, or read.
+    Failed(String),
+}
+
+/// One file and what became of it.
+#[derive(Debug)]
+pub struct FileReport {
+    /// All names of it in the trees.
+    pub names: Vec<PathBuf>,
+    /// `executable`, `shared library`, …
+    pub kind: &'static str,
+    /// What it was built for.
+    pub platform: Platform,
+    /// What was decided.
+    pub plan: Plan,
+    /// What was done.
+    pub status: Status,
+}
+
+/// All files together.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Files that were planned for.
+    pub files: u64,
+    /// Of these, changed, or in a dry run to be changed.
+    pub changed: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// Dependencies that nothing provides.
+    pub missing: u64,
+    /// Bytes written into files.
+    pub bytes_written: u64,
+    /// What was passed over.
+    pub skipped: Skipped,
+    /// Paths that could not be handled.
+    pub problems: Vec<Problem>,
+    /// Directories that could have provided something, in the order of the search.
+    pub searched: Vec<PathBuf>,
+}
+
+/// Runs a request on the threads of `pool`. `tell` gets the files in an order that neither
+/// threads nor the file system change.
+pub fn run(
+    pool: &ThreadPool,
+    request: &Request,
+    tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
+) -> io::Result<Summary> {
+    let runpaths = RunpathDirectories::default();
+    let (Tree { roots, links, .. }, mut visit) = look(pool, request, &runpaths);
+    let mut index = Index::new(runpaths);
+    if request.policy.dependencies {
+        let mut problems = pool.install(|| {
+            if request.index_own {
+                index.add_trees(&roots, &visit.files, &links);
+            }
+            index.add_directories(&request.libs)
+        });
+        if !request.skip_unreadable_libs {
+            visit.problems.append(&mut problems);
+        }
+    }
+    drop(links);
+    only_of_platform(request, &mut visit);
+
+    let mut summary = Summary {
+        skipped: visit.skipped,
+        problems: visit.problems,
+        searched: index.searched().to_vec(),
+        ..Summary::default()
+    };
+    let pass = SecondPass {
+        policy: policy_for(request, &roots),
+        surroundings: FileSystem::new(index, request.libc.clone()),
+        request,
+        roots,
+    };
+    // One batch is told while the next is written.
+    let mut done = Vec::new();
+    for batch in visit.files.chunks(BATCH).chain([&[][..]]) {
+        let before = mem::take(&mut done);
+        pool.in_place_scope(|scope| {
+            scope.spawn(|_| done = batch.par_iter().map(|file| pass.fix(file)).collect());
+            summary.tell(before, tell)
+        })?;
+    }
+    Ok(summary)
+}
+
+/// The first pass: what each dynamic ELF file is built for, and where its RUNPATH leads.
+fn look(
+    pool: &ThreadPool,
+    request: &Request,
+    runpaths: &RunpathDirectories,
+) -> (Tree, Visit<LibraryInfo>) {
+    let walk = Walk {
+        roots: &request.paths,
+        recurse: request.recurse,
+        skip_named_links: request.skip_links,
+        quiet: request.skip_named,
+    };
+    let see = |walked: &Walked, file: &FileReader| match soname_index::see(
+        runpaths,
+        &walked.path,
+        file,
+    ) {
+        Err(FileError::Malformed(_)) if request.skip_malformed => {
+            Err(FileError::Skip(Skip::Malformed))
+        }
+        other => other,
+    };
+    scan::walk_and_visit(pool, walk, soname_index::is_library_name, see)
+}
+
+/// Files of other platforms are no longer wanted; until here they were, to tell of them where a
+/// library of the right name but the wrong machine is all that there is.
+fn only_of_platform(request: &Request, visit: &mut Visit<LibraryInfo>) {
+    let Some(platform) = request.platform else {
+        return;
+    };
+    let quiet = request.skip_named;
+    let (skipped, problems) = (&mut visit.skipped, &mut visit.problems);
+    visit.files.retain(|file| {
+        let its = file.value.platform;
+        let skip = if platform.goes_with(its) {
+            return true;
+        } else if platform.same_machine(its) {
+            Skip::ForeignOsAbi
+        } else {
+            Skip::ForeignMachine
+        };
+        match file.names.first() {
+            Some(path) if file.named && !quiet => problems.push(Problem {
+                path: path.clone(),
+                what: format!("expected a file for {platform}, found one for {its}"),
+            }),
+            _ => skipped.add(skip),
+        }
+        false
+    });
+}
+
+fn policy_for(request: &Request, roots: &[Root]) -> Policy {
+    let mut policy = request.policy.clone();
+    if request.relative_to_paths {
+        let roots = roots.iter().map(|root| &root.canonical);
+        policy
+            .relative_roots
+            .extend(roots.map(|root| root.as_os_str().as_bytes().to_vec()));
+    }
+    policy
+}
+
+struct SecondPass<'a> {
+    request: &'a Request,
+    policy: Policy,
+    surroundings: FileSystem,
+    roots: Vec<Root>,
+}
+
+impl SecondPass<'_> {
+    fn fix(&self, file: &Visited<LibraryInfo>) -> Result<FileReport, (PathBuf, FileError)> {
+        let names = self.names(file);
+        let Some(first) = names.first().cloned() else {
+            return Err((PathBuf::new(), FileError::Skip(Skip::Vanished)));
+        };
+        self.fix_names(file, names).map_err(|pass| (first, pass))
+    }
+
+    /// The names to write to: a link that the user named stands for what it points to.
+    fn names(&self, file: &Visited<LibraryInfo>) -> Vec<PathBuf> {
+        let follow = |name: &PathBuf| match name.canonicalize() {
+            Ok(target) if file.named && name.is_symlink() => target,
+            _ => name.clone(),
+        };
+        file.names
+            .iter()
+            .map(|name| {
+                if file.named {
+                    follow(name)
+                } else {
+                    name.clone()
+                }
+            })
+            .collect()
+    }
+
+    fn fix_names(
+        &self,
+        file: &Visited<LibraryInfo>,
+        names: Vec<PathBuf>,
+    ) -> Result<FileReport, FileError> {
+        let Some(first) = names.first() else {
+            return Err(FileError::Skip(Skip::Vanished));
+        };
+        let reader = scan::open(first, false)?;
+        if Inode::of(&reader) != file.inode {
+            return Err(FileError::Problem(
+                "another file took its place while this ran: left alone; run again".to_owned(),
+            ));
+        }
+        let facts = scan::dynamic_facts(&reader)?;
+        let plan = self.plan(&names, &reader, &facts)?;
+        let status = self.apply(&names, &reader, &facts, &plan);
+        Ok(FileReport {
+            names,
+            kind: facts.kind.as_str(),
+            platform: facts.platform(),
+            plan,
+            status,
+        })
+    }
+
+    fn plan(
+        &self,
+        names: &[PathBuf],
+        file: &FileReader,
+        facts: &ElfInfo,
+    ) -> Result<Plan, FileError> {
+        let policy = &self.policy;
+        let contents = if policy.needs_contents(self.request.tell_dlopen) {
+            let contents = rodata::read(file, facts);
+            Some(contents.map_err(|error| FileError::Problem(error.to_string()))?)
+        } else {
+            None
+        };
+        let origins: Vec<Vec<u8>> = names
+            .iter()
+            .filter_map(|name| {
+                let whole =
+                    scan::absolute(&self.roots, name).or_else(|| name.canonicalize().ok())?;
+                Some(whole.parent()?.as_os_str().as_bytes().to_vec())
+            })
+            .collect();
+        let context = Context {
+            policy,
+            libraries: &self.surroundings,
+            origins: &origins,
+            contents: contents.as_ref(),
+        };
+        Ok(plan::plan(facts, &context))
+    }
+
+    fn apply(&self, names: &[PathBuf], file: &FileReader, facts: &ElfInfo, plan: &Plan) -> Status {
+        if plan.edits.is_empty() {
+            return Status::Unchanged;
+        }
+        let options = &self.request.rewrite;
+        if self.request.dry_run {
+            return match elf_edit::prepare(file, facts, &plan.edits, options) {
+                Ok(_) => Status::Planned,
+                Err(error) => Status::Failed(error.to_string()),
+            };
+        }
+        match elf_edit::rewrite(names, file, facts, &plan.edits, options) {
+            Ok(done) if done.changed => Status::Changed(done),
+            Ok(_) => Status::Unchanged,
+            Err(error) => Status::Failed(error.to_string()),
+        }
+    }
+}
+
+impl Summary {
+    fn tell(
+        &mut self,
+        results: Vec<Result<FileReport, (PathBuf, FileError)>>,
+        tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for result in results {
+            match result {
+                Ok(report) => {
+                    self.count(&report);
+                    tell(&report)?;
+                }
+                Err((_, FileError::Skip(skip))) => self.skipped.add(skip),
+                Err((path, FileError::Malformed(what) | FileError::Problem(what))) => {
+                    self.problems.push(Problem { path, what });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, report: &FileReport) {
+        self.files += 1;
+        self.missing += report.plan.missing().count() as u64;
+        match &report.status {
+            Status::Unchanged => {}
+            Status::Planned => self.changed += 1,
+            Status::Changed(done) => {
+                self.changed += 1;
+                self.bytes_written += done.bytes_written;
+            }
+            Status::Failed(_) => self.failed += 1,
+        }
+    }
+}

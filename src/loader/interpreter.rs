@@ -1,0 +1,323 @@
+//! What the interpreter decides: whose rules hold, which directories and cache are searched.
+//!
+//! Not guessed from its path: glibc's ld.so holds its default directories, its cache's path and
+//! its release as strings, and so they are read from it. Debian's multiarch, lib64 and a store's
+//! glibc (own prefix only, with the directory of libgcc in nixpkgs) all come out right. Only
+//! where the interpreter is not there is a table used, and the result says so.
+
+use super::abi::{self, Usual};
+use super::files::{Cache, Files, Probe};
+use super::hwcaps::Cpu;
+use super::ldcache::LdCache;
+use super::library::Library;
+use super::search_log::Why;
+use super::tokens;
+use elf_edit::{ElfInfo, FileReader, Format, ReadAt};
+use object::elf;
+use std::sync::{Arc, OnceLock};
+
+/// Of an interpreter, no more than this is read: ld.so has some 250 KB.
+const MAX_INTERPRETER_BYTES: u64 = 4 << 20;
+/// Bytes, roughly, of what is kept about directories.
+const MAX_DIRS_WEIGHT: usize = 1 << 20;
+/// The release that is taken where none can be read.
+const ASSUMED_GLIBC: (u32, u32) = (2, 40);
+
+/// Whose search rules hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// glibc of this release; the release is `None` where the interpreter can't be read.
+    Glibc(Option<(u32, u32)>),
+    /// musl.
+    Musl,
+    /// Neither: nothing is resolved rather than guessed.
+    Unknown,
+}
+
+/// One interpreter and what it brings.
+pub(super) struct System {
+    /// Its path, as the program names it.
+    pub(super) interpreter: Vec<u8>,
+    pub(super) library: Option<Arc<Library>>,
+    pub(super) rules: Rules,
+    /// Default directories, each with a slash at the end; musl's path list has none.
+    pub(super) dirs: Vec<Vec<u8>>,
+    /// Path of ld.so.cache.
+    pub(super) cache_path: Option<Vec<u8>>,
+    /// `$LIB`
+    pub(super) lib: Vec<u8>,
+    /// `$PLATFORM`
+    pub(super) platform: Option<&'static str>,
+    /// Subdirectories that are tried in each directory.
+    pub(super) subdirs: Vec<String>,
+    /// `_DL_CACHE_DEFAULT_ID`
+    pub(super) cache_flags: u32,
+    pub(super) cpu: Cpu,
+    format: Format,
+    cache: OnceLock<Result<LdCache, Why>>,
+    known_dirs: Cache<Box<[u8]>, Option<Arc<[usize]>>>,
+}
+
+impl System {
+    /// Reads what the interpreter at `interpreter` does for programs like `facts`.
+    pub(super) fn read(files: &Files, cpu: &Cpu, interpreter: &[u8], facts: &ElfInfo) -> System {
+        let library = match files.probe(interpreter) {
+            Probe::Library(library) => Some(library),
+            _ => None,
+        };
+        let machine = facts.header.machine;
+        let usual = Usual::of(&facts.header);
+        let mut system = System {
+            interpreter: interpreter.to_vec(),
+            rules: Rules::Unknown,
+            dirs: Vec::new(),
+            cache_path: None,
+            lib: Vec::new(),
+            platform: cpu.platform(machine),
+            subdirs: Vec::new(),
+            cache_flags: usual.map_or(3, |p| p.cache_flags),
+            cpu: cpu.clone(),
+            format: facts.format(),
+            cache: OnceLock::new(),
+            known_dirs: Cache::new(MAX_DIRS_WEIGHT),
+            library,
+        };
+        let name = abi::file_name(interpreter);
+        let strings = match &system.library {
+            Some(_) => Strings::read(files, interpreter),
+            None => Strings::default(),
+        };
+        if let Some(arch) = abi::musl_arch(name) {
+            system.rules = Rules::Musl;
+            system.dirs = musl_dirs(files, interpreter, arch);
+        } else if abi::is_glibc_name(name) || strings.release.is_some() {
+            system.rules = Rules::Glibc(strings.release);
+            system.set_glibc(files, usual, strings);
+            let release = match system.rules {
+                Rules::Glibc(Some(release)) => release,
+                _ => ASSUMED_GLIBC,
+            };
+            system.subdirs = cpu.subdirs(machine, release);
+        }
+        system
+    }
+
+    fn set_glibc(&mut self, files: &Files, usual: Option<&Usual>, strings: Strings) {
+        let prefix = abi::own_prefix(&self.interpreter);
+        self.cache_path = Some(strings.cache.unwrap_or_else(|| match prefix {
+            Some(prefix) => [prefix, b"/etc/ld.so.cache"].concat(),
+            None => b"/etc/ld.so.cache".to_vec(),
+        }));
+        self.dirs = strings.dirs;
+        if self.dirs.is_empty() {
+            self.dirs = match (prefix, usual) {
+                (Some(prefix), _) => vec![[prefix, b"/lib/"].concat()],
+                (None, Some(usual)) => usual.assumed_dirs(|dir| files.sysroot.is_dir(dir)),
+                (None, None) => vec![b"/lib/".to_vec(), b"/usr/lib/".to_vec()],
+            };
+        }
+        self.lib = abi::dst_lib(&self.dirs);
+    }
+
+    /// The cache, read when first asked for.
+    pub(super) fn cache(&self, files: &Files) -> Result<&LdCache, Why> {
+        let Some(path) = &self.cache_path else {
+            return Err(Why::NoFile);
+        };
+        let read = || {
+            let file = files.sysroot.open(path).map_err(|e| Why::from_io(&e))?;
+            if !file.metadata().is_ok_and(|m| m.is_file()) {
+                return Err(Why::NotAFile);
+            }
+            let reader = FileReader::new(file).map_err(|e| Why::from_io(&e))?;
+            LdCache::read(&reader, self.format)
+        };
+        self.cache
+            .get_or_init(read)
+            .as_ref()
+            .map_err(|why| why.clone())
+    }
+
+    /// Which of `subdirs` a directory has; `None` if it is no directory.
+    pub(super) fn subdirs_of(&self, files: &Files, dir: &[u8]) -> Option<Arc<[usize]>> {
+        if let Some(known) = self.known_dirs.get(dir) {
+            return known;
+        }
+        let exists = |sub: &str| files.sysroot.is_dir(&[dir, sub.as_bytes()].concat());
+        let found = files.sysroot.is_dir(dir).then(|| {
+            // Their first parts are few: `tls` of `tls/haswell/x86_64/`.
+            let mut firsts: Vec<(&str, bool)> = Vec::new();
+            (0..self.subdirs.len())
+                .filter(|&i| {
+                    let sub = self.subdirs[i].as_str();
+                    let first = sub.split_inclusive('/').next().unwrap_or(sub);
+                    let there = match firsts.iter().find(|(known, _)| *known == first) {
+                        Some((_, there)) => *there,
+                        None => {
+                            let there = exists(first);
+                            firsts.push((first, there));
+                            there
+                        }
+                    };
+                    there && exists(sub)
+                })
+                .collect()
+        });
+        self.known_dirs
+            .insert(dir.into(), found.clone(), dir.len() + 96);
+        found
+    }
+
+    /// What tokens stand for in an object whose directory is `origin`.
+    pub(super) fn tokens<'a>(&'a self, origin: &'a [u8]) -> tokens::Tokens<'a> {
+        tokens::Tokens {
+            origin,
+            lib: &self.lib,
+            platform: self.platform.map(str::as_bytes),
+        }
+    }
+}
+
+/// What ld.so says about itself.
+#[derive(Default)]
+struct Strings {
+    dirs: Vec<Vec<u8>>,
+    cache: Option<Vec<u8>>,
+    release: Option<(u32, u32)>,
+}
+
+impl Strings {
+    fn read(files: &Files, path: &[u8]) -> Strings {
+        let open = || {
+            let reader = FileReader::new(files.sysroot.open(path).ok()?).ok()?;
+            let facts = ElfInfo::read(&reader).ok()?;
+            Some((reader, facts))
+        };
+        let mut strings = Strings::default();
+        let Some((reader, facts)) = open() else {
+            return strings;
+        };
+        let mut left = MAX_INTERPRETER_BYTES;
+        for segment in &facts.segments {
+            if segment.p_type != elf::PT_LOAD || segment.flags & elf::PF_W != 0 {
+                continue;
+            }
+            let len = segment.filesz.min(left);
+            left -= len;
+            if let Ok(bytes) = reader.read_vec(segment.offset, len as usize) {
+                strings.take(&bytes);
+            }
+        }
+        strings
+    }
+
+    /// Looks for the strings among the bytes of one segment; what was found first stays.
+    fn take(&mut self, bytes: &[u8]) {
+        let mut run: Vec<Vec<u8>> = Vec::new();
+        for string in bytes.split(|&b| b == 0) {
+            // `system_dirs` is one array: directories that end in a slash, NUL between them.
+            if is_directory(string) {
+                run.push(string.to_vec());
+                continue;
+            }
+            if self.dirs.is_empty() && !run.is_empty() {
+                self.dirs = std::mem::take(&mut run);
+            }
+            run.clear();
+            if self.cache.is_none() && string.starts_with(b"/") && string.ends_with(b"/ld.so.cache")
+            {
+                self.cache = Some(string.to_vec());
+            }
+            if self.release.is_none() {
+                self.release = release_in(string);
+            }
+        }
+        if self.dirs.is_empty() {
+            self.dirs = run;
+        }
+    }
+}
+
+fn is_directory(string: &[u8]) -> bool {
+    string.len() > 2
+        && string.starts_with(b"/")
+        && string.ends_with(b"/")
+        && string.iter().all(|b| b.is_ascii_graphic() && *b != b'%')
+        && !string.starts_with(b"/proc/")
+        && !string.starts_with(b"/dev/")
+        && !string.starts_with(b"/sys/")
+}
+
+/// `… (GNU libc) stable release version 2.36.`
+fn release_in(string: &[u8]) -> Option<(u32, u32)> {
+    const BEFORE: &[u8] = b" release version ";
+    let at = string.windows(BEFORE.len()).position(|w| w == BEFORE)?;
+    let text = std::str::from_utf8(&string[at + BEFORE.len()..]).ok()?;
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// musl's `sys_path` (ldso/dynlink.c): /etc/ld-musl-ARCH.path below the interpreter's prefix.
+fn musl_dirs(files: &Files, interpreter: &[u8], arch: &[u8]) -> Vec<Vec<u8>> {
+    let prefix = match interpreter.strip_prefix(b"/") {
+        Some(_) => tokens::origin_of(tokens::origin_of(interpreter)),
+        None => b"",
+    };
+    let prefix = if prefix == b"/" { b"" } else { prefix };
+    let path = [prefix, b"/etc/ld-musl-", arch, b".path"].concat();
+    let text = match files.sysroot.open(&path) {
+        Ok(file) => FileReader::new(file)
+            .ok()
+            .filter(|reader| reader.len() <= 1 << 16)
+            .and_then(|reader| reader.read_vec(0, reader.len() as usize).ok())
+            .unwrap_or_default(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            b"/lib:/usr/local/lib:/usr/lib".to_vec()
+        }
+        Err(_) => Vec::new(),
+    };
+    super::musl::elements(&text)
+        .map(|(_, dir)| dir.to_vec())
+        .collect()
+}
+
+impl Rules {
+    /// The word for reports: `glibc 2.36`, `musl`.
+    pub fn describe(self) -> String {
+        match self {
+            Rules::Glibc(Some((major, minor))) => format!("glibc {major}.{minor}"),
+            Rules::Glibc(None) => "glibc, its directories assumed".into(),
+            Rules::Musl => "musl".into(),
+            Rules::Unknown => "a loader whose rules are not known".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_cache_and_release_are_found_among_other_strings() {
+        let mut strings = Strings::default();
+        strings.take(
+            b"\0x/\0/etc/%s/\0/nix/store/abc-glibc-2.39/lib/\0/nix/store/def-libgcc/lib/\0\0\
+              /proc/self/\0/nix/store/abc-glibc-2.39/etc/ld.so.cache\0/lib/\0\
+              ld.so (GNU libc) stable release version 2.39.\nCopyright\0",
+        );
+        assert_eq!(
+            strings.dirs,
+            [
+                b"/nix/store/abc-glibc-2.39/lib/".to_vec(),
+                b"/nix/store/def-libgcc/lib/".to_vec()
+            ]
+        );
+        assert_eq!(
+            strings.cache.unwrap(),
+            b"/nix/store/abc-glibc-2.39/etc/ld.so.cache"
+        );
+        assert_eq!(strings.release, Some((2, 39)));
+    }
+}

@@ -1,0 +1,114 @@
+//! The driver's libraries: their link, the compat directory before it, stubs that pretend to be them.
+
+use super::runpath::{Entry, Reason};
+use super::{Context, Driver, Policy};
+use crate::cuda::{cudart, driver};
+use crate::rodata::Contents;
+use elf_edit::ElfInfo;
+
+/// How a file loads the driver by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DriverUse {
+    /// It needs or dlopens this library of the driver.
+    Library(Vec<u8>),
+    /// A CUDA runtime is linked into it, which dlopens the driver.
+    StaticCudart,
+    /// It is the CUDA runtime.
+    Cudart,
+}
+
+/// The driver link for this file.
+pub(super) fn link(facts: &ElfInfo, policy: &Policy) -> Vec<u8> {
+    match &policy.driver_link {
+        Some(link) => link.clone(),
+        None => driver::link(facts.header.machine).as_bytes().to_vec(),
+    }
+}
+
+/// First entries: compat, then the driver link.
+pub(super) fn entries(facts: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
+    let policy = context.policy;
+    let loads = match policy.driver {
+        Driver::Needed => loads_driver(facts, context.contents),
+        Driver::All | Driver::Off => None,
+    };
+    let wanted = policy.driver == Driver::All || loads.is_some();
+    let mut entries = Vec::new();
+    if let Some(compat) = &policy.compat
+        && (wanted || policy.driver == Driver::Off)
+    {
+        entries.push(Entry {
+            text: compat.clone(),
+            reason: Reason::Compat,
+        });
+    }
+    if wanted {
+        entries.push(Entry {
+            text: link(facts, policy),
+            reason: Reason::Driver(loads),
+        });
+    }
+    entries
+}
+
+/// Whether a file loads the driver by itself: the loader takes the RUNPATH of the file that asks,
+/// not that of the program.
+pub fn loads_driver(facts: &ElfInfo, contents: Option<&Contents>) -> Option<DriverUse> {
+    if cudart::is_cudart_itself(facts) {
+        return Some(DriverUse::Cudart);
+    }
+    let notes = super::dependencies::notes(facts);
+    let (whole, tails) = contents.map_or((&[][..], &[][..]), |c| (&c.sonames, &c.tails));
+    let own = facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
+    let named = facts
+        .needed()
+        .iter()
+        .chain(notes.iter().flatten())
+        .chain(whole)
+        // A linker may have merged the name into the end of a longer string.
+        .chain(tails)
+        .find(|name| Some(*name) != own && driver::library(name).is_some());
+    if let Some(name) = named {
+        return Some(DriverUse::Library(name.clone()));
+    }
+    contents?.static_cudart.as_ref()?;
+    Some(DriverUse::StaticCudart)
+}
+
+/// Whether a directory has CUDA's stubs: `…cuda…/lib/stubs` in any of its layouts.
+pub(super) fn is_stubs(directory: &[u8]) -> bool {
+    let mut parts = directory
+        .rsplit(|&byte| byte == b'/')
+        .skip_while(|part| part.is_empty());
+    parts.next() == Some(b"stubs")
+        && parts.any(|part| {
+            let part = part.to_ascii_lowercase();
+            [b"cuda".as_slice(), b"nvidia"]
+                .iter()
+                .any(|word| part.windows(word.len()).any(|w| w == *word))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_stubs;
+
+    #[test]
+    fn stub_directories_of_cuda_are_known_by_their_path() {
+        for path in [
+            "/nix/store/x-cuda_cudart-12.8.90-stubs/lib/stubs",
+            "/usr/local/cuda-12.4/targets/x86_64-linux/lib/stubs/",
+            "/opt/NVIDIA/lib64/stubs",
+        ] {
+            assert!(is_stubs(path.as_bytes()), "{path}");
+        }
+        for path in [
+            "/opt/game/lib/stubs",
+            "/usr/local/cuda/stubs/x",
+            "stubs",
+            "",
+        ] {
+            assert!(!is_stubs(path.as_bytes()), "{path}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The RUNPATH that a file has: leaks mapped away, stubs replaced, shrunk, kept or replaced.
+
+use super::runpath::{DropReason, Dropped, Entry, Reason};
+use super::{Context, Existing, Stubs, driver, relative};
+use elf_edit::ElfInfo;
+use std::collections::HashSet;
+
+/// The entries that stay, those that go, and whether a rule changed anything.
+pub(super) fn entries(facts: &ElfInfo, context: &Context<'_>) -> (Vec<Entry>, Vec<Dropped>, bool) {
+    let old = facts.runpath_or_rpath().unwrap_or_default();
+    let mut dropped = Vec::new();
+    if old.is_empty() {
+        return (Vec::new(), dropped, false);
+    }
+    let all: Vec<&[u8]> = old.split(|&byte| byte == b':').collect();
+    let named: Vec<&[u8]> = all.iter().filter(|e| !e.is_empty()).copied().collect();
+    let has_empty = named.len() < all.len();
+    let mut kept: Vec<Entry> = Vec::new();
+    for text in named {
+        let entries = mapped(text, facts, context);
+        if entries.is_empty() {
+            dropped.push(Dropped {
+                text: text.to_vec(),
+                why: DropReason::Unmapped,
+            });
+        }
+        kept.extend(entries);
+    }
+    if context.policy.shrink {
+        kept = shrink(kept, facts, context, &mut dropped);
+    }
+    let rewritten = !dropped.is_empty()
+        || kept.iter().any(|entry| !entry.reason.was_there())
+        || (has_empty && context.policy.existing == Existing::Keep);
+    if has_empty {
+        dropped.push(Dropped {
+            text: Vec::new(),
+            why: DropReason::Empty,
+        });
+    }
+    (kept, dropped, rewritten)
+}
+
+/// One entry after the user's map and the stubs rule; none where the map drops it, several where
+/// it stands for several.
+fn mapped(text: &[u8], facts: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
+    // `/farm/bin/../lib`, as nvcc's profile names it, is `/farm/lib`: farms have links for files.
+    let absolute = text.starts_with(b"/").then(|| relative::expand(text, None));
+    let place = absolute.flatten().unwrap_or_else(|| text.to_vec());
+    for (from, to) in &context.policy.replace {
+        let from = from.strip_suffix(b"/").unwrap_or(from);
+        let Some(rest) = place.strip_prefix(from) else {
+            continue;
+        };
+        if rest.is_empty() || rest.starts_with(b"/") {
+            let real = to.split(|&byte| byte == b':').filter(|to| !to.is_empty());
+            let real = real.map(|to| [to.strip_suffix(b"/").unwrap_or(to), rest].concat());
+            let replaces = || Reason::Replaces(text.to_vec());
+            return real
+                .map(|real| {
+                    // A mapped directory was a farm's: whatever its prefix is called, it is CUDA's.
+                    let stubs = real.ends_with(b"/stubs");
+                    unless_stubs(real, stubs, replaces(), text, facts, context)
+                })
+                .collect();
+        }
+    }
+    vec![unless_stubs(
+        text.to_vec(),
+        false,
+        Reason::Kept,
+        text,
+        facts,
+        context,
+    )]
+}
+
+/// The entry, or the driver link where it is one of CUDA's stub directories.
+fn unless_stubs(
+    entry: Vec<u8>,
+    known_stubs: bool,
+    reason: Reason,
+    old: &[u8],
+    facts: &ElfInfo,
+    context: &Context<'_>,
+) -> Entry {
+    let directory = relative::expand(&entry, context.origin());
+    let is_stubs = known_stubs || driver::is_stubs(directory.as_deref().unwrap_or(&entry));
+    if is_stubs && context.policy.stubs == Stubs::Replace {
+        return Entry {
+            text: driver::link(facts, context.policy),
+            reason: Reason::ReplacesStubs(old.to_vec()),
+        };
+    }
+    Entry {
+        text: entry,
+        reason,
+    }
+}
+
+/// Entries that are tried: each costs an attempt to open a file for each NEEDED.
+const MAX_SHRUNK: usize = 1024;
+
+/// patchelf's rule: an absolute entry stays if it provides a NEEDED that none before it does.
+/// What the user or the driver rule would add is not lost by it.
+fn shrink(
+    entries: Vec<Entry>,
+    facts: &ElfInfo,
+    context: &Context<'_>,
+    dropped: &mut Vec<Dropped>,
+) -> Vec<Entry> {
+    let policy = context.policy;
+    let link = driver::link(facts, policy);
+    let mut unmet: Vec<&Vec<u8>> = facts.needed().iter().collect();
+    let mut kept = Vec::new();
+    for entry in entries {
+        let exempt = kept.len() + dropped.len() >= MAX_SHRUNK
+            || !entry.reason.was_there()
+            || !entry.text.starts_with(b"/")
+            || entry.text == link
+            || policy.compat.as_ref() == Some(&entry.text)
+            || policy.append.contains(&entry.text);
+        let before = unmet.len();
+        if !exempt {
+            unmet.retain(|name| {
+                !context
+                    .libraries
+                    .provides(&entry.text, name, facts.platform())
+            });
+        }
+        if exempt || unmet.len() < before {
+            kept.push(entry);
+        } else {
+            dropped.push(Dropped {
+                text: entry.text,
+                why: DropReason::Shrunk,
+            });
+        }
+    }
+    kept
+}
+
+/// With `preserve_origin`: entries relative to the file that resolve for each of its names.
+pub(super) fn origin_entries(kept: &[Entry], context: &Context<'_>) -> Vec<Entry> {
+    let resolves = |entry: &&Entry| {
+        relative::is_origin(&entry.text)
+            && !context.origins.is_empty()
+            && context.origins.iter().all(|origin| {
+                relative::expand(&entry.text, Some(origin))
+                    .is_some_and(|path| context.libraries.is_directory(&path))
+            })
+    };
+    if !context.policy.preserve_origin {
+        return Vec::new();
+    }
+    kept.iter().filter(resolves).cloned().collect()
+}
+
+/// Old entries that the new list has no more.
+pub(super) fn replaced(kept: &[Entry], list: &[Entry]) -> Vec<Dropped> {
+    let stays: HashSet<&[u8]> = list.iter().map(|new| new.text.as_slice()).collect();
+    kept.iter()
+        .filter(|entry| entry.reason.was_there() && !stays.contains(entry.text.as_slice()))
+        .map(|entry| Dropped {
+            text: entry.text.clone(),
+            why: DropReason::Replaced,
+        })
+        .collect()
+}

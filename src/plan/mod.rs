@@ -1,0 +1,192 @@
+//! What the interpreter and the RUNPATH of a file should be, and why. Pure: all that the rules
+//! need of the world is asked of [`Libraries`], so that they can be tested without one.
+//!
+//! The order of a new RUNPATH: compat, driver link, runtime dependencies (executables only),
+//! directories of what the file needs, what was there, what is appended. The first of two equal
+//! entries stays; an empty one, which would mean the current directory, is never written.
+
+mod dependencies;
+mod driver;
+mod existing;
+mod glob;
+mod policy;
+mod relative;
+mod runpath;
+
+pub use dependencies::{Candidate, Outcome, Resolution};
+pub use driver::{DriverUse, loads_driver};
+pub use glob::matches as glob_matches;
+pub use policy::{Dlopen, Driver, Existing, Policy, Stubs};
+pub use runpath::{DropReason, Dropped, Entry, Reason};
+
+use crate::rodata::Contents;
+use elf_edit::{Edit, ElfInfo, Platform};
+use runpath::List;
+
+/// What there is to find, as the rules ask for it.
+pub trait Libraries: Sync {
+    /// Directories with a library of that name that `platform` can load, best first.
+    fn find(&self, name: &[u8], platform: Platform) -> Vec<Vec<u8>>;
+    /// Whether the libc's own directory has a file of that name.
+    fn in_libc(&self, name: &[u8], platform: Platform) -> bool;
+    /// Where a library of that name is that `platform` can't load, and what it was built for.
+    fn elsewhere(&self, name: &[u8], platform: Platform) -> Option<(Platform, Vec<u8>)>;
+    /// Whether there is a file at this path.
+    fn is_file(&self, path: &[u8]) -> bool;
+    /// Whether there is a directory at this path.
+    fn is_directory(&self, path: &[u8]) -> bool;
+    /// Whether this directory has a library of that name that `platform` can load.
+    fn provides(&self, directory: &[u8], name: &[u8], platform: Platform) -> bool;
+}
+
+/// All that a decision rests on, besides the file's own headers.
+pub struct Context<'a> {
+    /// What the user asked for.
+    pub policy: &'a Policy,
+    /// What there is to find.
+    pub libraries: &'a dyn Libraries,
+    /// The absolute directory, free of links, of each name that the file has.
+    pub origins: &'a [Vec<u8>],
+    /// What its read-only data says, where a rule asks for it.
+    pub contents: Option<&'a Contents>,
+}
+
+impl Context<'_> {
+    /// `$ORIGIN`, where all names of the file agree on one.
+    fn origin(&self) -> Option<&[u8]> {
+        let (first, others) = self.origins.split_first()?;
+        others.iter().all(|other| other == first).then_some(first)
+    }
+}
+
+/// What shall become of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The interpreter, where it changes: old and new.
+    pub interpreter: Option<(Vec<u8>, Vec<u8>)>,
+    /// DT_RUNPATH, else DT_RPATH, as it is.
+    pub old_runpath: Option<Vec<u8>>,
+    /// Whether that stands in DT_RPATH, which dependencies inherit.
+    pub old_is_rpath: bool,
+    /// The entries as they will be, with the reason of each.
+    pub runpath: Vec<Entry>,
+    /// Entries that were there and will not be, with the reason of each.
+    pub dropped: Vec<Dropped>,
+    /// What became of each dependency.
+    pub resolutions: Vec<Resolution>,
+    /// What the file may dlopen, told only.
+    pub candidates: Vec<Candidate>,
+    /// The changes. None: the file is not to be touched.
+    pub edits: Vec<Edit>,
+}
+
+impl Plan {
+    /// The new RUNPATH as it stands in a file.
+    pub fn new_runpath(&self) -> Vec<u8> {
+        runpath::join(&self.runpath)
+    }
+
+    /// Whether the RUNPATH is written, or taken out.
+    pub fn changes_runpath(&self) -> bool {
+        let is_runpath = |edit: &Edit| {
+            matches!(
+                edit,
+                Edit::SetRunpath(_) | Edit::SetRpath(_) | Edit::RemoveRunpath
+            )
+        };
+        self.edits.iter().any(is_runpath)
+    }
+
+    /// Whether the new RUNPATH goes to DT_RPATH.
+    pub fn new_is_rpath(&self) -> bool {
+        self.edits
+            .iter()
+            .any(|edit| matches!(edit, Edit::SetRpath(_)))
+    }
+
+    /// Dependencies that nothing provides and no pattern excuses.
+    pub fn missing(&self) -> impl Iterator<Item = &Resolution> {
+        self.resolutions
+            .iter()
+            .filter(|r| matches!(r.outcome, Outcome::Missing { .. }))
+    }
+}
+
+/// Decides. Reads top to bottom as the rules apply.
+pub fn plan(facts: &ElfInfo, context: &Context<'_>) -> Plan {
+    let policy = context.policy;
+    let Some(dynamic) = &facts.dynamic else {
+        return Plan::default();
+    };
+    let mut plan = Plan {
+        interpreter: interpreter(facts, policy),
+        old_runpath: facts.runpath_or_rpath().map(<[u8]>::to_vec),
+        old_is_rpath: dynamic.runpath.is_none() && dynamic.rpath.is_some(),
+        ..Plan::default()
+    };
+    let (kept, mut dropped, rewritten) = existing::entries(facts, context);
+    let found = dependencies::resolve(facts, context, &kept);
+    let is_executable = facts.interpreter.is_some();
+
+    let mut list = List::default();
+    list.extend(driver::entries(facts, context));
+    let before = list.len();
+    if policy.dependencies && is_executable {
+        list.extend(runpath::given(
+            &policy.runtime_dependencies,
+            Reason::RuntimeDependency,
+        ));
+    }
+    list.extend(found.entries);
+    let appended = runpath::given(&policy.append, Reason::Appended);
+    let replaces =
+        policy.existing == Existing::Replace && (list.len() > before || !appended.is_empty());
+    if replaces {
+        list.extend(existing::origin_entries(&kept, context));
+    } else {
+        list.extend(kept.clone());
+    }
+    list.extend(appended);
+    let list = list.relative(context).without_duplicates(&mut dropped);
+    if replaces {
+        dropped.extend(existing::replaced(&kept, &list));
+    }
+    // A list that says what the file says already is no reason to touch it.
+    let asked = list.iter().any(|entry| !entry.reason.was_there()) || rewritten;
+    if asked {
+        plan.edits = edits(dynamic, &list, policy);
+        plan.dropped = dropped;
+        plan.runpath = list;
+    } else {
+        plan.runpath = kept;
+    }
+    if let Some((_, new)) = &plan.interpreter {
+        plan.edits.insert(0, Edit::SetInterpreter(new.clone()));
+    }
+    if !plan.edits.is_empty() {
+        plan.edits.extend(policy.extra.iter().cloned());
+    }
+    plan.resolutions = found.resolutions;
+    plan.candidates = found.candidates;
+    plan
+}
+
+fn interpreter(facts: &ElfInfo, policy: &Policy) -> Option<(Vec<u8>, Vec<u8>)> {
+    let old = facts.interpreter.as_ref()?;
+    let new = policy.interpreter.as_ref()?;
+    (old != new).then(|| (old.clone(), new.clone()))
+}
+
+/// The edit that gives the file this list, if it has another.
+fn edits(dynamic: &elf_edit::Dynamic, list: &[Entry], policy: &Policy) -> Vec<Edit> {
+    let new = runpath::join(list);
+    let has = (dynamic.runpath.as_deref(), dynamic.rpath.as_deref());
+    match has {
+        (None, None) if new.is_empty() => Vec::new(),
+        _ if new.is_empty() => vec![Edit::RemoveRunpath],
+        (None, Some(old)) if policy.force_rpath && old == new => Vec::new(),
+        _ if policy.force_rpath => vec![Edit::SetRpath(new)],
+        (Some(old), None) if old == new => Vec::new(),
+        _ => vec![Edit::SetRunpath(new)],
+    }
+}

@@ -1,0 +1,79 @@
+//! What the data of an ELF file says, past its headers: sonames that it may dlopen, and whether a
+//! CUDA runtime is linked into it.
+//!
+//! One streaming pass over read-only data in fixed windows, whatever the file's size. Device code
+//! is not read here, nor are executable bytes, but for the one number that follows the three
+//! strings of a static cudart. Whoever asks only for header facts does not come here.
+
+mod regions;
+mod sonames;
+mod stream;
+
+pub use crate::cuda::cudart::{Clue, StaticCudart};
+pub use regions::{Region, code, read_only_data};
+pub use stream::{OVERLAP, Window, windows};
+
+use crate::cuda::cudart;
+use elf_edit::{ElfInfo, ReadAt, ReadError};
+use std::collections::BTreeMap;
+
+/// Names kept of one file: a real one has a few dozen.
+const MAX_SONAMES: usize = 4096;
+
+/// What the read-only data of one file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Strings that are exactly a soname (`libcuda.so.1`), sorted, each once, without the file's
+    /// own SONAME and its NEEDED: what the file may dlopen.
+    pub sonames: Vec<Vec<u8>>,
+    /// Sonames that only end a longer string (`/opt/lib/libfoo.so.1`, `cannot load libfoo.so.1`),
+    /// sorted, each once, none that is in `sonames`. Linkers merge a string into the tail of a
+    /// longer one, so one of these may be dlopened too; mostly it is just part of a path.
+    pub tails: Vec<Vec<u8>>,
+    /// Where in the file each name of `sonames` and `tails` first stands.
+    pub offsets: BTreeMap<Vec<u8>, u64>,
+    /// More names were there than are kept: the first ones in file order are.
+    pub truncated: bool,
+    /// The CUDA runtime that is linked into the file.
+    pub static_cudart: Option<StaticCudart>,
+}
+
+/// Reads the read-only data of `file`, whose headers `facts` are.
+pub fn read<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Contents, ReadError> {
+    let mut names = sonames::Finder::new(MAX_SONAMES);
+    let mut clues = cudart::Clues::default();
+    for region in read_only_data(file, facts)? {
+        stream::windows(file, region, |window| {
+            names.look(window);
+            clues.look(window);
+        })?;
+    }
+    let static_cudart = match clues.all() {
+        Some(clues) if !cudart::is_cudart_itself(facts) => {
+            let mut versions = cudart::Versions::new(facts.header.machine);
+            for region in code(facts) {
+                stream::windows(file, region, |window| versions.look(window))?;
+            }
+            Some(StaticCudart::new(clues, &versions))
+        }
+        _ => None,
+    };
+    let own = facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
+    let mut contents = Contents {
+        truncated: names.truncated(),
+        static_cudart,
+        ..Contents::default()
+    };
+    for (name, found) in names.found() {
+        if own == Some(&name[..]) || facts.needed().contains(&name) {
+            continue;
+        }
+        if found.whole {
+            contents.sonames.push(name.clone());
+        } else {
+            contents.tails.push(name.clone());
+        }
+        contents.offsets.insert(name, found.offset);
+    }
+    Ok(contents)
+}

@@ -1,0 +1,94 @@
+//! A region of a file, seen through one window of fixed size.
+
+use super::Region;
+use elf_edit::ReadAt;
+use std::io;
+
+/// Bytes that are new in each window: they fit into a core's own cache.
+const STEP: usize = 256 << 10;
+/// Bytes of the last window that the next one repeats. What is looked for is shorter than half
+/// of that, so each match lies whole, with its surroundings, in some window.
+pub const OVERLAP: usize = 1024;
+
+/// What of a region can be seen at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    /// The bytes, at most [`OVERLAP`] of which stood in the window before.
+    pub bytes: &'a [u8],
+    /// Where they stand in the file.
+    pub offset: u64,
+    /// Whether the region begins here.
+    pub first: bool,
+}
+
+/// Shows `look` all of `region`, in order. Reads what is there when the file ends early.
+pub fn windows<R: ReadAt + ?Sized>(
+    file: &R,
+    region: Region,
+    mut look: impl FnMut(Window<'_>),
+) -> io::Result<()> {
+    let end = region.end.min(file.len());
+    let mut start = region.start;
+    if start >= end {
+        return Ok(());
+    }
+    let mut buffer = vec![0; OVERLAP + STEP.min((end - start) as usize)];
+    let mut kept = 0;
+    while start < end {
+        let new = STEP.min((end - start) as usize);
+        file.read_exact_at(start, &mut buffer[kept..kept + new])?;
+        let filled = kept + new;
+        look(Window {
+            bytes: &buffer[..filled],
+            offset: start - kept as u64,
+            first: start == region.start,
+        });
+        start += new as u64;
+        kept = filled.min(OVERLAP);
+        buffer.copy_within(filled - kept..filled, 0);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_seen_and_none_outside() {
+        let bytes: Vec<u8> = (0..3 * STEP + 77).map(|i| (i % 251) as u8).collect();
+        for (start, end) in [
+            (0, bytes.len()),
+            (5, 6),
+            (9, 9),
+            (100, STEP + 100),
+            (7, 3 * STEP),
+        ] {
+            let mut seen = start;
+            let region = Region {
+                start: start as u64,
+                end: end as u64,
+            };
+            windows(&bytes[..], region, |w| {
+                let at = w.offset as usize;
+                assert_eq!(w.bytes, &bytes[at..at + w.bytes.len()]);
+                assert_eq!(w.first, at == start && seen == start);
+                assert!(w.first || seen - at == OVERLAP.min(seen - start));
+                seen = at + w.bytes.len();
+            })
+            .unwrap();
+            assert_eq!(seen, end);
+        }
+    }
+
+    #[test]
+    fn a_region_past_the_end_costs_nothing() {
+        let region = Region {
+            start: 3,
+            end: u64::MAX,
+        };
+        let mut seen = Vec::new();
+        windows(&b"abcdef"[..], region, |w| seen.extend_from_slice(w.bytes)).unwrap();
+        assert_eq!(seen, b"def");
+    }
+}

@@ -1,0 +1,259 @@
+//! Which directory has a library: by file name as it stands there, machine and OS ABI.
+//!
+//! The name is that of the directory entry, not the SONAME, since that is what the loader opens.
+//! The first directory wins, so a package's own trees are added before those of its inputs.
+
+mod runpaths;
+
+pub use runpaths::RunpathDirectories;
+
+use crate::scan::{self, FileError, Link, Problem, Root, Visited};
+use elf_edit::{ElfInfo, FileReader, Platform};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Directories taken from libraries' own RUNPATHs, at most: a bound on what hostile files cost.
+const MAX_FOLLOWED: usize = 4096;
+
+/// Directories that are kept of one name.
+const MAX_PLACES: usize = 256;
+
+/// Whether a file name is one that the index has: `*.so*`.
+pub fn is_library_name(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_bytes().windows(3).any(|w| w == b".so"))
+}
+
+/// What the index needs of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LibraryInfo {
+    /// What the file was built for.
+    pub platform: Platform,
+    /// Existing absolute directories of its RUNPATH, by [`RunpathDirectories`] number.
+    searches: Box<[u32]>,
+}
+
+/// File name, machine and OS ABI -> directories, in the order of the search.
+#[derive(Debug, Default)]
+pub struct Index {
+    directories: Vec<PathBuf>,
+    numbers: HashMap<PathBuf, u32>,
+    by_name: HashMap<Box<[u8]>, Vec<(Platform, u32)>>,
+    runpaths: RunpathDirectories,
+    searched: Vec<PathBuf>,
+    known: HashSet<PathBuf>,
+    followed: usize,
+}
+
+/// A library under one of its names.
+struct Library<'a> {
+    name: &'a OsStr,
+    directory: PathBuf,
+    seen: &'a LibraryInfo,
+}
+
+impl Index {
+    /// An index of nothing. `runpaths` is the table that `see` filled.
+    pub fn new(runpaths: RunpathDirectories) -> Index {
+        Index {
+            runpaths,
+            ..Index::default()
+        }
+    }
+
+    /// Adds trees that were walked and visited already, then the directories that the RUNPATHs
+    /// of their libraries name.
+    pub fn add_trees(&mut self, roots: &[Root], files: &[Visited<LibraryInfo>], links: &[Link]) {
+        for root in roots {
+            self.mark_searched(&root.given);
+        }
+        let more = self.add_found(roots, files, links);
+        self.follow(more.into());
+    }
+
+    /// Adds directories, not their subdirectories, and single files; then the directories that
+    /// the RUNPATHs of their libraries name. Tells which could not be read.
+    pub fn add_directories(&mut self, directories: &[PathBuf]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut more = VecDeque::new();
+        for directory in directories {
+            if self.mark_searched(directory) {
+                more.extend(self.add_directory(directory, &mut problems));
+            }
+        }
+        self.follow(more);
+        problems
+    }
+
+    /// Directories that have a library of that name that `platform` can load, best first.
+    pub fn find<'a>(
+        &'a self,
+        name: &[u8],
+        platform: Platform,
+    ) -> impl Iterator<Item = &'a Path> + use<'a> {
+        self.by_name
+            .get(name)
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .filter(move |(other, _)| platform.goes_with(*other))
+            .filter_map(|(_, number)| self.directory(*number))
+    }
+
+    /// Where a library of that name is that `platform` can't load, and what it was built for.
+    pub fn elsewhere(&self, name: &[u8], platform: Platform) -> Option<(Platform, &Path)> {
+        let (other, number) = self
+            .by_name
+            .get(name)?
+            .iter()
+            .find(|(other, _)| !platform.goes_with(*other))?;
+        Some((*other, self.directory(*number)?))
+    }
+
+    /// What was searched, in that order: trees and directories as they were named.
+    pub fn searched(&self) -> &[PathBuf] {
+        &self.searched
+    }
+
+    fn directory(&self, number: u32) -> Option<&Path> {
+        self.directories.get(number as usize).map(PathBuf::as_path)
+    }
+
+    /// Notes a place as searched; false if it was already.
+    fn mark_searched(&mut self, place: &Path) -> bool {
+        let new = self.known.insert(place.to_owned());
+        if new {
+            self.searched.push(place.to_owned());
+        }
+        new
+    }
+
+    fn add_directory(&mut self, directory: &Path, problems: &mut Vec<Problem>) -> Vec<u32> {
+        let mut tree = scan::walk(&[directory.to_owned()], false, is_library_name);
+        tree.files.retain(|file| is_library_name(&file.path));
+        problems.append(&mut tree.problems);
+        let roots = tree.roots.clone();
+        let links = std::mem::take(&mut tree.links);
+        let runpaths = &self.runpaths;
+        let visit = scan::visit(tree, |walked, file| see(runpaths, &walked.path, file));
+        self.add_found(&roots, &visit.files, &links)
+    }
+
+    /// Adds files and links in the order of their trees, and returns the directories to follow.
+    fn add_found(
+        &mut self,
+        roots: &[Root],
+        files: &[Visited<LibraryInfo>],
+        links: &[Link],
+    ) -> Vec<u32> {
+        let runpaths = &self.runpaths;
+        let targets: Vec<Option<(PathBuf, LibraryInfo)>> = links
+            .par_iter()
+            .map(|link| resolve(runpaths, &link.path))
+            .collect();
+        let of_files = files.iter().flat_map(|file| {
+            file.names.iter().filter_map(|path| {
+                let (root, _) = scan::root_of(roots, path)?;
+                Some((root, path, None, &file.value))
+            })
+        });
+        let of_links = links.iter().zip(&targets).filter_map(|(link, target)| {
+            let (directory, seen) = target.as_ref()?;
+            Some((link.root, &link.path, Some(directory), seen))
+        });
+        let mut found: Vec<(usize, &PathBuf, Option<&PathBuf>, &LibraryInfo)> = of_files
+            .filter(|(_, path, ..)| is_library_name(path))
+            .chain(of_links)
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| scan::tree_order(a.1, b.1)));
+        let mut follow = Vec::new();
+        for (_, path, of_link, seen) in found {
+            follow.extend_from_slice(&seen.searches);
+            let directory = match of_link {
+                Some(directory) => Some(directory.clone()),
+                None => scan::absolute(roots, path).and_then(|whole| Some(whole.parent()?.into())),
+            };
+            if let (Some(name), Some(directory)) = (path.file_name(), directory) {
+                self.add(Library {
+                    name,
+                    directory,
+                    seen,
+                });
+            }
+        }
+        follow
+    }
+
+    fn add(&mut self, library: Library<'_>) {
+        let next = self.directories.len() as u32;
+        let number = match self.numbers.get(&library.directory) {
+            Some(number) => *number,
+            None => {
+                self.directories.push(library.directory.clone());
+                self.numbers.insert(library.directory, next);
+                next
+            }
+        };
+        let entry = (library.seen.platform, number);
+        let places = self.by_name.entry(library.name.as_bytes().into());
+        let places = places.or_default();
+        // The first match wins: of very many directories, later ones serve nobody.
+        let full = places.len() >= MAX_PLACES && places.iter().any(|(of, _)| *of == entry.0);
+        if !full && !places.contains(&entry) {
+            places.push(entry);
+        }
+    }
+
+    fn follow(&mut self, mut queue: VecDeque<u32>) {
+        while let Some(number) = queue.pop_front() {
+            let Some(directory) = self.runpaths.get(number) else {
+                continue;
+            };
+            if self.followed >= MAX_FOLLOWED || !self.mark_searched(&directory) {
+                continue;
+            }
+            self.followed += 1;
+            // A RUNPATH may name anything: what can't be read of it is nobody's fault here.
+            queue.extend(self.add_directory(&directory, &mut Vec::new()));
+        }
+    }
+}
+
+/// Reads what the index needs of a file that may be a library.
+pub fn see(
+    runpaths: &RunpathDirectories,
+    path: &Path,
+    file: &FileReader,
+) -> Result<LibraryInfo, FileError> {
+    Ok(seen(runpaths, path, &scan::dynamic_facts(file)?))
+}
+
+fn seen(runpaths: &RunpathDirectories, path: &Path, facts: &ElfInfo) -> LibraryInfo {
+    let searches = match facts.runpath_or_rpath() {
+        Some(runpath) if is_library_name(path) => runpaths.numbers(runpath),
+        _ => Box::default(),
+    };
+    LibraryInfo {
+        platform: facts.platform(),
+        searches,
+    }
+}
+
+/// The directory that a link stands for: that of its target where the target has the same file
+/// name, else the link's own, since the loader will open it by the link's name.
+fn resolve(runpaths: &RunpathDirectories, link: &Path) -> Option<(PathBuf, LibraryInfo)> {
+    let target = link.canonicalize().ok()?;
+    // A FIFO is never opened, not even by way of a link.
+    if !target.symlink_metadata().ok()?.is_file() {
+        return None;
+    }
+    let seen = see(runpaths, link, &scan::open(&target, false).ok()?).ok()?;
+    let directory = if target.file_name() == link.file_name() {
+        target.parent()?.to_owned()
+    } else {
+        std::path::absolute(link.parent()?).ok()?
+    };
+    Some((directory, seen))
+}

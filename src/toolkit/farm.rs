@@ -1,0 +1,303 @@
+//! The whole farm: merged prefixes, and what makes them a toolkit.
+
+use super::merge::{Entry, Tree, merge};
+use super::record::{self, KnownCompiler, Record, Runtime};
+use super::{FarmError, component, dev_links, device_runtime, prefix, profile, versions, write};
+use crate::cuda::{Capability, CudaVersion};
+use crate::toolkit::cmake;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What to make a farm of.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Prefixes, the first wins where two have the same file.
+    pub prefixes: Vec<PathBuf>,
+    /// Where the farm will stand.
+    pub out: PathBuf,
+    /// This program, for `bin/nvcc` and `cmake`.
+    pub program: PathBuf,
+    /// Links are relative to where they stand.
+    pub relative: bool,
+    /// For -ccbin.
+    pub host_compiler: Option<PathBuf>,
+    /// The host compiler, or the one on PATH, and what it says it is.
+    pub known_compiler: Option<KnownCompiler>,
+    /// To build for by default.
+    pub capabilities: Vec<Capability>,
+    /// `;`-separated, as CMake wants it.
+    pub cmake_cuda_architectures: Option<String>,
+    /// What CMake links.
+    pub cuda_runtime: Option<Runtime>,
+    /// `-Xfatbin=-compress-all`
+    pub compress_fatbins: bool,
+    /// What CMake leaves out of the directories that nvcc's host compiler implies.
+    pub exclude_link_directories: Vec<PathBuf>,
+}
+
+/// What was made.
+#[derive(Clone, Debug)]
+pub struct Farm {
+    /// As written to the farm.
+    pub record: Record,
+    /// The compiler that a package publishes, where the farm has no nvcc for it.
+    pub compiler: Option<PathBuf>,
+    /// Links and files in it.
+    pub entries: usize,
+    /// Those that had to be written: 0 the second time.
+    pub written: usize,
+    /// Links of prefixes that lead nowhere, left out.
+    pub dangling: usize,
+}
+
+/// Where the link to the real cmake's wrapper stands: in a directory of its own, to be put on
+/// PATH only where there is a cmake to wrap.
+pub const CMAKE: &str = "libexec/cuda-fixup/cmake";
+
+/// Makes the farm, or brings it up to date.
+pub fn make(request: &Request) -> Result<Farm, FarmError> {
+    let prefixes = canonical(&request.prefixes)?;
+    let mut pieces = Vec::new();
+    for prefix in &prefixes {
+        let of_prefix = prefix::pieces(prefix)?;
+        if of_prefix.is_empty() && component::compiler(prefix)?.is_none() {
+            return Err(FarmError::prefix(
+                prefix,
+                "has nothing of a CUDA toolkit (bin, include, lib, nvvm): is it the right directory?",
+            ));
+        }
+        pieces.extend(of_prefix);
+    }
+    let nvcc = the_nvcc(&prefixes)?;
+    let cuda_version = the_version(&prefixes, nvcc.as_deref())?;
+    let compiler = published_compiler(&prefixes, nvcc.as_deref())?;
+    let (mut tree, dangling) = merge(&pieces)?;
+    if let Some(nvcc) = &nvcc {
+        check_device_runtime(&tree, nvcc, cuda_version)?;
+    }
+    dev_links::add(&mut tree);
+    let record = Record {
+        format: 1,
+        cuda_version,
+        nvcc,
+        host_compiler: request.host_compiler.clone(),
+        known_compiler: request.known_compiler.clone(),
+        cmake_cuda_architectures: request.cmake_cuda_architectures.clone(),
+        cuda_runtime: request.cuda_runtime,
+        compress_fatbins: request.compress_fatbins,
+        capabilities: request.capabilities.clone(),
+        directories: directories(&tree),
+        prefixes,
+    };
+    add_ours(&mut tree, request, &record)?;
+    let written = write::write(&tree, &request.out, request.relative)?;
+    Ok(Farm {
+        record,
+        compiler,
+        entries: tree.len(),
+        written,
+        dangling,
+    })
+}
+
+/// Whether a prefix has anything that a toolkit is made of, and whether that is the compiler's.
+pub fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
+    let some = !prefix::pieces(prefix)?.is_empty();
+    let compiler = ["bin/nvcc", "nvvm", "include/crt"];
+    let compiler = compiler.iter().any(|place| prefix.join(place).exists());
+    let published = component::compiler(prefix)?.is_some();
+    Ok((some || published, compiler || published))
+}
+
+/// The CUDA version that a farm of these prefixes is of.
+pub fn cuda_version(prefixes: &[PathBuf]) -> Result<CudaVersion, FarmError> {
+    let prefixes = canonical(prefixes)?;
+    let nvcc = the_nvcc(&prefixes)?;
+    the_version(&prefixes, nvcc.as_deref())
+}
+
+fn canonical(prefixes: &[PathBuf]) -> Result<Vec<PathBuf>, FarmError> {
+    let mut seen = BTreeSet::new();
+    let mut found = Vec::new();
+    for prefix in prefixes {
+        let real = prefix
+            .canonicalize()
+            .map_err(|e| FarmError::io(prefix, e))?;
+        if seen.insert(real.clone()) {
+            found.push(real);
+        }
+    }
+    Ok(found)
+}
+
+fn the_nvcc(prefixes: &[PathBuf]) -> Result<Option<PathBuf>, FarmError> {
+    let mut found: Option<PathBuf> = None;
+    for prefix in prefixes {
+        match (prefix::nvcc(prefix)?, &found) {
+            (Some(second), Some(first)) if *first != second => {
+                return Err(FarmError::Conflict {
+                    place: "bin/nvcc".into(),
+                    first: first.clone(),
+                    second,
+                });
+            }
+            (Some(nvcc), _) => found = Some(nvcc),
+            (None, _) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// nixpkgs' `cudaCompilerExecutable`. What a package with nvcc in it publishes is that nvcc, or a
+/// wrapper around it, for which the farm's own nvcc stands.
+fn published_compiler(
+    prefixes: &[PathBuf],
+    nvcc: Option<&Path>,
+) -> Result<Option<PathBuf>, FarmError> {
+    let mut found: Option<PathBuf> = None;
+    for prefix in prefixes {
+        let Some(second) = component::compiler(prefix)? else {
+            continue;
+        };
+        if nvcc.is_some_and(|nvcc| nvcc.starts_with(prefix)) {
+            continue;
+        }
+        match nvcc.or(found.as_deref()) {
+            Some(first) if first != second => {
+                return Err(FarmError::TwoCompilers {
+                    first: first.to_owned(),
+                    second,
+                    second_by: prefix.join(component::PLACE),
+                });
+            }
+            _ => found = Some(second),
+        }
+    }
+    Ok(found)
+}
+
+fn the_version(prefixes: &[PathBuf], nvcc: Option<&Path>) -> Result<CudaVersion, FarmError> {
+    let mut found: Option<(CudaVersion, PathBuf)> = match nvcc {
+        Some(nvcc) => Some((versions::of_nvcc(nvcc)?, nvcc.to_owned())),
+        None => None,
+    };
+    for prefix in prefixes {
+        match (versions::of_prefix(prefix)?, &found) {
+            (Some((second, second_by)), Some((first, first_by))) if *first != second => {
+                return Err(FarmError::TwoVersions {
+                    first: *first,
+                    first_by: first_by.clone(),
+                    second,
+                    second_by,
+                });
+            }
+            (Some(version), _) => found = Some(version),
+            (None, _) => {}
+        }
+    }
+    found
+        .map(|(version, _)| version)
+        .ok_or(FarmError::NoVersion)
+}
+
+fn check_device_runtime(tree: &Tree, nvcc: &Path, nvcc_cuda: CudaVersion) -> Result<(), FarmError> {
+    let Some(Entry::Link(library)) = tree.get(Path::new("lib/libcudadevrt.a")) else {
+        return Ok(());
+    };
+    match device_runtime::oldest_cuda(library)? {
+        Some(library_cuda) if library_cuda > nvcc_cuda => Err(FarmError::NewerDeviceRuntime {
+            library: library.clone(),
+            library_cuda,
+            nvcc: nvcc.to_owned(),
+            nvcc_cuda,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// For the search for leaks: a directory of the farm's own -> what it stands for.
+fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
+    let standing = tree.iter().filter_map(|(place, entry)| match entry {
+        Entry::Directory(sources) if !sources.is_empty() => {
+            // One that only has stubs in a subdirectory is no place to find libraries in.
+            let mut with_files = sources.clone();
+            with_files.retain(|dir| place != Path::new("lib") || has_files(dir));
+            let sources = if with_files.is_empty() {
+                sources.clone()
+            } else {
+                with_files
+            };
+            Some((place.clone(), sources))
+        }
+        Entry::Link(target) if target.is_dir() => Some((place.clone(), vec![target.clone()])),
+        _ => None,
+    });
+    let mut directories: Vec<_> = standing.collect();
+    if let Some((_, lib)) = directories.iter().find(|(p, _)| p == Path::new("lib")) {
+        let lib64 = ("lib64".into(), lib.clone());
+        directories.push(lib64);
+        directories.sort();
+    }
+    directories
+}
+
+fn has_files(dir: &Path) -> bool {
+    super::merge::list(dir).is_ok_and(|entries| entries.iter().any(|(_, path)| !path.is_dir()))
+}
+
+/// What no prefix has: our programs, the profile, version.json, CMake's files, the record.
+fn add_ours(tree: &mut Tree, request: &Request, record: &Record) -> Result<(), FarmError> {
+    let program = || Entry::Link(request.program.clone());
+    let file = |text: String| Entry::File(text.into_bytes());
+    let mut ours: Vec<(&str, Entry)> = vec![
+        (CMAKE, program()),
+        ("lib64", Entry::Link("lib".into())),
+        (
+            cmake::INITIAL_CACHE,
+            file(cmake::initial_cache(request, record)),
+        ),
+        (cmake::TOOLCHAIN, file(cmake::toolchain(request, record))),
+    ];
+    if let Some(nvcc) = &record.nvcc {
+        ours.push(("bin/nvcc", program()));
+        ours.push(("bin/nvcc.profile", the_profile(nvcc, record.cuda_version)?));
+    }
+    if record.cuda_version.major >= 13 && tree.contains_key(Path::new("include")) {
+        // The profile names it, and CMake refuses an include directory that is not there.
+        let cccl = tree.entry("include/cccl".into());
+        cccl.or_insert(Entry::Directory(Vec::new()));
+    }
+    if !tree.contains_key(Path::new("version.json")) {
+        let cuda = serde_json::json!({
+            "cuda": { "name": "CUDA SDK", "version": format!("{}.0", record.cuda_version) }
+        });
+        ours.push(("version.json", file(format!("{cuda}\n"))));
+    }
+    let record = serde_json::to_string_pretty(record)
+        .map_err(|e| FarmError::io(Path::new(record::PLACE), e.into()))?;
+    ours.push((record::PLACE, file(record + "\n")));
+    for (place, entry) in ours {
+        let place = PathBuf::from(place);
+        for parent in place.ancestors().skip(1).filter(|p| *p != Path::new("")) {
+            let own = Entry::Directory(Vec::new());
+            tree.entry(parent.to_owned()).or_insert(own);
+        }
+        tree.insert(place, entry);
+    }
+    Ok(())
+}
+
+fn the_profile(nvcc: &Path, cuda: CudaVersion) -> Result<Entry, FarmError> {
+    let theirs = nvcc.with_file_name("nvcc.profile");
+    match std::fs::read(&theirs) {
+        Ok(bytes) if profile::is_relocatable(&String::from_utf8_lossy(&bytes)) => {
+            Ok(Entry::Link(theirs))
+        }
+        // Debian's is a link to /etc, which need not be there.
+        Ok(_) => Ok(Entry::File(profile::of_farm(cuda).into_bytes())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Entry::File(profile::of_farm(cuda).into_bytes()))
+        }
+        Err(e) => Err(FarmError::io(&theirs, e)),
+    }
+}

@@ -1,0 +1,163 @@
+//! Finds paths in files that must not be there: a farm's, a build directory's, a compiler's.
+//!
+//! A farm is gone when its build is over, or is kept alive by whatever names it. In text whose
+//! syntax is known (`.cmake`, `.pc`) the farm's paths become those of the prefixes that it was
+//! made from; everywhere else, and where that has no one answer, the file and the place are told.
+
+mod places;
+mod search;
+mod text;
+
+use super::record::Record;
+use crate::report::shown;
+use crate::scan::{self, FileError, Problem};
+use places::Places;
+use search::Needles;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What to look for, and where.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Trees and files.
+    pub paths: Vec<PathBuf>,
+    /// Paths to find, absolute.
+    pub forbidden: Vec<PathBuf>,
+    /// A farm, whose paths may be rewritten in text.
+    pub farm: Option<(PathBuf, Record)>,
+    /// Look at RUNPATHs only.
+    pub runpaths_only: bool,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+/// One leak that stays.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leak {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it, and why it stays.
+    pub what: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Leaks that stay, by file.
+    pub leaks: Vec<Leak>,
+    /// Files that were rewritten (or would have been), by name.
+    pub rewritten: Vec<PathBuf>,
+    /// Files that could not be read or written.
+    pub problems: Vec<Problem>,
+}
+
+/// Longest text that is rewritten: real ones have some kilobytes.
+const MAX_TEXT: u64 = 16 << 20;
+
+/// What one file holds.
+#[derive(Clone, Debug)]
+enum File {
+    Clean,
+    Leaks(String),
+    Rewritten,
+}
+
+/// Searches the trees, files in parallel, and rewrites what can be.
+pub fn find(request: &Request) -> io::Result<Found> {
+    let roots = request.farm.iter().map(|(root, _)| root);
+    let needles = Needles::new(roots.chain(&request.forbidden))?;
+    let places = request
+        .farm
+        .as_ref()
+        .map(|(root, record)| Places::new(root, record));
+    let tree = scan::walk(&request.paths, true, |_| true);
+    let links: Vec<PathBuf> = tree.links.iter().map(|link| link.path.clone()).collect();
+    let visit = scan::visit(tree, |walked, file| {
+        if request.runpaths_only {
+            return in_runpaths(file, &needles);
+        }
+        let length = file.metadata().len();
+        let Some(hit) = needles.first(file).map_err(|e| problem(&e))? else {
+            return Ok(File::Clean);
+        };
+        let told = |why: &str| Ok(File::Leaks(format!("{hit}{why}")));
+        let (Some(kind), Some(places)) = (text::Kind::of(&walked.path), &places) else {
+            return told("");
+        };
+        if length > MAX_TEXT {
+            return told(", in a text too long to rewrite");
+        }
+        let text = fs::read(&walked.path).map_err(|e| problem(&e))?;
+        match text::rewrite(kind, &text, places) {
+            Err(why) => Ok(File::Leaks(why)),
+            Ok(text) => match needles.first(&text[..]).map_err(|e| problem(&e))? {
+                Some(left) => Ok(File::Leaks(left.to_string())),
+                None if request.dry_run => Ok(File::Rewritten),
+                None => {
+                    replace(&walked.path, &text).map_err(|e| problem(&e))?;
+                    Ok(File::Rewritten)
+                }
+            },
+        }
+    });
+    let mut found = Found {
+        problems: visit.problems,
+        ..Found::default()
+    };
+    for file in visit.files {
+        for name in file.names {
+            match &file.value {
+                File::Clean => {}
+                File::Rewritten => found.rewritten.push(name),
+                File::Leaks(what) => found.leaks.push(Leak {
+                    file: name,
+                    what: what.clone(),
+                }),
+            }
+        }
+    }
+    if !request.runpaths_only {
+        for link in links {
+            let target = fs::read_link(&link)?;
+            if needles.is_in(target.as_os_str().as_bytes()) {
+                let what = format!("a link to {}", shown(&target));
+                found.leaks.push(Leak { file: link, what });
+            }
+        }
+    }
+    found.leaks.sort();
+    Ok(found)
+}
+
+fn problem(error: &io::Error) -> FileError {
+    FileError::Problem(error.to_string())
+}
+
+fn in_runpaths(file: &elf_edit::FileReader, needles: &Needles) -> Result<File, FileError> {
+    let Ok(facts) = scan::dynamic_facts(file) else {
+        return Ok(File::Clean);
+    };
+    let dynamic = facts.dynamic.as_ref();
+    let lists = dynamic.and_then(|d| d.runpath.as_deref().or(d.rpath.as_deref()));
+    let mut entries = lists.unwrap_or_default().split(|&byte| byte == b':');
+    Ok(match entries.find(|entry| needles.is_in(entry)) {
+        Some(entry) => File::Leaks(format!(
+            "its RUNPATH has {}",
+            crate::report::Shown::from(entry)
+        )),
+        None => File::Clean,
+    })
+}
+
+/// Puts new contents in place of a file, whole or not at all, with its mode.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let permissions = fs::metadata(path)?.permissions();
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(text)?;
+    file.as_file().set_permissions(permissions)?;
+    file.persist(path)?;
+    Ok(())
+}

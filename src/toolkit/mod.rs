@@ -1,0 +1,136 @@
+//! A toolkit that stands in several prefixes, laid out as one: a tree of symbolic links.
+//!
+//! `prefix` says where a prefix keeps what, `merge` lays all of them over each other, `farm`
+//! adds what makes the tree a toolkit (our nvcc, a profile, development links) and `write` puts
+//! it on disk. `record` is what the farm says of itself, for nvcc, cmake and `leaks`, which finds
+//! what is left of a farm in a package that was built with it.
+
+pub mod cmake;
+mod component;
+mod dev_links;
+mod device_runtime;
+pub mod farm;
+pub mod leaks;
+mod merge;
+pub mod nvcc;
+mod prefix;
+mod profile;
+pub mod record;
+mod versions;
+mod write;
+
+use crate::cuda::CudaVersion;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why there is no farm.
+#[derive(Debug, thiserror::Error)]
+pub enum FarmError {
+    /// A file or directory could not be read or written.
+    #[error("{}: {source}", crate::report::shown(path))]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A prefix that cannot join.
+    #[error("{}: {why}", crate::report::shown(prefix))]
+    Prefix {
+        /// Which one.
+        prefix: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Two different files for one place.
+    #[error(
+        "two different files want to be {}: {} and {}: leave one of their prefixes out",
+        crate::report::shown(place),
+        crate::report::shown(first),
+        crate::report::shown(second)
+    )]
+    Conflict {
+        /// The place in the farm.
+        place: PathBuf,
+        /// The file of the prefix named first.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// Prefixes of two CUDA versions.
+    #[error(
+        "two CUDA versions: {first} by {}, {second} by {}: all prefixes of a farm must be of one",
+        crate::report::shown(first_by),
+        crate::report::shown(second_by)
+    )]
+    TwoVersions {
+        /// One version.
+        first: CudaVersion,
+        /// The file that says so.
+        first_by: PathBuf,
+        /// The other.
+        second: CudaVersion,
+        /// The file that says so.
+        second_by: PathBuf,
+    },
+    /// Packages with two compilers.
+    #[error(
+        "two CUDA compilers: {} and {}, which {} names: leave one of them out",
+        crate::report::shown(first),
+        crate::report::shown(second),
+        crate::report::shown(second_by)
+    )]
+    TwoCompilers {
+        /// One compiler.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// The package's marker that names it.
+        second_by: PathBuf,
+    },
+    /// nvlink would refuse it at every link.
+    #[error(
+        "{} is of CUDA {library_cuda} or newer, but {} is of CUDA {nvcc_cuda}: nvlink refuses to link it \
+         (\"newer than toolkit\"): take both from one CUDA version",
+        crate::report::shown(library),
+        crate::report::shown(nvcc)
+    )]
+    NewerDeviceRuntime {
+        /// libcudadevrt.a
+        library: PathBuf,
+        /// Its version.
+        library_cuda: CudaVersion,
+        /// nvcc
+        nvcc: PathBuf,
+        /// Its version.
+        nvcc_cuda: CudaVersion,
+    },
+    /// No prefix tells the version.
+    #[error(
+        "no prefix tells the CUDA version: none has nvcc, version.json or include/cuda.h: \
+         name the prefix of the CUDA runtime too"
+    )]
+    NoVersion,
+    /// The directory for the farm holds something else.
+    #[error(
+        "{}: is there and is no farm of this program: remove it, or name another directory",
+        crate::report::shown(_0)
+    )]
+    InTheWay(PathBuf),
+}
+
+impl FarmError {
+    fn io(path: &Path, source: io::Error) -> FarmError {
+        FarmError::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    fn prefix(prefix: &Path, why: impl Into<String>) -> FarmError {
+        FarmError::Prefix {
+            prefix: prefix.to_owned(),
+            why: why.into(),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! `inspect` against the real loaders: what glibc's and musl's own ld.so say is right.
+
+mod compare;
+mod glibc;
+mod hostile;
+mod musl;
+mod output;
+mod real;
+mod store;
+mod versions;
+mod workshop;

@@ -1,0 +1,690 @@
+//! `cuda-fixup lint`: files made to break one rule each, next to files that don't.
+
+use crate::support::wheel;
+use cuda_fixup::lint::{RULES, documentation};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+fn lint(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+        .current_dir(dir)
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("NIX_STORE")
+        .arg("lint")
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// The codes of all findings, sorted.
+fn codes(dir: &Path, args: &[&str]) -> BTreeSet<String> {
+    findings(dir, args)
+        .into_iter()
+        .map(|(code, _)| code)
+        .collect()
+}
+
+/// Code and message of all findings.
+fn findings(dir: &Path, args: &[&str]) -> Vec<(String, String)> {
+    let output = lint(dir, &[&["--format=json"], args].concat());
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let lines = str::from_utf8(&output.stdout).unwrap().lines();
+    let objects = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = |object: &Value, key| object[key].as_str().unwrap().to_owned();
+    objects
+        .inspect(|o| assert_eq!(o["schema"], "cuda-fixup.lint/1"))
+        .map(|o| (text(&o, "code"), text(&o, "message")))
+        .collect()
+}
+
+fn set(codes: &[&str]) -> BTreeSet<String> {
+    codes.iter().map(|code| (*code).to_owned()).collect()
+}
+
+/// Compiles `source` to a shared library `name`.
+fn library(dir: &Path, name: &str, source: &str, args: &[&str]) {
+    fs::write(dir.join("source.c"), source).unwrap();
+    let output = Command::new("gcc")
+        .current_dir(dir)
+        .args(["-shared", "-fPIC", "-w", "-o", name, "source.c"])
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    fs::remove_file(dir.join("source.c")).unwrap();
+}
+
+/// One library, linted.
+fn made(source: &str, args: &[&str], options: &[&str]) -> BTreeSet<String> {
+    let dir = TempDir::new().unwrap();
+    library(dir.path(), "libx.so", source, args);
+    codes(dir.path(), &[options, &["libx.so"]].concat())
+}
+
+const PLAIN: &str = "int f(void) { return 1; }";
+
+#[test]
+fn a_plain_library_has_nothing_to_say() {
+    assert_eq!(made(PLAIN, &[], &[]), set(&[]));
+}
+
+#[test]
+fn entries_of_runpath() {
+    let runpath = |text: &str, options: &[&str]| {
+        made(
+            PLAIN,
+            &[&format!("-Wl,--enable-new-dtags,-rpath,{text}")],
+            options,
+        )
+    };
+    assert_eq!(runpath("/nowhere/lib", &[]), set(&["runpath-missing"]));
+    assert_eq!(runpath("lib", &[]), set(&["runpath-relative"]));
+    assert!(runpath("/etc::/sys", &[]).contains("runpath-empty"));
+    assert_eq!(
+        runpath("/project/build/lib", &[]),
+        set(&["runpath-build-directory"])
+    );
+    assert_eq!(
+        runpath("/usr/local/cuda-13.0/lib64", &[]),
+        set(&["runpath-fhs", "runpath-missing"])
+    );
+    let stubs = runpath("/usr/local/cuda-13.0/lib64/stubs", &[]);
+    assert!(stubs.contains("runpath-stubs"), "{stubs:?}");
+    assert_eq!(
+        runpath("/etc:/etc", &[]),
+        set(&["runpath-duplicate", "runpath-unused"])
+    );
+    assert_eq!(runpath("/etc", &[]), set(&["runpath-unused"]));
+    assert_eq!(
+        runpath("/run/opengl-driver/lib", &[]),
+        set(&["driver-link-unneeded"])
+    );
+    let everywhere = ["--driver-link-everywhere"];
+    assert_eq!(runpath("/run/opengl-driver/lib", &everywhere), set(&[]));
+    let other = runpath("/opt/driver", &["--driver-link=/opt/driver"]);
+    assert!(!other.contains("runpath-missing"), "{other:?}");
+    let old = made(PLAIN, &["-Wl,--disable-new-dtags,-rpath,/etc"], &[]);
+    assert_eq!(old, set(&["rpath", "runpath-unused"]));
+}
+
+#[test]
+fn a_file_in_the_store_leads_into_the_store() {
+    let dir = TempDir::new().unwrap();
+    let store = dir.path().canonicalize().unwrap().join("store");
+    let lib = store.join("a/lib");
+    fs::create_dir_all(&lib).unwrap();
+    let rpath = format!("-Wl,-rpath,/etc:{}", store.join("a/lib").display());
+    library(&lib, "libx.so", PLAIN, &[&rpath]);
+    let store_option = format!("--store={}", store.display());
+    let found = codes(&store, &[&store_option, "a"]);
+    assert!(found.contains("runpath-outside-store"), "{found:?}");
+    assert!(!codes(&store, &["a"]).contains("runpath-outside-store"));
+
+    fs::write(store.join("m.c"), "int main(void) { return 0; }").unwrap();
+    let gcc = |args: &[&str]| {
+        let run = Command::new("gcc")
+            .current_dir(&store)
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{run:?}");
+    };
+    gcc(&["m.c", "-o", "program"]);
+    let program = codes(&store, &[&store_option, "program"]);
+    assert_eq!(program, set(&["interpreter-outside-store"]));
+    gcc(&[
+        "m.c",
+        "-o",
+        "program",
+        "-Wl,--dynamic-linker=/nowhere/ld.so",
+    ]);
+    assert!(codes(&store, &["program"]).contains("interpreter-missing"));
+}
+
+/// A test's store stands below /tmp: what leads into it is no build directory, what leads beside
+/// it is one.
+#[test]
+fn a_store_below_tmp() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path().canonicalize().unwrap();
+    let (store, beside) = (dir.join("store"), dir.join("build/lib"));
+    let (own, other) = (store.join("a/lib"), store.join("b/lib"));
+    for path in [&own, &other, &beside] {
+        fs::create_dir_all(path).unwrap();
+    }
+    symlink(&store, dir.join("link")).unwrap();
+    library(&other, "libdep.so", PLAIN, &["-Wl,-soname,libdep.so"]);
+    let user = |paths: &[&Path]| {
+        let paths: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+        let rpath = format!("-Wl,-rpath,{}", paths.join(":"));
+        let source = "int f(); int g() { return f(); }";
+        let dep = other.join("libdep.so");
+        library(&own, "libx.so", source, &[dep.to_str().unwrap(), &rpath]);
+    };
+    let linted = |store: &Path| {
+        let option = format!("--store={}", store.display());
+        codes(&dir, &[&option, "store/a"])
+    };
+    user(&[&other, &own]);
+    for name in [store.clone(), dir.join("link")] {
+        assert_eq!(linted(&name), set(&["runpath-unused"]));
+    }
+    let elsewhere = linted(Path::new("/nix/store"));
+    assert!(elsewhere.contains("runpath-build-directory"));
+    user(&[&other, &beside]);
+    assert_eq!(linted(&store), set(&["runpath-build-directory"]));
+    user(&[&other, &store.join("gone/lib")]);
+    assert_eq!(linted(&store), set(&["runpath-missing"]));
+}
+
+#[test]
+fn needed_libraries() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    library(dir, "libdep.so", PLAIN, &["-Wl,-soname,libdep.so"]);
+    library(
+        dir,
+        "libuser.so",
+        "int f(); int g() { return f(); }",
+        &["libdep.so"],
+    );
+    assert_eq!(codes(dir, &["libuser.so"]), set(&["needed-not-found"]));
+    let environment = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+            .args(["lint", "--format=json", "libuser.so"])
+            .env("LD_LIBRARY_PATH", dir)
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let found: Value = serde_json::from_str(&environment()).unwrap();
+    assert_eq!(found["code"], "needed-through-environment");
+    // Found through the environment first, and without it too.
+    let source = "int f(); int g() { return f(); }";
+    let both = ["./libdep.so", "-Wl,-rpath,$ORIGIN"];
+    library(dir, "libuser.so", source, &both);
+    let told = environment();
+    assert!(!told.contains("needed-through-environment"), "{told}");
+    // The same name, for another machine.
+    let foreign = dir.join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("s.c"), PLAIN).unwrap();
+    let cross = Command::new("aarch64-linux-gnu-gcc")
+        .current_dir(&foreign)
+        .args(["-shared", "-fPIC", "-o", "libdep.so", "s.c"])
+        .status()
+        .unwrap();
+    assert!(cross.success());
+    let rpath = format!("-Wl,-rpath,{}", foreign.display());
+    library(dir, "libuser.so", source, &["libdep.so", &rpath]);
+    let found = codes(dir, &["libuser.so"]);
+    assert!(found.contains("needed-other-machine"), "{found:?}");
+    assert!(!found.contains("needed-not-found"), "{found:?}");
+}
+
+#[test]
+fn symbol_versions_and_two_libraries_of_one_soname() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    for (map, version) in [("new.map", "V_2"), ("old.map", "V_1")] {
+        fs::write(
+            dir.join(map),
+            format!("{version} {{ global: f; local: *; }};"),
+        )
+        .unwrap();
+    }
+    let versioned = |map: &str| {
+        let script = format!("-Wl,--version-script={map}");
+        library(
+            dir,
+            "libdep.so.1",
+            PLAIN,
+            &["-Wl,-soname,libdep.so.1", &script],
+        );
+    };
+    versioned("new.map");
+    let rpath = "-Wl,-rpath,$ORIGIN";
+    library(
+        dir,
+        "libuser.so",
+        "int f(); int g() { return f(); }",
+        &["./libdep.so.1", rpath],
+    );
+    assert_eq!(codes(dir, &["libuser.so"]), set(&[]));
+    versioned("old.map");
+    assert_eq!(
+        codes(dir, &["libuser.so"]),
+        set(&["symbol-version-missing"])
+    );
+    versioned("new.map");
+    // The same library under a second file name, needed by that name.
+    library(dir, "libcopy.so", "int h(void) { return 1; }", &[]);
+    let both = [
+        "-Wl,--no-as-needed",
+        "./libdep.so.1",
+        "-L.",
+        "-lcopy",
+        rpath,
+    ];
+    library(dir, "libtwo.so", "int f(); int g() { return f(); }", &both);
+    fs::copy(dir.join("libdep.so.1"), dir.join("libcopy.so")).unwrap();
+    assert!(codes(dir, &["libtwo.so"]).contains("soname-twice"));
+    // One file by two names is loaded once.
+    fs::remove_file(dir.join("libcopy.so")).unwrap();
+    symlink("libdep.so.1", dir.join("libcopy.so")).unwrap();
+    assert!(!codes(dir, &["libtwo.so"]).contains("soname-twice"));
+}
+
+#[test]
+fn segments_that_should_not_be_so() {
+    let stack = made(PLAIN, &["-Wl,-z,execstack"], &[]);
+    assert_eq!(stack, set(&["executable-stack"]));
+    let section = "__asm__(\".section .wx,\\\"awx\\\",@progbits\\n.long 1\\n.text\");";
+    assert_eq!(made(section, &[], &[]), set(&["writable-code"]));
+    let absolute = "__asm__(\".text\\n.quad f\"); int f(void) { return 1; }";
+    let text = made(absolute, &["-Wl,-z,notext"], &[]);
+    assert_eq!(text, set(&["text-relocations"]));
+}
+
+#[test]
+fn the_driver_and_its_link() {
+    let opens = r#"#include <dlfcn.h>
+        void *f(void) { return dlopen("libcuda.so.1", RTLD_NOW); }"#;
+    assert_eq!(made(opens, &[], &[]), set(&["driver-link-missing"]));
+    let link = "-Wl,--enable-new-dtags,-rpath,/run/opengl-driver/lib";
+    assert_eq!(made(opens, &[link], &[]), set(&[]));
+    let plugin = r#"#include <dlfcn.h>
+        void *f(void) { return dlopen("libno-such-plugin.so.7", RTLD_NOW); }"#;
+    assert_eq!(made(plugin, &[], &[]), set(&["dlopen-not-found"]));
+    // Of names that are tried in turn one is enough; what isn't there is told at once.
+    let several =
+        r#"const char *a = "libm.so.6", *b = "libm.so", *c = "libno1.so", *d = "libno2.so.3";"#;
+    let dir = TempDir::new().unwrap();
+    library(dir.path(), "libx.so", several, &[]);
+    let told = "strings in it name libno1.so, libno2.so.3, which would not be found";
+    let expected = ("dlopen-not-found".to_owned(), told.to_owned());
+    assert_eq!(findings(dir.path(), &["libx.so"]), [expected]);
+    let stub = ["-Wl,-soname,libcuda.so.1"];
+    let found = made(PLAIN, &stub, &[]);
+    assert_eq!(found, set(&["driver-library-installed"]));
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("stubs")).unwrap();
+    library(dir.path(), "stubs/libcuda.so", PLAIN, &stub);
+    assert_eq!(codes(dir.path(), &["."]), set(&[]));
+}
+
+/// Real libraries: a static cudart of 13.4, shared ones of seven versions.
+#[test]
+fn cuda_runtimes_of_real_libraries() {
+    let nvjpeg = wheel("nvidia-nvjpeg-13.3.2.43");
+    let of = |args: &[&str]| codes(&nvjpeg, &[args, &["."]].concat());
+    let plain = of(&[]);
+    assert!(plain.contains("cudart-static") && plain.contains("driver-link-missing"));
+    assert!(!of(&["--cuda=13.4"]).contains("cudart-other-version"));
+    assert!(of(&["--cuda=13.0"]).contains("cudart-other-version"));
+    assert!(!of(&["--max-driver-cuda=13.4"]).contains("cudart-newer-than-driver"));
+    assert!(of(&["--max-driver-cuda=12.8"]).contains("cudart-newer-than-driver"));
+    assert!(!of(&["--capabilities=8.0,12.1"]).contains("capability-missing"));
+    assert!(of(&["--capabilities=7.0"]).contains("capability-missing"));
+    assert!(of(&["--cuda=12.4"]).contains("capability-impossible"));
+
+    let shared = wheel("bitsandbytes-0.50.2/bitsandbytes");
+    let of = |args: &[&str]| codes(&shared, &[args, &["libbitsandbytes_cuda118.so"]].concat());
+    assert!(of(&["--cuda=12.4"]).contains("cudart-other-version"));
+    assert!(!of(&["--cuda=11.8"]).contains("cudart-other-version"));
+    assert!(of(&[]).contains("device-code-uncompressed"));
+    assert!(!of(&[]).contains("cudart-static"));
+    // Its PTX is for 12.1 and plain, its code is compressed, and sound.
+    for silent in [
+        "no-forward-ptx",
+        "device-code-uncompressed",
+        "device-code-malformed",
+    ] {
+        assert!(!plain.contains(silent), "{silent}");
+    }
+    let without_ptx = wheel("nvidia-npp-13.2.0.93/nvidia/cu13/lib");
+    assert!(codes(&without_ptx, &["libnppc.so.13"]).contains("no-forward-ptx"));
+}
+
+#[test]
+fn a_static_runtime_beside_a_shared_one_and_registration_without_any() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let lib = wheel("nvidia-cuda-runtime-13.5.37/nvidia/cu13/lib");
+    symlink(lib.join("libcudart.so.13"), dir.join("libcudart.so.13")).unwrap();
+    let archive = lib.join("libcudart_static.a");
+    let both = [
+        "-Wl,--no-as-needed",
+        "-Wl,--whole-archive",
+        archive.to_str().unwrap(),
+        "-Wl,--no-whole-archive",
+        "./libcudart.so.13",
+        "-Wl,-rpath,$ORIGIN",
+    ];
+    library(dir, "libboth.so", PLAIN, &both);
+    let found = codes(dir, &["libboth.so"]);
+    assert!(found.contains("cudart-twice"), "{found:?}");
+
+    let registers =
+        "void __cudaRegisterFatBinary(void *); void f(void) { __cudaRegisterFatBinary(0); }";
+    library(dir, "libnone.so", registers, &[]);
+    assert_eq!(
+        codes(dir, &["libnone.so"]),
+        set(&["cuda-registration-without-provider"])
+    );
+    library(
+        dir,
+        "libshared.so",
+        registers,
+        &["./libcudart.so.13", "-Wl,-rpath,$ORIGIN"],
+    );
+    let found = codes(dir, &["libshared.so"]);
+    assert!(
+        !found.contains("cuda-registration-without-provider"),
+        "{found:?}"
+    );
+}
+
+/// Libraries of one process: liba and libaa hold a static cudart 13.5, libb one of 12.9, libs needs
+/// the shared one.
+#[test]
+fn runtimes_of_the_libraries_that_are_loaded() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let new = wheel("nvidia-cuda-runtime-13.5.37/nvidia/cu13/lib");
+    let old = wheel("nvidia-cuda-runtime-cu12-12.9.79/nvidia/cuda_runtime/lib");
+    symlink(new.join("libcudart.so.13"), dir.join("libcudart.so.13")).unwrap();
+    let linked = |name: &str, archive: Option<&Path>, needs: &[&str]| {
+        let archive = archive.map(|dir| dir.join("libcudart_static.a").display().to_string());
+        let whole = archive.iter().flat_map(|archive| {
+            ["-Wl,--whole-archive", archive, "-Wl,--no-whole-archive"].map(str::to_owned)
+        });
+        let needs = needs.iter().map(|need| format!("./{need}"));
+        let soname = format!("-Wl,-soname,{name}");
+        let flags = ["-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", &soname];
+        let flags = flags
+            .map(str::to_owned)
+            .into_iter()
+            .chain(whole)
+            .chain(needs);
+        let flags: Vec<String> = flags.collect();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        library(dir, name, PLAIN, &flags);
+    };
+    linked("liba.so", Some(&new), &[]);
+    linked("libaa.so", Some(&new), &["liba.so"]);
+    linked("libb.so", Some(&old), &[]);
+    linked("libs.so", None, &["libcudart.so.13"]);
+    let found = |name: &str, code: &str| {
+        let found = findings(dir, &[name]).into_iter();
+        found
+            .filter(|(c, _)| c == code)
+            .map(|(_, text)| text)
+            .collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    // Alone, or beside another of the same version: as NVIDIA's own libraries do it.
+    for name in ["liba.so", "libaa.so", "libs.so"] {
+        assert_eq!(found(name, "cudart-twice"), none, "{name}");
+        assert_eq!(found(name, "cudart-mixed"), none, "{name}");
+    }
+    linked("libtwo.so", Some(&old), &["libaa.so", "libs.so"]);
+    assert_eq!(
+        found("libtwo.so", "cudart-twice"),
+        [format!(
+            "holds a static cudart 12.9 and loads a static 13.5 in {}, \
+             a static 13.5 in {}, the shared {}",
+            "libaa.so", "liba.so", "libcudart.so.13"
+        )]
+    );
+    assert_eq!(found("libtwo.so", "cudart-mixed"), none);
+    // Told where they meet, not for all that loads that.
+    linked("libmeet.so", None, &["liba.so", "libb.so"]);
+    let expected = format!(
+        "loads different CUDA runtimes: a static 13.5 in {}, a static 12.9 in {}",
+        "liba.so", "libb.so"
+    );
+    assert_eq!(found("libmeet.so", "cudart-mixed"), [expected]);
+    linked("libtop.so", None, &["libmeet.so"]);
+    assert_eq!(found("libtop.so", "cudart-mixed"), none);
+    linked("libmore.so", None, &["libmeet.so", "libs.so"]);
+    assert_eq!(found("libmore.so", "cudart-mixed").len(), 1);
+    linked("libsame.so", None, &["liba.so", "libaa.so"]);
+    assert_eq!(found("libsame.so", "cudart-mixed"), none);
+}
+
+/// Whether something provides the registration is asked of symbols, not of names.
+#[test]
+fn who_provides_the_registration_of_device_code() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let call = "void __cudaRegisterFatBinary(void *); void f(void) { __cudaRegisterFatBinary(0); }";
+    let user = |source: &str, need: &str| {
+        let flags = ["-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", need];
+        library(dir, "libuser.so", source, &flags);
+        let found = codes(dir, &["libuser.so"]);
+        found.contains("cuda-registration-without-provider")
+    };
+    let define = "void __cudaRegisterFatBinary(void *p) {}";
+    library(
+        dir,
+        "libcudart.so.13",
+        PLAIN,
+        &["-Wl,-soname,libcudart.so.13"],
+    );
+    assert!(user(call, "./libcudart.so.13"), "it only has the name");
+    library(dir, "libours.so", define, &["-Wl,-soname,libours.so"]);
+    assert!(!user(call, "./libours.so"));
+    let below = ["-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", "./libours.so"];
+    library(dir, "libbelow.so", PLAIN, &below);
+    assert!(!user(call, "./libbelow.so"));
+    library(dir, "libother.so", PLAIN, &["-Wl,-soname,libother.so"]);
+    assert!(user(call, "./libother.so"));
+    let weak = call.replacen("void *);", "void *) __attribute__((weak));", 1);
+    assert!(!user(&weak, "./libother.so"));
+    // What isn't found may have it.
+    fs::remove_file(dir.join("libother.so")).unwrap();
+    let found = codes(dir, &["libuser.so"]);
+    assert_eq!(found, set(&["needed-not-found", "runpath-unused"]));
+}
+
+#[test]
+fn leaks_of_a_toolkit_and_of_a_host_compiler() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    for path in ["farm/bin", "farm/lib", "gcc-12/lib", "gcc-14/lib"] {
+        fs::create_dir_all(dir.join(path)).unwrap();
+    }
+    for file in [
+        "farm/bin/nvcc",
+        "gcc-12/lib/libstdc++.so.6",
+        "gcc-14/lib/libstdc++.so.6",
+    ] {
+        fs::write(dir.join(file), "").unwrap();
+    }
+    let linked = |paths: &[&str], options: &[&str]| {
+        let paths: Vec<String> = paths
+            .iter()
+            .map(|p| dir.join(p).display().to_string())
+            .collect();
+        library(
+            dir,
+            "libx.so",
+            PLAIN,
+            &[&format!("-Wl,-rpath,{}", paths.join(":"))],
+        );
+        codes(dir, &[options, &["libx.so"]].concat())
+    };
+    assert!(linked(&["farm/lib"], &[]).contains("runpath-farm"));
+    assert!(!linked(&["gcc-12/lib"], &[]).contains("runpath-farm"));
+    for mark in ["nvvm/bin/cicc", "share/cuda-fixup/farm.json"] {
+        fs::remove_dir_all(dir.join("farm")).unwrap();
+        fs::create_dir_all(dir.join("farm").join(mark)).unwrap();
+        fs::create_dir_all(dir.join("farm/lib")).unwrap();
+        assert!(
+            linked(&["farm/lib"], &[]).contains("runpath-farm"),
+            "{mark}"
+        );
+    }
+    // After the build nothing is there any more: the hook knows where it was.
+    fs::remove_dir_all(dir.join("farm")).unwrap();
+    assert!(!linked(&["farm/lib"], &[]).contains("runpath-farm"));
+    let farm = format!("--farm={}", dir.join("farm").display());
+    assert!(linked(&["farm/lib"], &[&farm]).contains("runpath-farm"));
+    assert!(!linked(&["farmhouse/lib"], &[&farm]).contains("runpath-farm"));
+    assert!(!linked(&["gcc-12/lib"], &[]).contains("host-compiler-leak"));
+    assert!(linked(&["gcc-12/lib", "gcc-14/lib"], &[]).contains("host-compiler-leak"));
+    let host = format!("--host-compiler={}", dir.join("gcc-12").display());
+    assert!(linked(&["gcc-12/lib"], &[&host]).contains("host-compiler-leak"));
+}
+
+#[test]
+fn text_files_and_broken_device_code() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    fs::write(
+        dir.join("a.pc"),
+        "#!/usr/bin/x\ncudaroot=/usr/local/cuda-12.8\nrel=../usr/lib\n",
+    )
+    .unwrap();
+    // Comments are nobody's path: of a line, and CMake's of several.
+    fs::write(
+        dir.join("FindX.cmake"),
+        "#[=[ text\n/usr/local/cuda/a\n]=]\nset(A /x) \n  # /usr/local/cuda/b\n\
+         #[[ one line ]]\nset(B /usr/local/cuda/lib)\n",
+    )
+    .unwrap();
+    fs::write(dir.join("a.txt"), "/usr/local/cuda\n").unwrap();
+    let found = findings(dir, &["."]);
+    let expected = [
+        "line 7 names /usr/local/cuda/lib",
+        "line 2 names /usr/local/cuda-12.8",
+    ];
+    let expected = expected.map(|text| ("fhs-reference".to_owned(), text.to_owned()));
+    assert_eq!(found, expected);
+
+    let section = "__attribute__((section(\".nv_fatbin\"))) const char bad[64] = \"no fatbin\";";
+    assert!(made(section, &[], &[]).contains("device-code-malformed"));
+}
+
+#[test]
+fn severities_exceptions_and_exit_status() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    library(dir, "libx.so", PLAIN, &["-Wl,-z,execstack"]);
+    let status = |args: &[&str]| lint(dir, &[args, &["libx.so"]].concat()).status.code();
+    assert_eq!(status(&[]), Some(0));
+    assert_eq!(status(&["--deny", "executable-stack"]), Some(1));
+    assert_eq!(status(&["--deny", "no-such-rule"]), Some(2));
+    assert_eq!(status(&["no-such-file"]), Some(2));
+    assert!(codes(dir, &["--allow", "executable-stack", "libx.so"]).is_empty());
+    let config = "[[exception]]\ncode = 'executable-stack'\npath = 'libx.so'\nreason = 'JIT'\n";
+    fs::write(dir.join("cuda-fixup.toml"), config).unwrap();
+    assert!(codes(dir, &["--deny", "executable-stack", "libx.so"]).is_empty());
+    // One that covers nothing is told.
+    fs::write(dir.join("cuda-fixup.toml"), config.replace("libx", "liby")).unwrap();
+    let output = lint(dir, &["libx.so"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("covers no finding"), "{told}");
+    fs::write(
+        dir.join("cuda-fixup.toml"),
+        "[[exception]]\ncode = 'rpath'\nreason = ''\n",
+    )
+    .unwrap();
+    assert_eq!(status(&[]), Some(2));
+}
+
+#[test]
+fn human_lines_and_sarif() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    library(dir, "lib x.so", PLAIN, &["-Wl,-z,execstack"]);
+    let human = String::from_utf8(lint(dir, &["."]).stdout).unwrap();
+    assert_eq!(
+        human,
+        "warning[executable-stack]: ./lib x.so: its PT_GNU_STACK is executable\n"
+    );
+    let sarif = lint(dir, &["--format=sarif", "."]).stdout;
+    let sarif: Value = serde_json::from_slice(&sarif).unwrap();
+    let run = &sarif["runs"][0];
+    let result = &run["results"][0];
+    assert_eq!(sarif["version"], "2.1.0");
+    assert_eq!(result["ruleId"], "executable-stack");
+    let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+    assert_eq!(
+        run["tool"]["driver"]["rules"][index]["id"],
+        "executable-stack"
+    );
+    let place = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(place, "./lib%20x.so");
+}
+
+#[test]
+fn explain_and_list_know_every_rule() {
+    let dir = TempDir::new().unwrap();
+    let list = String::from_utf8(lint(dir.path(), &["--list"]).stdout).unwrap();
+    assert_eq!(list.lines().count(), RULES.len());
+    for rule in RULES {
+        let explained = lint(dir.path(), &["--explain", &rule.code()]);
+        let text = String::from_utf8(explained.stdout).unwrap();
+        assert!(text.contains("## Fix"), "{}", rule.code());
+    }
+    assert_eq!(
+        lint(dir.path(), &["--explain", "nosuch"]).status.code(),
+        Some(2)
+    );
+}
+
+/// The example of a cuda-fixup.toml is one.
+#[test]
+fn the_documented_exceptions_are_read() {
+    let dir = TempDir::new().unwrap();
+    let page = documentation();
+    let example = page.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    fs::write(dir.path().join("cuda-fixup.toml"), example).unwrap();
+    library(
+        dir.path(),
+        "libx.so",
+        PLAIN,
+        &["-Wl,--disable-new-dtags,-rpath,/etc"],
+    );
+    let output = lint(dir.path(), &["libx.so"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        text,
+        "error[rpath]: libx.so: has DT_RPATH, not DT_RUNPATH\n"
+    );
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told.matches("covers no finding").count(), 2, "{told}");
+}
+
+/// Every rule is broken by some test above: its code stands in this file.
+#[test]
+fn every_rule_has_a_test() {
+    let tests = include_str!("lint.rs");
+    for rule in RULES {
+        let quoted = format!("\"{}\"", rule.code());
+        assert!(tests.contains(&quoted), "{}: no test", rule.code());
+    }
+}
+
+/// docs/lint.md is made from the rules. CUDA_FIXUP_BLESS=1 writes it anew.
+#[test]
+fn docs_lint_md_is_up_to_date() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/lint.md");
+    if std::env::var_os("CUDA_FIXUP_BLESS").is_some() {
+        fs::write(&page, documentation()).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&page).unwrap_or_default() == documentation(),
+        "docs/lint.md is stale: run CUDA_FIXUP_BLESS=1 cargo test --test cli docs_lint"
+    );
+}

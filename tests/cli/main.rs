@@ -1,0 +1,21 @@
+//! The applets, run as programs on files and trees made for each test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step of a test is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auto_patchelf;
+mod capabilities;
+mod demo;
+mod elf_files;
+mod fixup;
+mod fixup_wheels;
+mod inspect;
+mod lint;
+mod patchelf;
+mod readme;
+mod scan;

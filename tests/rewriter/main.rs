@@ -1,0 +1,18 @@
+//! What the rewriter does to ELF files of every kind: correctness, growth, interrupted writes, peers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step of a test is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod compared;
+mod differential;
+mod fuzz;
+mod growth;
+mod properties;
+mod rewrite;
+mod torture;
+mod writing;

@@ -1,0 +1,57 @@
+//! The torture matrix: every kind of ELF file, edited in every way, then treated by every tool;
+//! afterwards it must run or load, say what it should, and give nobody a reason to complain that
+//! was not there before. `./test` runs a part that has each kind with each edit and each tool;
+//! `./test --long` (CUDA_FIXUP_LONG=1) runs it whole. CUDA_FIXUP_TORTURE=WORD runs the cells
+//! whose names hold the word.
+
+pub mod doctored;
+pub mod edits;
+mod gone;
+pub mod kinds;
+pub mod matrix;
+pub mod process;
+mod refused;
+mod steps;
+pub mod subject;
+pub mod target;
+pub mod tools;
+
+use rayon::prelude::*;
+use std::io::Write;
+use std::sync::Arc;
+use target::Target;
+
+/// Says something that a passing test is heard with, too.
+fn say(words: &str) {
+    let mut stderr = std::io::stderr().lock();
+    writeln!(stderr, "torture: {words}").unwrap();
+}
+
+#[test]
+fn every_kind_of_file_survives_every_edit_and_every_tool() {
+    let dir = tempfile::Builder::new()
+        .prefix("torture-")
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .unwrap();
+    let mut targets: Vec<Arc<Target>> = target::CROSS
+        .par_iter()
+        .map(|(triple, qemu)| Arc::new(Target::gnu(triple, qemu, dir.path())))
+        .collect();
+    targets.push(Arc::new(Target::musl(dir.path())));
+    let kinds = kinds::all(dir.path(), &targets);
+    say(&format!(
+        "{} kinds of file built for {} machines",
+        kinds.len(),
+        targets.len()
+    ));
+    let mut complaints = matrix::run(dir.path(), &kinds);
+    complaints.extend(steps::run(dir.path(), &kinds));
+    complaints.extend(gone::run_all(dir.path(), &kinds));
+    complaints.extend(refused::run(dir.path(), &targets));
+    assert!(
+        complaints.is_empty(),
+        "{} failed:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+}
