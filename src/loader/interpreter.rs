@@ -73,7 +73,7 @@ impl System {
             dirs: Vec::new(),
             cache_path: None,
             lib: Vec::new(),
-            platform: cpu.platform(machine),
+            platform: None,
             subdirs: Vec::new(),
             cache_flags: usual.map_or(3, |p| p.cache_flags),
             cpu: cpu.clone(),
@@ -97,6 +97,7 @@ impl System {
                 Rules::Glibc(Some(release)) => release,
                 _ => ASSUMED_GLIBC,
             };
+            system.platform = cpu.platform(machine, release);
             system.subdirs = cpu.subdirs(machine, release);
         }
         system

@@ -153,6 +153,11 @@ pub fn tried_by_glibc(shop: &Workshop, loader: &str, file: &Path, name: &str) ->
         .output()
         .unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
+    tried_in_log(shop, &log, name)
+}
+
+/// The same, from what a loader has printed.
+pub fn tried_in_log(shop: &Workshop, log: &str, name: &str) -> Vec<String> {
     let start = format!("find library={name} [0]; searching");
     let mut lines = log.lines().skip_while(|line| !line.ends_with(&start));
     lines.next();

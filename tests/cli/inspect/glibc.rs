@@ -215,41 +215,6 @@ fn tokens_stand_for_what_the_loader_says() {
 }
 
 #[test]
-fn subdirectories_for_the_processor_go_first() {
-    let shop = Workshop::new();
-    shop.lib("lib/libx.so", &[]);
-    let exe = shop.exe(
-        "exe",
-        &["-Llib", "-lx", "-Wl,-rpath,$ORIGIN/none:$ORIGIN/lib"],
-    );
-    // From the least wanted to the most: each one that this machine uses takes over.
-    let subs = [
-        "x86_64",
-        "tls",
-        "haswell",
-        "tls/haswell/x86_64",
-        "glibc-hwcaps/x86-64-v2",
-        "glibc-hwcaps/x86-64-v3",
-        "glibc-hwcaps/x86-64-v4",
-        "glibc-hwcaps/x86-64-v9",
-    ];
-    let mut taken = Vec::new();
-    for sub in subs {
-        let dir = shop.at("lib").join(sub);
-        fs::create_dir_all(&dir).unwrap();
-        agree_on_trail(&shop, &exe, "libx.so");
-        fs::copy(shop.at("lib/libx.so"), dir.join("libx.so")).unwrap();
-        let json = agree_on_trail(&shop, &exe, "libx.so");
-        taken.push(text(&need(&json, "libx.so")["resolved"]));
-    }
-    taken.dedup();
-    assert!(
-        taken.len() > 1,
-        "no processor lacks all of these: {taken:?}"
-    );
-}
-
-#[test]
 fn no_default_library_means_neither_cache_nor_default_directories() {
     let shop = Workshop::new();
     let exe = shop.exe("exe", &["-lm", "-Wl,-z,nodefaultlib"]);

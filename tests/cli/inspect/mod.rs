@@ -5,6 +5,7 @@ mod glibc;
 mod hostile;
 mod musl;
 mod output;
+mod processors;
 mod real;
 mod store;
 mod versions;
