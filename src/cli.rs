@@ -52,10 +52,10 @@ impl Applet {
             Applet::Cmake(args) => applets::cmake::run(args),
             Applet::Inspect(args) => applets::inspect::run(args),
             Applet::DeviceCode(args) => applets::device_code::run(args),
-            Applet::InstallLinks(args) => applets::install_links::run(args),
+            Applet::InstallLinks(args) => applets::install_links::run(args, &applet_names()),
             Applet::Lint(args) => applets::lint::run(args),
-            Applet::Completions(args) => applets::completions::run(args),
-            Applet::Man(args) => applets::man::run(args),
+            Applet::Completions(args) => applets::completions::run(args, Cli::command()),
+            Applet::Man(args) => applets::man::run(args, Cli::command()),
             Applet::Nvcc(args) => applets::nvcc::run(args),
             Applet::Toolkit(args) => applets::toolkit::run(args),
             Applet::Patchelf(args) => applets::patchelf::run(args),
@@ -79,7 +79,7 @@ fn is_applet(word: &OsStr) -> bool {
 pub fn main(args: Vec<OsString>) -> ExitCode {
     match dispatch(args) {
         Ok(outcome) => outcome.into(),
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(Outcome::Fine),
+        Err(error) if applets::is_broken_pipe(&error) => ExitCode::from(Outcome::Fine),
         Err(error) => {
             // A closed stderr leaves nobody to tell.
             let _ = writeln!(io::stderr(), "cuda-fixup: error: {error:#}");
@@ -141,14 +141,6 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
             Ok(Outcome::Errors)
         }
     }
-}
-
-/// `cuda-fixup inspect … | head` ends quietly.
-pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

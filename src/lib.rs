@@ -7,6 +7,7 @@
 pub mod applets;
 pub mod cli;
 pub mod cuda;
+pub mod escape;
 pub mod fixup;
 pub mod lint;
 pub mod loader;

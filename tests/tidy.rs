@@ -106,47 +106,147 @@ fn the_rewriter_knows_bytes_only() {
     no_complaints(complaints);
 }
 
-#[test]
-fn plans_are_pure() {
-    let mut complaints = Vec::new();
-    forbid(
-        "src/plan",
-        r"std::(env|fs|time|process|net|thread)|\bFile::|SystemTime|Instant|crate::(applets|cli|report|scan)\b",
-        "plan takes headers and gives edits: no environment, no files, no clock, no output",
-        &mut complaints,
-    );
-    no_complaints(complaints);
+/// The rooms of `src` and which rooms each may use, lowest first: a room uses only rooms above
+/// it in this list, so there is no circle. `docs/architecture.md` draws the same picture.
+const ROOMS: [(&str, &[&str]); 14] = [
+    ("escape", &[]),
+    ("scan", &[]),
+    ("loader", &[]),
+    ("cuda", &[]),
+    ("rodata", &["cuda"]),
+    ("soname_index", &["scan"]),
+    ("plan", &["cuda", "rodata"]),
+    ("toolkit", &["cuda", "escape", "scan"]),
+    ("fixup", &["plan", "rodata", "scan", "soname_index"]),
+    (
+        "lint",
+        &["cuda", "loader", "plan", "rodata", "scan", "toolkit"],
+    ),
+    (
+        "report",
+        &["cuda", "escape", "fixup", "lint", "loader", "plan"],
+    ),
+    (
+        "applets",
+        &[
+            "cuda", "escape", "fixup", "lint", "loader", "plan", "report", "rodata", "scan",
+            "toolkit",
+        ],
+    ),
+    ("cli", &["applets"]),
+    ("main", &["cli"]),
+];
+
+fn room_of(file: &Path) -> String {
+    let name = file.components().nth(1).unwrap().as_os_str();
+    name.to_str().unwrap().trim_end_matches(".rs").to_owned()
 }
 
 #[test]
-fn report_reads_values_and_only_applets_read_report() {
+fn rooms_use_only_rooms_below_them() {
+    let order: Vec<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
     let mut complaints = Vec::new();
-    forbid(
-        "src/report",
-        r"std::(env|fs|process|time)|\bFile::|crate::(applets|cli|scan)\b",
-        "report only shows values that it is given",
-        &mut complaints,
-    );
-    for dir in ["src/loader", "src/plan"] {
-        forbid(
-            dir,
-            r"crate::report",
-            "only applets read report",
-            &mut complaints,
-        );
+    for (at, (room, uses)) in ROOMS.iter().enumerate() {
+        for used in *uses {
+            if !order[..at].contains(used) {
+                complaints.push(format!("ROOMS: {room} uses {used}, which is not below it"));
+            }
+        }
+    }
+    let used = regex(r"\bcrate::([a-z_]+)");
+    let groups = regex(r"\bcrate::\{");
+    for file in with_extension(files_below("src"), "rs") {
+        let room = room_of(&file);
+        if room == "lib" {
+            continue;
+        }
+        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            complaints.push(format!("{}: no room of that name in ROOMS", file.display()));
+            continue;
+        };
+        for (number, line) in code_lines(&file) {
+            let line = without_comment(&line).as_bytes();
+            if groups.is_match(line) {
+                complaints.push(format!(
+                    "{}:{number}: name each room in a `use` of its own",
+                    file.display()
+                ));
+            }
+            for (_, [name]) in used.captures_iter(line).map(|found| found.extract()) {
+                let name = str::from_utf8(name).unwrap();
+                if name != room && !allowed.contains(&name) {
+                    complaints.push(format!(
+                        "{}:{number}: {room} uses {name}; ROOMS in tests/tidy.rs does not allow it",
+                        file.display()
+                    ));
+                }
+            }
+        }
     }
     no_complaints(complaints);
 }
 
 #[test]
-fn the_loader_knows_no_policy() {
+fn pure_rooms_ask_nothing_of_the_system() {
     let mut complaints = Vec::new();
     forbid(
-        "src/loader",
-        r"crate::(applets|cli|cuda|plan|report|scan|soname_index)\b",
-        "loader tells how glibc and musl search, and imports elf-edit only",
+        "src/plan",
+        r"std::(env|fs|time|process|net|thread)|\bFile::|SystemTime|Instant",
+        "plan takes headers and gives edits: no environment, no files, no clock, no output",
         &mut complaints,
     );
+    forbid(
+        "src/report",
+        r"std::(env|fs|process|time)|\bFile::",
+        "report only shows values that it is given",
+        &mut complaints,
+    );
+    no_complaints(complaints);
+}
+
+/// Pages that code, scripts and Nix files name exist.
+#[test]
+fn pages_that_code_names_exist() {
+    let page = regex(r"\bdocs/[A-Za-z0-9_/-]+\.md");
+    let mut complaints = Vec::new();
+    let places = ["src", "crates", "tests", "hooks", "nix", "benches"];
+    for file in places.iter().flat_map(|place| files_below(place)) {
+        for found in page.find_iter(text(&file).as_bytes()) {
+            let found = str::from_utf8(found.as_bytes()).unwrap();
+            if !root().join(found).exists() {
+                complaints.push(format!("{}: no such page: {found}", file.display()));
+            }
+        }
+    }
+    no_complaints(complaints);
+}
+
+/// Every room, and every file or folder of the crate, is on the map.
+#[test]
+fn every_room_is_on_the_map() {
+    let map = text(Path::new("docs/architecture.md"));
+    let mut complaints = Vec::new();
+    for (room, uses) in ROOMS {
+        let row = map
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{room}`")));
+        let Some(row) = row else {
+            complaints.push(format!("docs/architecture.md has no row for `{room}`"));
+            continue;
+        };
+        let last = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let shown: BTreeSet<&str> = last
+            .split(',')
+            .map(|word| word.trim().trim_matches('`'))
+            .filter(|word| !word.is_empty() && *word != "–" && *word != "elf-edit")
+            .collect();
+        let expected: BTreeSet<&str> = uses.iter().copied().collect();
+        if shown != expected {
+            complaints.push(format!(
+                "{room}: the map says {shown:?}, ROOMS says {expected:?}"
+            ));
+        }
+    }
     no_complaints(complaints);
 }
 

@@ -2,9 +2,9 @@
 
 use super::Outcome;
 use super::jobs::Jobs;
+use crate::escape::shown;
 use crate::fixup::{self, Request, Status};
 use crate::plan::{Driver, Policy, Stubs};
-use crate::report::shown;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt;

@@ -3,9 +3,10 @@
 use super::jobs::Jobs;
 use super::missing_dependencies::MissingDependencies;
 use super::{Outcome, patchelf_flags};
+use crate::escape::{Shown, shown};
 use crate::fixup::{self, FileReport, Libc, Request, Status};
 use crate::plan::{self, Dlopen, Driver, Existing, Policy, Stubs};
-use crate::report::{Shown, fixup as report, shown};
+use crate::report::fixup as report;
 use anyhow::{Context, bail};
 use clap::{ArgAction, Parser};
 use elf_edit::{Edit, Platform, RewriteOptions};

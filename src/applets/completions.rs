@@ -1,7 +1,6 @@
 //! Shell completions, made from the definition of the command line.
 
 use super::Outcome;
-use clap::CommandFactory;
 use clap_complete::Shell;
 use std::io::{self, Write};
 
@@ -15,14 +14,9 @@ pub struct Args {
 }
 
 /// Prints the script.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub fn run(args: Args, mut command: clap::Command) -> anyhow::Result<Outcome> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut crate::cli::Cli::command(),
-        "cuda-fixup",
-        &mut script,
-    );
+    clap_complete::generate(args.shell, &mut command, "cuda-fixup", &mut script);
     io::stdout().lock().write_all(&script)?;
     Ok(Outcome::Fine)
 }

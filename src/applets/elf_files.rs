@@ -1,7 +1,7 @@
 //! Lists dynamic ELF files, for scripts that do something to each of them.
 
 use super::Outcome;
-use crate::report::shown;
+use crate::escape::shown;
 use crate::scan::{self, FileError, Walked};
 use elf_edit::FileReader;
 use std::io::{self, BufWriter, Write};

@@ -4,9 +4,10 @@ use super::auto_patchelf;
 use super::jobs::Jobs;
 use super::missing_dependencies::MissingDependencies;
 use super::{Outcome, patchelf_flags};
+use crate::escape::shown;
 use crate::fixup::{self, Libc, Request, Status};
 use crate::plan::{Dlopen, Driver, Existing, Policy, Stubs};
-use crate::report::{fixup as report, shown};
+use crate::report::fixup as report;
 use anyhow::Context;
 use clap::ValueEnum;
 use elf_edit::RewriteOptions;
@@ -276,7 +277,7 @@ fn old_and_new(value: OsString) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
         Some(at) if at > 0 => Ok((value[..at].to_vec(), value[at + 1..].to_vec())),
         _ => anyhow::bail!(
             "--replace-runpath {}: expected OLD=NEW",
-            crate::report::Shown::from(&value[..])
+            crate::escape::Shown::from(&value[..])
         ),
     }
 }

@@ -27,12 +27,11 @@ pub struct Args {
 }
 
 /// Makes the links and prints each.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub fn run(args: Args, applets: &[String]) -> anyhow::Result<Outcome> {
     let target = match args.target {
         Some(target) => target,
         None => std::env::current_exe().context("cannot tell where this binary is")?,
     };
-    let applets = crate::cli::applet_names();
     let mut out = io::stdout().lock();
     for (place, names) in [
         ("bin", &ON_PATH[..]),

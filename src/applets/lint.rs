@@ -3,11 +3,11 @@
 use super::Outcome;
 use super::jobs::Jobs;
 use crate::cuda::{Capability, CudaVersion};
+use crate::escape::shown;
 use crate::lint::config::{Config, Level, Levels, known};
 use crate::lint::{self, Finding, Linter, Options, RULES, Rule, Severity};
 use crate::loader::{Cpu, Environment};
 use crate::report::lint::{ReportedFinding, finding_json, sarif, write_finding};
-use crate::report::shown;
 use crate::scan::{self, FileError, Skip};
 use anyhow::{Context, anyhow};
 use std::fs;

@@ -1,9 +1,8 @@
 //! Manual pages, made from the definition of the command line.
 
 use super::Outcome;
-use crate::report::shown;
+use crate::escape::shown;
 use anyhow::Context;
-use clap::CommandFactory;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -17,9 +16,9 @@ pub struct Args {
 }
 
 /// Prints or writes the pages.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub fn run(args: Args, command: clap::Command) -> anyhow::Result<Outcome> {
     // `help` is no applet and needs no page.
-    let command = crate::cli::Cli::command().disable_help_subcommand(true);
+    let command = command.disable_help_subcommand(true);
     let mut stdout = io::stdout().lock();
     let Some(dir) = args.out else {
         let mut page = Vec::new();

@@ -1,15 +1,15 @@
 //! Dependencies that nothing provides, told together at the end.
 
+use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Summary};
 use crate::plan::Outcome;
 use crate::report::fixup::hint;
-use crate::report::{Shown, shown};
 use std::io::{self, BufWriter, Write};
 
 /// How many are told; a tree of hostile files has no end of them.
 const MOST: usize = 10_000;
 
-/// MissingDependencies, in the order of the files.
+/// Missing dependencies, in the order of the files.
 #[derive(Debug, Default)]
 pub struct MissingDependencies {
     lines: Vec<String>,

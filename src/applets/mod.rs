@@ -21,6 +21,7 @@ pub mod patchelf;
 mod patchelf_flags;
 pub mod toolkit;
 
+use std::io;
 use std::process::ExitCode;
 
 /// How a run ended (errors are `Err`).
@@ -42,4 +43,12 @@ impl From<Outcome> for ExitCode {
             Outcome::Errors => 2,
         })
     }
+}
+
+/// `cuda-fixup inspect … | head` ends quietly.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

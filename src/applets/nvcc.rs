@@ -4,7 +4,7 @@ use super::Outcome;
 use super::exec_wrapper::{Called, PassedOn, become_program, refuse};
 use crate::cuda::host_compilers::{self, Compiler};
 use crate::cuda::table;
-use crate::report::shown;
+use crate::escape::shown;
 use crate::toolkit::nvcc::flags::Flags;
 use crate::toolkit::nvcc::{self, DO_NOT_COMPRESS};
 use crate::toolkit::record::{KnownCompiler, Record};

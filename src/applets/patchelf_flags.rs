@@ -23,7 +23,7 @@ pub fn parse(words: &[OsString]) -> anyhow::Result<PatchelfFlags> {
         Parsed::Help | Parsed::Version => bail!("expected flags that change a file"),
     };
     if let Some(file) = request.files.first() {
-        let word = crate::report::shown(file);
+        let word = crate::escape::shown(file);
         bail!("{word}: no flag of patchelf, and files are not named here");
     }
     for (given, flag) in [

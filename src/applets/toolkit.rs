@@ -7,7 +7,7 @@ use super::capabilities::parse_list;
 use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::Table;
-use crate::report::shown;
+use crate::escape::shown;
 use crate::toolkit::farm::{self, Farm, Request};
 use crate::toolkit::leaks;
 use crate::toolkit::record::{Record, Runtime};

@@ -3,8 +3,8 @@
 //! Three strings that only the runtime holds all of; then, and only then, the number that its
 //! `cudaRuntimeGetVersion` returns. API names are no evidence: libcupti has hundreds of them.
 
-use crate::rodata::Window;
 use elf_edit::ElfInfo;
+use elf_edit::read::windows::Window;
 use memchr::memmem;
 use object::elf;
 use std::collections::BTreeMap;

@@ -23,7 +23,7 @@ pub enum Severity {
     Note,
     /// Likely wrong; does not fail.
     Warning,
-    /// SelectionError: exit status 1.
+    /// Fails the run: exit status 1.
     Error,
 }
 

@@ -1,7 +1,7 @@
 //! How a file uses the CUDA runtime, for people and as JSON.
 
-use super::Shown;
 use crate::cuda::linkage::{Cudart, Linkage};
+use crate::escape::Shown;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 

@@ -1,8 +1,8 @@
 //! Device code, for people and as JSON.
 
-use super::{Shown, shown};
 use crate::cuda::device_code::{DeviceCode, Group, Image, Place, groups};
 use crate::cuda::fatbin::{Compression, ImageKind};
+use crate::escape::{Shown, shown};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 

@@ -1,6 +1,7 @@
 //! Plans and results of a fixup, for people and as JSON lines.
 
-use super::{Shown, schema, shown};
+use super::schema;
+use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Status, Summary};
 use crate::plan::{DriverUse, Outcome, Reason, Resolution};
 use serde_json::{Map, Value, json};

@@ -1,6 +1,7 @@
 //! Findings of `lint`: lines, JSON lines, and SARIF 2.1.0 for what shows them beside code.
 
-use super::{Shown, schema, shown};
+use super::schema;
+use crate::escape::{Shown, shown};
 use crate::lint::{Finding, RULES, Rule, Severity};
 use serde_json::{Value, json};
 use std::io::{self, Write};

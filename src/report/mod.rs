@@ -2,7 +2,6 @@
 
 mod cudart;
 mod device_code;
-mod escape;
 pub mod fixup;
 pub mod inspect;
 pub mod lint;
@@ -14,6 +13,5 @@ pub use cudart::{cudart_json, write_cudart};
 pub use device_code::{
     entries_json, groups_json, problems_json, write_entries, write_groups, write_problems,
 };
-pub use escape::{Shown, shown};
 pub use ordered::{Ordered, Piece};
 pub use paint::Paint;

@@ -7,13 +7,12 @@
 
 mod regions;
 mod sonames;
-mod stream;
 
 pub use crate::cuda::cudart::{Clue, StaticCudart};
-pub use regions::{Region, code, read_only_data};
-pub use stream::{OVERLAP, Window, windows};
+pub use regions::{code, read_only_data};
 
 use crate::cuda::cudart;
+use elf_edit::read::windows::windows;
 use elf_edit::{ElfInfo, ReadAt, ReadError};
 use std::collections::BTreeMap;
 
@@ -43,7 +42,7 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Contents, R
     let mut names = sonames::Finder::new(MAX_SONAMES);
     let mut clues = cudart::Clues::default();
     for region in read_only_data(file, facts)? {
-        stream::windows(file, region, |window| {
+        windows(file, region, |window| {
             names.look(window);
             clues.look(window);
         })?;
@@ -52,7 +51,7 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Contents, R
         Some(clues) if !cudart::is_cudart_itself(facts) => {
             let mut versions = cudart::Versions::new(facts.header.machine);
             for region in code(facts) {
-                stream::windows(file, region, |window| versions.look(window))?;
+                windows(file, region, |window| versions.look(window))?;
             }
             Some(StaticCudart::new(clues, &versions))
         }

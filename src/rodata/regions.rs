@@ -2,6 +2,7 @@
 
 use elf_edit::read::headers::read_sections;
 use elf_edit::read::sections::read_names;
+use elf_edit::read::windows::Region;
 use elf_edit::{ElfInfo, Kind, ReadAt, ReadError, Section};
 use object::elf;
 use std::io;
@@ -19,15 +20,6 @@ const SKIPPED: [&[u8]; 6] = [
 
 /// How a fatbin container starts: magic, version 1, header size 16.
 const CONTAINER: [u8; 8] = [0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0];
-
-/// A range of file offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Region {
-    /// First byte.
-    pub start: u64,
-    /// One past the last byte.
-    pub end: u64,
-}
 
 /// The read-only data of a file, in order and without overlaps.
 ///

@@ -3,7 +3,7 @@
 //! Strings without a NUL behind them (Rust's and Go's) are not found: where those end is not
 //! written down in the data.
 
-use super::stream::Window;
+use elf_edit::read::windows::Window;
 use memchr::memmem;
 use std::collections::BTreeMap;
 
@@ -116,8 +116,8 @@ fn is_name_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Region, stream};
     use super::*;
+    use elf_edit::read::windows::{self, Region};
 
     fn find(bytes: &[u8]) -> Vec<(String, u64, bool)> {
         let mut finder = Finder::new(100);
@@ -125,7 +125,7 @@ mod tests {
             start: 0,
             end: bytes.len() as u64,
         };
-        stream::windows(bytes, region, |w| finder.look(w)).unwrap();
+        windows::windows(bytes, region, |w| finder.look(w)).unwrap();
         finder
             .found()
             .into_iter()

@@ -33,7 +33,7 @@ pub fn compiler(package: &Path) -> Result<Option<PathBuf>, FarmError> {
             &marker,
             format!(
                 "says that the compiler is {}: {e}",
-                crate::report::shown(&compiler)
+                crate::escape::shown(&compiler)
             ),
         )),
     }

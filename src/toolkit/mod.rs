@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum FarmError {
     /// A file or directory could not be read or written.
-    #[error("{}: {source}", crate::report::shown(path))]
+    #[error("{}: {source}", crate::escape::shown(path))]
     Io {
         /// Which one.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum FarmError {
         source: io::Error,
     },
     /// A prefix that cannot join.
-    #[error("{}: {why}", crate::report::shown(prefix))]
+    #[error("{}: {why}", crate::escape::shown(prefix))]
     Prefix {
         /// Which one.
         prefix: PathBuf,
@@ -45,9 +45,9 @@ pub enum FarmError {
     /// Two different files for one place.
     #[error(
         "two different files want to be {}: {} and {}: leave one of their prefixes out",
-        crate::report::shown(place),
-        crate::report::shown(first),
-        crate::report::shown(second)
+        crate::escape::shown(place),
+        crate::escape::shown(first),
+        crate::escape::shown(second)
     )]
     Conflict {
         /// The place in the farm.
@@ -60,8 +60,8 @@ pub enum FarmError {
     /// Prefixes of two CUDA versions.
     #[error(
         "two CUDA versions: {first} by {}, {second} by {}: all prefixes of a farm must be of one",
-        crate::report::shown(first_by),
-        crate::report::shown(second_by)
+        crate::escape::shown(first_by),
+        crate::escape::shown(second_by)
     )]
     TwoVersions {
         /// One version.
@@ -76,9 +76,9 @@ pub enum FarmError {
     /// Packages with two compilers.
     #[error(
         "two CUDA compilers: {} and {}, which {} names: leave one of them out",
-        crate::report::shown(first),
-        crate::report::shown(second),
-        crate::report::shown(second_by)
+        crate::escape::shown(first),
+        crate::escape::shown(second),
+        crate::escape::shown(second_by)
     )]
     TwoCompilers {
         /// One compiler.
@@ -92,8 +92,8 @@ pub enum FarmError {
     #[error(
         "{} is of CUDA {library_cuda} or newer, but {} is of CUDA {nvcc_cuda}: nvlink refuses to link it \
          (\"newer than toolkit\"): take both from one CUDA version",
-        crate::report::shown(library),
-        crate::report::shown(nvcc)
+        crate::escape::shown(library),
+        crate::escape::shown(nvcc)
     )]
     NewerDeviceRuntime {
         /// libcudadevrt.a
@@ -114,7 +114,7 @@ pub enum FarmError {
     /// The directory for the farm holds something else.
     #[error(
         "{}: is there and is no farm of this program: remove it, or name another directory",
-        crate::report::shown(_0)
+        crate::escape::shown(_0)
     )]
     InTheWay(PathBuf),
 }

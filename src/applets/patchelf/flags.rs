@@ -368,7 +368,7 @@ fn text(word: &OsStr) -> anyhow::Result<Vec<u8>> {
     match word.as_bytes().strip_prefix(b"@") {
         Some(name) => {
             let path = Path::new(OsStr::from_bytes(name));
-            fs::read(path).with_context(|| format!("reading {}", crate::report::shown(path)))
+            fs::read(path).with_context(|| format!("reading {}", crate::escape::shown(path)))
         }
         None => Ok(word.as_bytes().to_vec()),
     }

@@ -9,7 +9,7 @@ mod symbol_map;
 pub use flags::{Parsed, Print, Request};
 
 use super::Outcome;
-use crate::report::shown;
+use crate::escape::shown;
 use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use elf_edit::{ElfInfo, FileReader, ReadError, RewriteOptions, prepare, rewrite};
@@ -86,7 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     out.flush()?;
     match result {
         Ok(outcome) => Ok(outcome),
-        Err(error) if crate::cli::is_broken_pipe(&error) => Err(error),
+        Err(error) if crate::applets::is_broken_pipe(&error) => Err(error),
         Err(error) => {
             writeln!(io::stderr(), "patchelf: {error:#}")?;
             Ok(Outcome::Findings)

@@ -1,6 +1,6 @@
 //! `--output`: the result goes to another file, which appears whole or not at all.
 
-use crate::report::shown;
+use crate::escape::shown;
 use anyhow::Context;
 use elf_edit::rewrite::patch::{Patched, Step};
 use elf_edit::{FileReader, ReadAt};

@@ -156,14 +156,14 @@ impl Request {
                 streams.err,
                 "patchelf: warning: {name}: the RUNPATH '{}' has an empty element, which means the \
                  current directory",
-                crate::report::Shown::from(wanted.as_slice())
+                crate::escape::Shown::from(wanted.as_slice())
             )?;
         }
         self.tell(
             streams,
             format!(
                 "new rpath is '{}'",
-                crate::report::Shown::from(wanted.as_slice())
+                crate::escape::Shown::from(wanted.as_slice())
             ),
         )?;
         edits.push(if self.force_rpath {
@@ -313,7 +313,7 @@ fn os_abi(name: &[u8]) -> anyhow::Result<u8> {
         .ok_or_else(|| {
             anyhow!(
                 "unrecognized OS ABI '{}': name one of {}",
-                crate::report::Shown::from(name),
+                crate::escape::Shown::from(name),
                 OS_ABIS.map(|known| known.0).join(", ")
             )
         })

@@ -1,6 +1,6 @@
 //! `--shrink-rpath`: directories that no needed library comes from go.
 
-use crate::report::shown;
+use crate::escape::shown;
 use anyhow::{Context, bail};
 use elf_edit::ElfInfo;
 use std::ffi::OsStr;

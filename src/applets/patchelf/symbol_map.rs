@@ -11,7 +11,7 @@ pub(super) fn read_symbol_map(
     path: &Path,
     pairs: &mut BTreeMap<Vec<u8>, Vec<u8>>,
 ) -> anyhow::Result<()> {
-    let name = crate::report::shown(path);
+    let name = crate::escape::shown(path);
     let text = fs::read(path).with_context(|| format!("Cannot open map file {name}"))?;
     for (index, line) in text.split(|&b| b == b'\n').enumerate() {
         let number = index + 1;
@@ -24,7 +24,7 @@ pub(super) fn read_symbol_map(
         let Some(to) = words.next() else {
             bail!("{name}:{number}: Map file line is missing the second element");
         };
-        let shown = |word: &[u8]| crate::report::Shown::from(word).to_string();
+        let shown = |word: &[u8]| crate::escape::Shown::from(word).to_string();
         if pairs.contains_key(from) {
             bail!(
                 "{name}:{number}: Name '{}' appears twice in the map file",

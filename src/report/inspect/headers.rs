@@ -4,8 +4,8 @@
 
 use super::super::schema::INSPECT;
 use super::shown;
+use crate::escape::Shown;
 use crate::report::Paint;
-use crate::report::escape::Shown;
 use elf_edit::ElfInfo;
 use serde::ser::{Serialize, Serializer};
 use std::fmt::Write;
@@ -60,7 +60,7 @@ pub fn headers(path: &Path, facts: &ElfInfo, paint: Paint) -> String {
 }
 
 fn write_headers(out: &mut String, path: &Path, facts: &ElfInfo, paint: Paint) -> std::fmt::Result {
-    let path = paint.title(crate::report::shown(path));
+    let path = paint.title(crate::escape::shown(path));
     let kind = facts.kind.as_str();
     writeln!(out, "{path}: {kind}, {}", super::machine(facts))?;
     let dynamic = facts.dynamic.as_ref();
@@ -98,7 +98,7 @@ pub fn headers_json(path: &Path, facts: &ElfInfo) -> serde_json::Result<String> 
     let dynamic = facts.dynamic.as_ref();
     let mut line = serde_json::to_string(&File {
         schema: INSPECT,
-        path: Text(crate::report::shown(path)),
+        path: Text(crate::escape::shown(path)),
         kind: facts.kind.as_str(),
         machine: super::machine(facts),
         interpreter: facts.interpreter.as_deref().map(text),

@@ -2,7 +2,8 @@
 
 use super::super::paint::Paint;
 use super::super::{write_cudart, write_entries, write_groups, write_problems};
-use super::{Inspected, shown, shown_dir};
+use super::shown;
+use super::{Inspected, shown_dir};
 use crate::loader::{Candidate, Entry, Mark, Need, Object, Problem, Rules, SearchLog};
 use std::fmt::Write;
 
@@ -41,7 +42,7 @@ pub fn problems(file: Inspected, paint: Paint) -> String {
     let mut out = String::new();
     let found = file.resolution.problems();
     if !found.is_empty() {
-        let path = super::super::shown(file.path);
+        let path = crate::escape::shown(file.path);
         let _ = writeln!(out, "{}: will not load", paint.title(path));
         let mut last = 0;
         for problem in found {
@@ -52,7 +53,7 @@ pub fn problems(file: Inspected, paint: Paint) -> String {
 }
 
 fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
-    let path = paint.title(super::super::shown(file.path));
+    let path = paint.title(crate::escape::shown(file.path));
     write!(
         out,
         "{path}: {}, {}",

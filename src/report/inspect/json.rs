@@ -4,7 +4,8 @@
 
 use super::super::schema::INSPECT;
 use super::super::{cudart_json, entries_json, groups_json, problems_json};
-use super::{Inspected, shown};
+use super::Inspected;
+use super::shown;
 use crate::loader::{Candidate, Entry, Need, Object, Problem, Resolution, SearchLog, Step, Via};
 use serde::Serialize;
 use serde_json::Value;
@@ -120,7 +121,7 @@ pub fn json(file: Inspected) -> serde_json::Result<String> {
     let dynamic = file.facts.dynamic.as_ref();
     line(&File {
         schema: INSPECT,
-        path: super::super::shown(file.path).to_string(),
+        path: crate::escape::shown(file.path).to_string(),
         kind: file.facts.kind.as_str(),
         machine: file.machine(),
         interpreter: file.facts.interpreter.as_deref().map(text),

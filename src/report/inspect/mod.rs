@@ -12,9 +12,9 @@ pub use json::{json, summary};
 pub use tree::tree;
 pub use why::why;
 
-use super::escape::Shown;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::Cudart;
+use crate::escape::Shown;
 use crate::loader::{Resolution, Step, Via};
 use elf_edit::read::platform::machine_name;
 use elf_edit::{Class, ElfInfo};

@@ -2,7 +2,8 @@
 //! again it stands alone.
 
 use super::super::paint::Paint;
-use super::{Inspected, shown};
+use super::Inspected;
+use super::shown;
 use std::fmt::Write;
 
 /// Deeper than this nothing is drawn: a hostile chain would fill the screen with lines.
@@ -19,7 +20,7 @@ pub fn tree(file: Inspected, paint: Paint) -> String {
     let mut out = String::new();
     let objects = &file.resolution.objects;
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "{}", paint.title(super::super::shown(file.path)));
+    let _ = writeln!(out, "{}", paint.title(crate::escape::shown(file.path)));
     let mut drawn = vec![false; objects.len()];
     let mut open = vec![Open { object: 0, next: 0 }];
     drawn[0] = true;

@@ -1,8 +1,9 @@
 //! `--why SONAME`: the shortest way from the file to a library, and who else needs it.
 
 use super::super::paint::Paint;
+use super::Inspected;
 use super::human::trail;
-use super::{Inspected, shown};
+use super::shown;
 use crate::loader::{Candidate, Need};
 use std::fmt::Write;
 
@@ -23,7 +24,7 @@ pub fn why(file: Inspected, name: &[u8], paint: Paint) -> Option<String> {
     }
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "{}", paint.title(super::super::shown(file.path)));
+    let _ = writeln!(out, "{}", paint.title(crate::escape::shown(file.path)));
     if let Some((by, need)) = users.first() {
         let _ = chain(&mut out, file, *by, need, paint);
     }

@@ -9,7 +9,7 @@ mod search;
 mod text;
 
 use super::record::Record;
-use crate::report::shown;
+use crate::escape::shown;
 use crate::scan::{self, FileError, Problem};
 use places::Places;
 use search::Needles;
@@ -145,7 +145,7 @@ fn in_runpaths(file: &elf_edit::FileReader, needles: &Needles) -> Result<File, F
     Ok(match entries.find(|entry| needles.is_in(entry)) {
         Some(entry) => File::Leaks(format!(
             "its RUNPATH has {}",
-            crate::report::Shown::from(entry)
+            crate::escape::Shown::from(entry)
         )),
         None => File::Clean,
     })

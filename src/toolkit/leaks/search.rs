@@ -1,6 +1,6 @@
 //! Searches a file for paths, in fixed windows.
 
-use crate::report::shown;
+use crate::escape::shown;
 use elf_edit::ReadAt;
 use regex::bytes::Regex;
 use std::collections::BTreeSet;

@@ -11,3 +11,4 @@ pub mod sections;
 pub(crate) mod strings;
 pub mod tables;
 pub mod versions;
+pub mod windows;

@@ -1,8 +1,16 @@
-//! A region of a file, seen through one window of fixed size.
+//! Streams a region of a file through one window of fixed size.
 
-use super::Region;
-use elf_edit::ReadAt;
+use super::read_at::ReadAt;
 use std::io;
+
+/// A range of file offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Region {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
 
 /// Bytes that are new in each window: they fit into a core's own cache.
 const STEP: usize = 256 << 10;
