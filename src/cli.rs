@@ -38,6 +38,7 @@ enum Applet {
     Nvcc(applets::nvcc::Args),
     Toolkit(applets::toolkit::Args),
     Patchelf(applets::patchelf::Args),
+    Redist(applets::redist::Args),
 }
 
 impl Applet {
@@ -59,6 +60,7 @@ impl Applet {
             Applet::Nvcc(args) => applets::nvcc::run(args),
             Applet::Toolkit(args) => applets::toolkit::run(args),
             Applet::Patchelf(args) => applets::patchelf::run(args),
+            Applet::Redist(args) => applets::redist::run(args),
         }
     }
 }

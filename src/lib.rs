@@ -12,6 +12,7 @@ pub mod fixup;
 pub mod lint;
 pub mod loader;
 pub mod plan;
+pub mod redist;
 pub mod report;
 pub mod rodata;
 pub mod scan;

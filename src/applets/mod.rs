@@ -19,6 +19,7 @@ mod missing_dependencies;
 pub mod nvcc;
 pub mod patchelf;
 mod patchelf_flags;
+pub mod redist;
 pub mod toolkit;
 
 use std::io;

@@ -11,3 +11,5 @@ pub const FIXUP: &str = "cuda-fixup.fixup/1";
 pub const INSPECT: &str = "cuda-fixup.inspect/1";
 /// `lint --format json`
 pub const LINT: &str = "cuda-fixup.lint/1";
+/// `redist … --json`
+pub const REDIST: &str = "cuda-fixup.redist/1";

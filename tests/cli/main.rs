@@ -18,4 +18,5 @@ mod inspect;
 mod lint;
 mod patchelf;
 mod readme;
+mod redist;
 mod scan;

@@ -1,0 +1,64 @@
+//! A fault of a manifest: where it is, what was expected and found, and what to do about it.
+
+use serde::Serialize;
+use std::fmt;
+
+/// Whether a fault stops the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The manifest can't be used.
+    Error,
+    /// It can; `--strict` makes it an error.
+    Warning,
+}
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The path of keys, such as `cudnn.linux-x86_64.cuda12.sha256`; empty: the whole file.
+    pub key: String,
+    /// What the format asks for.
+    pub expected: String,
+    /// The value that is there.
+    pub found: String,
+    /// The next step.
+    pub help: String,
+}
+
+impl Problem {
+    /// A fault that stops the run.
+    pub fn error(
+        key: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Problem {
+        Problem {
+            severity: Severity::Error,
+            key: key.into(),
+            expected: expected.into(),
+            found: found.into(),
+            help: help.into(),
+        }
+    }
+
+    /// The same as a warning.
+    pub fn into_warning(self) -> Problem {
+        Problem {
+            severity: Severity::Warning,
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        write!(f, "expected {}, found {}", self.expected, self.found)
+    }
+}
