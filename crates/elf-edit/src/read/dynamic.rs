@@ -1,7 +1,8 @@
 //! The dynamic section: its entries, and just the strings that they name.
 
+use crate::read::address::{offset_of, window};
 use crate::read::codec::{Dyn, FileHeader, Segment};
-use crate::read::headers::{ReadError, malformed, offset_of, window};
+use crate::read::error::{ReadError, malformed};
 use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
 use object::elf;

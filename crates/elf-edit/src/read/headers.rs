@@ -3,33 +3,20 @@
 //! Program headers, then PT_DYNAMIC, then just the strings that dynamic entries name: never
 //! the whole `.dynstr`. Contents (strings in read-only data, device code) are not read here.
 
+use crate::read::address::{offset_of, window};
 use crate::read::codec::{FileHeader, Format, Section, Segment};
 use crate::read::dynamic::{Dynamic, read_dynamic};
+use crate::read::error::{ReadError, malformed};
 use crate::read::notes::read_dlopen_notes;
 use crate::read::platform::Platform;
 use crate::read::read_at::ReadAt;
 use object::elf;
-use std::io;
 
 /// Tables larger than this are taken for a lie: the largest real ones have some hundred entries.
 const MAX_SEGMENTS: usize = 4096;
 const MAX_SECTIONS: usize = 65_536;
 /// Longest string (RUNPATH, SONAME, interpreter) that is read, in bytes.
 const MAX_STRING: usize = 1 << 20;
-
-/// Why a file could not be read as ELF.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// No ELF magic: most files of a tree.
-    #[error("not an ELF file")]
-    NotElf,
-    /// ELF magic, but what follows breaks the gABI.
-    #[error("malformed ELF file: {0}")]
-    Malformed(String),
-    /// The read itself failed.
-    #[error("cannot be read: {0}")]
-    Io(#[from] io::Error),
-}
 
 /// What a file is, for the loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,26 +143,6 @@ impl ElfInfo {
     /// File offset of an address, if a PT_LOAD backs it with `len` bytes of the file.
     pub fn offset_of(&self, vaddr: u64, len: u64) -> Option<u64> {
         offset_of(&self.segments, vaddr, len)
-    }
-}
-
-pub(crate) fn malformed<T>(what: impl Into<String>) -> Result<T, ReadError> {
-    Err(ReadError::Malformed(what.into()))
-}
-
-/// Reads a window that headers promise: past the end of the file is a malformed file.
-pub(crate) fn window<R: ReadAt + ?Sized>(
-    file: &R,
-    offset: u64,
-    len: usize,
-    what: &str,
-) -> Result<Vec<u8>, ReadError> {
-    match file.read_vec(offset, len) {
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => malformed(format!(
-            "{what} at offset {offset:#x}, {len} bytes long, ends past the end of the file ({:#x})",
-            file.len()
-        )),
-        other => Ok(other?),
     }
 }
 
@@ -306,13 +273,6 @@ fn is_separate_debug<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Resul
     });
     let dropped = |s: Section| s.sh_type == elf::SHT_NOBITS;
     Ok(code.next().is_some_and(dropped) && code.all(dropped))
-}
-
-pub(crate) fn offset_of(segments: &[Segment], vaddr: u64, len: u64) -> Option<u64> {
-    segments
-        .iter()
-        .find(|s| s.p_type == elf::PT_LOAD && s.holds_vaddr(vaddr, len))
-        .and_then(|s| s.offset.checked_add(vaddr - s.vaddr))
 }
 
 fn kind_of(

@@ -1,7 +1,9 @@
 //! Reads what headers and the dynamic section say, through small windows.
 
+pub(crate) mod address;
 pub mod codec;
 pub(crate) mod dynamic;
+pub(crate) mod error;
 pub(crate) mod format;
 pub mod headers;
 pub mod notes;

@@ -1,7 +1,7 @@
 //! PT_NOTE segments (gABI, "Note Section").
 
 use crate::read::codec::{FileHeader, Format, Segment};
-use crate::read::headers::ReadError;
+use crate::read::error::ReadError;
 use crate::read::read_at::ReadAt;
 use object::elf;
 use serde_json::Value;

@@ -4,7 +4,8 @@
 use crate::read::codec::Dyn;
 use crate::read::codec::Format;
 use crate::read::dynamic::{Dynamic, named_string};
-use crate::read::headers::{ElfInfo, ReadError};
+use crate::read::error::ReadError;
+use crate::read::headers::ElfInfo;
 use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
 use object::elf;

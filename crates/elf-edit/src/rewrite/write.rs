@@ -2,9 +2,11 @@
 //! that is renamed over it.
 
 use crate::read::read_at::{FileReader, ReadAt, Stamp};
+use crate::rewrite::error::RewriteError;
+use crate::rewrite::options::RewriteOptions;
 use crate::rewrite::patch::{Patch, Step};
 use crate::rewrite::verify::Mismatch;
-use crate::rewrite::{RewriteError, RewriteOptions};
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;

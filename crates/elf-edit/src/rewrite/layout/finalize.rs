@@ -2,15 +2,16 @@
 //! the dynamic section, the program header table. Nothing that was taken out or moved away
 //! leaves a string behind.
 
+use super::Job;
 use super::in_place::free_contents;
 use super::journal::fresh;
 use super::segment::Plan;
 use super::state::State;
-use super::{Job, PlaceError};
 use crate::read::codec::Segment;
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::patch::Patch;
 use crate::rewrite::target::names_string;
 use object::elf;
@@ -42,7 +43,7 @@ pub fn write<R: ReadAt + ?Sized>(
     plan: Option<&Plan>,
     fin: &State,
     patch: &mut Patch,
-) -> Result<(), PlaceError> {
+) -> Result<(), RewriteError> {
     let facts = job.facts();
     let is_fresh = |offset: u64| fresh(plan).is_some_and(|p| offset >= p.offset);
     if let Some(dynamic) = &facts.dynamic {
@@ -86,7 +87,7 @@ pub fn write<R: ReadAt + ?Sized>(
 fn left_behind<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     dynamic: &Dynamic,
-) -> Result<Vec<Range<u64>>, PlaceError> {
+) -> Result<Vec<Range<u64>>, RewriteError> {
     let named = dynamic.entries.iter().filter(|d| names_string(d.tag));
     let mut starts: Vec<u64> = named.map(|d| d.value).collect();
     if let Some(names) = job.tables.version_names(elf::DT_VERNEED)? {
@@ -119,7 +120,7 @@ fn clear<R: ReadAt + ?Sized>(
     dynamic: &Dynamic,
     mut parts: Vec<Range<u64>>,
     patch: &mut Patch,
-) -> Result<(), PlaceError> {
+) -> Result<(), RewriteError> {
     parts.sort_unstable_by_key(|part| part.start);
     for near in parts.chunk_by(|a, b| b.start <= a.end + NEAR) {
         let start = near.iter().map(|part| part.start).min().unwrap_or(0);
@@ -140,7 +141,7 @@ fn write_own<R: ReadAt + ?Sized>(
     plan: &Plan,
     fin: &State,
     patch: &mut Patch,
-) -> Result<(), PlaceError> {
+) -> Result<(), RewriteError> {
     let old_end = job.facts().dynamic.as_ref().map_or(0, |d| d.strsz);
     let start = plan.offset + old_end;
     let mut image = Image {

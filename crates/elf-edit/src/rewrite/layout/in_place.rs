@@ -1,8 +1,9 @@
 //! The cheap way: all that changes is one stretch inside one page, written at once.
 
+use super::Job;
 use super::state::{Load, Spot, State};
-use super::{Job, PlaceError};
 use crate::read::read_at::ReadAt;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::patch::Patch;
 use object::elf;
 
@@ -47,7 +48,7 @@ fn difference<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     offset: u64,
     new: &[u8],
-) -> Result<Option<(u64, Vec<u8>)>, PlaceError> {
+) -> Result<Option<(u64, Vec<u8>)>, RewriteError> {
     let old = job.tables.file.read_vec(offset, new.len())?;
     let Some(first) = old.iter().zip(new).position(|(a, b)| a != b) else {
         return Ok(None);
@@ -61,7 +62,7 @@ fn difference<R: ReadAt + ?Sized>(
 }
 
 /// One write for the whole change, `None` where there is no such write.
-pub fn place<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Option<Patch>, PlaceError> {
+pub fn place<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Option<Patch>, RewriteError> {
     if job.target.interpreter.is_some() {
         return Ok(None);
     }

@@ -9,10 +9,11 @@ use super::finalize::{self, Image};
 use super::in_place::home_state;
 use super::segment::{Plan, address_for, first_offset_for_table};
 use super::state::{Load, Move, Spot, State};
-use super::{Job, PlaceError, layout, sections};
+use super::{Job, layout, sections};
 use crate::read::codec::Segment;
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::Extent;
 use crate::rewrite::patch::{Patch, Step};
 use object::elf;
@@ -25,7 +26,7 @@ const MAX_COPY: u64 = 1 << 20;
 pub fn place<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     plan: Option<&Plan>,
-) -> Result<Patch, PlaceError> {
+) -> Result<Patch, RewriteError> {
     let fin = final_state(job, plan);
     let mut journal = Journal::new(job, plan)?;
     let temp = journal.lay_out(&fin)?;
@@ -115,7 +116,7 @@ struct Journal<'a, 'b, R: ?Sized> {
 }
 
 impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
-    fn new(job: &'a Job<'b, R>, plan: Option<&'a Plan>) -> Result<Self, PlaceError> {
+    fn new(job: &'a Job<'b, R>, plan: Option<&'a Plan>) -> Result<Self, RewriteError> {
         let size = job.facts().size;
         let start = plan.map_or(size, |p| p.end.max(size)).next_multiple_of(8);
         let base = match plan {
@@ -144,7 +145,7 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
     }
 
     /// Gives everything that is used in the journal's state its place.
-    fn lay_out(&mut self, fin: &State) -> Result<State, PlaceError> {
+    fn lay_out(&mut self, fin: &State) -> Result<State, RewriteError> {
         let mut temp = fin.clone();
         let stays = fresh(self.plan).is_none() && !self.job.strings.is_empty();
         if let Some(strtab) = fin.strtab.filter(|_| stays) {
@@ -212,7 +213,7 @@ impl<'a, 'b, R: ReadAt + ?Sized> Journal<'a, 'b, R> {
     }
 
     /// Writes the segment, if it is new, and the journal behind it.
-    fn write(&self, fin: &State, temp: &State, patch: &mut Patch) -> Result<(), PlaceError> {
+    fn write(&self, fin: &State, temp: &State, patch: &mut Patch) -> Result<(), RewriteError> {
         let job = self.job;
         let mut from = self.start;
         let mut small = None;

@@ -17,39 +17,23 @@ mod symbols;
 
 use crate::Kind;
 use crate::read::codec::{Section, Segment};
-use crate::read::headers::{ElfInfo, ReadError, read_sections};
+use crate::read::error::ReadError;
+use crate::read::headers::{ElfInfo, read_sections};
 use crate::read::read_at::ReadAt;
 use crate::read::tables::Tables;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::Extent;
 use crate::rewrite::patch::Patch;
 use crate::rewrite::refusal::Refusal;
 use crate::rewrite::target::Target;
 use object::elf;
-use std::io;
 use std::ops::Range;
 
 /// Longest table whose contents are edited, in bytes.
 const MAX_TABLE: u64 = 1 << 28;
 
-/// Why no patch could be made.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
-    /// The file can't take the edit.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The file could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
-impl From<io::Error> for PlaceError {
-    fn from(error: io::Error) -> PlaceError {
-        PlaceError::Read(ReadError::Io(error))
-    }
-}
-
 /// A refusal for a reason that lies in the file's layout.
-fn layout<T>(why: impl Into<String>) -> Result<T, PlaceError> {
+fn layout<T>(why: impl Into<String>) -> Result<T, RewriteError> {
     Err(Refusal::Layout(why.into()).into())
 }
 
@@ -59,7 +43,7 @@ pub fn place<R: ReadAt + ?Sized>(
     facts: &ElfInfo,
     target: &Target,
     page_size: Option<u64>,
-) -> Result<Option<Patch>, PlaceError> {
+) -> Result<Option<Patch>, RewriteError> {
     if target.is_reached(facts) {
         return Ok(None);
     }
@@ -130,7 +114,7 @@ impl<'a, R: ReadAt + ?Sized> Job<'a, R> {
         tables: Tables<'a, R>,
         target: &'a Target,
         page_size: Option<u64>,
-    ) -> Result<Job<'a, R>, PlaceError> {
+    ) -> Result<Job<'a, R>, RewriteError> {
         let facts = tables.facts;
         let mut job = Job {
             page_size: page_size.unwrap_or_else(|| max_page_size(facts.header.machine)),

@@ -2,9 +2,10 @@
 
 use super::segment::{end_of, maps};
 use super::state::Spot;
-use super::{Job, PlaceError, layout};
+use super::{Job, layout};
 use crate::read::codec::Segment;
 use crate::read::read_at::ReadAt;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::{Extent, inside, moves_with_contents, occupies};
 use object::elf;
 
@@ -13,7 +14,7 @@ use object::elf;
 pub fn own_segment<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     extents: &[Extent],
-) -> Result<Option<usize>, PlaceError> {
+) -> Result<Option<usize>, RewriteError> {
     let facts = job.facts();
     let Some(dynamic) = &facts.dynamic else {
         return Ok(None);
@@ -79,7 +80,7 @@ fn unused_but<R: ReadAt + ?Sized>(
     from: u64,
     to: u64,
     known: &mut [(u64, u64)],
-) -> Result<bool, PlaceError> {
+) -> Result<bool, RewriteError> {
     known.sort_unstable();
     let mut at = from;
     for &(start, end) in known.iter().chain(&[(to, to)]) {
@@ -115,7 +116,7 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
     extents: &[Extent],
     table: Spot,
     added: usize,
-) -> Result<Option<Cleared>, PlaceError> {
+) -> Result<Option<Cleared>, RewriteError> {
     let facts = job.facts();
     let start = table.offset + table.len;
     let mut end = start + (added * facts.format().segment_size()) as u64;
@@ -180,7 +181,7 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
 pub fn check_alone<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     moving: &[Extent],
-) -> Result<(), PlaceError> {
+) -> Result<(), RewriteError> {
     for extent in moving {
         let torn = job.sections().iter().find(|s| {
             occupies(s)

@@ -1,10 +1,11 @@
 //! Section headers follow what moved, so that strip and debuggers keep working.
 
+use super::Job;
 use super::segment::Plan;
 use super::state::{Spot, State};
-use super::{Job, PlaceError};
 use crate::read::codec::Section;
 use crate::read::read_at::ReadAt;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::{inside, occupies};
 use crate::rewrite::patch::Patch;
 use object::elf;
@@ -16,7 +17,7 @@ pub fn write<R: ReadAt + ?Sized>(
     plan: Option<&Plan>,
     fin: &State,
     patch: &mut Patch,
-) -> Result<(), PlaceError> {
+) -> Result<(), RewriteError> {
     let format = job.facts().format();
     let old = job.sections();
     let new: Vec<Section> = old
@@ -52,7 +53,7 @@ fn write_symbols<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     moved: &[u64],
     patch: &mut Patch,
-) -> Result<(), PlaceError> {
+) -> Result<(), RewriteError> {
     let format = job.facts().format();
     let size = format.symbol_size() as u64;
     let (value_at, index_at) = if format.word_size() == 8 {

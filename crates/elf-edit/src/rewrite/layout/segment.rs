@@ -6,10 +6,11 @@
 
 use super::obstacles::{check_alone, in_the_way, own_segment};
 use super::state::{Load, Move, Spot};
-use super::{Job, PlaceError, layout};
+use super::{Job, layout};
 use crate::read::codec::Segment;
 use crate::read::headers::ElfInfo;
 use crate::read::read_at::ReadAt;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::{Extent, movable};
 use object::elf;
 
@@ -86,7 +87,7 @@ pub fn address_for<R: ReadAt + ?Sized>(
     job: &Job<'_, R>,
     offset: u64,
     except: Option<usize>,
-) -> Result<u64, PlaceError> {
+) -> Result<u64, RewriteError> {
     let loads = job.facts().segments.iter().enumerate();
     let mut end = 0u64;
     for (index, s) in loads.filter(|(_, s)| s.p_type == elf::PT_LOAD) {
@@ -105,7 +106,7 @@ pub fn address_for<R: ReadAt + ?Sized>(
 }
 
 /// Plans the segment.
-pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, PlaceError> {
+pub fn plan<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Plan, RewriteError> {
     let facts = job.facts();
     let Some(dynamic) = &facts.dynamic else {
         return layout("it has no dynamic section, and its interpreter has no room to grow");

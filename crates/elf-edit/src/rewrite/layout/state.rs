@@ -1,8 +1,9 @@
 //! Where everything stands in one state of the file, and the bytes that say so.
 
-use super::{Job, PlaceError};
+use super::Job;
 use crate::read::codec::{FileHeader, Segment};
 use crate::read::read_at::ReadAt;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::{Extent, MOVABLE_TAGS, moves_with_contents};
 use object::elf;
 
@@ -188,7 +189,7 @@ impl State {
     pub fn header_bytes<R: ReadAt + ?Sized>(
         &self,
         job: &Job<'_, R>,
-    ) -> Result<Vec<u8>, PlaceError> {
+    ) -> Result<Vec<u8>, RewriteError> {
         let old = &job.facts().header;
         let count = self.phnum(job);
         let Ok(phnum) = u16::try_from(count) else {
@@ -210,7 +211,7 @@ impl State {
         &self,
         job: &Job<'_, R>,
         extent: &Extent,
-    ) -> Result<Vec<u8>, PlaceError> {
+    ) -> Result<Vec<u8>, RewriteError> {
         if job
             .interpreter_extent()
             .is_some_and(|i| i.offset == extent.offset)

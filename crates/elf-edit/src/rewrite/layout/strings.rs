@@ -2,9 +2,10 @@
 //! their new contents.
 
 use super::symbols::SymbolEdit;
-use super::{Job, MAX_TABLE, NewString, NewTable, PlaceError, layout};
+use super::{Job, MAX_TABLE, NewString, NewTable, layout};
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::Extent;
 use crate::rewrite::strtab::{Kept, Room, free_parts};
 use crate::rewrite::target::names_string;
@@ -12,7 +13,7 @@ use object::elf;
 use std::io;
 
 impl<R: ReadAt + ?Sized> Job<'_, R> {
-    pub(super) fn place_strings(&mut self, dynamic: &Dynamic) -> Result<(), PlaceError> {
+    pub(super) fn place_strings(&mut self, dynamic: &Dynamic) -> Result<(), RewriteError> {
         if dynamic.value(elf::DT_STRTAB).is_none()
             && self.target.entries.iter().any(|e| e.string.is_some())
         {
@@ -85,7 +86,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
     }
 
     /// `.gnu.version_r` with the new names of libraries.
-    fn version_files(&mut self, renamed: &[(u64, u64, Vec<u8>)]) -> Result<(), PlaceError> {
+    fn version_files(&mut self, renamed: &[(u64, u64, Vec<u8>)]) -> Result<(), RewriteError> {
         if renamed.is_empty() {
             return Ok(());
         }
@@ -113,7 +114,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
     }
 
     /// The table that a dynamic tag points to, as it is.
-    pub(super) fn table(&self, tag: i64) -> Result<NewTable, PlaceError> {
+    pub(super) fn table(&self, tag: i64) -> Result<NewTable, RewriteError> {
         let vaddr = self.facts().dynamic.as_ref().and_then(|d| d.value(tag));
         let len = self.tables.size_of(tag)?.filter(|&len| len <= MAX_TABLE);
         let place = vaddr.zip(len).and_then(|(vaddr, len)| {
@@ -150,7 +151,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
     fn renamed_version_files(
         &self,
         dynamic: &Dynamic,
-    ) -> Result<Vec<(u64, u64, Vec<u8>)>, PlaceError> {
+    ) -> Result<Vec<(u64, u64, Vec<u8>)>, RewriteError> {
         if self.target.renamed_needed.is_empty() {
             return Ok(Vec::new());
         }

@@ -4,10 +4,11 @@
 //! symbol that is defined here may move in `.dynsym`, and with it its version and every
 //! relocation that names it.
 
-use super::{Job, NewTable, PlaceError, layout};
+use super::{Job, NewTable, layout};
 use crate::read::codec::{Class, Format};
 use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::strtab::Room;
 use object::elf;
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ const UNVERSIONED: u64 = 1;
 
 impl SymbolEdit {
     /// Reads all symbols, if any is to change.
-    pub fn new<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Option<SymbolEdit>, PlaceError> {
+    pub fn new<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Option<SymbolEdit>, RewriteError> {
         let target = job.target;
         if target.renamed_symbols.is_empty() && target.unversioned.is_empty() {
             return Ok(None);
@@ -103,7 +104,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
         &mut self,
         edit: Option<SymbolEdit>,
         room: &mut Room,
-    ) -> Result<(), PlaceError> {
+    ) -> Result<(), RewriteError> {
         let Some(mut edit) = edit else { return Ok(()) };
         if edit.renamed.contains(&true) {
             self.hash_tables(&mut edit)?;
@@ -122,7 +123,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
             .is_some_and(|d| d.value(tag).is_some())
     }
 
-    fn hash_tables(&mut self, edit: &mut SymbolEdit) -> Result<(), PlaceError> {
+    fn hash_tables(&mut self, edit: &mut SymbolEdit) -> Result<(), RewriteError> {
         let format = self.facts().format();
         if self.has(elf::DT_GNU_HASH) {
             let mut table = self.table(elf::DT_GNU_HASH)?;
@@ -161,7 +162,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
         Ok(())
     }
 
-    fn symbol_table(&mut self, edit: &SymbolEdit, room: &mut Room) -> Result<(), PlaceError> {
+    fn symbol_table(&mut self, edit: &SymbolEdit, room: &mut Room) -> Result<(), RewriteError> {
         let mut table = self.table(elf::DT_SYMTAB)?;
         table.bytes = edit.symbols.concat();
         let size = self.facts().format().symbol_size();
@@ -173,7 +174,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
         Ok(())
     }
 
-    fn versions(&mut self, edit: &SymbolEdit) -> Result<(), PlaceError> {
+    fn versions(&mut self, edit: &SymbolEdit) -> Result<(), RewriteError> {
         if !self.has(elf::DT_VERSYM) {
             return match self.target.unversioned.is_empty() {
                 true => Ok(()),
@@ -202,7 +203,7 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
     }
 
     /// Relocations name symbols by their index in `.dynsym`.
-    fn relocations(&mut self, edit: &SymbolEdit) -> Result<(), PlaceError> {
+    fn relocations(&mut self, edit: &SymbolEdit) -> Result<(), RewriteError> {
         let mut is = vec![0u64; edit.was.len()];
         for (index, &was) in edit.was.iter().enumerate() {
             is[was] = index as u64;

@@ -1,0 +1,51 @@
+//! Why a file was not rewritten.
+
+use crate::read::error::ReadError;
+use crate::rewrite::refusal::Refusal;
+use crate::rewrite::verify::Mismatch;
+use std::io;
+
+/// Why a file was not rewritten. It is as it was, except where the error says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// The file can't take the edit.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The file could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The result would not be, or is not, what was asked for; nothing of it was kept.
+    #[error("left as it was, because a check of the result failed: {0}")]
+    Mismatch(#[from] Mismatch),
+    /// Somebody else wrote to the file.
+    #[error("changed while it was read: left alone; run again when nothing else writes to it")]
+    Changed,
+    /// ETXTBSY.
+    #[error("is running: its text is busy; stop the program, or use --atomic")]
+    Busy,
+    /// A step of writing failed; what was written has been taken back.
+    #[error("cannot {what}: {error}; the file is as it was")]
+    Write {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// Taking back failed too. Every state in between is a file that loads.
+    #[error(
+        "cannot be written ({error}), nor could what was written be taken back ({undo}): the \
+         file loads, with either the old or the new meaning; run again"
+    )]
+    Stuck {
+        /// Why the write failed.
+        error: io::Error,
+        /// Why taking it back failed.
+        undo: io::Error,
+    },
+}
+
+impl From<io::Error> for RewriteError {
+    fn from(error: io::Error) -> RewriteError {
+        ReadError::Io(error).into()
+    }
+}
