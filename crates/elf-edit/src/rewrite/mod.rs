@@ -17,7 +17,6 @@ use crate::read::headers::ElfInfo;
 use crate::read::read_at::{FileReader, ReadAt};
 use crate::rewrite::edit::Edit;
 use crate::rewrite::error::RewriteError;
-use crate::rewrite::layout::place;
 use crate::rewrite::options::{RewriteOptions, Rewritten};
 use crate::rewrite::patch::{Patch, Patched};
 use crate::rewrite::target::Target;
@@ -42,7 +41,7 @@ pub fn prepare<R: ReadAt + ?Sized>(
     options: &RewriteOptions,
 ) -> Result<Prepared, RewriteError> {
     let target = Target::new(facts, edits)?;
-    let patch = place(file, facts, &target, options.page_size)?;
+    let patch = layout::patch(file, facts, &target, options.page_size)?;
     let mut expected = View::default();
     if let Some(patch) = &patch {
         expected = View::expected(file, facts, &target)?;

@@ -1,5 +1,5 @@
-//! Room in the dynamic string table: which bytes are free once strings have been dropped, and
-//! where new strings go.
+//! The allocator of the dynamic string table: which bytes are free once strings have been dropped,
+//! and where new strings go.
 //!
 //! Linkers share tails ("libm.so" inside "xlibm.so"), so a byte is free only when no name that
 //! is still used starts at or before it inside the same string.
@@ -14,9 +14,9 @@ use std::ops::Range;
 /// Longest unbroken text around a dropped string that is looked at.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// What still names strings, besides symbols and versions as they stand in the file.
+/// References to strings that stay, besides those of symbols and versions in the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Kept<'a> {
+pub struct StillNamed<'a> {
     /// Strings that dynamic entries keep.
     pub entries: &'a [u64],
     /// `vn_file` fields that get another name: offsets in `.gnu.version_r`.
@@ -30,7 +30,7 @@ pub struct Kept<'a> {
 pub fn free_parts<R: ReadAt + ?Sized>(
     tables: &Tables<'_, R>,
     dropped: &[u64],
-    kept: &Kept<'_>,
+    named: &StillNamed<'_>,
 ) -> io::Result<Vec<Range<u64>>> {
     let mut texts = Vec::new();
     for &at in dropped {
@@ -43,7 +43,7 @@ pub fn free_parts<R: ReadAt + ?Sized>(
     if texts.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(used) = used_inside(tables, &texts, kept)? else {
+    let Some(used) = used_inside(tables, &texts, named)? else {
         // Nothing says how many symbols there are: every byte may be a part of a name.
         return Ok(Vec::new());
     };
@@ -100,7 +100,7 @@ fn text_around<R: ReadAt + ?Sized>(
 fn used_inside<R: ReadAt + ?Sized>(
     tables: &Tables<'_, R>,
     texts: &[(u64, u64, u64)],
-    kept: &Kept<'_>,
+    named: &StillNamed<'_>,
 ) -> io::Result<Option<Vec<u64>>> {
     let mut used = Vec::new();
     let mut note = |offset: u64| {
@@ -112,7 +112,7 @@ fn used_inside<R: ReadAt + ?Sized>(
             used.push(offset);
         }
     };
-    kept.entries.iter().copied().for_each(&mut note);
+    named.entries.iter().copied().for_each(&mut note);
     for tag in [elf::DT_VERNEED, elf::DT_VERDEF] {
         let Some(names) = tables.version_names(tag)? else {
             return Ok(None);
@@ -122,12 +122,12 @@ fn used_inside<R: ReadAt + ?Sized>(
             let stay = names
                 .files
                 .iter()
-                .filter(|f| !kept.renamed_files.contains(&f.0));
+                .filter(|f| !named.renamed_files.contains(&f.0));
             stay.map(|f| f.1).for_each(&mut note);
         }
     }
     let symbol = |offset: u64| {
-        if kept.renamed_symbols.binary_search(&offset).is_err() {
+        if named.renamed_symbols.binary_search(&offset).is_err() {
             note(offset);
         }
     };
@@ -139,23 +139,23 @@ fn used_inside<R: ReadAt + ?Sized>(
     Ok(Some(used))
 }
 
-/// Gives out room in the table, free parts first, then growth at its end.
+/// Allocates strings in the table: in its free list first, then at its end, which grows.
 #[derive(Debug)]
-pub struct Room {
+pub struct StringTableAllocator {
     free: Vec<Range<u64>>,
     /// Length of the table, the growth so far included.
     pub size: u64,
 }
 
-impl Room {
-    /// Room in a table of `size` bytes.
-    pub fn new(free: Vec<Range<u64>>, size: u64) -> Room {
-        Room { free, size }
+impl StringTableAllocator {
+    /// An allocator for a table of `size` bytes with these free parts.
+    pub fn new(free: Vec<Range<u64>>, size: u64) -> StringTableAllocator {
+        StringTableAllocator { free, size }
     }
 
-    /// A place for `len` bytes and a NUL. `prefer` is the string that the new one replaces: it
+    /// The offset of room for `len` bytes and a NUL. `prefer` is the string that the new one replaces: it
     /// goes there if it fits, so that the entry keeps its value.
-    pub fn take(&mut self, len: u64, prefer: Option<u64>) -> u64 {
+    pub fn alloc(&mut self, len: u64, prefer: Option<u64>) -> u64 {
         // The NUL behind a free part stays where it is, so `len` bytes are enough.
         let fits = |r: &Range<u64>| r.end - r.start >= len;
         let preferred = self
@@ -164,7 +164,7 @@ impl Room {
             .position(|r| Some(r.start) == prefer && fits(r));
         if let Some(i) = preferred.or_else(|| self.free.iter().position(fits)) {
             let Range { start, end } = self.free[i];
-            // One byte of what is left is the NUL of this string.
+            // The first byte of the rest is the NUL of this string.
             if start + len + 1 < end {
                 self.free[i].start = start + len + 1;
             } else {
@@ -193,25 +193,25 @@ mod tests {
 
     #[test]
     fn a_string_goes_over_the_one_it_replaces_if_it_fits() {
-        let mut room = Room::new(vec![10..20, 30..50], 100);
-        assert_eq!(room.take(15, Some(30)), 30);
-        assert_eq!(room.take(10, None), 10);
-        assert_eq!(room.take(3, None), 46);
-        assert_eq!(room.take(1, None), 100);
-        assert_eq!(room.size, 102);
+        let mut table = StringTableAllocator::new(vec![10..20, 30..50], 100);
+        assert_eq!(table.alloc(15, Some(30)), 30);
+        assert_eq!(table.alloc(10, None), 10);
+        assert_eq!(table.alloc(3, None), 46);
+        assert_eq!(table.alloc(1, None), 100);
+        assert_eq!(table.size, 102);
     }
 
     #[test]
     fn a_free_part_that_is_used_up_does_not_grow() {
-        let mut room = Room::new(std::iter::once(90..99).collect(), 100);
-        assert_eq!(room.take(9, None), 90);
-        assert_eq!(room.take(1, None), 100);
+        let mut table = StringTableAllocator::new(std::iter::once(90..99).collect(), 100);
+        assert_eq!(table.alloc(9, None), 90);
+        assert_eq!(table.alloc(1, None), 100);
     }
 
     #[test]
     fn the_last_string_grows_in_place() {
-        let mut room = Room::new(std::iter::once(80..99).collect(), 100);
-        assert_eq!(room.take(40, Some(80)), 80);
-        assert_eq!(room.size, 121);
+        let mut table = StringTableAllocator::new(std::iter::once(80..99).collect(), 100);
+        assert_eq!(table.alloc(40, Some(80)), 80);
+        assert_eq!(table.size, 121);
     }
 }

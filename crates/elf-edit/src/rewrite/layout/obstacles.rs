@@ -1,8 +1,9 @@
-//! What stands where: whose the last PT_LOAD is, and what is in the way of the program headers.
+//! Obstacles to a layout: which segment an earlier rewrite appended, and what is in the way of the
+//! program header table.
 
-use super::segment::{end_of, maps};
-use super::state::Spot;
-use super::{Job, layout};
+use super::address::{end_of, maps};
+use super::context::{LayoutContext, refuse};
+use super::model::Location;
 use crate::read::codec::Segment;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
@@ -11,56 +12,52 @@ use object::elf;
 
 /// The PT_LOAD of an earlier rewrite, ours or another tool's: the last one, and all that is in it
 /// can move. What follows it in the file (after a strip) doesn't matter.
-pub fn own_segment<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
+pub fn appended_segment<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
     extents: &[Extent],
 ) -> Result<Option<usize>, RewriteError> {
-    let facts = job.facts();
-    let Some(dynamic) = &facts.dynamic else {
+    let info = context.info();
+    let Some(dynamic) = &info.dynamic else {
         return Ok(None);
     };
-    let Some(index) = facts
-        .segments
-        .iter()
-        .rposition(|s| s.p_type == elf::PT_LOAD)
-    else {
+    let Some(index) = info.segments.iter().rposition(|s| s.p_type == elf::PT_LOAD) else {
         return Ok(None);
     };
-    let own = &facts.segments[index];
-    let highest = facts
+    let load = &info.segments[index];
+    let highest = info
         .segments
         .iter()
         .filter(|s| s.p_type == elf::PT_LOAD)
-        .all(|s| s.vaddr <= own.vaddr);
-    if own.flags & elf::PF_X != 0
-        || own.filesz != own.memsz
+        .all(|s| s.vaddr <= load.vaddr);
+    if load.flags & elf::PF_X != 0
+        || load.filesz != load.memsz
         || !highest
-        || covered(&facts.segments, own)
+        || covered(&info.segments, load)
     {
         return Ok(None);
     }
     let mut known: Vec<(u64, u64)> = vec![(dynamic.strtab, dynamic.strtab + dynamic.strsz)];
     known.extend(extents.iter().map(|e| (e.offset, e.end())));
     known.push((dynamic.offset, dynamic.offset + dynamic.size));
-    let table = facts.header.phoff;
-    let table_len = (facts.segments.len() * facts.format().segment_size()) as u64;
+    let table = info.header.phoff;
+    let table_len = (info.segments.len() * info.format().segment_size()) as u64;
     known.push((table, table + table_len));
     // patchelf begins with the section headers.
-    let section_headers = (job.sections().len() * facts.format().section_size()) as u64;
-    known.push((facts.header.shoff, facts.header.shoff + section_headers));
-    let is_known = unused_but(job, own.offset, end_of(own), &mut known)?;
-    let foreign = job.sections().iter().any(|s| {
+    let section_headers = (context.sections().len() * info.format().section_size()) as u64;
+    known.push((info.header.shoff, info.header.shoff + section_headers));
+    let is_known = unused_but(context, load.offset, end_of(load), &mut known)?;
+    let foreign = context.sections().iter().any(|s| {
         occupies(s)
-            && s.offset < end_of(own)
-            && s.offset.saturating_add(s.size) > own.offset
+            && s.offset < end_of(load)
+            && s.offset.saturating_add(s.size) > load.offset
             && !(s.offset == dynamic.strtab && s.size <= dynamic.strsz)
             && s.offset != dynamic.offset
             && !extents.iter().any(|e| inside(s, e))
     });
     // With no section headers, zero bytes may be data; but no linker begins data with strings.
-    let starts_with_strings = own.offset == dynamic.strtab;
-    let told = starts_with_strings || !job.sections().is_empty();
-    Ok((is_known && !foreign && told).then_some(index))
+    let starts_with_strings = load.offset == dynamic.strtab;
+    let has_proof = starts_with_strings || !context.sections().is_empty();
+    Ok((is_known && !foreign && has_proof).then_some(index))
 }
 
 /// Whether a program header that does not move with its contents, PT_GNU_RELRO say, means a part
@@ -76,7 +73,7 @@ fn covered(segments: &[Segment], load: &Segment) -> bool {
 
 /// Whether no byte of `from..to` is used, those of the `known` ranges apart.
 fn unused_but<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
+    context: &LayoutContext<'_, R>,
     from: u64,
     to: u64,
     known: &mut [(u64, u64)],
@@ -86,10 +83,10 @@ fn unused_but<R: ReadAt + ?Sized>(
     for &(start, end) in known.iter().chain(&[(to, to)]) {
         let gap_end = start.min(to);
         if gap_end > at {
-            if gap_end - at > job.page_size {
+            if gap_end - at > context.page_size {
                 return Ok(false);
             }
-            let gap = job.tables.file.read_vec(at, (gap_end - at) as usize)?;
+            let gap = context.tables.file.read_vec(at, (gap_end - at) as usize)?;
             // patchelf fills what it has moved away with X or Z.
             if gap.iter().any(|b| ![0, b'X', b'Z'].contains(b)) {
                 return Ok(false);
@@ -100,11 +97,11 @@ fn unused_but<R: ReadAt + ?Sized>(
     Ok(true)
 }
 
-/// What makes room for program headers.
+/// What has to move so that the program header table can grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cleared {
+pub struct Obstacles {
     /// What moves into the segment.
-    pub moving: Vec<Extent>,
+    pub extents: Vec<Extent>,
     /// Where the section header table goes, if it is in the way: a little further on.
     pub section_table: Option<u64>,
 }
@@ -112,28 +109,28 @@ pub struct Cleared {
 /// What must move so that the program header table can grow by so many entries where it is. `None`
 /// where something in its way must not move.
 pub fn in_the_way<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
+    context: &LayoutContext<'_, R>,
     extents: &[Extent],
-    table: Spot,
+    table: Location,
     added: usize,
-) -> Result<Option<Cleared>, RewriteError> {
-    let facts = job.facts();
+) -> Result<Option<Obstacles>, RewriteError> {
+    let info = context.info();
     let start = table.offset + table.len;
-    let mut end = start + (added * facts.format().segment_size()) as u64;
+    let mut end = start + (added * info.format().segment_size()) as u64;
     // Strip tools lose a table that grows where no segment maps it.
-    if !maps(facts, table.offset, end - table.offset) {
+    if !maps(info, table.offset, end - table.offset) {
         return Ok(None);
     }
-    let sections = job.sections();
-    let section_headers = (sections.len() * facts.format().section_size()) as u64;
-    let shoff = facts.header.shoff;
+    let sections = context.sections();
+    let section_headers = (sections.len() * info.format().section_size()) as u64;
+    let shoff = info.header.shoff;
     // Go's linker puts the section headers right behind the program headers.
     let headers_touch = section_headers > 0 && shoff < end && shoff + section_headers > start;
     let section_table = headers_touch.then(|| end.next_multiple_of(8));
     if let Some(moved) = section_table {
         end = moved + section_headers;
     }
-    if end > facts.size {
+    if end > info.size {
         return Ok(None);
     }
     let moving: Vec<Extent> = extents
@@ -141,7 +138,7 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
         .copied()
         .filter(|e| e.overlaps(start, end))
         .collect();
-    let strtab = facts
+    let strtab = info
         .dynamic
         .as_ref()
         .map_or((0, 0), |d| (d.strtab, d.strtab + d.strsz));
@@ -159,7 +156,7 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
     let mut known: Vec<(u64, u64)> = moving.iter().map(|e| (e.offset, e.end())).collect();
     known.push(strtab);
     known.push((shoff, shoff + section_headers));
-    if !unused_but(job, start, end, &mut known)? {
+    if !unused_but(context, start, end, &mut known)? {
         return Ok(None);
     }
     // With no section headers, zero bytes may be data: only what moves, or padding, may go.
@@ -171,25 +168,25 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
         end - start - covered.min(end - start) < 16
     };
     let safe = !sections.is_empty() || padding_only;
-    Ok(safe.then_some(Cleared {
-        moving,
+    Ok(safe.then_some(Obstacles {
+        extents: moving,
         section_table,
     }))
 }
 
 /// A section that only partly lies in what moves would be torn.
 pub fn check_alone<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
+    context: &LayoutContext<'_, R>,
     moving: &[Extent],
 ) -> Result<(), RewriteError> {
     for extent in moving {
-        let torn = job.sections().iter().find(|s| {
+        let torn = context.sections().iter().find(|s| {
             occupies(s)
                 && extent.overlaps(s.offset, s.offset.saturating_add(s.size))
                 && !inside(s, extent)
         });
         if let Some(s) = torn {
-            return layout(format!(
+            return refuse(format!(
                 "the section at offset {:#x} lies partly in what must move ({:#x}, {} bytes)",
                 s.offset, extent.offset, extent.len
             ));

@@ -4,12 +4,13 @@
 //! symbol that is defined here may move in `.dynsym`, and with it its version and every
 //! relocation that names it.
 
-use super::{Job, NewTable, layout};
+use super::context::{LayoutContext, MAX_TABLE, NewTable, refuse};
 use crate::read::codec::{Class, Format};
 use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
 use crate::rewrite::error::RewriteError;
-use crate::rewrite::strtab::Room;
+use crate::rewrite::extents::Extent;
+use crate::rewrite::strtab::StringTableAllocator;
 use object::elf;
 use std::collections::HashMap;
 use std::io;
@@ -33,16 +34,18 @@ const UNVERSIONED: u64 = 1;
 
 impl SymbolEdit {
     /// Reads all symbols, if any is to change.
-    pub fn new<R: ReadAt + ?Sized>(job: &Job<'_, R>) -> Result<Option<SymbolEdit>, RewriteError> {
-        let target = job.target;
+    pub fn new<R: ReadAt + ?Sized>(
+        context: &LayoutContext<'_, R>,
+    ) -> Result<Option<SymbolEdit>, RewriteError> {
+        let target = context.target;
         if target.renamed_symbols.is_empty() && target.unversioned.is_empty() {
             return Ok(None);
         }
-        let Some(dynamic) = &job.facts().dynamic else {
+        let Some(dynamic) = &context.info().dynamic else {
             return Ok(None);
         };
-        let format = job.facts().format();
-        let table = job.table(elf::DT_SYMTAB)?;
+        let format = context.info().format();
+        let table = context.table(elf::DT_SYMTAB)?;
         let new_names: HashMap<&[u8], &[u8]> = target
             .renamed_symbols
             .iter()
@@ -55,7 +58,7 @@ impl SymbolEdit {
             renamed: Vec::new(),
             old_names: Vec::new(),
         };
-        let mut strings = Strings::new(job.tables.file, dynamic.strtab, dynamic.strsz);
+        let mut strings = Strings::new(context.tables.file, dynamic.strtab, dynamic.strsz);
         for (index, raw) in table.bytes.chunks_exact(format.symbol_size()).enumerate() {
             let at = u64::from(format.u32(raw, 0).unwrap_or(0));
             let name = strings.get(at)?;
@@ -98,33 +101,40 @@ impl SymbolEdit {
     }
 }
 
-impl<R: ReadAt + ?Sized> Job<'_, R> {
-    /// Gives every table that follows from `edit` its new contents.
-    pub(super) fn symbol_tables(
+/// Gives every table that follows from `edit` its new contents.
+pub fn edit_tables<R: ReadAt + ?Sized>(
+    context: &mut LayoutContext<'_, R>,
+    mut edit: SymbolEdit,
+    table: &mut StringTableAllocator,
+) -> Result<(), RewriteError> {
+    context.symbol_tables(&mut edit, table)
+}
+
+impl<R: ReadAt + ?Sized> LayoutContext<'_, R> {
+    fn symbol_tables(
         &mut self,
-        edit: Option<SymbolEdit>,
-        room: &mut Room,
+        edit: &mut SymbolEdit,
+        strings: &mut StringTableAllocator,
     ) -> Result<(), RewriteError> {
-        let Some(mut edit) = edit else { return Ok(()) };
         if edit.renamed.contains(&true) {
-            self.hash_tables(&mut edit)?;
-            self.symbol_table(&edit, room)?;
+            self.hash_tables(edit)?;
+            self.symbol_table(edit, strings)?;
             if edit.moved() {
-                self.relocations(&edit)?;
+                self.relocations(edit)?;
             }
         }
-        self.versions(&edit)
+        self.versions(edit)
     }
 
     fn has(&self, tag: i64) -> bool {
-        self.facts()
+        self.info()
             .dynamic
             .as_ref()
             .is_some_and(|d| d.value(tag).is_some())
     }
 
     fn hash_tables(&mut self, edit: &mut SymbolEdit) -> Result<(), RewriteError> {
-        let format = self.facts().format();
+        let format = self.info().format();
         if self.has(elf::DT_GNU_HASH) {
             let mut table = self.table(elf::DT_GNU_HASH)?;
             let number = |at| format.u32(&table.bytes, at).unwrap_or(0);
@@ -139,12 +149,12 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
                 edit.sort(first, buckets);
                 table.bytes = match gnu_hash_table(format, &table.bytes, edit) {
                     Some(bytes) => bytes,
-                    None => return layout("its .gnu.hash makes no sense"),
+                    None => return refuse("its .gnu.hash makes no sense"),
                 };
                 self.changed_tables.push(table);
             }
         } else if self.has(crate::read::tables::DT_MIPS_XHASH) {
-            return layout(
+            return refuse(
                 "symbols of a file with DT_MIPS_XHASH can't be renamed: its GOT is in their order",
             );
         }
@@ -152,22 +162,26 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
             let mut table = self.table(elf::DT_HASH)?;
             table.bytes = match sysv_hash_table(format, &table.bytes, edit) {
                 Some(bytes) => bytes,
-                None => return layout("its .hash makes no sense, or has entries of 8 bytes"),
+                None => return refuse("its .hash makes no sense, or has entries of 8 bytes"),
             };
             self.changed_tables.push(table);
         }
-        if edit.moved() && self.facts().header.machine == elf::EM_MIPS {
-            return layout("symbols of a MIPS file can't be renamed: its GOT is in their order");
+        if edit.moved() && self.info().header.machine == elf::EM_MIPS {
+            return refuse("symbols of a MIPS file can't be renamed: its GOT is in their order");
         }
         Ok(())
     }
 
-    fn symbol_table(&mut self, edit: &SymbolEdit, room: &mut Room) -> Result<(), RewriteError> {
+    fn symbol_table(
+        &mut self,
+        edit: &SymbolEdit,
+        strings: &mut StringTableAllocator,
+    ) -> Result<(), RewriteError> {
         let mut table = self.table(elf::DT_SYMTAB)?;
         table.bytes = edit.symbols.concat();
-        let size = self.facts().format().symbol_size();
+        let size = self.info().format().symbol_size();
         for index in (0..edit.symbols.len()).filter(|&i| edit.renamed[i]) {
-            let string = self.new_string(&edit.names[index], room, None);
+            let string = self.new_string(&edit.names[index], strings, None);
             table.strings.push((index * size, string));
         }
         self.changed_tables.push(table);
@@ -178,10 +192,10 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
         if !self.has(elf::DT_VERSYM) {
             return match self.target.unversioned.is_empty() {
                 true => Ok(()),
-                false => layout("it has no table of symbol versions (DT_VERSYM)"),
+                false => refuse("it has no table of symbol versions (DT_VERSYM)"),
             };
         }
-        let format = self.facts().format();
+        let format = self.info().format();
         let mut table = self.table(elf::DT_VERSYM)?;
         let old = table.bytes.clone();
         for (index, new) in table
@@ -208,8 +222,8 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
         for (index, &was) in edit.was.iter().enumerate() {
             is[was] = index as u64;
         }
-        let format = self.facts().format();
-        let Some(dynamic) = &self.facts().dynamic else {
+        let format = self.info().format();
+        let Some(dynamic) = &self.info().dynamic else {
             return Ok(());
         };
         let with_addend = dynamic.value(elf::DT_PLTREL) == Some(elf::DT_RELA as u64);
@@ -223,17 +237,17 @@ impl<R: ReadAt + ?Sized> Job<'_, R> {
                 continue;
             };
             let offset = self
-                .facts()
+                .info()
                 .offset_of(vaddr, len)
-                .filter(|_| len <= super::MAX_TABLE);
+                .filter(|_| len <= MAX_TABLE);
             let Some(offset) = offset else {
-                return layout("a relocation table lies in no PT_LOAD");
+                return refuse("a relocation table lies in no PT_LOAD");
             };
             let mut bytes = self.tables.file.read_vec(offset, len as usize)?;
             for raw in bytes.chunks_exact_mut(entry) {
                 renumber(format, raw, &is);
             }
-            let extent = super::Extent {
+            let extent = Extent {
                 offset,
                 vaddr,
                 len,

@@ -1,46 +1,45 @@
-//! Section headers follow what moved, so that strip and debuggers keep working.
+//! Section headers follow what moved, so that strip tools and debuggers keep working.
 
-use super::Job;
-use super::segment::Plan;
-use super::state::{Spot, State};
+use super::super::context::LayoutContext;
+use super::super::model::{Layout, Location};
 use crate::read::codec::Section;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::{inside, occupies};
-use crate::rewrite::patch::Patch;
+use crate::rewrite::patch::{Patch, Step};
 use object::elf;
 use std::io;
 
-/// Writes the section headers that change.
-pub fn write<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    plan: Option<&Plan>,
-    fin: &State,
-    patch: &mut Patch,
-) -> Result<(), RewriteError> {
-    let format = job.facts().format();
-    let old = job.sections();
-    let new: Vec<Section> = old
+/// The writes of section headers, and of symbols in sections, that differ in the layout `new`.
+pub fn steps<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    old: &Layout,
+    new: &Layout,
+) -> Result<Vec<Step>, RewriteError> {
+    let format = context.info().format();
+    let before = context.sections();
+    let after: Vec<Section> = before
         .iter()
-        .map(|section| moved_section(job, plan, fin, section))
+        .map(|section| moved(context, new, section))
         .collect();
+    let mut patch = Patch::default();
     let differs = |(a, b): (&Section, &Section)| a != b;
-    let mut changed = old.iter().zip(&new);
-    let whole = fin.section_table != job.facts().header.shoff;
-    let range = match changed.clone().position(differs) {
-        _ if whole => 0..new.len(),
-        Some(first) => first..changed.rposition(differs).map_or(first, |last| last + 1),
-        None => return Ok(()),
+    let mut pairs = before.iter().zip(&after);
+    let range = match pairs.clone().position(differs) {
+        _ if new.section_table != old.section_table => 0..after.len(),
+        Some(first) => first..pairs.rposition(differs).map_or(first, |last| last + 1),
+        None => return Ok(patch.steps),
     };
     let mut table = Vec::with_capacity(range.len() * format.section_size());
-    for section in &new[range.clone()] {
+    for section in &after[range.clone()] {
         section.encode(format, &mut table);
     }
-    let offset = fin.section_table + (range.start * format.section_size()) as u64;
+    let offset = new.section_table + (range.start * format.section_size()) as u64;
     patch.write(offset, table);
-    let by = |(new, old): (&Section, &Section)| new.addr.wrapping_sub(old.addr);
-    let moved: Vec<u64> = new.iter().zip(old).map(by).collect();
-    write_symbols(job, &moved, patch)
+    let by = |(after, before): (&Section, &Section)| after.addr.wrapping_sub(before.addr);
+    let distances: Vec<u64> = after.iter().zip(before).map(by).collect();
+    write_symbols(context, &distances, &mut patch)?;
+    Ok(patch.steps)
 }
 
 /// Most symbols of `.symtab` that are looked at: the cost of a rewrite must not grow with the
@@ -50,18 +49,18 @@ const MAX_SYMBOLS: u64 = 1 << 16;
 /// Local symbols that stand in a section that moved (its section symbol, `_DYNAMIC`) move too.
 /// No loader reads them.
 fn write_symbols<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    moved: &[u64],
+    context: &LayoutContext<'_, R>,
+    distances: &[u64],
     patch: &mut Patch,
 ) -> Result<(), RewriteError> {
-    let format = job.facts().format();
+    let format = context.info().format();
     let size = format.symbol_size() as u64;
     let (value_at, index_at) = if format.word_size() == 8 {
         (8, 6)
     } else {
         (4, 14)
     };
-    for section in job
+    for section in context
         .sections()
         .iter()
         .filter(|s| s.sh_type == elf::SHT_SYMTAB)
@@ -69,17 +68,14 @@ fn write_symbols<R: ReadAt + ?Sized>(
         let count = u64::from(section.info)
             .min(section.size / size)
             .min(MAX_SYMBOLS);
-        let bytes = match job
-            .tables
-            .file
-            .read_vec(section.offset, (count * size) as usize)
-        {
+        let file = context.tables.file;
+        let bytes = match file.read_vec(section.offset, (count * size) as usize) {
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => continue,
             other => other?,
         };
         for (number, raw) in bytes.chunks_exact(size as usize).enumerate() {
             let index = format.u16(raw, index_at).unwrap_or(0);
-            let Some(&by) = moved.get(usize::from(index)).filter(|&&by| by != 0) else {
+            let Some(&by) = distances.get(usize::from(index)).filter(|&&by| by != 0) else {
                 continue;
             };
             let value = format.word(raw, value_at).unwrap_or(0).wrapping_add(by);
@@ -90,58 +86,53 @@ fn write_symbols<R: ReadAt + ?Sized>(
     Ok(())
 }
 
-fn moved_section<R: ReadAt + ?Sized>(
-    job: &Job<'_, R>,
-    plan: Option<&Plan>,
-    fin: &State,
+/// The header of a section in the layout `new`.
+fn moved<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    new: &Layout,
     section: &Section,
 ) -> Section {
     let mut section = section.clone();
-    let facts = job.facts();
     if !occupies(&section) {
         return section;
     }
-    let place = |section: &mut Section, spot: Spot| {
-        section.addr = spot.vaddr;
-        section.offset = spot.offset;
-        section.size = spot.len;
+    let place = |section: &mut Section, location: Location| {
+        section.addr = location.vaddr;
+        section.offset = location.offset;
+        section.size = location.len;
     };
-    if let (Some(dynamic), Some(plan)) = (&facts.dynamic, plan) {
+    if let (Some(dynamic), Some(_)) = (&context.info().dynamic, &new.segment) {
         if section.sh_type == elf::SHT_STRTAB && section.offset == dynamic.strtab {
-            place(
-                &mut section,
-                Spot {
-                    len: job.strsz,
-                    ..plan.strtab
-                },
-            );
+            if let Some(location) = new.strtab {
+                place(&mut section, location);
+            }
             return section;
         }
         if section.sh_type == elf::SHT_DYNAMIC
             && section.offset == dynamic.offset
-            && let Some(spot) = plan.dynamic
+            && let Some(location) = new.dynamic.filter(|l| new.in_segment(l))
         {
-            place(&mut section, spot);
+            place(&mut section, location);
             // As its segment: patchelf and lld disagree about it.
-            if super::journal::dynamic_is_writable(job) {
+            if context.dynamic_is_writable() {
                 section.flags |= u64::from(elf::SHF_WRITE);
             }
             return section;
         }
     }
-    if let Some(m) = fin.moves.iter().find(|m| inside(&section, &m.extent)) {
+    if let Some(m) = new.moves.iter().find(|m| inside(&section, &m.extent)) {
         let at = section.addr - m.extent.vaddr;
         let len = if m.to.len == m.extent.len {
             section.size
         } else {
             m.to.len
         };
-        let spot = Spot {
+        let location = Location {
             offset: m.to.offset + at,
             vaddr: m.to.vaddr + at,
             len,
         };
-        place(&mut section, spot);
+        place(&mut section, location);
     }
     section
 }

@@ -1,0 +1,34 @@
+//! From layouts to writes.
+
+mod append;
+mod bytes;
+mod finalize;
+mod image;
+mod sections;
+pub mod single;
+
+use super::context::LayoutContext;
+use super::model::Layout;
+use crate::read::read_at::ReadAt;
+use crate::rewrite::error::RewriteError;
+use crate::rewrite::patch::{Patch, Step};
+
+/// The writes that lead from the layout `old` through `journal` to `new`. A kill after any of them
+/// leaves a file that loads.
+pub fn encode<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    old: &Layout,
+    new: &Layout,
+    journal: &Layout,
+) -> Result<Patch, RewriteError> {
+    let mut patch = Patch {
+        steps: append::steps(context, old, new, journal)?,
+        strip_safe: new.strip_safe,
+    };
+    patch.write(0, bytes::elf_header(context, journal)?);
+    patch.steps.extend(finalize::steps(context, old, new)?);
+    patch.steps.extend(sections::steps(context, old, new)?);
+    patch.write(0, bytes::elf_header(context, new)?);
+    patch.steps.push(Step::Truncate { len: new.end });
+    Ok(patch)
+}

@@ -1,0 +1,111 @@
+//! A layout as plain data: where each extent of the file is, in the file and in memory.
+
+use crate::rewrite::extents::Extent;
+
+/// A place in the file and in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Offset in the file.
+    pub offset: u64,
+    /// Address.
+    pub vaddr: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+impl Location {
+    /// Offset of the first byte behind it.
+    pub fn end(&self) -> u64 {
+        self.offset + self.len
+    }
+}
+
+/// An extent that another place or other contents are planned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Its place before the rewrite.
+    pub extent: Extent,
+    /// Its place in this layout. A changed interpreter may have another length.
+    pub to: Location,
+}
+
+/// The PT_LOAD that a rewrite appends to a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendedSegment {
+    /// Offset in the file.
+    pub offset: u64,
+    /// Address.
+    pub vaddr: u64,
+    /// Offset of its end.
+    pub end: u64,
+    /// `p_align`
+    pub align: u64,
+    /// Whether it is mapped writable.
+    pub writable: bool,
+    /// Index of its PT_LOAD, where an earlier rewrite appended one.
+    pub existing: Option<usize>,
+    /// Extents that it holds already and that stay where they are.
+    pub unmoved: Vec<Extent>,
+}
+
+/// One layout of the file: before the rewrite, while the journal is in use, or afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The string table, by DT_STRTAB and DT_STRSZ.
+    pub strtab: Option<Location>,
+    /// Each new string with its NUL. In the layout before the rewrite: where it would be.
+    pub strings: Vec<Location>,
+    /// Extents that move or get other contents.
+    pub moves: Vec<Move>,
+    /// The dynamic section.
+    pub dynamic: Option<Location>,
+    /// The program header table.
+    pub phdrs: Location,
+    /// Offset of the section header table.
+    pub section_table: u64,
+    /// The appended segment, if the layout needs one.
+    pub segment: Option<AppendedSegment>,
+    /// Length of the file.
+    pub end: u64,
+    /// Whether strip tools find the program header table: it is at its old place, and a PT_LOAD
+    /// maps it.
+    pub strip_safe: bool,
+}
+
+impl Layout {
+    /// The address in this layout of what was at `vaddr` before the rewrite.
+    pub fn address(&self, vaddr: u64) -> u64 {
+        match self.moves.iter().find(|m| m.extent.holds_vaddr(vaddr, 1)) {
+            Some(m) => m.to.vaddr.wrapping_add(vaddr - m.extent.vaddr),
+            None => vaddr,
+        }
+    }
+
+    /// The value that a dynamic entry needs to name the new string at `index`.
+    pub fn string_value(&self, index: usize) -> u64 {
+        let table = self.strtab.map_or(0, |s| s.vaddr);
+        let string = self.strings.get(index).map_or(table, |s| s.vaddr);
+        string.wrapping_sub(table)
+    }
+
+    /// Offset of the appended segment if it is new in a file of `size` bytes, the highest number
+    /// otherwise. What is behind it has its final contents before anything names it.
+    pub fn first_new(&self, size: u64) -> u64 {
+        match &self.segment {
+            Some(segment) if segment.offset >= size => segment.offset,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Whether the appended segment holds this location.
+    pub fn in_segment(&self, location: &Location) -> bool {
+        let holds = |s: &AppendedSegment| location.offset >= s.offset && location.end() <= s.end;
+        self.segment.as_ref().is_some_and(holds)
+    }
+
+    /// Whether an extent is planned for that holds all of this one.
+    pub fn plans_for(&self, extent: &Extent) -> bool {
+        let mut moves = self.moves.iter();
+        moves.any(|m| m.extent.holds_vaddr(extent.vaddr, extent.len))
+    }
+}
