@@ -111,8 +111,8 @@ fn the_rewriter_knows_bytes_only() {
 const ROOMS: [(&str, &[&str]); 15] = [
     ("escape", &[]),
     ("scan", &[]),
-    ("loader", &[]),
     ("cuda", &[]),
+    ("loader", &["cuda"]),
     ("rodata", &["cuda"]),
     ("redist", &[]),
     ("soname_index", &["scan"]),

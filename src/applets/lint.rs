@@ -6,7 +6,7 @@ use crate::cuda::{Capability, CudaVersion};
 use crate::escape::shown;
 use crate::lint::config::{Config, Level, Levels, known};
 use crate::lint::{self, Finding, Linter, Options, RULES, Rule, Severity};
-use crate::loader::{Cpu, Environment};
+use crate::loader::{Cpu, Environment, TreeLoaders, User};
 use crate::report::lint::{ReportedFinding, finding_json, sarif, write_finding};
 use crate::scan::{self, FileError, Skip};
 use anyhow::{Context, anyhow};
@@ -40,6 +40,9 @@ pub struct Args {
     /// Make a rule's findings warnings
     #[arg(long, value_name = "CODE")]
     warn: Vec<String>,
+    /// Let LD_LIBRARY_PATH and LD_PRELOAD of this shell count
+    #[arg(long)]
+    env: bool,
     /// Silence a rule
     #[arg(long, value_name = "CODE")]
     allow: Vec<String>,
@@ -184,10 +187,16 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
 /// All findings, sorted by path and rule, and what can't be read.
 fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
     let cwd = std::env::current_dir().context("cannot tell the current directory")?;
-    let library_path = std::env::var_os("LD_LIBRARY_PATH").filter(|path| !path.is_empty());
+    let variable = |name: &str| {
+        let value = std::env::var_os(name).filter(|value| args.env && !value.is_empty());
+        value.map(OsStringExt::into_vec)
+    };
     let environment = Environment {
         root: None,
-        library_path: library_path.map(OsStringExt::into_vec),
+        library_path: variable("LD_LIBRARY_PATH"),
+        preload: variable("LD_PRELOAD"),
+        // A package is for all users.
+        user: User::Ordinary,
         cwd,
         interpreter: None,
         cpu: Cpu::host(),
@@ -212,7 +221,10 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
             .collect(),
     };
     let roots = tree.roots.clone();
-    let linter = Linter::new(environment, options);
+    let files = tree.files.iter();
+    let files = files.map(|f| scan::absolute(&roots, &f.path).unwrap_or_else(|| f.path.clone()));
+    let loaders = TreeLoaders::new(files.collect());
+    let linter = Linter::new(environment, options, loaders);
     let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {
         let problem = |error: &dyn std::fmt::Display| FileError::Problem(error.to_string());
         let facts = match scan::dynamic_facts(file) {

@@ -88,9 +88,42 @@ pub fn link(machine: u16) -> &'static str {
     }
 }
 
+/// Whether a directory has CUDA's stubs: `…cuda…/lib/stubs` in any of its layouts.
+pub fn is_stubs(directory: &[u8]) -> bool {
+    let mut parts = directory
+        .rsplit(|&byte| byte == b'/')
+        .skip_while(|part| part.is_empty());
+    parts.next() == Some(b"stubs")
+        && parts.any(|part| {
+            let part = part.to_ascii_lowercase();
+            [b"cuda".as_slice(), b"nvidia"]
+                .iter()
+                .any(|word| part.windows(word.len()).any(|w| w == *word))
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stub_directories_of_cuda_are_known_by_their_path() {
+        for path in [
+            "/nix/store/x-cuda_cudart-12.8.90-stubs/lib/stubs",
+            "/usr/local/cuda-12.4/targets/x86_64-linux/lib/stubs/",
+            "/opt/NVIDIA/lib64/stubs",
+        ] {
+            assert!(is_stubs(path.as_bytes()), "{path}");
+        }
+        for path in [
+            "/opt/game/lib/stubs",
+            "/usr/local/cuda/stubs/x",
+            "stubs",
+            "",
+        ] {
+            assert!(!is_stubs(path.as_bytes()), "{path}");
+        }
+    }
 
     #[test]
     fn names_with_and_without_a_version_are_known_and_lookalikes_are_not() {

@@ -5,7 +5,7 @@ use super::symbols::registration;
 use super::{Check, Finding, Options, RULES, Subject, TextFile};
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
-use crate::loader::{Environment, Loader, Resolution, Step};
+use crate::loader::{Environment, Loader, Resolution, Step, TreeLoaders};
 use crate::rodata;
 use elf_edit::{ElfInfo, FileReader, ReadAt, ReadError};
 use std::collections::BTreeSet;
@@ -27,13 +27,16 @@ pub struct Linter {
     elsewhere: Option<Loader>,
     options: Options,
     libraries: Libraries,
+    tree: TreeLoaders,
 }
 
 impl Linter {
     /// One that finds libraries as programs do in this environment.
-    pub fn new(environment: Environment, options: Options) -> Linter {
+    /// `tree` are the files that are linted.
+    pub fn new(environment: Environment, options: Options, tree: TreeLoaders) -> Linter {
         let without = Environment {
             library_path: None,
+            preload: None,
             ..environment.clone()
         };
         let has_path = environment.library_path.is_some();
@@ -42,6 +45,7 @@ impl Linter {
             elsewhere: has_path.then(|| Loader::new(without)),
             options,
             libraries: Libraries::default(),
+            tree,
         }
     }
 
@@ -55,7 +59,8 @@ impl Linter {
     ) -> Result<Looked, ReadError> {
         let contents = rodata::read(file, facts)?;
         let code = device_code::read_elf(file, &facts.header)?;
-        let resolution = self.loader.resolve(path, file, facts, &contents.sonames)?;
+        let names = &contents.sonames;
+        let resolution = self.tree.resolve(&self.loader, path, file, facts, names)?;
         let through_environment = match &self.elsewhere {
             Some(elsewhere) if by_environment(&resolution).next().is_some() => {
                 let without = elsewhere.resolve(path, file, facts, &[])?;
@@ -109,7 +114,7 @@ fn unprovided(
     resolution: &Resolution,
 ) -> Result<BTreeSet<Vec<u8>>, ReadError> {
     let mut wanted = registration(file, facts)?.wanted;
-    for object in resolution.objects.iter().skip(1) {
+    for object in resolution.loaded().iter().skip(1) {
         if wanted.is_empty() {
             break;
         }

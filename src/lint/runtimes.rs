@@ -46,7 +46,7 @@ pub(super) struct Libraries(Mutex<HashMap<FileId, Known>>);
 impl Libraries {
     /// The libraries with a runtime that are loaded with a file, the file itself left out.
     pub fn runtimes<'a>(&self, resolution: &'a Resolution) -> Vec<Runtime<'a>> {
-        let objects = resolution.objects.iter().enumerate().skip(1);
+        let objects = resolution.loaded().iter().enumerate().skip(1);
         let runtimes = objects.filter_map(|(object, found)| {
             let library = found.library.as_deref()?;
             let soname = library.soname.as_deref().unwrap_or_default();
@@ -99,7 +99,7 @@ pub(super) fn meet_here(resolution: &Resolution, runtimes: &[Runtime<'_>]) -> bo
     if all.len() < 2 {
         return false;
     }
-    let masks = reached(&resolution.objects, runtimes);
+    let masks = reached(resolution.loaded(), runtimes);
     let below: BTreeSet<u64> = masks.into_iter().skip(1).collect();
     below.into_iter().all(|mask| kinds(mask) != all)
 }

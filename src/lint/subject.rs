@@ -63,7 +63,7 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// What is loaded with the file, the file itself first: path and library.
     pub fn loaded(&self) -> impl Iterator<Item = (&'a [u8], &'a Library)> {
-        let objects = self.resolution.objects.iter();
+        let objects = self.resolution.loaded().iter();
         objects.filter_map(|object| Some((&object.path[..], object.library.as_deref()?)))
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Usual {
     /// Debian's name of the directory.
     multiarch: &'static str,
     /// The directory elsewhere.
-    libdir: &'static str,
+    pub(super) libdir: &'static str,
     /// `_DL_CACHE_DEFAULT_ID`
     pub(super) cache_flags: u32,
 }

@@ -2,10 +2,12 @@
 //! glibc and `load_deps` of musl do it.
 
 use super::files::Files;
+use super::hidden::Hidden;
 use super::interpreter::{Rules, System};
 use super::library::{FileId, Library};
+use super::preload::Preload;
 use super::search_log::{SearchLog, Step, Via, Why};
-use super::tokens::{self, Dir};
+use super::tokens::{self, Dir, Trust};
 use elf_edit::FileHeader;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -49,12 +51,25 @@ pub struct Need {
     pub missing_versions: Vec<Vec<u8>>,
 }
 
+/// The environment of one search.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Variables<'a> {
+    /// LD_LIBRARY_PATH
+    pub(super) library_path: &'a [u8],
+    /// LD_PRELOAD
+    pub(super) preload: &'a [u8],
+    /// Secure-execution mode.
+    pub(super) secure: bool,
+}
+
 /// A search that is under way.
 pub(super) struct Closure<'a> {
     pub(super) files: &'a Files,
     pub(super) system: &'a System,
-    pub(super) library_path: &'a [u8],
+    pub(super) variables: Variables<'a>,
     pub(super) objects: Vec<Object>,
+    pub(super) preloads: Vec<Preload>,
+    pub(super) hidden: Vec<Hidden>,
     pub(super) complete: bool,
     /// Names that stand for a loaded object.
     names: HashMap<Vec<u8>, usize>,
@@ -85,7 +100,7 @@ impl<'a> Closure<'a> {
     pub(super) fn new(
         files: &'a Files,
         system: &'a System,
-        library_path: &'a [u8],
+        variables: Variables<'a>,
         path: &[u8],
         root: Arc<Library>,
         has_interpreter: bool,
@@ -93,8 +108,10 @@ impl<'a> Closure<'a> {
         let mut closure = Closure {
             files,
             system,
-            library_path,
+            variables,
             objects: Vec::new(),
+            preloads: Vec::new(),
+            hidden: Vec::new(),
             complete: true,
             names: HashMap::new(),
             ids: HashMap::new(),
@@ -119,9 +136,23 @@ impl<'a> Closure<'a> {
         closure
     }
 
-    /// Loads everything.
+    /// Loads everything that the program needs, libraries to preload first.
     pub(super) fn load(&mut self) {
-        let mut at = 0;
+        super::preload::load(self);
+        self.load_from(0);
+    }
+
+    /// Opens a library as the program may with dlopen, and loads what it needs. Gives its index.
+    pub(super) fn open(&mut self, path: &[u8], library: Arc<Library>) -> Option<usize> {
+        let from = self.objects.len();
+        let via = Via::step(Step::Path);
+        let (object, _) = self.add(0, path, path.to_vec(), library, via);
+        self.load_from(from);
+        object
+    }
+
+    fn load_from(&mut self, first: usize) {
+        let mut at = first;
         while at < self.objects.len() {
             if let Some(library) = self.objects[at].library.clone() {
                 for name in &library.needed {
@@ -136,12 +167,16 @@ impl<'a> Closure<'a> {
         }
     }
 
-    /// Looks for a library that object 0 opens with dlopen, and loads nothing.
-    pub(super) fn look_up(&mut self, name: &[u8]) -> (Option<(Vec<u8>, Via)>, SearchLog) {
+    /// Looks for a library that an object opens with dlopen, and loads nothing.
+    pub(super) fn look_up(
+        &mut self,
+        by: usize,
+        name: &[u8],
+    ) -> (Option<(Vec<u8>, Via)>, SearchLog) {
         let mut trail = SearchLog::default();
         // What can't be told of these leaves what is told of the file itself complete.
         let complete = self.complete;
-        let found = match self.find(0, name, &mut trail) {
+        let found = match self.find(by, name, &mut trail) {
             Found::Known(object) => {
                 Some((self.objects[object].path.clone(), Via::step(Step::Loaded)))
             }
@@ -160,6 +195,9 @@ impl<'a> Closure<'a> {
             Found::File(path, library, via) => self.add(by, name, path, library, via),
             Found::Nothing => (None, None),
         };
+        if let Some(object) = object {
+            self.note_hidden(by, name, object, via);
+        }
         if object.is_some() && by != 0 {
             trail = SearchLog::default();
             self.trail_budget = budget;
@@ -173,7 +211,7 @@ impl<'a> Closure<'a> {
         }
     }
 
-    fn find(&mut self, by: usize, name: &[u8], trail: &mut SearchLog) -> Found {
+    pub(super) fn find(&mut self, by: usize, name: &[u8], trail: &mut SearchLog) -> Found {
         match self.system.rules {
             Rules::Glibc(_) => super::glibc::find(self, by, name, trail),
             Rules::Musl => super::musl::find(self, by, name, trail),
@@ -186,7 +224,7 @@ impl<'a> Closure<'a> {
     }
 
     /// Takes a file that the search found: a file that is loaded already is not loaded again.
-    fn add(
+    pub(super) fn add(
         &mut self,
         by: usize,
         name: &[u8],
@@ -234,7 +272,8 @@ impl<'a> Closure<'a> {
     fn known_name(&self, name: &[u8], by: usize) -> Vec<u8> {
         if name.contains(&b'$') {
             let origin = self.origin(by);
-            if let Some(name) = tokens::expand(name, &self.system.tokens(&origin)) {
+            let tokens = self.system.tokens(&origin, self.trust(by));
+            if let Some(name) = tokens::expand(name, &tokens) {
                 return name;
             }
         }
@@ -288,6 +327,25 @@ impl<'a> Closure<'a> {
         tokens::origin_of(real.as_ref().unwrap_or(&path)).to_vec()
     }
 
+    /// Whether secure-execution mode distrusts `$ORIGIN` of this object: of the program.
+    pub(super) fn distrusts(&self, of: usize) -> bool {
+        self.variables.secure && of == 0 && self.has_interpreter
+    }
+
+    /// Where glibc allows `$ORIGIN` of an object.
+    pub(super) fn trust(&self, of: usize) -> Trust<'a> {
+        match self.variables.secure {
+            false => Trust::Any,
+            true if self.distrusts(of) => Trust::Below(&self.system.dirs),
+            true => Trust::FirstComponent,
+        }
+    }
+
+    /// The index of a file that is loaded.
+    pub(super) fn index_of(&self, id: FileId) -> Option<usize> {
+        self.ids.get(&id).copied()
+    }
+
     /// A list of directories of an object, made once.
     pub(super) fn list(
         &mut self,
@@ -296,7 +354,7 @@ impl<'a> Closure<'a> {
         make: impl FnOnce(&Self, &[u8], &[u8]) -> Vec<Dir>,
     ) -> Rc<[Dir]> {
         let text = match which {
-            List::LibraryPath => Some(self.library_path),
+            List::LibraryPath => Some(self.variables.library_path),
             List::Rpath => self.library(of).and_then(|l| l.rpath.as_deref()),
             List::Runpath => self.library(of).and_then(|l| l.runpath.as_deref()),
         };

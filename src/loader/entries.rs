@@ -4,6 +4,7 @@ use super::closure::Closure;
 use super::interpreter::Rules;
 use super::search_log::Step;
 use super::{Candidate, musl, tokens};
+use crate::cuda::driver;
 
 /// One element of a RUNPATH or RPATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,27 +73,27 @@ const BUILD_DIRECTORIES: [&str; 10] = [
     "/private/tmp/",
 ];
 
-/// The elements of object 0's RUNPATH or RPATH.
-pub(super) fn entries(c: &Closure, runpath: bool, dlopen: &[Candidate]) -> Vec<Entry> {
-    let Some(library) = c.library(0) else {
+/// The elements of an object's RUNPATH or RPATH.
+pub(super) fn entries(c: &Closure, of: usize, runpath: bool, dlopen: &[Candidate]) -> Vec<Entry> {
+    let Some(library) = c.library(of) else {
         return Vec::new();
     };
     let (text, step) = match runpath {
-        true => (&library.runpath, Step::Runpath(0)),
-        false => (&library.rpath, Step::Rpath(0)),
+        true => (&library.runpath, Step::Runpath(of)),
+        false => (&library.rpath, Step::Rpath(of)),
     };
     let Some(text) = text.as_deref().filter(|text| !text.is_empty()) else {
         return Vec::new();
     };
     let ignored = !runpath && library.runpath.is_some();
     let musl = c.system.rules == Rules::Musl;
-    let origin = c.origin(0);
+    let origin = c.origin(of);
     let mut entries: Vec<Entry> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for element in text.split(|&b| b == b':' || (musl && b == b'\n')) {
         let directory = match musl {
-            true => musl::directory(element, &origin),
-            false => tokens::directory(element, &c.system.tokens(&origin)),
+            true => musl::directory(element, (!c.distrusts(of)).then_some(&origin)),
+            false => tokens::directory(element, &c.system.tokens(&origin, c.trust(of))),
         };
         let mut marks = Vec::new();
         marks.extend(ignored.then_some(Mark::Ignored));
@@ -105,7 +106,8 @@ pub(super) fn entries(c: &Closure, runpath: bool, dlopen: &[Candidate]) -> Vec<E
         if let Some(dir) = &directory {
             marks.extend((!seen.insert(dir.clone())).then_some(Mark::Duplicate));
         }
-        marks.extend(is_stubs(element).then_some(Mark::Stubs));
+        let is_stubs = driver::is_stubs(directory.as_deref().unwrap_or(element));
+        marks.extend(is_stubs.then_some(Mark::Stubs));
         marks.extend(is_build_directory(element).then_some(Mark::BuildDirectory));
         entries.push(Entry {
             text: element.to_vec(),
@@ -141,11 +143,6 @@ fn fill(c: &Closure, step: Step, dlopen: &[Candidate], entries: &mut [Entry]) {
             entry.marks.push(Mark::ProvidesNothing);
         }
     }
-}
-
-fn is_stubs(element: &[u8]) -> bool {
-    let element = element.strip_suffix(b"/").unwrap_or(element);
-    element.ends_with(b"/stubs")
 }
 
 fn is_build_directory(element: &[u8]) -> bool {

@@ -6,6 +6,7 @@ use super::library::Library;
 use super::open_verify::SearchStep;
 use super::search_log::{SearchLog, Step, Why};
 use super::tokens::{self, Dir};
+use elf_edit::read::tokens::{Piece, TokenEnd, pieces};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,8 +22,14 @@ pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLo
     let expanded;
     let mut name = name;
     if name.contains(&b'$') {
+        let tokens = pieces(name, TokenEnd::Identifier);
+        if c.variables.secure && tokens.into_iter().any(|p| matches!(p, Piece::Token(_))) {
+            let why = "a token in a needed name of a program that runs with more rights";
+            c.note(trail, Step::Path, name, Why::Broken(why.into()));
+            return Found::Nothing;
+        }
         let origin = c.origin(by);
-        match tokens::expand(name, &c.system.tokens(&origin)) {
+        match tokens::expand(name, &c.system.tokens(&origin, c.trust(by))) {
             Some(text) => {
                 expanded = text;
                 name = &expanded;
@@ -46,7 +53,38 @@ pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLo
             Err(_) => Found::Nothing,
         };
     }
-    for step in [rpath, library_path, runpath, cache, default] {
+    search_steps(
+        c,
+        &[rpath, library_path, runpath, cache, default],
+        by,
+        name,
+        trail,
+    )
+}
+
+/// The search without the environment, also for a name that is loaded already.
+pub(super) fn find_elsewhere(
+    c: &mut Closure,
+    by: usize,
+    name: &[u8],
+    trail: &mut SearchLog,
+) -> Found {
+    if name.contains(&b'/') || name.contains(&b'$') {
+        return Found::Nothing;
+    }
+    search_steps(c, &[rpath, runpath, cache, default], by, name, trail)
+}
+
+type Search = fn(&mut Closure, usize, &[u8], &mut SearchLog) -> Stepped;
+
+fn search_steps(
+    c: &mut Closure,
+    steps: &[Search],
+    by: usize,
+    name: &[u8],
+    trail: &mut SearchLog,
+) -> Found {
+    for step in steps {
         match step(c, by, name, trail) {
             Stepped::Found(found) => return found,
             Stepped::Next => {}
@@ -81,7 +119,7 @@ fn rpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Step
             c.note(trail, Step::Rpath(of), b"", why);
             continue;
         }
-        let list = c.list(of, List::Rpath, colons);
+        let list = colons(c, of, List::Rpath);
         match search(c, Step::Rpath(of), &list, name, trail) {
             Stepped::Next => {}
             done => return done,
@@ -93,19 +131,22 @@ fn rpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Step
 fn library_path(c: &mut Closure, _: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {
     let list = c.list(0, List::LibraryPath, |c, text, origin| {
         let separator = |b| b == b':' || b == b';';
-        tokens::search_list(text, separator, &c.system.tokens(origin))
+        tokens::search_list(text, separator, &c.system.tokens(origin, c.trust(0)))
     });
     search(c, Step::LibraryPath, &list, name, trail)
 }
 
 /// DT_RUNPATH of the object alone: it is for its own DT_NEEDED and nobody else's.
 fn runpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {
-    let list = c.list(by, List::Runpath, colons);
+    let list = colons(c, by, List::Runpath);
     search(c, Step::Runpath(by), &list, name, trail)
 }
 
-fn colons(c: &Closure, text: &[u8], origin: &[u8]) -> Vec<Dir> {
-    tokens::search_list(text, |b| b == b':', &c.system.tokens(origin))
+fn colons(c: &mut Closure, of: usize, which: List) -> Rc<[Dir]> {
+    c.list(of, which, |c, text, origin| {
+        let tokens = c.system.tokens(origin, c.trust(of));
+        tokens::search_list(text, |b| b == b':', &tokens)
+    })
 }
 
 fn cache(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {

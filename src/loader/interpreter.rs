@@ -11,7 +11,7 @@ use super::hwcaps::Cpu;
 use super::ldcache::LdCache;
 use super::library::Library;
 use super::search_log::Why;
-use super::tokens;
+use super::tokens::{self, Tokens, Trust};
 use elf_edit::{ElfInfo, FileReader, Format, ReadAt};
 use object::elf;
 use std::sync::{Arc, OnceLock};
@@ -44,6 +44,8 @@ pub(super) struct System {
     pub(super) dirs: Vec<Vec<u8>>,
     /// Path of ld.so.cache.
     pub(super) cache_path: Option<Vec<u8>>,
+    /// Path of the file that names libraries to preload; musl has none.
+    pub(super) preload_path: Option<Vec<u8>>,
     /// `$LIB`
     pub(super) lib: Vec<u8>,
     /// `$PLATFORM`
@@ -72,6 +74,7 @@ impl System {
             rules: Rules::Unknown,
             dirs: Vec::new(),
             cache_path: None,
+            preload_path: None,
             lib: Vec::new(),
             platform: None,
             subdirs: Vec::new(),
@@ -109,6 +112,7 @@ impl System {
             Some(prefix) => [prefix, b"/etc/ld.so.cache"].concat(),
             None => b"/etc/ld.so.cache".to_vec(),
         }));
+        self.preload_path = strings.preload;
         self.dirs = strings.dirs;
         if self.dirs.is_empty() {
             self.dirs = match (prefix, usual) {
@@ -169,12 +173,13 @@ impl System {
         found
     }
 
-    /// What tokens stand for in an object whose directory is `origin`.
-    pub(super) fn tokens<'a>(&'a self, origin: &'a [u8]) -> tokens::Tokens<'a> {
-        tokens::Tokens {
+    /// The values of tokens for an object whose directory is `origin`.
+    pub(super) fn tokens<'a>(&'a self, origin: &'a [u8], trust: Trust<'a>) -> Tokens<'a> {
+        Tokens {
             origin,
             lib: &self.lib,
             platform: self.platform.map(str::as_bytes),
+            trust,
         }
     }
 }
@@ -184,6 +189,7 @@ impl System {
 struct Strings {
     dirs: Vec<Vec<u8>>,
     cache: Option<Vec<u8>>,
+    preload: Option<Vec<u8>>,
     release: Option<(u32, u32)>,
 }
 
@@ -228,6 +234,11 @@ impl Strings {
             if self.cache.is_none() && string.starts_with(b"/") && string.ends_with(b"/ld.so.cache")
             {
                 self.cache = Some(string.to_vec());
+            }
+            // nixpkgs' glibc names another file than /etc/ld.so.preload.
+            let preload = string.starts_with(b"/") && string.ends_with(b".preload");
+            if self.preload.is_none() && preload {
+                self.preload = Some(string.to_vec());
             }
             if self.release.is_none() {
                 self.release = release_in(string);

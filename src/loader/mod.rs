@@ -3,8 +3,8 @@
 //!
 //! The rules are those of ld.so(8) and, where it is silent, of the sources of glibc
 //! (elf/dl-load.c, elf/dl-deps.c, elf/dl-version.c) and musl (ldso/dynlink.c). Not looked at:
-//! LD_PRELOAD, /etc/ld.so.preload, LD_AUDIT, DT_FILTER, DT_AUXILIARY, and the ISA level that a
-//! library may ask for in its GNU property note.
+//! LD_AUDIT, DT_FILTER, DT_AUXILIARY, and the ISA level that a library may ask for in its GNU
+//! property note.
 
 mod abi;
 mod closure;
@@ -12,28 +12,38 @@ mod dlopen;
 mod entries;
 mod files;
 mod glibc;
+mod hidden;
 mod hwcaps;
 mod interpreter;
 mod ldcache;
 mod library;
 mod musl;
 mod open_verify;
+mod preload;
 mod problems;
+mod resolution;
 mod search_log;
+mod secure;
 mod sysroot;
 mod tokens;
+mod tree;
 
 pub use closure::{Need, Object};
 pub use dlopen::{Candidate, FoundCandidate};
 pub use entries::{Entry, Mark};
+pub use hidden::Hidden;
 pub use hwcaps::Cpu;
 pub use interpreter::Rules;
 pub use library::{FileId, Library};
-pub use problems::Problem;
+pub use preload::Preload;
+pub use problems::{Problem, Verdict};
+pub use resolution::{Interpreter, LoadedBy, Resolution};
 pub use search_log::{SearchLog, Step, Tried, Via, Why};
+pub use secure::{Privileges, User};
+pub use tree::TreeLoaders;
 
 use abi::Usual;
-use closure::Closure;
+use closure::{Closure, Variables};
 use elf_edit::{ElfInfo, FileReader, ReadError};
 use files::Files;
 use interpreter::System;
@@ -41,6 +51,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use sysroot::Sysroot;
+use tokens::{Tokens, Trust};
 
 /// Interpreters that are kept in memory: trees name one, two or three.
 const MAX_SYSTEMS: usize = 8;
@@ -52,6 +63,10 @@ pub struct Environment {
     pub root: Option<PathBuf>,
     /// LD_LIBRARY_PATH
     pub library_path: Option<Vec<u8>>,
+    /// LD_PRELOAD
+    pub preload: Option<Vec<u8>>,
+    /// Who runs the programs.
+    pub user: User,
     /// The current directory, as seen inside the root; absolute.
     pub cwd: PathBuf,
     /// The interpreter for files that name none.
@@ -68,40 +83,6 @@ pub struct Loader {
     environment: Environment,
     files: Files,
     systems: Mutex<Vec<Known>>,
-}
-
-/// The interpreter of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interpreter {
-    /// Its path.
-    pub path: Vec<u8>,
-    /// Whether the file names it (PT_INTERP); else it is the one that would load the file.
-    pub named: bool,
-    /// Whether it is there and is an ELF file.
-    pub exists: bool,
-    /// Whose rules hold.
-    pub rules: Rules,
-    /// Its default directories.
-    pub directories: Vec<Vec<u8>>,
-    /// Its cache; musl has none.
-    pub cache: Option<Vec<u8>>,
-}
-
-/// What loading one file comes to.
-#[derive(Clone, Debug)]
-pub struct Resolution {
-    /// What loads it; `None` for a file that nothing loads dynamically.
-    pub interpreter: Option<Interpreter>,
-    /// Elements of its RUNPATH.
-    pub runpath: Vec<Entry>,
-    /// Elements of its RPATH.
-    pub rpath: Vec<Entry>,
-    /// The file itself, then everything that is loaded with it, in the loader's order.
-    pub objects: Vec<Object>,
-    /// What it may open by itself.
-    pub dlopen: Vec<Candidate>,
-    /// `false` when the search hit one of our limits.
-    pub complete: bool,
 }
 
 impl Loader {
@@ -124,46 +105,108 @@ impl Loader {
         facts: &ElfInfo,
         strings: &[Vec<u8>],
     ) -> Result<Resolution, ReadError> {
-        let id = library::id_of(&file.file().metadata()?);
-        let root = self.files.know(Arc::new(Library::new(id, file, facts)?));
-        let path = self.files.sysroot.absolute(path.as_os_str().as_bytes());
-        let interpreter = facts
-            .dynamic
-            .as_ref()
-            .and_then(|_| self.interpreter_of(&path, facts));
-        let Some(interpreter) = interpreter else {
-            return Ok(alone(path, root, facts));
+        self.resolve_for(self.environment.user, path, file, facts, strings)
+    }
+
+    /// The same for another user: a program that gives more rights depends on who runs it.
+    pub fn resolve_for(
+        &self,
+        user: User,
+        path: &Path,
+        file: &FileReader,
+        facts: &ElfInfo,
+        strings: &[Vec<u8>],
+    ) -> Result<Resolution, ReadError> {
+        let root = self.library(file, facts)?;
+        let program = Program {
+            path: self.files.sysroot.absolute(path.as_os_str().as_bytes()),
+            facts,
+            privileges: privileges(file, facts),
         };
-        let system = self.system(&interpreter, facts);
-        let library_path = self.environment.library_path.as_deref().unwrap_or(b"");
-        let mut closure = Closure::new(
-            &self.files,
-            &system,
-            library_path,
-            &path,
-            root,
-            facts.interpreter.is_some(),
-        );
+        let Some(system) = self.system_of(&program) else {
+            return Ok(resolution::alone(program.path, root, facts));
+        };
+        let mut closure = self.closure(&program, &system, root, user);
         closure.load();
-        let mut dlopen = dlopen::candidates(&facts.dlopen_notes, strings);
-        for candidate in &mut dlopen {
-            look_up(&mut closure, candidate);
-        }
-        Ok(Resolution {
-            interpreter: Some(Interpreter {
-                path: interpreter,
-                named: facts.interpreter.is_some(),
-                exists: system.library.is_some(),
-                rules: system.rules,
-                directories: system.dirs.clone(),
-                cache: system.cache_path.clone(),
-            }),
-            runpath: entries::entries(&closure, true, &dlopen),
-            rpath: entries::entries(&closure, false, &dlopen),
-            dlopen,
-            complete: closure.complete,
-            objects: closure.objects,
-        })
+        let context = match facts.interpreter {
+            Some(_) => LoadedBy::Itself {
+                user,
+                privileges: program.privileges,
+            },
+            None => LoadedBy::First,
+        };
+        Ok(resolution::finish(closure, 0, context, facts, strings))
+    }
+
+    /// What loading `path` comes to in a process of the program at `by`, which needs it or opens
+    /// it with dlopen. Both paths are as seen inside the root.
+    pub fn resolve_by(
+        &self,
+        by: &Path,
+        path: &Path,
+        file: &FileReader,
+        facts: &ElfInfo,
+        strings: &[Vec<u8>],
+    ) -> Result<Resolution, ReadError> {
+        let library = self.library(file, facts)?;
+        let by = self.files.sysroot.absolute(by.as_os_str().as_bytes());
+        let by_file = FileReader::new(self.files.sysroot.open(&by)?)?;
+        let by_facts = ElfInfo::read(&by_file)?;
+        let program = Program {
+            path: by,
+            facts: &by_facts,
+            privileges: privileges(&by_file, &by_facts),
+        };
+        let root = self.library(&by_file, &by_facts)?;
+        let path = self.files.sysroot.absolute(path.as_os_str().as_bytes());
+        let Some(system) = self.system_of(&program) else {
+            return Ok(resolution::alone(path, library, facts));
+        };
+        let user = self.environment.user;
+        let mut closure = self.closure(&program, &system, root, user);
+        closure.load();
+        let needed = closure.index_of(library.id);
+        let Some(object) = needed.or_else(|| closure.open(&path, library.clone())) else {
+            return Ok(resolution::alone(path, library, facts));
+        };
+        let context = LoadedBy::Program {
+            path: program.path,
+            opened: needed.is_none(),
+        };
+        Ok(resolution::finish(closure, object, context, facts, strings))
+    }
+
+    fn library(&self, file: &FileReader, facts: &ElfInfo) -> Result<Arc<Library>, ReadError> {
+        let id = library::id_of(&file.file().metadata()?);
+        Ok(self.files.know(Arc::new(Library::new(id, file, facts)?)))
+    }
+
+    fn system_of(&self, program: &Program) -> Option<Arc<System>> {
+        program.facts.dynamic.as_ref()?;
+        let interpreter = self.interpreter_of(&program.path, program.facts)?;
+        Some(self.system(&interpreter, program.facts))
+    }
+
+    fn closure<'a>(
+        &'a self,
+        program: &Program,
+        system: &'a System,
+        root: Arc<Library>,
+        user: User,
+    ) -> Closure<'a> {
+        let secure = program.privileges.secure_for(user);
+        let environment = &self.environment;
+        let variable = |value: &'a Option<Vec<u8>>| match value {
+            Some(value) if !secure => value.as_slice(),
+            _ => b"",
+        };
+        let variables = Variables {
+            library_path: variable(&environment.library_path),
+            preload: variable(&environment.preload),
+            secure,
+        };
+        let named = program.facts.interpreter.is_some();
+        Closure::new(&self.files, system, variables, &program.path, root, named)
     }
 
     /// The interpreter that the file names, or the one that would load it: that of the libc
@@ -182,20 +225,24 @@ impl Loader {
         }
         let name = abi::file_name(usual.glibc.as_bytes());
         let text = facts.runpath_or_rpath().unwrap_or_default();
+        let tokens = Tokens {
+            origin: tokens::origin_of(path),
+            lib: usual.libdir.as_bytes(),
+            platform: None,
+            trust: Trust::Any,
+        };
         for element in text.split(|&b| b == b':') {
-            let Some(rest) = element.strip_prefix(b"$ORIGIN") else {
-                if element.starts_with(b"/")
-                    && abi::own_prefix(&[element, b"/", name].concat()).is_some()
-                    && let path = [element, b"/", name].concat()
-                    && let files::Probe::Library(_) = self.files.probe(&path)
-                {
-                    return Some(path);
-                }
+            let Some(directory) = tokens::directory(element, &tokens) else {
                 continue;
             };
-            let path = [tokens::origin_of(path), rest, b"/", name].concat();
-            if let files::Probe::Library(_) = self.files.probe(&path) {
-                return Some(path);
+            let beside = [&directory, name].concat();
+            // A system's directory says nothing: every program of the machine could name it.
+            let own = element.starts_with(b"$") || abi::own_prefix(&beside).is_some();
+            if directory.starts_with(b"/")
+                && own
+                && let files::Probe::Library(_) = self.files.probe(&beside)
+            {
+                return Some(beside);
             }
         }
         Some(usual.glibc.as_bytes().to_vec())
@@ -218,32 +265,18 @@ impl Loader {
     }
 }
 
-/// A file that no loader loads: static, an object file, separate debug information.
-fn alone(path: Vec<u8>, root: Arc<Library>, facts: &ElfInfo) -> Resolution {
-    Resolution {
-        interpreter: None,
-        runpath: Vec::new(),
-        rpath: Vec::new(),
-        objects: vec![Object {
-            path,
-            library: Some(root),
-            needed_by: None,
-            via: None,
-            needs: Vec::new(),
-            versions_of_nothing: Vec::new(),
-        }],
-        dlopen: dlopen::candidates(&facts.dlopen_notes, &[]),
-        complete: true,
-    }
+/// The program of a process, or the library that is opened first.
+struct Program<'a> {
+    /// Absolute, as seen inside the root.
+    path: Vec<u8>,
+    facts: &'a ElfInfo,
+    privileges: Privileges,
 }
 
-fn look_up(closure: &mut Closure, candidate: &mut Candidate) {
-    for name in candidate.names.clone() {
-        let (found, trail) = closure.look_up(&name);
-        candidate.trails.push(trail);
-        if let Some((path, via)) = found {
-            candidate.found = Some(FoundCandidate { name, path, via });
-            return;
-        }
+/// Only a program gets them: of a library the kernel asks nothing.
+fn privileges(file: &FileReader, facts: &ElfInfo) -> Privileges {
+    match facts.interpreter {
+        Some(_) => Privileges::of(file.file(), file.metadata()),
+        None => Privileges::default(),
     }
 }

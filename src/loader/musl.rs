@@ -7,6 +7,8 @@ use super::closure::{Closure, Found, List};
 use super::open_verify::SearchStep;
 use super::search_log::{SearchLog, Step, Why};
 use super::tokens::Dir;
+use elf_edit::read::tokens::{Piece, Token, TokenEnd, pieces};
+use std::rc::Rc;
 
 /// Libraries that musl's libc.so is itself: `libNAME.` at the start of the name.
 const ITSELF: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet."];
@@ -34,7 +36,20 @@ pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLo
         c.note(trail, Step::Default, b"", why);
         return Found::Nothing;
     }
-    search(c, by, name, trail).unwrap_or(Found::Nothing)
+    search(c, by, name, true, trail).unwrap_or(Found::Nothing)
+}
+
+/// The search without the environment, also for a name that is loaded already.
+pub(super) fn find_elsewhere(
+    c: &mut Closure,
+    by: usize,
+    name: &[u8],
+    trail: &mut SearchLog,
+) -> Found {
+    if name.contains(&b'/') {
+        return Found::Nothing;
+    }
+    search(c, by, name, false, trail).unwrap_or(Found::Nothing)
 }
 
 /// All lists in order. `Err` is the end of the search.
@@ -42,9 +57,13 @@ fn search(
     c: &mut Closure,
     by: usize,
     name: &[u8],
+    environment: bool,
     trail: &mut SearchLog,
 ) -> Result<Found, SearchStep> {
-    let dirs = c.list(0, List::LibraryPath, |_, text, _| plain(text));
+    let dirs = match environment {
+        true => c.list(0, List::LibraryPath, |_, text, _| plain(text)),
+        false => Rc::default(),
+    };
     if let Some(found) = in_dirs(c, Step::LibraryPath, &dirs, name, trail)? {
         return Ok(found);
     }
@@ -56,7 +75,9 @@ fn search(
             true => (List::Runpath, Step::Runpath(of)),
             false => (List::Rpath, Step::Rpath(of)),
         };
-        let dirs = c.list(of, which, |_, text, origin| with_origin(text, origin));
+        let dirs = c.list(of, which, |c, text, origin| {
+            with_origin(text, (!c.distrusts(of)).then_some(origin))
+        });
         if let Some(found) = in_dirs(c, step, &dirs, name, trail)? {
             return Ok(found);
         }
@@ -117,28 +138,22 @@ fn plain(text: &[u8]) -> Vec<Dir> {
         .collect()
 }
 
-/// `fixup_rpath`: `$ORIGIN` is known, any other `$` makes the whole list void.
-fn with_origin(text: &[u8], origin: &[u8]) -> Vec<Dir> {
+/// `fixup_rpath`: `$ORIGIN` is known, any other `$` makes the whole list void; in
+/// secure-execution mode so does `$ORIGIN` of the program.
+fn with_origin(text: &[u8], origin: Option<&[u8]>) -> Vec<Dir> {
     let mut out = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|&b| b == b'$') {
-        let (before, token) = rest.split_at(at);
-        out.extend_from_slice(before);
-        out.extend_from_slice(origin);
-        rest = match (
-            token.strip_prefix(b"$ORIGIN"),
-            token.strip_prefix(b"${ORIGIN}"),
-        ) {
-            (Some(rest), _) | (_, Some(rest)) => rest,
+    for piece in pieces(text, TokenEnd::Name) {
+        match (piece, origin) {
+            (Piece::Text(text), _) if !text.starts_with(b"$") => out.extend_from_slice(text),
+            (Piece::Token(Token::Origin), Some(origin)) => out.extend_from_slice(origin),
             _ => return Vec::new(),
-        };
+        }
     }
-    out.extend_from_slice(rest);
     plain(&out)
 }
 
 /// One element with its tokens replaced, for the report; `None` if musl drops it.
-pub(super) fn directory(element: &[u8], origin: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn directory(element: &[u8], origin: Option<&[u8]>) -> Option<Vec<u8>> {
     with_origin(element, origin).pop().map(|dir| dir.prefix)
 }
 
@@ -149,7 +164,7 @@ mod tests {
     #[test]
     fn an_unknown_token_voids_the_list() {
         let dirs = |text: &[u8]| -> Vec<String> {
-            with_origin(text, b"/o")
+            with_origin(text, Some(b"/o"))
                 .into_iter()
                 .map(|d| String::from_utf8(d.prefix).unwrap())
                 .collect()
@@ -158,6 +173,9 @@ mod tests {
             dirs(b"$ORIGIN/../lib::/x\n${ORIGIN}"),
             ["/o/../lib/", "/x/", "/o/"]
         );
-        assert!(dirs(b"/x:$LIB").is_empty());
+        assert!(dirs(b"/x:$LIB").is_empty() && dirs(b"/x:$").is_empty());
+        assert_eq!(dirs(b"$ORIGINAL"), ["/oAL/"]);
+        assert!(with_origin(b"/x:$ORIGIN", None).is_empty());
+        assert_eq!(with_origin(b"/x", None).len(), 1);
     }
 }

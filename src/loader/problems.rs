@@ -1,6 +1,6 @@
 //! Why a file would not load, as a list.
 
-use super::{Interpreter, Need, Object, Resolution};
+use super::{Interpreter, Need, Object, Resolution, Rules};
 
 /// One reason.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,17 @@ pub enum Problem<'a> {
     Incomplete,
 }
 
+/// Whether a file loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does.
+    Loads,
+    /// The loader stops with an error.
+    WillNotLoad,
+    /// The loader's rules are not known, or the search hit one of our limits.
+    Unknown,
+}
+
 impl Resolution {
     /// Everything that keeps the file from loading, in the order in which the loader meets it.
     pub fn problems(&self) -> Vec<Problem<'_>> {
@@ -27,7 +38,7 @@ impl Resolution {
         {
             found.push(Problem::NoInterpreter(interpreter));
         }
-        for object in &self.objects {
+        for object in self.loaded() {
             for need in &object.needs {
                 if need.object.is_none() {
                     found.push(Problem::Missing(object, need));
@@ -44,8 +55,25 @@ impl Resolution {
         found
     }
 
-    /// Whether the loader would start or open the file: everything found, all versions there.
+    /// The loader's answer: whether it starts or opens the file.
+    pub fn verdict(&self) -> Verdict {
+        let unknown = |i: &Interpreter| i.exists && i.rules == Rules::Unknown;
+        if self.interpreter.as_ref().is_some_and(unknown) {
+            return Verdict::Unknown;
+        }
+        let problems = self.problems();
+        let incomplete = |p: &Problem| matches!(p, Problem::Incomplete);
+        if problems.is_empty() {
+            Verdict::Loads
+        } else if problems.iter().all(incomplete) {
+            Verdict::Unknown
+        } else {
+            Verdict::WillNotLoad
+        }
+    }
+
+    /// Whether everything is found and all versions are there.
     pub fn loads(&self) -> bool {
-        self.problems().is_empty()
+        self.verdict() == Verdict::Loads
     }
 }

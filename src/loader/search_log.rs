@@ -9,6 +9,8 @@ use std::io;
 pub enum Step {
     /// Loaded already under that name: by an earlier object, or as the interpreter.
     Loaded,
+    /// Loaded before everything: LD_PRELOAD or /etc/ld.so.preload.
+    Preload,
     /// DT_RPATH of the object with this index.
     Rpath(usize),
     /// LD_LIBRARY_PATH.
@@ -28,6 +30,7 @@ impl Step {
     pub fn as_str(self) -> &'static str {
         match self {
             Step::Loaded => "loaded",
+            Step::Preload => "LD_PRELOAD",
             Step::Rpath(_) => "RPATH",
             Step::LibraryPath => "LD_LIBRARY_PATH",
             Step::Runpath(_) => "RUNPATH",

@@ -1,63 +1,82 @@
-//! Dynamic string tokens: `$ORIGIN`, `$LIB`, `$PLATFORM` (ld.so(8)), and search lists made of them.
+//! Search lists with their dynamic string tokens replaced (ld.so(8)), also in
+//! secure-execution mode.
 
+use elf_edit::read::tokens::{Piece, Token, TokenEnd, pieces};
 use std::collections::HashSet;
 
-/// What the tokens stand for, for one object.
+/// The values of the tokens for one object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tokens<'a> {
     /// Directory of the object, no trailing slash.
     pub(super) origin: &'a [u8],
     /// What the loader was built with: `lib64`, `lib/x86_64-linux-gnu`.
     pub(super) lib: &'a [u8],
-    /// AT_PLATFORM, or what glibc makes of the processor. `None` where it can't be told.
+    /// AT_PLATFORM, or what glibc makes of the processor. `None` where it is not known.
     pub(super) platform: Option<&'a [u8]>,
+    /// Where `$ORIGIN` is allowed.
+    pub(super) trust: Trust<'a>,
 }
 
-/// Replaces the tokens of `text`. `None` when one has no value: the loader then drops the
-/// whole element.
+/// Where `$ORIGIN` is allowed (`_dl_dst_substitute`).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trust<'a> {
+    /// Everywhere: the usual mode.
+    Any,
+    /// Secure-execution mode, in a library: as the whole first component.
+    FirstComponent,
+    /// Secure-execution mode, in the program: besides, the result lies in one of these
+    /// directories, each with a slash at its end.
+    Below(&'a [Vec<u8>]),
+}
+
+/// Replaces the tokens of `text`. `None` when one has no value, or is not allowed: the loader
+/// then drops the whole element.
 pub(super) fn expand(text: &[u8], tokens: &Tokens) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, after)) = rest.split_first() {
-        if first != b'$' {
-            out.push(first);
-            rest = after;
-            continue;
-        }
-        let known = [
-            ("ORIGIN", Some(tokens.origin)),
-            ("PLATFORM", tokens.platform),
-            ("LIB", Some(tokens.lib)),
-        ];
-        match known
-            .iter()
-            .find_map(|(name, value)| Some((token(after, name.as_bytes())?, value)))
-        {
-            Some((len, value)) => {
-                out.extend_from_slice((*value)?);
-                rest = &after[len..];
-            }
-            None => {
-                out.push(b'$');
-                rest = after;
+    let mut has_origin = false;
+    let mut all = pieces(text, TokenEnd::Identifier).peekable();
+    let mut at_start = true;
+    while let Some(piece) = all.next() {
+        match piece {
+            Piece::Text(text) => out.extend_from_slice(text),
+            Piece::Token(Token::Lib) => out.extend_from_slice(tokens.lib),
+            Piece::Token(Token::Platform) => out.extend_from_slice(tokens.platform?),
+            Piece::Token(Token::Origin) => {
+                let component_ends = match all.peek() {
+                    Some(Piece::Text(text)) => text.starts_with(b"/"),
+                    Some(Piece::Token(_)) => false,
+                    None => true,
+                };
+                if !matches!(tokens.trust, Trust::Any) && (!at_start || !component_ends) {
+                    return None;
+                }
+                has_origin = true;
+                out.extend_from_slice(tokens.origin);
             }
         }
+        at_start = false;
     }
-    Some(out)
+    match tokens.trust {
+        Trust::Below(trusted) if has_origin => is_below(&out, trusted).then_some(out),
+        _ => Some(out),
+    }
 }
 
-/// Whether `text`, which follows a `$`, is this token, braces or not; its length.
-fn token(text: &[u8], name: &[u8]) -> Option<usize> {
-    if let Some(inner) = text.strip_prefix(b"{") {
-        return inner
-            .strip_prefix(name)?
-            .starts_with(b"}")
-            .then_some(name.len() + 2);
+/// Whether a path, its dots resolved by its text alone, lies in one of the directories
+/// (`is_trusted_path_normalize`).
+fn is_below(path: &[u8], directories: &[Vec<u8>]) -> bool {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|&b| b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
     }
-    match text.strip_prefix(name)?.first() {
-        Some(b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_') => None,
-        _ => Some(name.len()),
-    }
+    let normal = [b"/", &parts.join(&b'/')[..], b"/"].concat();
+    path.starts_with(b"/") && directories.iter().any(|dir| normal.starts_with(dir))
 }
 
 /// One directory of a search list.
@@ -127,6 +146,7 @@ mod tests {
         origin: b"/opt/x/bin",
         lib: b"lib64",
         platform: None,
+        trust: Trust::Any,
     };
 
     fn expanded(text: &str) -> Option<String> {
@@ -134,13 +154,29 @@ mod tests {
     }
 
     #[test]
-    fn tokens_end_where_an_identifier_ends() {
+    fn a_token_without_a_value_drops_the_element() {
         assert_eq!(expanded("$ORIGIN/../$LIB").unwrap(), "/opt/x/bin/../lib64");
         assert_eq!(expanded("${ORIGIN}x").unwrap(), "/opt/x/binx");
-        assert_eq!(expanded("$ORIGINAL:$LIB_X").unwrap(), "$ORIGINAL:$LIB_X");
-        assert_eq!(expanded("${ORIGIN").unwrap(), "${ORIGIN");
-        assert_eq!(expanded("$").unwrap(), "$");
         assert_eq!(expanded("/x/$PLATFORM"), None);
+    }
+
+    #[test]
+    fn secure_mode_trusts_origin_as_the_first_component_alone() {
+        let trusted = [b"/opt/x/lib/".to_vec()];
+        let with = |text: &str, trust| {
+            let tokens = Tokens { trust, ..TOKENS };
+            expand(text.as_bytes(), &tokens).map(|b| String::from_utf8(b).unwrap())
+        };
+        let library = |text| with(text, Trust::FirstComponent);
+        assert_eq!(library("$ORIGIN/x").unwrap(), "/opt/x/bin/x");
+        assert_eq!(library("${ORIGIN}x"), None);
+        assert_eq!(library("/a/$ORIGIN"), None);
+        assert_eq!(library("/a/$LIB").unwrap(), "/a/lib64");
+        let program = |text| with(text, Trust::Below(&trusted));
+        assert_eq!(program("$ORIGIN"), None);
+        assert_eq!(program("$ORIGIN/../lib").unwrap(), "/opt/x/bin/../lib");
+        assert_eq!(program("$ORIGIN/../lib/../../y"), None);
+        assert_eq!(program("/anywhere").unwrap(), "/anywhere");
     }
 
     #[test]

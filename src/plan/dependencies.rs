@@ -1,7 +1,7 @@
 //! Which directory provides each dependency: auto-patchelf's decisions.
 
 use super::runpath::{Entry, Reason};
-use super::{Context, Dlopen, Existing, Stubs, driver, glob, relative};
+use super::{Context, Dlopen, Existing, Stubs, glob, relative};
 use crate::cuda::driver as driver_libraries;
 use elf_edit::read::notes::parse_dlopen_notes;
 use elf_edit::{ElfInfo, Platform};
@@ -225,9 +225,9 @@ impl Search<'_> {
     fn best(&self, mut directories: Vec<Vec<u8>>, of_driver: bool) -> Option<Vec<u8>> {
         if self.context.policy.stubs == Stubs::Replace {
             if of_driver {
-                directories.retain(|directory| !driver::is_stubs(directory));
+                directories.retain(|directory| !driver_libraries::is_stubs(directory));
             }
-            directories.sort_by_key(|directory| driver::is_stubs(directory));
+            directories.sort_by_key(|directory| driver_libraries::is_stubs(directory));
         }
         let own = directories
             .iter()

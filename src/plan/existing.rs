@@ -2,6 +2,7 @@
 
 use super::runpath::{DropReason, Dropped, Entry, Reason};
 use super::{Context, Existing, Stubs, driver, relative};
+use crate::cuda::driver as driver_libraries;
 use elf_edit::ElfInfo;
 use std::collections::HashSet;
 
@@ -85,7 +86,8 @@ fn unless_stubs(
     context: &Context<'_>,
 ) -> Entry {
     let directory = relative::expand(&entry, context.origin());
-    let is_stubs = known_stubs || driver::is_stubs(directory.as_deref().unwrap_or(&entry));
+    let is_stubs =
+        known_stubs || driver_libraries::is_stubs(directory.as_deref().unwrap_or(&entry));
     if is_stubs && context.policy.stubs == Stubs::Replace {
         return Entry {
             text: driver::link(facts, context.policy),

@@ -2,9 +2,7 @@
 //! paths alone: origins are free of links when they come here.
 
 use super::Context;
-
-/// Ways to write the token (ld.so(8), "Dynamic string tokens").
-const TOKENS: [&[u8]; 2] = [b"$ORIGIN", b"${ORIGIN}"];
+use elf_edit::read::tokens::{Token, TokenEnd, leading_token};
 
 /// Whether the entry begins with `$ORIGIN`.
 pub(super) fn is_origin(entry: &[u8]) -> bool {
@@ -12,10 +10,9 @@ pub(super) fn is_origin(entry: &[u8]) -> bool {
 }
 
 fn after_token(entry: &[u8]) -> Option<&[u8]> {
-    TOKENS.iter().find_map(|token| {
-        let rest = entry.strip_prefix(*token)?;
-        (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
-    })
+    let (token, len) = leading_token(entry, TokenEnd::Identifier)?;
+    let rest = &entry[len..];
+    (token == Token::Origin && (rest.is_empty() || rest.starts_with(b"/"))).then_some(rest)
 }
 
 /// The absolute directory that an entry means, if it is one that paths alone can tell.

@@ -196,7 +196,7 @@ fn needed_libraries() {
     assert_eq!(codes(dir, &["libuser.so"]), set(&["needed-not-found"]));
     let environment = || {
         let output = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
-            .args(["lint", "--format=json", "libuser.so"])
+            .args(["lint", "--env", "--format=json", "libuser.so"])
             .env("LD_LIBRARY_PATH", dir)
             .current_dir(dir)
             .output()

@@ -12,7 +12,7 @@
 use crate::lint::Subject;
 use crate::lint::text;
 
-/// The environment is that of lint itself; what is found without it too is no matter.
+/// With `--env`. A library that is found without the variable, too, is no finding.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for name in s.through_environment {
         say(format!("{} is found through LD_LIBRARY_PATH only", text(&name[..])));

@@ -4,7 +4,9 @@ use super::super::paint::Paint;
 use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::shown;
 use super::{Inspected, shown_dir};
-use crate::loader::{Candidate, Entry, Mark, Need, Object, Problem, Rules, SearchLog};
+use crate::loader::{
+    Candidate, Entry, Hidden, LoadedBy, Mark, Need, Object, Problem, Rules, SearchLog,
+};
 use std::fmt::Write;
 
 /// The block of one file.
@@ -16,6 +18,7 @@ pub fn human(file: Inspected, paint: Paint) -> String {
     let _ = entries(&mut out, "RUNPATH", runpath, paint);
     let _ = entries(&mut out, "RPATH", &file.resolution.rpath, paint);
     let _ = needed(&mut out, file, paint);
+    let _ = hidden(&mut out, file, paint);
     let _ = deeper(&mut out, file, paint);
     let _ = dlopen(&mut out, file, paint);
     out.push_str(&cuda(file));
@@ -43,11 +46,21 @@ pub fn problems(file: Inspected, paint: Paint) -> String {
     let found = file.resolution.problems();
     if !found.is_empty() {
         let path = crate::escape::shown(file.path);
-        let _ = writeln!(out, "{}: will not load", paint.title(path));
+        let _ = writeln!(
+            out,
+            "{}: will not load{}",
+            paint.title(path),
+            file.context()
+        );
         let mut last = 0;
         for problem in found {
             let _ = one_problem(&mut out, file, problem, &mut last, paint);
         }
+        let _ = hidden(&mut out, file, paint);
+    }
+    if file.ordinary.is_some_and(|other| !other.loads()) {
+        let path = crate::escape::shown(file.path);
+        let _ = writeln!(out, "{}: will not load for another user", paint.title(path));
     }
     out
 }
@@ -60,15 +73,14 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
         file.facts.kind.as_str(),
         file.machine()
     )?;
-    writeln!(
-        out,
-        "{}",
-        if file.on_its_own() {
-            ", on its own"
-        } else {
-            ""
+    match &file.resolution.loaded_by {
+        LoadedBy::First => writeln!(out, ", on its own")?,
+        LoadedBy::Program { path, opened } => {
+            let how = if *opened { "opened" } else { "loaded" };
+            writeln!(out, ", as {} {how} it", shown(path))?;
         }
-    )?;
+        _ => writeln!(out)?,
+    }
     if let Some(interpreter) = &file.resolution.interpreter {
         let path = shown(&interpreter.path);
         let rules = interpreter.rules.describe();
@@ -86,11 +98,35 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     } else if let Some(interpreter) = &file.facts.interpreter {
         writeln!(out, "  interpreter {}", shown(interpreter))?;
     }
+    secure(out, file, paint)?;
     let soname = file.facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
     if let Some(soname) = soname {
         writeln!(out, "  soname {}", shown(soname))?;
     }
     Ok(())
+}
+
+/// Whose rights the program gives, and what the loader ignores then.
+fn secure(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
+    let LoadedBy::Itself { user, privileges } = &file.resolution.loaded_by else {
+        return Ok(());
+    };
+    if !privileges.any() {
+        return Ok(());
+    }
+    let ignores = "LD_LIBRARY_PATH and LD_PRELOAD are ignored, and so is $ORIGIN outside of the \
+                   default directories";
+    if privileges.secure_for(*user) {
+        let mode = paint.odd(format!("run by {user}: secure-execution mode"));
+        return writeln!(out, "  {privileges}, {mode}: {ignores}");
+    }
+    let mode = paint.odd("an ordinary user: secure-execution mode");
+    writeln!(out, "  {privileges}; this is the answer for {user}")?;
+    write!(out, "  run by {mode}: {ignores}")?;
+    match file.ordinary {
+        Some(other) if !other.loads() => writeln!(out, "; {}", paint.bad("it will not load")),
+        _ => writeln!(out),
+    }
 }
 
 fn entries(out: &mut String, title: &str, entries: &[Entry], paint: Paint) -> std::fmt::Result {
@@ -192,6 +228,25 @@ pub(super) fn trail(
     }
     if trail.left_out > 0 {
         writeln!(out, "{indent}… and {} more places", trail.left_out)?;
+    }
+    Ok(())
+}
+
+/// What the environment keeps from being loaded.
+fn hidden(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
+    for hidden in file.resolution.hidden_by_environment() {
+        let Hidden { name, object, .. } = hidden;
+        let name = paint.odd(shown(name));
+        let loaded = file.shown_object(*object);
+        let (variable, step) = (
+            file.variable(*object),
+            file.step(hidden.via.step, hidden.by),
+        );
+        let path = shown(&hidden.path);
+        writeln!(
+            out,
+            "  {variable} hides {name}: {loaded} is loaded, not {path} ({step})"
+        )?;
     }
     Ok(())
 }

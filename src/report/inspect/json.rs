@@ -5,115 +5,15 @@
 use super::super::schema::INSPECT;
 use super::super::{cudart_json, entries_json, groups_json, problems_json};
 use super::Inspected;
+use super::schema::{
+    CandidateJson, Considered, Counts, EntryJson, File, HiddenJson, Loaded, LoadedByJson, Loader,
+    NeedJson, PreloadJson, ProblemJson, Summary,
+};
 use super::shown;
-use crate::loader::{Candidate, Entry, Need, Object, Problem, Resolution, SearchLog, Step, Via};
+use crate::loader::{
+    Candidate, Entry, Hidden, LoadedBy, Need, Object, Problem, Resolution, SearchLog, Step, Via,
+};
 use serde::Serialize;
-use serde_json::Value;
-
-#[derive(Serialize)]
-struct File {
-    schema: &'static str,
-    path: String,
-    kind: &'static str,
-    machine: String,
-    interpreter: Option<String>,
-    loader: Option<Loader>,
-    on_its_own: bool,
-    soname: Option<String>,
-    runpath: Vec<EntryJson>,
-    rpath: Vec<EntryJson>,
-    needed: Vec<NeedJson>,
-    dlopen: Vec<CandidateJson>,
-    loaded: Vec<Loaded>,
-    loads: bool,
-    problems: Vec<ProblemJson>,
-    cudart: Option<Value>,
-    device_code: Option<Value>,
-    device_code_entries: Option<Value>,
-    device_code_problems: Option<Value>,
-}
-
-#[derive(Serialize)]
-struct Loader {
-    path: String,
-    exists: bool,
-    rules: String,
-    directories: Vec<String>,
-    cache: Option<String>,
-}
-
-#[derive(Serialize)]
-struct EntryJson {
-    entry: String,
-    directory: Option<String>,
-    exists: bool,
-    provides: Vec<String>,
-    provides_dlopen: Vec<String>,
-    marks: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct NeedJson {
-    name: String,
-    resolved: Option<String>,
-    via: Option<String>,
-    of: Option<String>,
-    missing_versions: Vec<String>,
-    considered: Vec<Considered>,
-}
-
-#[derive(Serialize)]
-struct Considered {
-    step: String,
-    of: Option<String>,
-    place: Option<String>,
-    why: &'static str,
-    message: String,
-}
-
-#[derive(Serialize)]
-struct CandidateJson {
-    names: Vec<String>,
-    source: &'static str,
-    feature: Option<String>,
-    priority: Option<String>,
-    found: Option<String>,
-    resolved: Option<String>,
-    via: Option<String>,
-    of: Option<String>,
-    considered: Vec<Considered>,
-}
-
-#[derive(Serialize)]
-struct Loaded {
-    path: String,
-    soname: Option<String>,
-    needed_by: Option<String>,
-    via: Option<String>,
-    of: Option<String>,
-}
-
-#[derive(Serialize)]
-struct ProblemJson {
-    problem: &'static str,
-    needed_by: Option<String>,
-    name: Option<String>,
-    resolved: Option<String>,
-    versions: Vec<String>,
-    considered: Vec<Considered>,
-}
-
-#[derive(Serialize)]
-struct Summary {
-    schema: &'static str,
-    summary: Counts,
-}
-
-#[derive(Serialize)]
-struct Counts {
-    files: u64,
-    skipped: std::collections::BTreeMap<&'static str, u64>,
-}
 
 /// The line of one file.
 pub fn json(file: Inspected) -> serde_json::Result<String> {
@@ -133,6 +33,7 @@ pub fn json(file: Inspected) -> serde_json::Result<String> {
             cache: i.cache.as_deref().map(text),
         }),
         on_its_own: file.on_its_own(),
+        loaded_by: loaded_by(file),
         soname: dynamic.and_then(|d| d.soname.as_deref()).map(text),
         runpath: resolution.runpath.iter().map(entry).collect(),
         rpath: resolution.rpath.iter().map(entry).collect(),
@@ -146,9 +47,23 @@ pub fn json(file: Inspected) -> serde_json::Result<String> {
             .iter()
             .map(|c| candidate(resolution, c))
             .collect(),
-        loaded: resolution.objects[1..]
+        loaded: resolution
+            .loaded()
             .iter()
+            .skip(1)
             .map(|o| loaded(resolution, o))
+            .collect(),
+        preloads: resolution
+            .preloads
+            .iter()
+            .map(|preload| PreloadJson {
+                name: text(&preload.name),
+                resolved: preload.object.map(|o| text(&resolution.objects[o].path)),
+            })
+            .collect(),
+        hidden: resolution
+            .hidden_by_environment()
+            .map(|h| hidden(file, h))
             .collect(),
         loads: resolution.loads(),
         problems: resolution
@@ -211,6 +126,47 @@ fn entry(entry: &Entry) -> EntryJson {
             .iter()
             .map(|m| m.as_str().replace(' ', "-"))
             .collect(),
+    }
+}
+
+fn loaded_by(file: Inspected) -> LoadedByJson {
+    let by = &file.resolution.loaded_by;
+    let mut line = LoadedByJson {
+        how: match by {
+            LoadedBy::Itself { .. } => "itself",
+            LoadedBy::First => "first",
+            LoadedBy::Program { opened: false, .. } => "needed",
+            LoadedBy::Program { opened: true, .. } => "opened",
+            LoadedBy::Nothing => "nothing",
+        },
+        program: None,
+        user: None,
+        privileges: None,
+        secure: by.secure(),
+        loads_for_ordinary_user: file.ordinary.map(Resolution::loads),
+    };
+    match by {
+        LoadedBy::Itself { user, privileges } if privileges.any() => {
+            line.user = Some(user.to_string());
+            line.privileges = Some(privileges.to_string());
+        }
+        LoadedBy::Program { path, .. } => line.program = Some(text(path)),
+        _ => {}
+    }
+    line
+}
+
+fn hidden(file: Inspected, hidden: &Hidden) -> HiddenJson {
+    let resolution = file.resolution;
+    let (via, of) = via(resolution, Some(hidden.via));
+    HiddenJson {
+        name: text(&hidden.name),
+        needed_by: text(&resolution.objects[hidden.by].path),
+        variable: file.variable(hidden.object),
+        resolved: text(&resolution.objects[hidden.object].path),
+        hidden: text(&hidden.path),
+        via,
+        of,
     }
 }
 

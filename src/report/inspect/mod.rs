@@ -3,6 +3,7 @@
 mod headers;
 mod human;
 mod json;
+mod schema;
 mod tree;
 mod why;
 
@@ -15,7 +16,7 @@ pub use why::why;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::Cudart;
 use crate::escape::Shown;
-use crate::loader::{Resolution, Step, Via};
+use crate::loader::{LoadedBy, Resolution, Step, Via};
 use elf_edit::read::platform::machine_name;
 use elf_edit::{Class, ElfInfo};
 use std::path::Path;
@@ -29,6 +30,9 @@ pub struct Inspected<'a> {
     pub facts: &'a ElfInfo,
     /// What loading it comes to.
     pub resolution: &'a Resolution,
+    /// What it comes to for an ordinary user, where `resolution` is about one for whom the
+    /// loader is not in secure-execution mode.
+    pub ordinary: Option<&'a Resolution>,
     /// Its CUDA, where that was looked for.
     pub cuda: Option<&'a Cuda>,
 }
@@ -51,7 +55,27 @@ impl Inspected<'_> {
 
     /// A library's search depends on the program that loads it: alone is one case of many.
     fn on_its_own(&self) -> bool {
-        self.facts.interpreter.is_none() && self.resolution.interpreter.is_some()
+        self.resolution.loaded_by == LoadedBy::First
+    }
+
+    /// In which process the answer holds, where that isn't plain: ` (run by root)`.
+    fn context(&self) -> String {
+        match &self.resolution.loaded_by {
+            LoadedBy::Itself { user, privileges } if privileges.any() => {
+                format!(" ({privileges}, run by {user})")
+            }
+            LoadedBy::First => " (on its own)".to_owned(),
+            LoadedBy::Program { path, .. } => format!(" (in {})", shown(path)),
+            _ => String::new(),
+        }
+    }
+
+    /// The variable that brought an object.
+    fn variable(&self, object: usize) -> &'static str {
+        match self.resolution.objects[object].via {
+            Some(via) if via.step == Step::Preload => "LD_PRELOAD",
+            _ => "LD_LIBRARY_PATH",
+        }
     }
 
     fn shown_object(&self, object: usize) -> Shown<'_> {

@@ -11,7 +11,7 @@ use std::fmt::Write;
 pub fn why(file: Inspected, name: &[u8], paint: Paint) -> Option<String> {
     let resolution = file.resolution;
     let mut users = Vec::new();
-    for (by, object) in resolution.objects.iter().enumerate() {
+    for (by, object) in resolution.loaded().iter().enumerate() {
         let wanted = |need: &&Need| is(file, need, name);
         users.extend(object.needs.iter().find(wanted).map(|need| (by, need)));
     }
@@ -88,8 +88,13 @@ fn chain(
 ) -> std::fmt::Result {
     let objects = &file.resolution.objects;
     let mut way = vec![by];
-    while let Some(above) = objects[way[way.len() - 1]].needed_by {
+    let mut at = by;
+    // The file itself may have been loaded by a program.
+    while at != 0
+        && let Some(above) = objects[at].needed_by
+    {
         way.push(above);
+        at = above;
     }
     way.reverse();
     for pair in way.windows(2) {

@@ -350,3 +350,21 @@ fn deep_chains_come_in_the_loaders_order() {
         ]
     );
 }
+
+#[test]
+fn a_librarys_loader_is_beside_the_libc_that_its_runpath_names_by_any_spelling() {
+    let shop = Workshop::new();
+    fs::create_dir_all(shop.at("lib")).unwrap();
+    let loader = shop.at("lib/ld-linux-x86-64.so.2");
+    fs::copy("/lib64/ld-linux-x86-64.so.2", &loader).unwrap();
+    let of = |runpath: &str| {
+        shop.lib("libx.so", &[&format!("-Wl,-rpath,{runpath}")]);
+        shop.json(&shop.at("libx.so"), &[])["loader"]["path"].clone()
+    };
+    for own in ["$ORIGIN/lib", "${ORIGIN}/lib"] {
+        assert_eq!(of(own), loader.to_str().unwrap(), "{own}");
+    }
+    for other in ["$ORIGINAL/lib", "/x$ORIGIN/lib", "$ORIGINlib"] {
+        assert_eq!(of(other), "/lib64/ld-linux-x86-64.so.2", "{other}");
+    }
+}

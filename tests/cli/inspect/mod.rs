@@ -1,12 +1,14 @@
 //! `inspect` against the real loaders: what glibc's and musl's own ld.so say is right.
 
 mod compare;
+mod contexts;
 mod glibc;
 mod hostile;
 mod musl;
 mod output;
 mod processors;
 mod real;
+mod secure;
 mod store;
 mod versions;
 mod workshop;

@@ -131,7 +131,12 @@ fn exit_codes_tell_misses_from_errors() {
     shop.write("text", "no ELF");
     shop.write("cut", b"\x7fELF\x02\x01\x01");
     let code = |args: &[&str]| shop.inspect(args).status.code().unwrap();
-    assert_eq!(code(&["good", "bad"]), 0);
+    assert_eq!(code(&["good"]), 0);
+    assert_eq!(code(&["good", "bad"]), 1);
+    assert_eq!(code(&["--tree", "bad"]), 1);
+    assert_eq!(code(&["--json", "bad"]), 1);
+    assert_eq!(code(&["--headers", "bad"]), 0);
+    assert_eq!(code(&["--why", "libgone.so", "bad"]), 0);
     assert_eq!(code(&["--check", "good"]), 0);
     assert_eq!(code(&["--check", "good", "bad"]), 1);
     assert_eq!(code(&["good", "text"]), 2);

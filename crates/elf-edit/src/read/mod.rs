@@ -12,5 +12,6 @@ pub mod read_at;
 pub mod sections;
 pub(crate) mod strings;
 pub mod tables;
+pub mod tokens;
 pub mod versions;
 pub mod windows;

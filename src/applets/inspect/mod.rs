@@ -1,90 +1,26 @@
 //! What files load, from where and why; and what they will not find.
 
+mod args;
+
+pub use args::Args;
+
 use super::Outcome;
-use super::jobs::Jobs;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
 use crate::escape::shown;
-use crate::loader::{Cpu, Environment, Loader, Resolution};
+use crate::loader::{LoadedBy, Loader, Resolution, TreeLoaders, User};
 use crate::report::inspect::{self, Cuda, Inspected};
 use crate::report::{Ordered, Paint, Piece};
 use crate::rodata::{self, Contents};
 use crate::scan::{self, FileError, Skip, Skipped, Tree, Walked};
-use anyhow::{Context, bail};
-use clap::ValueEnum;
+use anyhow::{Context, anyhow, bail};
+use args::{Dlopen, environment};
 use elf_edit::{ElfInfo, FileReader, Kind};
-use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Show what ELF files load, from where, by which step of the search, and what is missing
-///
-/// Files or whole trees; nothing is run. For each file: its interpreter, what every entry of
-/// its RUNPATH is good for, where each needed library is found and by which step, symbol
-/// versions that the found file lacks, and for a miss the places that were looked at in order
-/// and why each failed. The search is that of the loader that the file names, glibc's or musl's;
-/// a library is looked at on its own, as if nothing had been loaded before it.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// ELF files, or directories that are searched for dynamic ones
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// One JSON object a file, one a line; docs/inspect.md tells its keys
-    #[arg(long)]
-    json: bool,
-    /// What needs what, as a tree
-    #[arg(long, conflicts_with = "json")]
-    tree: bool,
-    /// Only how the files come to load this library; exit 1 if none does
-    #[arg(long, value_name = "SONAME", conflicts_with_all = ["json", "tree"])]
-    why: Option<OsString>,
-    /// Exit 1 when something will not load; without --json or --tree, print just that
-    #[arg(long)]
-    check: bool,
-    /// Only what stands in the files' headers: nothing is searched for
-    #[arg(long, conflicts_with_all = ["tree", "why", "check", "root", "dlopen", "device_code",
-        "interpreter", "library_path"])]
-    headers: bool,
-    /// Look for everything below DIR, as a process does whose root it is. Paths are named as
-    /// seen from outside
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// Which libraries that a file may dlopen are listed
-    #[arg(long, value_enum, default_value_t = Dlopen::Auto)]
-    dlopen: Dlopen,
-    /// List every image of device code; of all files, not just of those named
-    #[arg(long, conflicts_with_all = ["tree", "why"])]
-    device_code: bool,
-    /// The interpreter for files that name none [default: that of the libc in their RUNPATH,
-    /// else the usual one of their machine]
-    #[arg(long, value_name = "FILE")]
-    interpreter: Option<PathBuf>,
-    /// Instead of the environment's LD_LIBRARY_PATH, which counts unless --root is given
-    #[arg(long, value_name = "LIST")]
-    library_path: Option<OsString>,
-    #[command(flatten)]
-    jobs: Jobs,
-    /// Tell what was passed over
-    #[arg(short, long)]
-    verbose: bool,
-}
-
-/// Where names of libraries that a file may dlopen are taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Dlopen {
-    /// `.note.dlopen`; of files named on the command line, strings in read-only data too
-    Auto,
-    /// Notes and strings of every file: reads all of its read-only data
-    All,
-    /// `.note.dlopen` alone
-    Notes,
-    /// Nothing
-    Off,
-}
 
 /// Files that a thread takes at a time.
 const CHUNK: usize = 16;
@@ -98,8 +34,10 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         ),
         None => None,
     };
-    let run = Run {
+    let mut run = Run {
         loader: Loader::new(environment(&args, root.clone())?),
+        tree: TreeLoaders::default(),
+        loaded_by: None,
         paint: Paint {
             colour: !args.json
                 && io::stdout().is_terminal()
@@ -114,30 +52,16 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         let by_path = || scan::tree_order(&a.path, &b.path);
         a.root.cmp(&b.root).then_with(by_path)
     });
+    run.tree = run.tree_loaders(&tree)?;
+    run.loaded_by = run.program()?;
     run.all(&tree)
 }
 
-fn environment(args: &Args, root: Option<PathBuf>) -> anyhow::Result<Environment> {
-    let library_path = match (&args.library_path, &root) {
-        (Some(given), _) => Some(given.clone()),
-        (None, Some(_)) => None,
-        (None, None) => std::env::var_os("LD_LIBRARY_PATH"),
-    };
-    let cwd = std::env::current_dir().context("cannot tell the current directory")?;
-    let cwd = match &root {
-        Some(root) => Path::new("/").join(cwd.strip_prefix(root).unwrap_or(Path::new(""))),
-        None => cwd,
-    };
-    Ok(Environment {
-        root,
-        library_path: library_path.map(OsStringExt::into_vec),
-        cwd,
-        interpreter: args
-            .interpreter
-            .as_ref()
-            .map(|path| path.clone().into_os_string().into_vec()),
-        cpu: Cpu::host(),
-    })
+fn what(error: FileError) -> String {
+    match error {
+        FileError::Skip(skip) => format!("expected an ELF file, found: {}", skip.found()),
+        FileError::Problem(what) | FileError::Malformed(what) => what,
+    }
 }
 
 /// What the run has come to so far.
@@ -154,6 +78,10 @@ struct Counts {
 struct Run {
     args: Args,
     loader: Loader,
+    /// What loads the libraries of a tree.
+    tree: TreeLoaders,
+    /// The program of `--loaded-by`, as seen inside the root.
+    loaded_by: Option<PathBuf>,
     paint: Paint,
     /// Canonical.
     root: Option<PathBuf>,
@@ -210,7 +138,7 @@ impl Run {
         let unwanted = self.args.why.is_some() && !counts.wanted;
         Ok(if counts.errors {
             Outcome::Errors
-        } else if unwanted || (self.args.check && counts.findings) {
+        } else if unwanted || (self.args.why.is_none() && counts.findings) {
             Outcome::Findings
         } else {
             Outcome::Fine
@@ -234,13 +162,7 @@ impl Run {
             Err(FileError::Skip(skip)) if !walked.named => {
                 self.count(|counts| counts.skipped.add(skip));
             }
-            Err(FileError::Skip(skip)) => {
-                let what = format!("expected an ELF file, found: {}", skip.found());
-                self.message(piece, &walked.path, &what);
-            }
-            Err(FileError::Problem(what) | FileError::Malformed(what)) => {
-                self.message(piece, &walked.path, &what);
-            }
+            Err(error) => self.message(piece, &walked.path, &what(error)),
         }
     }
 
@@ -266,15 +188,26 @@ impl Run {
         let (resolution, cuda) = self
             .resolve(&path, &file, facts.clone(), walked.named)
             .map_err(problem)?;
+        let ordinary = match &resolution.loaded_by {
+            LoadedBy::Itself { privileges, user }
+                if privileges.any() && !privileges.secure_for(*user) =>
+            {
+                let other = User::Ordinary;
+                let found = self.loader.resolve_for(other, &path, &file, &facts, &[]);
+                Some(found.map_err(|e| problem(e.into()))?)
+            }
+            _ => None,
+        };
         let inspected = Inspected {
             path: &walked.path,
             facts: &facts,
             resolution: &resolution,
+            ordinary: ordinary.as_ref(),
             cuda: cuda.as_ref(),
         };
         self.count(|counts| {
             counts.files += 1;
-            counts.findings |= !resolution.loads();
+            counts.findings |= !resolution.loads() && resolution.loaded_by != LoadedBy::Nothing;
         });
         self.show(inspected).map_err(problem)
     }
@@ -313,7 +246,46 @@ impl Run {
             true => &contents.sonames[..],
             false => &[],
         };
-        Ok((self.loader.resolve(path, file, &facts, names)?, cuda))
+        let resolution = match &self.loaded_by {
+            Some(by) if by != path && facts.interpreter.is_none() => {
+                self.loader.resolve_by(by, path, file, &facts, names)?
+            }
+            _ => self.tree.resolve(&self.loader, path, file, &facts, names)?,
+        };
+        Ok((resolution, cuda))
+    }
+
+    fn tree_loaders(&self, tree: &Tree) -> anyhow::Result<TreeLoaders> {
+        if self.args.headers || self.args.loaded_by.is_some() {
+            return Ok(TreeLoaders::default());
+        }
+        let paths = tree.files.iter();
+        let inside = paths.map(|walked| self.path_inside(tree, &walked.path));
+        // What is not below the root has its message where it is looked at.
+        Ok(TreeLoaders::new(inside.filter_map(Result::ok).collect()))
+    }
+
+    /// The program of `--loaded-by`, which must be an ELF file.
+    fn program(&self) -> anyhow::Result<Option<PathBuf>> {
+        let Some(program) = &self.args.loaded_by else {
+            return Ok(None);
+        };
+        let name = || format!("--loaded-by {}", shown(program));
+        scan::open(program, true)
+            .and_then(|file| scan::dynamic_facts(&file))
+            .map_err(|error| anyhow!(what(error)))
+            .with_context(name)?;
+        let path = match &self.root {
+            None => std::path::absolute(program)?,
+            Some(root) => {
+                let whole = program.canonicalize().with_context(name)?;
+                match whole.strip_prefix(root) {
+                    Ok(inside) => Path::new("/").join(inside),
+                    Err(_) => bail!("{}: expected a path below the root", name()),
+                }
+            }
+        };
+        Ok(Some(path))
     }
 
     /// The path as the loader sees it: absolute, and below the root without it.

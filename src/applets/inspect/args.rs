@@ -1,0 +1,121 @@
+//! The command line of `inspect`.
+
+use super::super::jobs::Jobs;
+use crate::loader::{Cpu, Environment, User};
+use anyhow::Context;
+use clap::ValueEnum;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// Show what ELF files load, from where, by which step of the search, and what is missing
+///
+/// Files or whole trees; nothing is run. For each file: its interpreter, what every entry of
+/// its RUNPATH is good for, where each needed library is found and by which step, symbol
+/// versions that the found file lacks, and for a miss the places that were looked at in order
+/// and why each failed. The search is that of the loader that the file names, glibc's or musl's;
+/// a library is looked at on its own, as if nothing had been loaded before it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// ELF files, or directories that are searched for dynamic ones
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// One JSON object a file, one a line; docs/inspect.md tells its keys
+    #[arg(long)]
+    pub(super) json: bool,
+    /// What needs what, as a tree
+    #[arg(long, conflicts_with = "json")]
+    pub(super) tree: bool,
+    /// Only how the files come to load this library; exit 1 if none does
+    #[arg(long, value_name = "SONAME", conflicts_with_all = ["json", "tree"])]
+    pub(super) why: Option<OsString>,
+    /// Print only what will not load, unless --json or --tree is given
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Look at libraries as this program loads them [default: in a tree, its own programs; else
+    /// as if each were opened first]
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "headers")]
+    pub(super) loaded_by: Option<PathBuf>,
+    /// The user who runs programs that are set-uid, set-gid or have file capabilities [default:
+    /// the user of this process]
+    #[arg(long, value_name = "UID[:GID]", value_parser = user)]
+    pub(super) user: Option<User>,
+    /// Only what stands in the files' headers: nothing is searched for
+    #[arg(long, conflicts_with_all = ["tree", "why", "check", "root", "dlopen", "device_code",
+        "interpreter", "library_path"])]
+    pub(super) headers: bool,
+    /// Look for everything below DIR, as a process does whose root it is. Paths are named as
+    /// seen from outside
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// Which libraries that a file may dlopen are listed
+    #[arg(long, value_enum, default_value_t = Dlopen::Auto)]
+    pub(super) dlopen: Dlopen,
+    /// List every image of device code; of all files, not just of those named
+    #[arg(long, conflicts_with_all = ["tree", "why"])]
+    pub(super) device_code: bool,
+    /// The interpreter for files that name none [default: that of the libc in their RUNPATH,
+    /// else the usual one of their machine]
+    #[arg(long, value_name = "FILE")]
+    pub(super) interpreter: Option<PathBuf>,
+    /// Instead of the environment's LD_LIBRARY_PATH, which counts unless --root is given
+    #[arg(long, value_name = "LIST")]
+    pub(super) library_path: Option<OsString>,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    /// Tell what was passed over
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+/// Where names of libraries that a file may dlopen are taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Dlopen {
+    /// `.note.dlopen`; of files named on the command line, strings in read-only data too
+    Auto,
+    /// Notes and strings of every file: reads all of its read-only data
+    All,
+    /// `.note.dlopen` alone
+    Notes,
+    /// Nothing
+    Off,
+}
+
+fn user(text: &str) -> Result<User, String> {
+    let (uid, gid) = text.split_once(':').unwrap_or((text, text));
+    match (uid.parse(), gid.parse()) {
+        (Ok(uid), Ok(gid)) => Ok(User::Ids { uid, gid }),
+        _ => Err("expected a user ID, or a user and a group ID with a colon between".to_owned()),
+    }
+}
+
+/// What the search depends on beside the files.
+pub(super) fn environment(args: &Args, root: Option<PathBuf>) -> anyhow::Result<Environment> {
+    // The variables are those of this machine, not of the one below a root.
+    let variable = |name: &str| match &root {
+        Some(_) => None,
+        None => std::env::var_os(name),
+    };
+    let library_path = match &args.library_path {
+        Some(given) => Some(given.clone()),
+        None => variable("LD_LIBRARY_PATH"),
+    };
+    let preload = variable("LD_PRELOAD");
+    let cwd = std::env::current_dir().context("cannot tell the current directory")?;
+    let cwd = match &root {
+        Some(root) => Path::new("/").join(cwd.strip_prefix(root).unwrap_or(Path::new(""))),
+        None => cwd,
+    };
+    Ok(Environment {
+        root,
+        library_path: library_path.map(OsStringExt::into_vec),
+        preload: preload.map(OsStringExt::into_vec),
+        user: args.user.unwrap_or_else(User::current),
+        cwd,
+        interpreter: args
+            .interpreter
+            .as_ref()
+            .map(|path| path.clone().into_os_string().into_vec()),
+        cpu: Cpu::host(),
+    })
+}

@@ -1,0 +1,68 @@
+//! Libraries that are loaded before all that the program needs: LD_PRELOAD and
+//! /etc/ld.so.preload (`do_preload` of glibc's elf/rtld.c, `load_preload` of musl).
+
+use super::closure::{Closure, Found};
+use super::interpreter::Rules;
+use super::search_log::{SearchLog, Step, Via};
+use elf_edit::{FileReader, ReadAt};
+
+/// A longer file, in bytes, is no list of libraries.
+const MAX_LIST: u64 = 1 << 16;
+/// More names than any real list has.
+const MAX_NAMES: usize = 256;
+
+/// One library to preload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preload {
+    /// Its name or path.
+    pub name: Vec<u8>,
+    /// Which object it is; `None` where it is not found, which the loader only warns of.
+    pub object: Option<usize>,
+}
+
+/// Loads them. In secure-execution mode none of LD_PRELOAD: only set-uid libraries of the default
+/// directories would be, and no system has such.
+pub(super) fn load(c: &mut Closure) {
+    if c.system.rules == Rules::Unknown {
+        return;
+    }
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    let separates = |b: &u8| b" :".contains(b);
+    if !c.variables.secure {
+        names.extend(c.variables.preload.split(separates).map(<[u8]>::to_vec));
+    }
+    names.extend(from_file(c));
+    for name in names.iter().filter(|name| !name.is_empty()).take(MAX_NAMES) {
+        let mut trail = SearchLog::default();
+        let budget = c.trail_budget;
+        let object = match c.find(0, name, &mut trail) {
+            Found::Known(object) => Some(object),
+            Found::File(path, library, _) => {
+                c.add(0, name, path, library, Via::step(Step::Preload)).0
+            }
+            Found::Nothing => None,
+        };
+        c.trail_budget = budget;
+        c.preloads.push(Preload {
+            name: name.clone(),
+            object,
+        });
+    }
+}
+
+/// The names in the loader's own list; `#` begins a comment.
+fn from_file(c: &Closure) -> Vec<Vec<u8>> {
+    let read = || {
+        let file = c.files.sysroot.open(c.system.preload_path.as_ref()?).ok()?;
+        let reader = FileReader::new(file).ok()?;
+        let len = reader.len();
+        (len <= MAX_LIST).then(|| reader.read_vec(0, len as usize).ok())?
+    };
+    let text = read().unwrap_or_default();
+    let lines = text.split(|&b| b == b'\n');
+    lines
+        .map(|line| line.split(|&b| b == b'#').next().unwrap_or_default())
+        .flat_map(|line| line.split(|b| b" \t:".contains(b)))
+        .map(<[u8]>::to_vec)
+        .collect()
+}

@@ -1,0 +1,241 @@
+//! What loading one file comes to, as a value.
+
+use super::closure::{Closure, Object};
+use super::dlopen::{self, Candidate, FoundCandidate};
+use super::entries::{self, Entry};
+use super::hidden::Hidden;
+use super::interpreter::Rules;
+use super::library::Library;
+use super::preload::Preload;
+use super::search_log::{Step, Via};
+use super::secure::{Privileges, User};
+use elf_edit::ElfInfo;
+use std::sync::Arc;
+
+/// The interpreter of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interpreter {
+    /// Its path.
+    pub path: Vec<u8>,
+    /// Whether the file names it (PT_INTERP); else it is the one that would load the file.
+    pub named: bool,
+    /// Whether it is there and is an ELF file.
+    pub exists: bool,
+    /// Whose rules hold.
+    pub rules: Rules,
+    /// Its default directories.
+    pub directories: Vec<Vec<u8>>,
+    /// Its cache; musl has none.
+    pub cache: Option<Vec<u8>>,
+}
+
+/// The process in which an answer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadedBy {
+    /// The file is a program.
+    Itself {
+        /// Who runs it.
+        user: User,
+        /// What rights it gives.
+        privileges: Privileges,
+    },
+    /// A library, as if it were opened before any other: which program loads it is not known.
+    First,
+    /// A library in a process of this program.
+    Program {
+        /// The program, as seen inside the root.
+        path: Vec<u8>,
+        /// With dlopen; else the program needs it, or something that it loads does.
+        opened: bool,
+    },
+    /// No loader loads it: static, an object file, separate debug information.
+    Nothing,
+}
+
+impl LoadedBy {
+    /// Whether the loader is in secure-execution mode.
+    pub fn secure(&self) -> bool {
+        match self {
+            LoadedBy::Itself { user, privileges } => privileges.secure_for(*user),
+            _ => false,
+        }
+    }
+}
+
+/// What loading one file comes to.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// What loads it; `None` for a file that nothing loads dynamically.
+    pub interpreter: Option<Interpreter>,
+    /// In which process this holds.
+    pub loaded_by: LoadedBy,
+    /// Elements of its RUNPATH.
+    pub runpath: Vec<Entry>,
+    /// Elements of its RPATH.
+    pub rpath: Vec<Entry>,
+    /// The file itself, then everything that is loaded with it, in the loader's order; behind
+    /// [`Resolution::loaded`] what else the indices name.
+    pub objects: Vec<Object>,
+    /// How many of `objects` are loaded with the file.
+    loaded: usize,
+    /// What LD_PRELOAD and /etc/ld.so.preload name.
+    pub preloads: Vec<Preload>,
+    /// Libraries that the environment keeps from being loaded.
+    pub hidden: Vec<Hidden>,
+    /// What it may open by itself.
+    pub dlopen: Vec<Candidate>,
+    /// `false` when the search hit one of our limits.
+    pub complete: bool,
+}
+
+impl Resolution {
+    /// The file itself, then everything that is loaded with it, in the loader's order.
+    pub fn loaded(&self) -> &[Object] {
+        &self.objects[..self.loaded]
+    }
+
+    /// What a RUNPATH or RPATH would find, but that LD_LIBRARY_PATH or LD_PRELOAD hides.
+    pub fn hidden_by_environment(&self) -> impl Iterator<Item = &Hidden> {
+        let loaded = |h: &&Hidden| h.by < self.loaded;
+        let by_path = |h: &&Hidden| matches!(h.via.step, Step::Runpath(_) | Step::Rpath(_));
+        self.hidden.iter().filter(loaded).filter(by_path)
+    }
+}
+
+/// The answer about one object of a closure.
+pub(super) fn finish(
+    mut closure: Closure,
+    object: usize,
+    loaded_by: LoadedBy,
+    facts: &ElfInfo,
+    strings: &[Vec<u8>],
+) -> Resolution {
+    let mut dlopen = dlopen::candidates(&facts.dlopen_notes, strings);
+    for candidate in &mut dlopen {
+        look_up(&mut closure, object, candidate);
+    }
+    let system = closure.system;
+    let mut resolution = Resolution {
+        interpreter: Some(Interpreter {
+            path: system.interpreter.clone(),
+            named: facts.interpreter.is_some(),
+            exists: system.library.is_some(),
+            rules: system.rules,
+            directories: system.dirs.clone(),
+            cache: system.cache_path.clone(),
+        }),
+        loaded_by,
+        runpath: entries::entries(&closure, object, true, &dlopen),
+        rpath: entries::entries(&closure, object, false, &dlopen),
+        dlopen,
+        complete: closure.complete,
+        loaded: closure.objects.len(),
+        objects: closure.objects,
+        preloads: closure.preloads,
+        hidden: closure.hidden,
+    };
+    if object != 0 {
+        resolution.put_first(object);
+    }
+    resolution
+}
+
+/// A file that no loader loads.
+pub(super) fn alone(path: Vec<u8>, root: Arc<Library>, facts: &ElfInfo) -> Resolution {
+    Resolution {
+        interpreter: None,
+        loaded_by: LoadedBy::Nothing,
+        runpath: Vec::new(),
+        rpath: Vec::new(),
+        objects: vec![Object {
+            path,
+            library: Some(root),
+            needed_by: None,
+            via: None,
+            needs: Vec::new(),
+            versions_of_nothing: Vec::new(),
+        }],
+        loaded: 1,
+        preloads: Vec::new(),
+        hidden: Vec::new(),
+        dlopen: dlopen::candidates(&facts.dlopen_notes, &[]),
+        complete: true,
+    }
+}
+
+fn look_up(closure: &mut Closure, by: usize, candidate: &mut Candidate) {
+    for name in candidate.names.clone() {
+        let (found, trail) = closure.look_up(by, &name);
+        candidate.trails.push(trail);
+        if let Some((path, via)) = found {
+            candidate.found = Some(FoundCandidate { name, path, via });
+            return;
+        }
+    }
+}
+
+impl Resolution {
+    /// Makes an object of the process the first one: it and what it needs come before the rest.
+    fn put_first(&mut self, first: usize) {
+        let mut below = vec![false; self.objects.len()];
+        let mut open = vec![first];
+        while let Some(object) = open.pop() {
+            if !std::mem::replace(&mut below[object], true) {
+                let needs = self.objects[object].needs.iter();
+                open.extend(needs.filter_map(|need| need.object));
+            }
+        }
+        let all = 0..self.objects.len();
+        let rest = all.clone().filter(|&o| below[o] && o != first);
+        let order: Vec<usize> = [first]
+            .into_iter()
+            .chain(rest)
+            .chain(all.filter(|&o| !below[o]))
+            .collect();
+        self.loaded = below.iter().filter(|b| **b).count();
+        let mut new = vec![0; order.len()];
+        for (at, old) in order.iter().enumerate() {
+            new[*old] = at;
+        }
+        let mut taken: Vec<Option<Object>> = self.objects.drain(..).map(Some).collect();
+        self.objects = order.iter().filter_map(|&o| taken[o].take()).collect();
+        self.renumber(&new);
+    }
+
+    fn renumber(&mut self, new: &[usize]) {
+        let via = |via: &mut Via| {
+            if let Step::Rpath(of) | Step::Runpath(of) = &mut via.step {
+                *of = new[*of];
+            }
+        };
+        for object in &mut self.objects {
+            object.needed_by = object.needed_by.map(|by| new[by]);
+            object.via.iter_mut().for_each(via);
+            for need in &mut object.needs {
+                need.object = need.object.map(|o| new[o]);
+                need.via.iter_mut().for_each(via);
+                for tried in &mut need.trail.tried {
+                    if let Step::Rpath(of) | Step::Runpath(of) = &mut tried.step {
+                        *of = new[*of];
+                    }
+                }
+            }
+        }
+        for hidden in &mut self.hidden {
+            hidden.by = new[hidden.by];
+            hidden.object = new[hidden.object];
+            via(&mut hidden.via);
+        }
+        for preload in &mut self.preloads {
+            preload.object = preload.object.map(|o| new[o]);
+        }
+        for candidate in &mut self.dlopen {
+            candidate.found.iter_mut().for_each(|f| via(&mut f.via));
+            for tried in candidate.trails.iter_mut().flat_map(|t| &mut t.tried) {
+                if let Step::Rpath(of) | Step::Runpath(of) = &mut tried.step {
+                    *of = new[*of];
+                }
+            }
+        }
+    }
+}

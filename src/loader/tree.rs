@@ -1,0 +1,190 @@
+//! The programs and extensions of a tree: what loads its libraries.
+//!
+//! A library that finds nothing on its own may find all of it in a process of the program that
+//! needs it: through the program's RPATH, or because it is loaded already.
+
+use super::{FileId, LoadedBy, Loader, Resolution, library};
+use elf_edit::{ElfInfo, FileReader, ReadError};
+use std::collections::{HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Loaders that are tried for one library: hostile trees have very many.
+const MAX_TRIED: usize = 32;
+/// Threads that read the tree; the pool of the caller can't be used, its threads wait for this.
+const THREADS: usize = 4;
+
+/// The files of one run, as seen inside the root. Nothing is read before a library needs it.
+#[derive(Default)]
+pub struct TreeLoaders {
+    files: Vec<PathBuf>,
+    found: OnceLock<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    /// Programs, and libraries that no file of the tree needs, in the order of the tree.
+    loaders: Vec<FoundLoader>,
+    /// The loaders that load a file, by their place in `loaders`.
+    by_file: HashMap<FileId, Vec<usize>>,
+}
+
+struct FoundLoader {
+    path: PathBuf,
+    is_program: bool,
+}
+
+/// What is read of each file first.
+struct Headers {
+    id: FileId,
+    needed: Vec<Vec<u8>>,
+    soname: Option<Vec<u8>>,
+    is_program: bool,
+}
+
+impl TreeLoaders {
+    /// The files of a tree, in its order.
+    pub fn new(files: Vec<PathBuf>) -> TreeLoaders {
+        TreeLoaders {
+            files,
+            found: OnceLock::new(),
+        }
+    }
+
+    /// [`Loader::resolve`]; a library that does not load on its own is asked about again in the
+    /// processes of the tree's programs and extensions, and the first one counts that loads it.
+    pub fn resolve(
+        &self,
+        loader: &Loader,
+        path: &Path,
+        file: &FileReader,
+        facts: &ElfInfo,
+        strings: &[Vec<u8>],
+    ) -> Result<Resolution, ReadError> {
+        let own = loader.resolve(path, file, facts, strings)?;
+        if own.loads() || own.loaded_by != LoadedBy::First || self.files.len() < 2 {
+            return Ok(own);
+        }
+        let Some(library) = own.objects.first().and_then(|o| o.library.as_ref()) else {
+            return Ok(own);
+        };
+        let found = self.found.get_or_init(|| self.find(loader));
+        let users = found.by_file.get(&library.id);
+        let users = users.into_iter().flatten().map(|&at| &found.loaders[at]);
+        let mut in_vain = None;
+        for by in users.take(MAX_TRIED).filter(|by| by.path != path) {
+            let Ok(tried) = loader.resolve_by(&by.path, path, file, facts, strings) else {
+                continue;
+            };
+            if tried.loads() {
+                return Ok(tried);
+            }
+            in_vain.get_or_insert(tried);
+        }
+        if in_vain.is_none() {
+            let programs = found.loaders.iter().filter(|by| by.is_program);
+            for by in programs.take(MAX_TRIED) {
+                match loader.resolve_by(&by.path, path, file, facts, strings) {
+                    Ok(tried) if tried.loads() => return Ok(tried),
+                    _ => {}
+                }
+            }
+        }
+        Ok(in_vain.unwrap_or(own))
+    }
+
+    fn find(&self, loader: &Loader) -> Found {
+        let headers = in_parallel(&self.files, |path| headers(loader, path));
+        let needed: HashSet<&[u8]> = headers
+            .iter()
+            .flatten()
+            .flat_map(|h| h.needed.iter().map(Vec::as_slice))
+            .collect();
+        let is_needed = |path: &Path, h: &Headers| {
+            let name = path.file_name().unwrap_or_default().as_bytes();
+            needed.contains(name) || h.soname.as_deref().is_some_and(|s| needed.contains(s))
+        };
+        let all = self.files.iter().zip(&headers);
+        let loaders: Vec<FoundLoader> = all
+            .filter_map(|(path, headers)| {
+                let headers = headers.as_ref()?;
+                let is_loader = headers.is_program || !is_needed(path, headers);
+                is_loader.then(|| FoundLoader {
+                    path: path.clone(),
+                    is_program: headers.is_program,
+                })
+            })
+            .collect();
+        let in_tree: HashSet<FileId> = headers.iter().flatten().map(|h| h.id).collect();
+        let loaded = in_parallel(&loaders, |by| loaded(loader, &by.path, &in_tree));
+        let mut by_file: HashMap<FileId, Vec<usize>> = HashMap::new();
+        for (at, ids) in loaded.into_iter().enumerate() {
+            for id in ids {
+                let users = by_file.entry(id).or_default();
+                if users.len() < MAX_TRIED {
+                    users.push(at);
+                }
+            }
+        }
+        Found { loaders, by_file }
+    }
+}
+
+fn open(loader: &Loader, path: &Path) -> Option<(FileReader, ElfInfo)> {
+    let file = loader
+        .files
+        .sysroot
+        .open(path.as_os_str().as_bytes())
+        .ok()?;
+    let file = FileReader::new(file).ok()?;
+    let facts = ElfInfo::read(&file).ok()?;
+    Some((file, facts))
+}
+
+fn headers(loader: &Loader, path: &Path) -> Option<Headers> {
+    let (file, facts) = open(loader, path)?;
+    let dynamic = facts.dynamic.as_ref()?;
+    Some(Headers {
+        id: library::id_of(file.metadata()),
+        needed: dynamic.needed.clone(),
+        soname: dynamic.soname.clone(),
+        is_program: facts.interpreter.is_some() && facts.kind != elf_edit::Kind::SharedLibrary,
+    })
+}
+
+/// The files of the tree that one of its loaders loads.
+fn loaded(loader: &Loader, path: &Path, in_tree: &HashSet<FileId>) -> Vec<FileId> {
+    let resolution =
+        open(loader, path).and_then(|(file, facts)| loader.resolve(path, &file, &facts, &[]).ok());
+    let objects = resolution.iter().flat_map(|r| r.loaded());
+    objects
+        .filter_map(|object| Some(object.library.as_ref()?.id))
+        .filter(|id| in_tree.contains(id))
+        .collect()
+}
+
+/// The results in the order of `items`, at any number of threads.
+fn in_parallel<T: Sync, U: Send + Sync>(items: &[T], work: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    let next = AtomicUsize::new(0);
+    let results: Vec<OnceLock<U>> = items.iter().map(|_| OnceLock::new()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS.min(items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else {
+                        break;
+                    };
+                    // Each place is filled once.
+                    let _ = results[at].set(work(item));
+                }
+            });
+        }
+    });
+    results
+        .into_iter()
+        .filter_map(OnceLock::into_inner)
+        .collect()
+}
