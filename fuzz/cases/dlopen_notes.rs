@@ -1,6 +1,6 @@
 //! The notes of a PT_NOTE segment, and the JSON in those of `.note.dlopen`.
-use elf_edit::read::codec::Endianness;
-use elf_edit::read::notes::{notes, parse_dlopen_notes};
+use elf_edit::Endianness;
+use elf_edit::notes::{notes, parse_dlopen_notes};
 use elf_edit::{Class, Format};
 
 /// Takes one input.

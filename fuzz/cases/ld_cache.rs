@@ -1,6 +1,6 @@
 //! `/etc/ld.so.cache`: any bytes there give an answer.
 use cuda_fixup::loader::{Environment, Loader};
-use elf_edit::{Class, read::codec::Endianness};
+use elf_edit::{Class, Endianness};
 use elf_edit::{ElfInfo, FileReader, Minimal, Platform};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Plan and apply: edits out of the first bytes, the rest is the file. What is not refused reads
 //! back as what was asked for.
-use elf_edit::rewrite::patch::Patched;
+use elf_edit::writes::Patched;
 use elf_edit::{Edit, ElfInfo, ReadAt, RewriteOptions, prepare};
 use std::io;
 

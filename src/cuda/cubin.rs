@@ -1,8 +1,8 @@
 //! What a bare cubin's ELF header says: a cubin is an ELF file of machine EM_CUDA.
 
 use super::capability::Variant;
-use elf_edit::read::headers::read_sections;
-use elf_edit::read::sections::read_names;
+use elf_edit::read_sections;
+use elf_edit::sections::read_names;
 use elf_edit::{FileHeader, ReadAt, ReadError};
 use memchr::memmem;
 

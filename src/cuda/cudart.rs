@@ -4,7 +4,7 @@
 //! `cudaRuntimeGetVersion` returns. API names are no evidence: libcupti has hundreds of them.
 
 use elf_edit::ElfInfo;
-use elf_edit::read::windows::Window;
+use elf_edit::windows::Window;
 use memchr::memmem;
 use object::elf;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The symbols by which code registers device code with the CUDA runtime.
 
-use elf_edit::read::headers::read_sections;
-use elf_edit::read::tables::Tables;
+use elf_edit::read_sections;
+use elf_edit::tables::Tables;
 use elf_edit::{ElfInfo, FileReader, ReadAt, ReadError};
 use memchr::memmem;
 use object::elf;

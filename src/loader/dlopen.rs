@@ -2,7 +2,7 @@
 //! in its read-only data.
 
 use super::search_log::{SearchLog, Via};
-use elf_edit::read::notes::parse_dlopen_notes;
+use elf_edit::notes::parse_dlopen_notes;
 
 /// A library that a file may open with dlopen(3).
 #[derive(Clone, Debug)]

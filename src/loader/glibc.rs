@@ -6,7 +6,7 @@ use super::library::Library;
 use super::open_verify::SearchStep;
 use super::search_log::{SearchLog, Step, Why};
 use super::tokens::{self, Dir};
-use elf_edit::read::tokens::{Piece, TokenEnd, pieces};
+use elf_edit::tokens::{Piece, TokenEnd, pieces};
 use std::rc::Rc;
 use std::sync::Arc;
 

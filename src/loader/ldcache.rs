@@ -147,8 +147,8 @@ impl LdCache {
     fn hwcap(&self, entry: usize) -> Option<u64> {
         let raw = self.bytes.get(entry + 16..entry + 24)?.try_into().ok()?;
         Some(match self.format.endian {
-            elf_edit::read::codec::Endianness::Little => u64::from_le_bytes(raw),
-            elf_edit::read::codec::Endianness::Big => u64::from_be_bytes(raw),
+            elf_edit::Endianness::Little => u64::from_le_bytes(raw),
+            elf_edit::Endianness::Big => u64::from_be_bytes(raw),
         })
     }
 
@@ -221,7 +221,7 @@ fn compare(mut a: &[u8], mut b: &[u8]) -> Ordering {
 mod tests {
     use super::*;
     use elf_edit::Class;
-    use elf_edit::read::codec::Endianness;
+    use elf_edit::Endianness;
     use std::io::Write;
 
     const FORMAT: Format = Format {

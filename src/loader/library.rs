@@ -1,7 +1,7 @@
 //! What the loader looks at in a file: less than its facts, kept for many files at once.
 
 use super::search_log::Why;
-use elf_edit::read::versions::{self, Version, Wanted};
+use elf_edit::versions::{self, Version, Wanted};
 use elf_edit::{Class, ElfInfo, FileHeader, FileReader, Kind, ReadAt, ReadError};
 use object::elf;
 use std::fs::{File, Metadata};

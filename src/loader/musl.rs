@@ -7,7 +7,7 @@ use super::closure::{Closure, Found, List};
 use super::open_verify::SearchStep;
 use super::search_log::{SearchLog, Step, Why};
 use super::tokens::Dir;
-use elf_edit::read::tokens::{Piece, Token, TokenEnd, pieces};
+use elf_edit::tokens::{Piece, Token, TokenEnd, pieces};
 use std::rc::Rc;
 
 /// Libraries that musl's libc.so is itself: `libNAME.` at the start of the name.

@@ -1,6 +1,6 @@
 //! How a library was found, and the trail of what was tried before: plain values.
 
-use elf_edit::read::platform::machine_name;
+use elf_edit::machine_name;
 use std::fmt;
 use std::io;
 

@@ -1,7 +1,7 @@
 //! Search lists with their dynamic string tokens replaced (ld.so(8)), also in
 //! secure-execution mode.
 
-use elf_edit::read::tokens::{Piece, Token, TokenEnd, pieces};
+use elf_edit::tokens::{Piece, Token, TokenEnd, pieces};
 use std::collections::HashSet;
 
 /// The values of the tokens for one object.

@@ -3,7 +3,7 @@
 use super::runpath::{Entry, Reason};
 use super::{Context, Dlopen, Existing, Stubs, glob, relative};
 use crate::cuda::driver as driver_libraries;
-use elf_edit::read::notes::parse_dlopen_notes;
+use elf_edit::notes::parse_dlopen_notes;
 use elf_edit::{ElfInfo, Platform};
 
 /// Entries of a file's own RUNPATH that are searched: the longest real ones have some twenty.

@@ -2,7 +2,7 @@
 //! paths alone: origins are free of links when they come here.
 
 use super::Context;
-use elf_edit::read::tokens::{Token, TokenEnd, leading_token};
+use elf_edit::tokens::{Token, TokenEnd, leading_token};
 
 /// Whether the entry begins with `$ORIGIN`.
 pub(super) fn is_origin(entry: &[u8]) -> bool {

@@ -12,7 +12,7 @@ pub use crate::cuda::cudart::{Clue, StaticCudart};
 pub use regions::{code, read_only_data};
 
 use crate::cuda::cudart;
-use elf_edit::read::windows::windows;
+use elf_edit::windows::windows;
 use elf_edit::{ElfInfo, ReadAt, ReadError};
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Which bytes of a file are read-only data, and which are code.
 
-use elf_edit::read::headers::read_sections;
-use elf_edit::read::sections::read_names;
-use elf_edit::read::windows::Region;
+use elf_edit::read_sections;
+use elf_edit::sections::read_names;
+use elf_edit::windows::Region;
 use elf_edit::{ElfInfo, Kind, ReadAt, ReadError, Section};
 use object::elf;
 use std::io;

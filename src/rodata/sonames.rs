@@ -3,7 +3,7 @@
 //! Strings without a NUL behind them (Rust's and Go's) are not found: where those end is not
 //! written down in the data.
 
-use elf_edit::read::windows::Window;
+use elf_edit::windows::Window;
 use memchr::memmem;
 use std::collections::BTreeMap;
 
@@ -117,7 +117,7 @@ fn is_name_byte(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use elf_edit::read::windows::{self, Region};
+    use elf_edit::windows::{self, Region};
 
     fn find(bytes: &[u8]) -> Vec<(String, u64, bool)> {
         let mut finder = Finder::new(100);

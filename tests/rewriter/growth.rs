@@ -2,7 +2,7 @@
 //! and the library with the longest table of symbols in the wheels.
 
 use crate::support::{succeeded, wheel};
-use elf_edit::rewrite::patch::Step;
+use elf_edit::writes::Step;
 use elf_edit::{Edit, ElfInfo, FileReader, RewriteOptions, prepare, rewrite};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //! but the declared ranges changes, nothing that code addresses moves, and twice is once.
 
 use crate::support::peers::run;
-use elf_edit::rewrite::patch::{Patch, Patched};
+use elf_edit::writes::{Patch, Patched};
 use elf_edit::{
     Edit, ElfInfo, FileReader, Prepared, ReadAt, Refusal, RewriteError, RewriteOptions, prepare,
     rewrite,

@@ -1,7 +1,7 @@
 //! The rewriter on files that compilers here make: each result is loaded or run, and so is
 //! each state in between.
 
-use elf_edit::rewrite::patch::Patched;
+use elf_edit::writes::Patched;
 use elf_edit::{
     Edit, ElfInfo, FileReader, Minimal, Platform, ReadAt, RewriteOptions, Rewritten, prepare,
     rewrite,

@@ -1,7 +1,7 @@
 //! Writes that fail: whatever goes wrong, the file is as it was, and the message says why.
 
-use elf_edit::rewrite::patch::Patch;
-use elf_edit::rewrite::write::{Disk, run_steps};
+use elf_edit::writes::Patch;
+use elf_edit::writes::{Disk, run_steps};
 use elf_edit::{Edit, ElfInfo, FileReader, RewriteError, RewriteOptions, prepare, rewrite};
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};

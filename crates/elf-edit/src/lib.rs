@@ -1,22 +1,69 @@
-//! Reads ELF files by their headers and rewrites their dynamic section in place, a few small
-//! writes a file, each of which leaves a file that loads. Knows no CUDA, no Nix, no policy.
+//! Reads ELF files by their headers, and edits interpreter, RUNPATH, NEEDED, SONAME and dynamic
+//! symbols in place: by a few small writes, each of which leaves a file that loads.
 //!
-//! Terms are those of the generic ABI (gABI) and of glibc's dynamic linker, `ld.so(8)`.
+//! - [`ElfInfo::read`] reads headers, the dynamic section and the strings that it names through
+//!   small windows: at a cost that does not grow with the file, and with no memory map.
+//! - [`prepare`] plans [`Edit`]s and checks the result with a second, independent reader (goblin)
+//!   before anything is written. [`rewrite`] also writes, and takes back its writes if one fails.
+//! - A file that an edit could break is refused with the reason ([`Refusal`]) and left alone.
+//!
+//! The crate knows no CUDA, no Nix and no policy. Terms are those of the generic ABI (gABI) and of
+//! glibc's dynamic linker, `ld.so(8)`. `docs/rewriting.md` of the repository has the layout of a
+//! rewritten file and its guarantees.
+//!
+//! # Example
+//!
+//! ```
+//! use elf_edit::{Edit, ElfInfo, FileReader, Minimal, Platform, RewriteOptions, rewrite};
+//! use std::fs::{self, File};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! let path = dir.path().join("libexample.so");
+//! let mut library = Minimal::new(Platform::X86_64);
+//! library.needed = vec![b"libm.so.6".to_vec()];
+//! fs::write(&path, library.bytes())?;
+//!
+//! let file = FileReader::new(File::open(&path)?)?;
+//! let info = ElfInfo::read(&file)?;
+//! assert_eq!(info.needed(), [b"libm.so.6"]);
+//! let edits = [
+//!     Edit::SetRunpath(b"$ORIGIN:/opt/example/lib".to_vec()),
+//!     Edit::RemoveNeeded(b"libm.so.6".to_vec()),
+//! ];
+//! let options = RewriteOptions::default();
+//! let done = rewrite(&[path.clone()], &file, &info, &edits, &options)?;
+//! assert!(done.changed);
+//!
+//! let info = ElfInfo::read(&FileReader::new(File::open(&path)?)?)?;
+//! assert_eq!(info.runpath_or_rpath(), Some(&b"$ORIGIN:/opt/example/lib"[..]));
+//! assert!(info.needed().is_empty());
+//! # Ok(())
+//! # }
+//! ```
 
-pub mod minimal;
-pub mod read;
-pub mod rewrite;
+mod minimal;
+mod read;
+mod rewrite;
 
 pub use minimal::Minimal;
-pub use read::codec::{Class, Dyn, FileHeader, Format, Section, Segment};
+pub use read::codec::{Class, Dyn, Endianness, FileHeader, Format, Section, Segment};
 pub use read::dynamic::Dynamic;
 pub use read::error::ReadError;
-pub use read::headers::{ElfInfo, Kind};
-pub use read::platform::Platform;
-pub use read::read_at::{FileReader, ReadAt, SubReader};
+pub use read::headers::{ElfInfo, Kind, read_sections, read_segments};
+pub use read::platform::{Platform, machine_name};
+pub use read::read_at::{FileReader, ReadAt, Stamp, SubReader};
+pub use read::{notes, sections, tables, tokens, versions, windows};
 pub use rewrite::edit::Edit;
 pub use rewrite::error::RewriteError;
 pub use rewrite::options::{RewriteOptions, Rewritten};
 pub use rewrite::refusal::Refusal;
 pub use rewrite::verify::Mismatch;
 pub use rewrite::{Prepared, prepare, rewrite};
+
+/// The writes of a rewrite one by one: to look at them, to apply them to bytes in memory, and to
+/// stop or fail between any two of them in tests.
+pub mod writes {
+    pub use crate::rewrite::patch::{Patch, Patched, Step};
+    pub use crate::rewrite::write::{Disk, Undo, run_steps};
+}

@@ -2,7 +2,7 @@
 
 use crate::escape::shown;
 use anyhow::Context;
-use elf_edit::rewrite::patch::{Patched, Step};
+use elf_edit::writes::{Patched, Step};
 use elf_edit::{FileReader, ReadAt};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};

@@ -2,10 +2,10 @@
 
 use super::{DeviceCode, Place};
 use crate::cuda::fatbin::{Found, Region, scan};
-use elf_edit::read::codec::Format;
-use elf_edit::read::headers::{read_sections, read_segments};
-use elf_edit::read::sections::read_names;
+use elf_edit::Format;
+use elf_edit::sections::read_names;
 use elf_edit::{FileHeader, ReadAt, ReadError, Section};
+use elf_edit::{read_sections, read_segments};
 use object::elf;
 use std::io;
 

@@ -17,7 +17,7 @@ use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::Cudart;
 use crate::escape::Shown;
 use crate::loader::{LoadedBy, Resolution, Step, Via};
-use elf_edit::read::platform::machine_name;
+use elf_edit::machine_name;
 use elf_edit::{Class, ElfInfo};
 use std::path::Path;
 

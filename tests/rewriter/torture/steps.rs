@@ -6,7 +6,7 @@ use crate::torture::kinds::{Kind, Use};
 use crate::torture::process::copy;
 use crate::torture::say;
 use crate::torture::subject::look_as_loader;
-use elf_edit::rewrite::patch::{Patch, Step};
+use elf_edit::writes::{Patch, Step};
 use elf_edit::{ElfInfo, FileReader, RewriteOptions, prepare};
 use rayon::prelude::*;
 use std::fs::{File, OpenOptions};

@@ -57,7 +57,7 @@ fn note_at(format: Format, bytes: &[u8], align: u64, at: usize) -> Option<(Note<
 }
 
 /// Contents of all `.note.dlopen` notes.
-pub fn read_dlopen_notes<R: ReadAt + ?Sized>(
+pub(crate) fn read_dlopen_notes<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
     segments: &[Segment],

@@ -10,7 +10,7 @@ use object::elf;
 use std::io;
 
 /// `DT_MIPS_XHASH`: a GNU hash table with a translation table behind it (glibc's `elf.h`).
-pub const DT_MIPS_XHASH: i64 = 0x7000_0036;
+pub(crate) const DT_MIPS_XHASH: i64 = 0x7000_0036;
 
 /// Most symbols, and most version entries, that are believed.
 const MAX_SYMBOLS: u64 = 1 << 26;
@@ -19,7 +19,7 @@ const MAX_VERSIONS: usize = 1 << 16;
 const LONGEST_RECORD: usize = 20;
 
 /// The section with contents at this address.
-pub fn section_at(sections: &[Section], addr: u64) -> Option<&Section> {
+pub(crate) fn section_at(sections: &[Section], addr: u64) -> Option<&Section> {
     sections.iter().find(|s| {
         s.addr == addr
             && s.size > 0
@@ -187,7 +187,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
     }
 
     /// Calls `seen` with `st_name` of each symbol. False where the table can't be sized.
-    pub fn each_symbol_name(&self, mut seen: impl FnMut(u64)) -> io::Result<bool> {
+    pub(crate) fn each_symbol_name(&self, mut seen: impl FnMut(u64)) -> io::Result<bool> {
         let Some(symtab) = self.tag(elf::DT_SYMTAB) else {
             return Ok(true);
         };
@@ -217,7 +217,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
 
     /// Reads `.gnu.version_r` (DT_VERNEED) or `.gnu.version_d` (DT_VERDEF). `None` if it makes
     /// no sense.
-    pub fn version_names(&self, tag: i64) -> io::Result<Option<VersionNames>> {
+    pub(crate) fn version_names(&self, tag: i64) -> io::Result<Option<VersionNames>> {
         let needs = tag == elf::DT_VERNEED;
         let count_tag = if needs {
             elf::DT_VERNEEDNUM
@@ -290,7 +290,7 @@ struct HashTable {
 
 /// Which strings a version table names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VersionNames {
+pub(crate) struct VersionNames {
     /// `vn_file` of each Verneed: (offset of the field in the table, offset of the string).
     pub files: Vec<(u64, u64)>,
     /// Names of versions: offsets of the strings.
