@@ -29,6 +29,12 @@ let
   hooksWith = args: final.callPackage ./hooks.nix ({ inherit cuda-fixup; } // args);
   hooks = hooksWith { };
 
+  # mkCudaPackages, and a set by name for each CUDA release.
+  sets = import ./cuda-packages {
+    pkgs = final;
+    inherit cuda-fixup;
+  };
+
   # The hooks that stand in CUDA package sets.
   cudaNames = [
     "autoAddCudaCompatRunpath"
@@ -75,8 +81,13 @@ in
   inherit cuda-fixup;
   auto-patchelf = cuda-fixup;
 
+  # Arguments of mkCudaPackages that every set gets: a downstream's overlay adds its own with
+  # `cudaFixupSets = prev.cudaFixupSets ++ [ { … } ]`.
+  cudaFixupSets = prev.cudaFixupSets or [ ];
+
   cudaFixup = lib.recurseIntoAttrs (
-    removeAttrs (hooks // final.callPackage ./checks.nix { inherit cuda-fixup; }) [
+    sets
+    // removeAttrs (hooks // final.callPackage ./checks.nix { inherit cuda-fixup; }) [
       "override"
       "overrideDerivation"
     ]

@@ -188,6 +188,8 @@ in
     selection
     hostCompilers
     ;
+  # Whether a capability is that of a Jetson; of one that no table has: no.
+  isJetson = capability: row capability != null && (row capability).jetson;
   # All CUDA versions that the tables know.
   cudaVersions = sort (a: b: compareVersions a b < 0) (map (each: each.cuda) compilers);
 }

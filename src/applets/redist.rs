@@ -3,6 +3,8 @@
 
 mod check;
 mod index;
+mod install;
+mod join;
 mod load;
 mod url;
 
@@ -30,6 +32,8 @@ enum Command {
     Diff(DiffArgs),
     Url(url::Args),
     Check(check::Args),
+    Install(install::Args),
+    Join(join::Args),
 }
 
 /// Print the difference of two manifests
@@ -56,6 +60,8 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Diff(args) => run_diff(args),
         Command::Url(args) => url::run(args),
         Command::Check(args) => check::run(args),
+        Command::Install(args) => install::run(args),
+        Command::Join(args) => join::run(args),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod document;
 pub mod join;
 pub mod manifest;
 pub mod nvidia;
+pub mod place;
 pub mod problem;
 pub mod tables;
 pub mod version;

@@ -19,4 +19,5 @@ mod lint;
 mod patchelf;
 mod readme;
 mod redist;
+mod redist_install;
 mod scan;

@@ -11,6 +11,7 @@ mod support;
 
 mod builds;
 mod components;
+mod cuda_packages;
 mod cuda_setup;
 mod lint;
 mod markers;

@@ -9,7 +9,7 @@
   builtBinary ? "/no-binary-was-given",
 }@args:
 let
-  lib = import ./lib.nix;
+  lib = import ./lib.nix // import ./lib-sets.nix;
 
   packages =
     final:
@@ -61,6 +61,8 @@ let
       };
     }
     // import ./build.nix final
+    // import ./fetch.nix final
+    // import ./splice.nix final
     // import ./toolchain.nix { inherit final builtBinary; }
     // import ./upstream.nix final
     // import ./cuda.nix final;

@@ -42,7 +42,12 @@ let
       drv = derivation (
         removeAttrs attrs [ "meta" "passthru" "env" "pos" ]
         // lib.genAttrs (builtins.filter (name: attrs ? ${name}) inputs) (
-          name: map lib.getDev (builtins.filter (input: input != null) attrs.${name})
+          name:
+          let
+            # As in nixpkgs: of a spliced package, what runs here.
+            forBuild = input: if name == "nativeBuildInputs" then input.__spliced.buildHost or input else input;
+          in
+          map (input: lib.getDev (forBuild input)) (builtins.filter (input: input != null) attrs.${name})
         )
         // {
           name = attrs.name or "${attrs.pname}-${attrs.version}";

@@ -1,0 +1,157 @@
+# One package out of one archive.
+{
+  lib,
+  stdenvNoCC,
+  stdenv,
+  zstd ? null,
+  dpkg ? null,
+  # Of the set.
+  cuda-fixup,
+  cudaFixupHook,
+  cudaMajorVersion,
+  cudaMajorMinorVersion,
+  cudaNamePrefix,
+  setupCudaHook,
+  redist,
+}:
+# `entry` is a package of select.nix, `inputs` the libraries of the set that it loads.
+{
+  entry,
+  inputs ? [ ],
+  outputs,
+  overrides ? { attrs = { }; functions = [ ]; },
+}:
+let
+  inherit (entry) name version archive;
+  kind = ending: lib.hasSuffix ending archive.path;
+
+  # Added to what is there; all other attributes replace it.
+  adds = attribute: lib.hasSuffix "Inputs" attribute || builtins.elem attribute added;
+  added = [
+    "appendRunpaths"
+    "autoPatchelfIgnoreMissingDeps"
+    "patches"
+    "runtimeDependencies"
+  ];
+  override =
+    base: attrs:
+    base
+    // builtins.mapAttrs (
+      attribute: value:
+      if adds attribute && builtins.isList value then
+        base.${attribute} or [ ] ++ value
+      else if builtins.match "(pre|post)[A-Z].*" attribute != null && base ? ${attribute} then
+        "${base.${attribute}}\n${value}"
+      else if attribute == "meta" || attribute == "passthru" then
+        base.${attribute} // value
+      else
+        value
+    ) attrs;
+
+  systems = lib.unique (
+    map (key: builtins.head (lib.splitString "/" key)) (builtins.attrNames entry.archives)
+  );
+  url = redist.url entry.product archive.path;
+
+  base = {
+    pname = name;
+    inherit version outputs;
+    name = "${cudaNamePrefix}-${name}-${version}";
+
+    __structuredAttrs = true;
+    strictDeps = true;
+
+    src = redist.fetch {
+      inherit url;
+      inherit (archive)
+        sha256
+        size
+        path
+        layer
+        ;
+      inherit (entry) product release key;
+      package = name;
+    };
+
+    nativeBuildInputs = [
+      cudaFixupHook
+    ]
+    ++ lib.optional (kind ".tar.zst") zstd
+    ++ lib.optional (kind ".deb") dpkg;
+    # libstdc++, and what else a compiler's own libraries are.
+    buildInputs = [ (lib.getLib (stdenv.cc.cc or stdenv.cc)) ] ++ map lib.getLib inputs;
+    propagatedBuildInputs = [ setupCudaHook ];
+
+    dontConfigure = true;
+    dontBuild = true;
+    dontStrip = true;
+
+    inherit cudaMajorVersion cudaMajorMinorVersion;
+    redistPackage = name;
+    # nixpkgs' hook for several outputs would move the headers on to dev.
+    moveToDev = false;
+    installPhase = ''
+      runHook preInstall
+      redistOutputs=()
+      for redistOutput in $(getAllOutputNames); do
+          redistOutputs+=("--output=$redistOutput=''${!redistOutput}")
+      done
+      ${cuda-fixup}/bin/cuda-fixup redist install . "''${redistOutputs[@]}" \
+          "--cuda=$cudaMajorVersion" ''${allowFHSReferences:+--allow-fhs-references}
+      runHook postInstall
+    '';
+    # Last: hooks that move files between outputs would take the links for files.
+    postFixup = ''
+      ${cuda-fixup}/bin/cuda-fixup redist join "''${redistOutputs[@]}"
+    '';
+
+    passthru = {
+      inherit (entry)
+        product
+        release
+        layers
+        key
+        ;
+      inherit url;
+      inherit (archive) sha256 size;
+      redistSystems = systems;
+      brokenConditions = { };
+      badPlatformsConditions = { };
+    };
+
+    meta = {
+      description = entry.description;
+      homepage = "https://developer.nvidia.com/";
+      downloadPage = url;
+      license = redist.license entry.license;
+      sourceProvenance = [ (lib.sourceTypes.binaryNativeCode or "binaryNativeCode") ];
+      platforms = lib.unique (lib.concatMap redist.nixSystems systems);
+    };
+  };
+
+  # What conditions name is true of the package as overrides left it.
+  withConditions =
+    attrs:
+    let
+      named = conditions: builtins.attrNames (lib.filterAttrs (_: holds: holds) conditions);
+      broken = named (attrs.passthru.brokenConditions or { });
+      bad = named (attrs.passthru.badPlatformsConditions or { });
+    in
+    attrs
+    // {
+      meta =
+        attrs.meta
+        // {
+          broken = attrs.meta.broken or false || broken != [ ];
+          badPlatforms =
+            attrs.meta.badPlatforms or [ ] ++ lib.optional (bad != [ ]) stdenvNoCC.hostPlatform.system;
+        };
+      passthru = attrs.passthru // {
+        # The names of those that are true.
+        conditions = broken ++ bad;
+      };
+    };
+in
+lib.foldl' (drv: function: drv.overrideAttrs function) (stdenvNoCC.mkDerivation (
+  withConditions (override base overrides.attrs)
+)) overrides.functions

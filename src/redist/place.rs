@@ -1,0 +1,257 @@
+//! Where each file of an unpacked archive goes: which output, and under which path.
+
+use std::collections::BTreeSet;
+
+/// The outputs that a package has, and its CUDA.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    names: BTreeSet<String>,
+    /// Major version, for archives with a folder for each CUDA.
+    cuda_major: String,
+    /// Folders below `lib` that are named after a CUDA version.
+    cuda_folders: BTreeSet<String>,
+}
+
+/// A file's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The output's name and the path below it.
+    In(String, String),
+    /// Libraries for another CUDA.
+    Dropped,
+}
+
+impl Outputs {
+    /// `files` are the paths of all files of the archive.
+    pub fn new<'a>(
+        names: impl IntoIterator<Item = String>,
+        cuda_major: &str,
+        files: impl IntoIterator<Item = &'a str>,
+    ) -> Outputs {
+        let folder = |file: &str| {
+            let mut parts = file.split('/');
+            let lib = parts.next().filter(|lib| matches!(*lib, "lib" | "lib64"));
+            let folder = lib.and_then(|_| parts.next())?;
+            let is_version = folder.split('.').all(|part| {
+                !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit())
+            });
+            // A file of that name is none.
+            (is_version && parts.next().is_some()).then(|| folder.to_owned())
+        };
+        Outputs {
+            names: names.into_iter().collect(),
+            cuda_major: cuda_major.to_owned(),
+            cuda_folders: files.into_iter().filter_map(folder).collect(),
+        }
+    }
+
+    /// The first of the outputs that the package has; `out` is in every package.
+    fn first(&self, wanted: &[&str]) -> String {
+        let has = |name: &&&str| self.names.contains(**name);
+        wanted
+            .iter()
+            .find(has)
+            .map_or("out", |name| name)
+            .to_owned()
+    }
+
+    /// The folder for this CUDA: `13` before `13.0` before one of another minor version.
+    fn cuda_folder(&self) -> Option<&str> {
+        let major = self.cuda_major.as_str();
+        let same = |folder: &&String| folder.split('.').next() == Some(major);
+        let mut folders: Vec<&String> = self.cuda_folders.iter().filter(same).collect();
+        folders.sort_by(|a, b| super::version::compare(a, b));
+        folders.first().map(|folder| folder.as_str())
+    }
+
+    /// The folders for CUDA's versions, if none of them is for this one.
+    pub fn lacks_cuda(&self) -> Option<Vec<&str>> {
+        let folders = || self.cuda_folders.iter().map(String::as_str).collect();
+        (!self.cuda_folders.is_empty() && self.cuda_folder().is_none()).then(folders)
+    }
+
+    /// The place of a file.
+    pub fn place(&self, path: &str) -> Place {
+        let (top, rest) = path.split_once('/').unwrap_or((path, ""));
+        let path = match top {
+            // Some releases have either, and Nix looks in lib only.
+            "lib64" if !rest.is_empty() => format!("lib/{rest}"),
+            "pkg-config" | "pkgconfig" if !rest.is_empty() => format!("share/pkgconfig/{rest}"),
+            "stubs" if !rest.is_empty() => format!("lib/stubs/{rest}"),
+            _ => path.to_owned(),
+        };
+        let path = match self.without_cuda_folder(&path) {
+            Some(path) => path,
+            None => return Place::Dropped,
+        };
+        Place::In(self.output_of(&path), path)
+    }
+
+    fn without_cuda_folder(&self, path: &str) -> Option<String> {
+        let in_lib = path
+            .strip_prefix("lib/")
+            .and_then(|rest| rest.split_once('/'));
+        match in_lib {
+            Some((folder, rest)) if self.cuda_folders.contains(folder) => {
+                (self.cuda_folder() == Some(folder)).then(|| format!("lib/{rest}"))
+            }
+            _ => Some(path.to_owned()),
+        }
+    }
+
+    fn output_of(&self, path: &str) -> String {
+        let top = path.split('/').next().unwrap_or(path);
+        let is = |ending: &str| path.ends_with(ending);
+        if top == "samples" {
+            return self.first(&["samples"]);
+        }
+        if is(".pc") || is(".cmake") {
+            return self.first(&["dev"]);
+        }
+        match top {
+            "bin" => self.first(&["bin"]),
+            "include" => self.first(&["include", "dev"]),
+            "lib" if path.starts_with("lib/stubs/") => self.first(&["stubs", "lib"]),
+            "lib" if is(".a") => self.first(&["static", "lib"]),
+            "lib" => self.first(&["lib"]),
+            "doc" | "docs" | "man" => self.first(&["doc"]),
+            "share" if path.starts_with("share/doc/") || path.starts_with("share/man/") => {
+                self.first(&["doc"])
+            }
+            _ => "out".to_owned(),
+        }
+    }
+}
+
+/// A `.pc` file with the paths of the outputs in place of the archive's.
+pub fn pkg_config(text: &str, root: &str, include: &str, lib: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let end = line.len() - line.trim_end_matches(['\n', '\r']).len();
+        let (content, newline) = line.split_at(line.len() - end);
+        let variable = content.split_once('=').map(|(name, _)| name.trim_end());
+        match variable {
+            Some(name @ ("cudaroot" | "prefix" | "exec_prefix")) => {
+                out.push_str(&format!("{name}={root}"));
+            }
+            Some("includedir") => out.push_str(&format!("includedir={include}/include")),
+            // Below lib there may be more: the driver's stub is in lib/stubs.
+            Some("libdir") => {
+                let stubs = content.trim_end().ends_with("/stubs");
+                let below = if stubs { "lib/stubs" } else { "lib" };
+                out.push_str(&format!("libdir={lib}/{below}"));
+            }
+            _ => out.push_str(content),
+        }
+        out.push_str(newline);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outputs(names: &str, files: &[&str]) -> Outputs {
+        let names = names.split(' ').map(str::to_owned);
+        Outputs::new(names, "13", files.iter().copied())
+    }
+
+    fn placed(outputs: &Outputs, path: &str) -> String {
+        match outputs.place(path) {
+            Place::In(output, path) => format!("{output}:{path}"),
+            Place::Dropped => "dropped".to_owned(),
+        }
+    }
+
+    #[test]
+    fn kinds_of_files_go_to_outputs_that_are_there() {
+        let all = outputs("out bin dev include lib static stubs doc samples", &[]);
+        let few = outputs("out lib", &[]);
+        for (path, split, together) in [
+            ("bin/cuobjdump", "bin:bin/cuobjdump", "out:bin/cuobjdump"),
+            (
+                "include/cuda.h",
+                "include:include/cuda.h",
+                "out:include/cuda.h",
+            ),
+            (
+                "lib/libcudart.so.13",
+                "lib:lib/libcudart.so.13",
+                "lib:lib/libcudart.so.13",
+            ),
+            ("lib64/liba.so", "lib:lib/liba.so", "lib:lib/liba.so"),
+            (
+                "lib/libcudart_static.a",
+                "static:lib/libcudart_static.a",
+                "lib:lib/libcudart_static.a",
+            ),
+            (
+                "lib/stubs/libcuda.so",
+                "stubs:lib/stubs/libcuda.so",
+                "lib:lib/stubs/libcuda.so",
+            ),
+            (
+                "stubs/libcuda.so",
+                "stubs:lib/stubs/libcuda.so",
+                "lib:lib/stubs/libcuda.so",
+            ),
+            (
+                "lib/cmake/cccl/cccl-config.cmake",
+                "dev:lib/cmake/cccl/cccl-config.cmake",
+                "out:lib/cmake/cccl/cccl-config.cmake",
+            ),
+            (
+                "pkg-config/cuda-13.0.pc",
+                "dev:share/pkgconfig/cuda-13.0.pc",
+                "out:share/pkgconfig/cuda-13.0.pc",
+            ),
+            (
+                "samples/a/b.cu",
+                "samples:samples/a/b.cu",
+                "out:samples/a/b.cu",
+            ),
+            ("doc/a.pdf", "doc:doc/a.pdf", "out:doc/a.pdf"),
+            (
+                "nvvm/lib64/libnvvm.so",
+                "out:nvvm/lib64/libnvvm.so",
+                "out:nvvm/lib64/libnvvm.so",
+            ),
+            ("LICENSE", "out:LICENSE", "out:LICENSE"),
+        ] {
+            assert_eq!(placed(&all, path), split);
+            assert_eq!(placed(&few, path), together);
+        }
+    }
+
+    #[test]
+    fn libraries_for_other_cudas_are_dropped() {
+        let files = [
+            "lib/12/liba.so",
+            "lib/13/liba.so",
+            "lib/13.1/libb.so",
+            "lib/python3/x",
+        ];
+        let of = outputs("out lib", &files);
+        assert_eq!(placed(&of, "lib/13/liba.so"), "lib:lib/liba.so");
+        assert_eq!(placed(&of, "lib/12/liba.so"), "dropped");
+        assert_eq!(placed(&of, "lib/13.1/libb.so"), "dropped");
+        assert_eq!(placed(&of, "lib/python3/x"), "lib:lib/python3/x");
+        assert_eq!(of.lacks_cuda(), None);
+        let none = outputs("out", &["lib/11/liba.so", "lib/12/liba.so"]);
+        assert_eq!(none.lacks_cuda(), Some(vec!["11", "12"]));
+    }
+
+    #[test]
+    fn pkg_config_names_the_outputs() {
+        let text = "cudaroot=/usr/local/cuda-13.0\nlibdir=${cudaroot}/targets/x86_64-linux/lib\n\
+                    includedir=${cudaroot}/targets/x86_64-linux/include\n\nName: cuda\nLibs: -L${libdir} -lcuda\n";
+        assert_eq!(
+            pkg_config(text, "/o/dev", "/o/include", "/o/lib"),
+            "cudaroot=/o/dev\nlibdir=/o/lib/lib\nincludedir=/o/include/include\n\nName: cuda\n\
+             Libs: -L${libdir} -lcuda\n"
+        );
+        let stub = pkg_config("libdir=${cudaroot}/lib/stubs\r\n", "/d", "/i", "/s");
+        assert_eq!(stub, "libdir=/s/lib/stubs\r\n");
+    }
+}
