@@ -14,5 +14,7 @@ mod fuzz;
 mod growth;
 mod properties;
 mod rewrite;
+mod tables;
+mod tails;
 mod torture;
 mod writing;

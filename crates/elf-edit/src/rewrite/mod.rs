@@ -70,6 +70,7 @@ pub fn rewrite(
         return Ok(Rewritten {
             changed: false,
             strip_safe: true,
+            tail_copied: 0,
             bytes_written: 0,
             size_before: facts.size,
             size_after: facts.size,
@@ -81,6 +82,7 @@ pub fn rewrite(
     Ok(Rewritten {
         changed: true,
         strip_safe: patch.strip_safe,
+        tail_copied: patch.tail_copied,
         bytes_written: patch.bytes_written(),
         size_before: facts.size,
         size_after,

@@ -19,6 +19,9 @@ pub struct Rewritten {
     pub changed: bool,
     /// Whether GNU strip and its like still work on the result.
     pub strip_safe: bool,
+    /// Bytes behind the ELF file that were copied to its new end, for readers that look for them
+    /// there. They keep their old place, too.
+    pub tail_copied: u64,
     /// Bytes that were written, a copy for `atomic` or for a broken hard link not counted.
     pub bytes_written: u64,
     /// Length before, in bytes.

@@ -47,6 +47,11 @@ pub struct Patch {
     pub steps: Vec<Step>,
     /// Whether GNU strip and its like still work on the result.
     pub strip_safe: bool,
+    /// Whether the steps are for a copy that replaces the file: a kill between two of them would
+    /// hide what follows the ELF file from its reader.
+    pub replaces: bool,
+    /// Bytes behind the ELF file that are copied to its new end.
+    pub tail_copied: u64,
 }
 
 impl Patch {

@@ -5,6 +5,7 @@ use crate::read::read_at::{FileReader, ReadAt, Stamp};
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::options::RewriteOptions;
 use crate::rewrite::patch::{Patch, Step};
+use crate::rewrite::refusal::Refusal;
 use crate::rewrite::verify::Mismatch;
 
 use std::fs::{self, File, OpenOptions};
@@ -186,7 +187,15 @@ pub fn write(
     // A name outside the given trees (a pip cache, `cp -al`) must not change with ours.
     let links = reader.metadata().nlink();
     let leads_outside = links > names.len() as u64 && !options.keep_links;
-    if options.atomic || leads_outside {
+    if patch.replaces && options.keep_links && links > names.len() as u64 {
+        return Err(Refusal::Layout(
+            "data follows the ELF file, so that a copy has to replace the file, and its other \
+             names would keep the old one"
+                .to_owned(),
+        )
+        .into());
+    }
+    if options.atomic || leads_outside || patch.replaces {
         write_copy(names, first, reader, patch, check)
     } else {
         write_in_place(first, reader, patch, check)
@@ -279,7 +288,7 @@ fn write_copy(
         .prefix(TEMPORARY)
         .tempfile_in(dir)
         .map_err(failed("make a copy beside it"))?;
-    copy_contents(reader.file(), copy.as_file()).map_err(failed("copy it"))?;
+    copy_contents(reader.file(), copy.as_file(), patch).map_err(failed("copy it"))?;
     copy_metadata(reader.file(), copy.as_file())?;
     run_steps(copy.as_file(), reader, &patch.steps)?;
     check(&FileReader::new(copy.as_file())?)?;
@@ -318,12 +327,25 @@ fn relink(file: &Path, name: &Path) -> io::Result<()> {
 }
 
 /// By sharing extents, where the file system can, else by copying.
-fn copy_contents(mut from: &File, mut to: &File) -> io::Result<()> {
+fn copy_contents(mut from: &File, mut to: &File, patch: &Patch) -> io::Result<()> {
     if rustix::fs::ioctl_ficlone(to, from).is_ok() {
-        return Ok(());
+        return check_space(to, patch.bytes_written());
     }
+    check_space(to, from.metadata()?.len() + patch.bytes_written())?;
     io::Seek::rewind(&mut from)?;
     io::copy(&mut from, &mut to).map(|_| ())
+}
+
+/// Fails if the file system has no room for so many bytes more: before anything is written.
+fn check_space(file: &File, needed: u64) -> io::Result<()> {
+    let system = rustix::fs::fstatvfs(file)?;
+    let free = system.f_bavail.saturating_mul(system.f_frsize);
+    // Some file systems don't say.
+    if system.f_blocks > 0 && free < needed {
+        let what = format!("{needed} bytes are needed and {free} are free");
+        return Err(io::Error::new(io::ErrorKind::StorageFull, what));
+    }
+    Ok(())
 }
 
 /// Owner, mode and extended attributes.

@@ -2,6 +2,7 @@
 //! their offsets in the string table.
 
 use super::model::Location;
+use super::tail::Tail;
 use crate::Kind;
 use crate::read::codec::{Section, Segment};
 use crate::read::headers::ElfInfo;
@@ -61,6 +62,8 @@ pub struct LayoutContext<'a, R: ?Sized> {
     pub entry_strings: Vec<Option<usize>>,
     /// Tables that get other contents.
     pub changed_tables: Vec<NewTable>,
+    /// Data behind the ELF file.
+    pub tail: Option<Tail>,
 }
 
 impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
@@ -79,6 +82,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
             strings: Vec::new(),
             entry_strings: vec![None; target.entries.len()],
             changed_tables: Vec::new(),
+            tail: None,
         }
     }
 

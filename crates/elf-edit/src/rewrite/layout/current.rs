@@ -34,6 +34,8 @@ pub fn current<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Layout {
         },
         section_table: info.header.shoff,
         segment: None,
+        grown: None,
+        tail: None,
         end: info.size,
         strip_safe: true,
     }

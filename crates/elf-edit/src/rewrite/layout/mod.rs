@@ -13,6 +13,8 @@
 //! - All other changes go through a journal behind the end of the file: the new contents are
 //!   written there, activated by one write of the ELF header, copied to their final places
 //!   (`encode::finalize`, `encode::sections`), and the journal is cut off.
+//! - A file with data behind the ELF file is replaced by a copy, with no journal: a reader that
+//!   looks for that data from the end of the file would not find it while there is one.
 
 mod address;
 mod context;
@@ -25,6 +27,7 @@ mod obstacles;
 mod segment;
 mod strings;
 mod symbols;
+mod tail;
 
 use crate::read::error::ReadError;
 use crate::read::headers::{ElfInfo, read_sections};
@@ -57,6 +60,7 @@ pub fn patch<R: ReadAt + ?Sized>(
     };
     let mut context = LayoutContext::new(tables, target, page_size);
     strings::allocate(&mut context)?;
+    context.tail = tail::find(&context)?;
 
     let old = current::current(&context);
     let new = if context.needs_segment() {
@@ -68,6 +72,9 @@ pub fn patch<R: ReadAt + ?Sized>(
         }
         new
     };
+    if context.tail.is_some() {
+        return encode::replace(&context, &old, &new).map(Some);
+    }
     let journal = journal::plan(&context, &new)?;
     encode::encode(&context, &old, &new, &journal).map(Some)
 }

@@ -48,6 +48,26 @@ pub struct AppendedSegment {
     pub unmoved: Vec<Extent>,
 }
 
+/// A copy of the data behind the ELF file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TailCopy {
+    /// Offset of the data.
+    pub from: u64,
+    /// Offset of the copy.
+    pub to: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// A PT_LOAD that grows in the file and in memory, to map the program header table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrownLoad {
+    /// Its index in the program header table.
+    pub index: usize,
+    /// `p_filesz` and `p_memsz` afterwards.
+    pub len: u64,
+}
+
 /// One layout of the file: before the rewrite, while the journal is in use, or afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -65,6 +85,10 @@ pub struct Layout {
     pub section_table: u64,
     /// The appended segment, if the layout needs one.
     pub segment: Option<AppendedSegment>,
+    /// A PT_LOAD that grows.
+    pub grown: Option<GrownLoad>,
+    /// The copy of what follows the ELF file, where the appended segment would hide it.
+    pub tail: Option<TailCopy>,
     /// Length of the file.
     pub end: u64,
     /// Whether strip tools find the program header table: it is at its old place, and a PT_LOAD

@@ -3,7 +3,7 @@
 
 use super::address::{end_of, maps};
 use super::context::{LayoutContext, refuse};
-use super::model::Location;
+use super::model::{GrownLoad, Location};
 use crate::read::codec::Segment;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
@@ -102,6 +102,10 @@ fn unused_but<R: ReadAt + ?Sized>(
 pub struct Obstacles {
     /// What moves into the segment.
     pub extents: Vec<Extent>,
+    /// Whether the dynamic section moves into the segment, too.
+    pub dynamic: bool,
+    /// A PT_LOAD that grows, so that it maps the whole table.
+    pub grown: Option<GrownLoad>,
     /// Where the section header table goes, if it is in the way: a little further on.
     pub section_table: Option<u64>,
 }
@@ -118,8 +122,12 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
     let start = table.offset + table.len;
     let mut end = start + (added * info.format().segment_size()) as u64;
     // Strip tools lose a table that grows where no segment maps it.
+    let mut grown = None;
     if !maps(info, table.offset, end - table.offset) {
-        return Ok(None);
+        grown = growing_load(context, table, end);
+        if grown.is_none() {
+            return Ok(None);
+        }
     }
     let sections = context.sections();
     let section_headers = (sections.len() * info.format().section_size()) as u64;
@@ -142,19 +150,29 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
         .dynamic
         .as_ref()
         .map_or((0, 0), |d| (d.strtab, d.strtab + d.strsz));
+    let dynamic = info
+        .dynamic
+        .as_ref()
+        .map_or((0, 0), |d| (d.offset, d.offset + d.size));
+    let dynamic_moves = dynamic.0 < end && dynamic.1 > start;
     let touches = |from: u64, len: u64| from < end && from.saturating_add(len) > start;
     let section_in_way = sections
         .iter()
         .filter(|s| occupies(s) && touches(s.offset, s.size))
         .any(|s| {
             let is_strtab = s.offset == strtab.0 && s.size <= strtab.1 - strtab.0;
-            !is_strtab && !moving.iter().any(|e| inside(s, e))
+            let is_dynamic =
+                dynamic_moves && s.offset == dynamic.0 && s.size <= dynamic.1 - dynamic.0;
+            !is_strtab && !is_dynamic && !moving.iter().any(|e| inside(s, e))
         });
     if section_in_way || (section_table.is_none() && touches(shoff, section_headers)) {
         return Ok(None);
     }
     let mut known: Vec<(u64, u64)> = moving.iter().map(|e| (e.offset, e.end())).collect();
     known.push(strtab);
+    if dynamic_moves {
+        known.push(dynamic);
+    }
     known.push((shoff, shoff + section_headers));
     if !unused_but(context, start, end, &mut known)? {
         return Ok(None);
@@ -170,8 +188,41 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
     let safe = !sections.is_empty() || padding_only;
     Ok(safe.then_some(Obstacles {
         extents: moving,
+        dynamic: dynamic_moves,
+        grown,
         section_table,
     }))
+}
+
+/// The PT_LOAD that holds the start of the program header table, if it can grow up to offset `end`:
+/// Zig's linker ends it right behind the table. File and addresses must be free up to there, those
+/// of the whole last page.
+fn growing_load<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    table: Location,
+    end: u64,
+) -> Option<GrownLoad> {
+    let info = context.info();
+    let loads = || {
+        let segments = info.segments.iter().enumerate();
+        segments.filter(|(_, s)| s.p_type == elf::PT_LOAD)
+    };
+    let (index, load) = loads().find(|(_, s)| s.holds_offset(table.offset, table.len))?;
+    if load.filesz != load.memsz || load.flags & elf::PF_W != 0 {
+        return None;
+    }
+    let len = end.checked_sub(load.offset)?;
+    let page = context.page_size;
+    let pages_end = load
+        .vaddr
+        .checked_add(len)?
+        .checked_next_multiple_of(page)?;
+    let taken = loads().filter(|(other, _)| *other != index).any(|(_, s)| {
+        let in_file = s.filesz > 0 && s.offset < end && end_of(s) > end_of(load);
+        let in_memory = s.vaddr >= load.vaddr && s.vaddr - s.vaddr % page < pages_end;
+        in_file || in_memory
+    });
+    (!taken).then_some(GrownLoad { index, len })
 }
 
 /// A section that only partly lies in what moves would be torn.

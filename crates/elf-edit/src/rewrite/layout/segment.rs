@@ -9,6 +9,7 @@ use super::context::{LayoutContext, refuse};
 use super::current::{add_new_contents, current};
 use super::model::{AppendedSegment, Layout, Location, Move};
 use super::obstacles::{appended_segment, check_alone, in_the_way};
+use super::tail::{copy_behind, is_copy};
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
@@ -59,19 +60,21 @@ pub fn plan<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Result<Layout
     let word = info.format().word_size() as u64;
     let in_segment =
         existing.is_some_and(|i| info.segments[i].holds_offset(dynamic.offset, dynamic.size));
-    if in_segment || context.dynamic_grows() {
+    if in_segment || moving.dynamic || context.dynamic_grows() {
         layout.dynamic = Some(cursor.alloc(dynamic_len(context, dynamic), word, 0));
         segment.writable = context.dynamic_is_writable();
     }
     layout.phdrs.len = context.table_len(usize::from(existing.is_none()));
-    layout.strip_safe = !moving.phdrs_move && maps(info, layout.phdrs.offset, layout.phdrs.len);
+    let is_mapped = layout.grown.is_some() || maps(info, layout.phdrs.offset, layout.phdrs.len);
+    layout.strip_safe = !moving.phdrs_move && is_mapped;
     if moving.phdrs_move {
         cursor.at = cursor.at.max(first_offset_for_table(context, existing));
         layout.phdrs = cursor.alloc(layout.phdrs.len, word, 0);
     }
-    segment.end = cursor.at;
+    layout.tail = copy_behind(context, segment.offset, cursor.at)?;
+    segment.end = layout.tail.map_or(cursor.at, |tail| tail.to);
     check_address_space(context, segment.vaddr + (segment.end - segment.offset))?;
-    layout.end = segment.end;
+    layout.end = segment.end + layout.tail.map_or(0, |tail| tail.len);
     layout.segment = Some(segment);
     add_new_contents(context, &mut layout);
     Ok(layout)
@@ -85,9 +88,15 @@ fn place_segment<R: ReadAt + ?Sized>(
 ) -> Result<AppendedSegment, RewriteError> {
     let info = context.info();
     // Ours starts with the string table; one of another tool's is left for a new place.
-    let growing = existing
+    let mut growing = existing
         .map(|i| &info.segments[i])
-        .filter(|s| s.offset == dynamic.strtab && end_of(s) == info.size);
+        .filter(|s| s.offset == dynamic.strtab);
+    if let Some(s) = growing
+        && end_of(s) != info.size
+        && !is_copy(context, s.offset, end_of(s))?
+    {
+        growing = None;
+    }
     let (offset, vaddr, align) = match growing {
         Some(s) => (s.offset, s.vaddr, s.align),
         None => (
@@ -113,6 +122,8 @@ struct Moving {
     extents: Vec<Extent>,
     /// Whether the program header table moves, too.
     phdrs_move: bool,
+    /// Whether the dynamic section moves because it is in the way of that table.
+    dynamic: bool,
 }
 
 /// Chooses what moves into the segment, and makes room for the program header table. The section
@@ -132,11 +143,14 @@ fn make_room<R: ReadAt + ?Sized>(
     let mut moving = Moving {
         extents: inside.copied().collect(),
         phdrs_move: table_inside,
+        dynamic: false,
     };
     let added = context.added_headers(usize::from(existing.is_none()));
     if added > 0 && !table_inside {
         match in_the_way(context, extents, layout.phdrs, added)? {
             Some(obstacles) => {
+                layout.grown = obstacles.grown;
+                moving.dynamic = obstacles.dynamic;
                 layout.section_table = obstacles.section_table.unwrap_or(layout.section_table);
                 for extent in obstacles.extents {
                     if !moving.extents.contains(&extent) {

@@ -1,9 +1,10 @@
 //! Writes behind the end of the file: a new segment, and the journal. Nothing names them yet.
 
 use super::super::context::LayoutContext;
-use super::super::model::Layout;
+use super::super::model::{Layout, Location};
 use super::bytes;
 use super::image::Image;
+use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::patch::{Patch, Step};
@@ -27,14 +28,7 @@ pub fn steps<R: ReadAt + ?Sized>(
             from = table.offset;
             small = Some((table, dynamic));
         } else {
-            patch.steps.push(Step::Copy {
-                from: dynamic.strtab,
-                to: table.offset,
-                len: dynamic.strsz,
-            });
-            for (at, bytes) in new_strings(context) {
-                patch.write(table.offset + at, bytes);
-            }
+            copy_strings(context, dynamic, table, &mut patch);
             from = table.end();
         }
     }
@@ -64,16 +58,66 @@ pub fn steps<R: ReadAt + ?Sized>(
         journal.phdrs.offset,
         &bytes::program_headers(context, journal),
     );
-    // What a new segment holds itself.
+    // Contents of a new segment that the journal has other copies of.
+    put_headers(context, new, new.first_new(old.end), &mut image);
+    patch.write(image.start, image.bytes);
+    Ok(patch.steps)
+}
+
+/// The writes of the segment alone, if it is new.
+pub fn segment<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    old: &Layout,
+    new: &Layout,
+) -> Result<Vec<Step>, RewriteError> {
+    let mut patch = Patch::default();
     let first_new = new.first_new(old.end);
+    let segment = new.segment.as_ref().filter(|s| s.offset == first_new);
+    let (Some(segment), Some(table)) = (segment, new.strtab) else {
+        return Ok(patch.steps);
+    };
+    if let Some(dynamic) = &context.info().dynamic {
+        copy_strings(context, dynamic, table, &mut patch);
+    }
+    let mut image = Image::new(table.end(), segment.end);
+    for m in new.moves.iter().filter(|m| m.to.offset >= first_new) {
+        image.put(m.to.offset, &bytes::extent(context, new, &m.extent)?);
+    }
+    put_headers(context, new, first_new, &mut image);
+    patch.write(image.start, image.bytes);
+    Ok(patch.steps)
+}
+
+/// Dynamic section and program header table, where a new segment holds them.
+fn put_headers<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    new: &Layout,
+    first_new: u64,
+    image: &mut Image,
+) {
     if let Some(location) = new.dynamic.filter(|l| l.offset >= first_new) {
         image.put(location.offset, &bytes::dynamic_section(context, new));
     }
     if new.phdrs.offset >= first_new {
         image.put(new.phdrs.offset, &bytes::program_headers(context, new));
     }
-    patch.write(image.start, image.bytes);
-    Ok(patch.steps)
+}
+
+/// Copies the string table to another place, with its new strings.
+fn copy_strings<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    dynamic: &Dynamic,
+    to: Location,
+    patch: &mut Patch,
+) {
+    patch.steps.push(Step::Copy {
+        from: dynamic.strtab,
+        to: to.offset,
+        len: dynamic.strsz,
+    });
+    for (at, bytes) in new_strings(context) {
+        patch.write(to.offset + at, bytes);
+    }
 }
 
 /// Differences of a moved string table: (offset in the table, bytes). Dropped strings are cleared.

@@ -83,6 +83,10 @@ fn segments<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, layout: &Layout)
             _ => {}
         }
     }
+    if let Some(grown) = layout.grown {
+        segments[grown.index].filesz = grown.len;
+        segments[grown.index].memsz = grown.len;
+    }
     if let Some(appended) = &layout.segment {
         let load = load(appended);
         match appended.existing {

@@ -8,7 +8,7 @@ mod sections;
 pub mod single;
 
 use super::context::LayoutContext;
-use super::model::Layout;
+use super::model::{Layout, TailCopy};
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::patch::{Patch, Step};
@@ -24,11 +24,34 @@ pub fn encode<R: ReadAt + ?Sized>(
     let mut patch = Patch {
         steps: append::steps(context, old, new, journal)?,
         strip_safe: new.strip_safe,
+        ..Patch::default()
     };
     patch.write(0, bytes::elf_header(context, journal)?);
     patch.steps.extend(finalize::steps(context, old, new)?);
     patch.steps.extend(sections::steps(context, old, new)?);
     patch.write(0, bytes::elf_header(context, new)?);
+    patch.steps.push(Step::Truncate { len: new.end });
+    Ok(patch)
+}
+
+/// The writes that lead from the layout `old` to `new` in a copy of the file, which then replaces it.
+pub fn replace<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    old: &Layout,
+    new: &Layout,
+) -> Result<Patch, RewriteError> {
+    let mut patch = Patch {
+        steps: append::segment(context, old, new)?,
+        strip_safe: new.strip_safe,
+        replaces: true,
+        tail_copied: new.tail.map_or(0, |tail| tail.len),
+    };
+    patch.steps.extend(finalize::steps(context, old, new)?);
+    patch.steps.extend(sections::steps(context, old, new)?);
+    patch.write(0, bytes::elf_header(context, new)?);
+    if let Some(TailCopy { from, to, len }) = new.tail {
+        patch.steps.push(Step::Copy { from, to, len });
+    }
     patch.steps.push(Step::Truncate { len: new.end });
     Ok(patch)
 }

@@ -41,6 +41,7 @@ pub fn write<R: ReadAt + ?Sized>(
     let mut patch = Patch {
         steps: Vec::new(),
         strip_safe: true,
+        ..Patch::default()
     };
     match (meaning.as_slice(), strings.as_slice()) {
         ([], []) => {}

