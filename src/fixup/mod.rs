@@ -66,11 +66,34 @@ pub enum Status {
     /// There was nothing to change: not touched.
     Unchanged,
     /// There is something to change, and it could be.
-    Planned,
+    Planned(SideEffects),
     /// It was changed.
     Changed(Rewritten),
     /// It can't be changed, or read.
     Failed(String),
+}
+
+/// Effects of a change besides the one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SideEffects {
+    /// Whether strip tools and kernels before 5.18 still find the program headers.
+    pub strip_safe: bool,
+    /// Bytes behind the ELF file that are copied to its new end.
+    pub tail_copied: u64,
+}
+
+impl Status {
+    /// The side effects of a change that is made or planned.
+    pub fn side_effects(&self) -> Option<SideEffects> {
+        match self {
+            Status::Planned(effects) => Some(*effects),
+            Status::Changed(done) => Some(SideEffects {
+                strip_safe: done.strip_safe,
+                tail_copied: done.tail_copied,
+            }),
+            Status::Unchanged | Status::Failed(_) => None,
+        }
+    }
 }
 
 /// One file and what became of it.
@@ -101,6 +124,10 @@ pub struct Summary {
     pub missing: u64,
     /// Bytes written into files.
     pub bytes_written: u64,
+    /// Changed files whose program headers had to move to their end.
+    pub not_strip_safe: u64,
+    /// Bytes behind ELF files that were copied to their new ends.
+    pub tail_copied: u64,
     /// What was passed over.
     pub skipped: Skipped,
     /// Paths that could not be handled.
@@ -318,7 +345,10 @@ impl SecondPass<'_> {
         let options = &self.request.rewrite;
         if self.request.dry_run {
             return match elf_edit::prepare(file, facts, &plan.edits, options) {
-                Ok(_) => Status::Planned,
+                Ok(prepared) => Status::Planned(SideEffects {
+                    strip_safe: prepared.patch.as_ref().is_none_or(|p| p.strip_safe),
+                    tail_copied: prepared.patch.as_ref().map_or(0, |p| p.tail_copied),
+                }),
                 Err(error) => Status::Failed(error.to_string()),
             };
         }
@@ -354,9 +384,13 @@ impl Summary {
     fn count(&mut self, report: &FileReport) {
         self.files += 1;
         self.missing += report.plan.missing().count() as u64;
+        if let Some(effects) = report.status.side_effects() {
+            self.not_strip_safe += u64::from(!effects.strip_safe);
+            self.tail_copied += effects.tail_copied;
+        }
         match &report.status {
             Status::Unchanged => {}
-            Status::Planned => self.changed += 1,
+            Status::Planned(_) => self.changed += 1,
             Status::Changed(done) => {
                 self.changed += 1;
                 self.bytes_written += done.bytes_written;

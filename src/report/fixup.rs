@@ -116,6 +116,22 @@ pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
             hint(&miss.outcome)
         );
     }
+    if let Some(effects) = report.status.side_effects() {
+        if !effects.strip_safe {
+            let _ = writeln!(
+                page,
+                "  less safe than before: its program headers move to its end, where strip breaks \
+                 them, and kernels before 5.18 pass a wrong AT_PHDR"
+            );
+        }
+        if effects.tail_copied > 0 {
+            let _ = writeln!(
+                page,
+                "  data behind the ELF file is copied to its new end, {} bytes",
+                effects.tail_copied
+            );
+        }
+    }
     if let Status::Failed(why) = &report.status {
         let _ = writeln!(page, "  cannot be done: {why}");
     }
@@ -170,13 +186,16 @@ pub fn file_json(report: &FileReport) -> Value {
     });
     let (status, error, written) = match &report.status {
         Status::Unchanged => ("unchanged", Value::Null, 0),
-        Status::Planned => ("planned", Value::Null, 0),
+        Status::Planned(_) => ("planned", Value::Null, 0),
         Status::Changed(done) => ("changed", Value::Null, done.bytes_written),
         Status::Failed(why) => ("failed", why.as_str().into(), 0),
     };
     object["status"] = status.into();
     object["error"] = error;
     object["bytes_written"] = written.into();
+    let effects = report.status.side_effects();
+    object["strip_safe"] = effects.map(|effects| effects.strip_safe).into();
+    object["tail_copied"] = effects.map_or(0, |effects| effects.tail_copied).into();
     object
 }
 
@@ -226,6 +245,8 @@ pub fn summary_json(summary: &Summary) -> Value {
         "failed": summary.failed,
         "missing": summary.missing,
         "bytes_written": summary.bytes_written,
+        "not_strip_safe": summary.not_strip_safe,
+        "tail_copied": summary.tail_copied,
         "skipped": skipped,
         "problems": summary.problems.len(),
         "searched": summary.searched.iter().map(|p| shown(p).to_string()).collect::<Vec<_>>(),
@@ -249,11 +270,25 @@ pub fn write_summary(
         summary.missing,
         summary.skipped.total(),
     )?;
+    if summary.not_strip_safe > 0 {
+        writeln!(
+            out,
+            "  {:8} less safe than before: don't strip them (-v names them)",
+            summary.not_strip_safe
+        )?;
+    }
     if counts {
         for (skip, count) in summary.skipped.counts() {
             writeln!(out, "  {count:8} {}", skip.found())?;
         }
         writeln!(out, "  {:8} bytes written", summary.bytes_written)?;
+        if summary.tail_copied > 0 {
+            writeln!(
+                out,
+                "  {:8} bytes of data behind ELF files copied to their new ends",
+                summary.tail_copied
+            )?;
+        }
     }
     Ok(())
 }

@@ -695,3 +695,76 @@ fn hooks_pass_words_of_both_older_command_lines() {
     let dynamic = facts(&tree.at("bin/tool")).dynamic.unwrap();
     assert!(dynamic.rpath.is_some() && dynamic.runpath.is_none());
 }
+
+/// Puts the program header table behind everything, in no segment: strip loses it after an edit.
+fn move_table_to_end(file: &std::path::Path) {
+    let mut bytes = fs::read(file).unwrap();
+    let info = elf_edit::ElfInfo::read(&bytes[..]).unwrap();
+    let mut header = info.header.clone();
+    bytes.resize(bytes.len().next_multiple_of(16), 0);
+    header.phoff = bytes.len() as u64;
+    let start = header.encode(&bytes);
+    bytes[..start.len()].copy_from_slice(&start);
+    for segment in &info.segments {
+        segment.encode(info.format(), &mut bytes);
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn a_file_that_becomes_less_safe_and_copied_data_are_reported() {
+    let tree = Tree::new();
+    let library = tree.library("lib/libend.so", &[]);
+    move_table_to_end(&library);
+    let tail = tree.library("lib/libtail.so", &[]);
+    let bytes = [fs::read(&tail).unwrap(), vec![b'x'; 1000]].concat();
+    fs::write(&tail, bytes).unwrap();
+    tree.library("lib/libplain.so", &[]);
+    let long = format!("/{}", "r".repeat(300));
+    let args = ["fixup", "--append-runpath", &long, "."];
+
+    for dry_run in [true, false] {
+        let with = |more: &[&str]| {
+            let dry: &[&str] = if dry_run { &["--dry-run"] } else { &[] };
+            tree.run(&[&args[..1], dry, more, &args[1..]].concat())
+        };
+        if dry_run {
+            let words = out(&with(&["-v"])) + &err(&with(&["-v"]));
+            assert_eq!(
+                words.matches("its program headers move to its end").count(),
+                1,
+                "{words}"
+            );
+            assert!(
+                words.contains("copied to its new end, 1000 bytes"),
+                "{words}"
+            );
+            assert!(words.contains("1 less safe than before"), "{words}");
+        }
+        let lines = json(&with(&["--json"]));
+        let of = |name: &str| {
+            let named = lines
+                .iter()
+                .find(|l| l["path"].as_str().is_some_and(|p| p.ends_with(name)));
+            named.unwrap().clone()
+        };
+        assert_eq!(of("libend.so")["strip_safe"], false);
+        assert_eq!(of("libend.so")["tail_copied"], 0);
+        assert_eq!(of("libtail.so")["strip_safe"], true);
+        assert_eq!(of("libtail.so")["tail_copied"], 1000);
+        assert_eq!(of("libplain.so")["strip_safe"], true);
+        let summary = lines.iter().find(|l| l["event"] == "summary").unwrap();
+        assert_eq!(
+            (&summary["not_strip_safe"], &summary["tail_copied"]),
+            (&1.into(), &1000.into())
+        );
+    }
+    // Nothing changes any more.
+    let lines = json(&tree.run(&[&args[..1], &["--json"], &args[1..]].concat()));
+    assert!(
+        lines
+            .iter()
+            .filter(|l| l["event"] == "file")
+            .all(|l| l["strip_safe"].is_null())
+    );
+}
