@@ -6,7 +6,7 @@ use super::{Outcome, patchelf_flags};
 use crate::escape::{Shown, shown};
 use crate::fixup::{self, FileReport, Libc, Request, Status};
 use crate::plan::{self, Dlopen, Driver, Existing, Policy, Stubs};
-use crate::report::fixup as report;
+use crate::report::structured_logs;
 use anyhow::{Context, bail};
 use clap::{ArgAction, Parser};
 use elf_edit::{Edit, Platform, RewriteOptions};
@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 /// Find what each ELF file needs and set interpreter and RUNPATH, as nixpkgs' tool of this name
 ///
 /// Takes the same command line: a list has any number of values, and given again it replaces the
-/// one before. Interpreter and libc are those of $NIX_BINTOOLS. A RUNPATH that is found replaces the
-/// one that was there.
+/// one before. Interpreter and libc are those of $NIX_BINTOOLS, else of $DEFAULT_BINTOOLS, which
+/// the package auto-patchelf sets. A RUNPATH that is found replaces the one that was there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Trees and files to patch; their own libraries are found first
@@ -49,7 +49,7 @@ pub struct Args {
     /// Don't find libraries in the paths themselves
     #[arg(long, overrides_with = "ignore_existing")]
     ignore_existing: bool,
-    /// Keep $ORIGIN entries that resolve
+    /// Keep $ORIGIN entries, also in place of the directory that they mean
     #[arg(long, overrides_with = "preserve_origin")]
     preserve_origin: bool,
     /// Write entries below a path relative to $ORIGIN, for files below it too
@@ -58,7 +58,7 @@ pub struct Args {
     /// Write entries in the Nix store relative to $ORIGIN
     #[arg(long, overrides_with = "relative_rpaths")]
     relative_rpaths: bool,
-    /// Print JSON lines rather than prose
+    /// Print nixpkgs' events as JSON lines rather than prose
     #[arg(long, overrides_with = "structured_logs")]
     structured_logs: bool,
     /// Flags of patchelf for each file that is patched: all that follows
@@ -97,24 +97,24 @@ struct Bintools {
 }
 
 impl Bintools {
-    fn of_environment() -> anyhow::Result<Bintools> {
-        let Some(dir) = env::var_os("NIX_BINTOOLS").filter(|dir| !dir.is_empty()) else {
-            bail!(
-                "NIX_BINTOOLS is not set: expected a wrapped binutils, whose \
-                 nix-support/dynamic-linker names the interpreter"
-            );
+    /// Those that a variable names, if one does.
+    fn of_environment() -> anyhow::Result<Option<Bintools>> {
+        let named = ["NIX_BINTOOLS", "DEFAULT_BINTOOLS"].into_iter();
+        let mut named = named.filter_map(|name| Some((name, env::var_os(name)?)));
+        let Some((name, dir)) = named.find(|(_, dir)| !dir.is_empty()) else {
+            return Ok(None);
         };
         let support = Path::new(&dir).join("nix-support");
-        Ok(Bintools {
-            interpreter: first_line(&support.join("dynamic-linker"))?,
-            libc: first_line(&support.join("orig-libc"))?.join("lib"),
-        })
+        Ok(Some(Bintools {
+            interpreter: first_line(&support.join("dynamic-linker"), name)?,
+            libc: first_line(&support.join("orig-libc"), name)?.join("lib"),
+        }))
     }
 }
 
-fn first_line(file: &Path) -> anyhow::Result<PathBuf> {
+fn first_line(file: &Path, variable: &str) -> anyhow::Result<PathBuf> {
     let text = fs::read(file)
-        .with_context(|| format!("{}: cannot be read (NIX_BINTOOLS leads there)", shown(file)))?;
+        .with_context(|| format!("{}: cannot be read ({variable} leads there)", shown(file)))?;
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     Ok(PathBuf::from(OsStr::from_bytes(line.trim_ascii())))
 }
@@ -164,6 +164,7 @@ impl Args {
         policy.keep_libc |= self.keep_libc;
         policy.preserve_origin |= self.preserve_origin;
         request.relative_to_paths |= self.relativize_rpath;
+        request.structured_logs |= self.structured_logs;
         if self.relative_rpaths {
             policy.relative_roots.push(store());
         }
@@ -171,27 +172,14 @@ impl Args {
     }
 
     fn request(&self) -> anyhow::Result<Request> {
-        let Bintools { interpreter, libc } = Bintools::of_environment()?;
-        let platform = platform_of_interpreter(&interpreter)?;
         let mut request = Request {
             recurse: true,
             index_own: true,
-            platform: Some(platform),
-            libc: Libc::in_directory(&libc).with_context(|| {
-                format!(
-                    "{}: expected the libc's libraries (orig-libc)",
-                    shown(&libc)
-                )
-            })?,
             policy: Policy {
-                interpreter: Some(interpreter.into_os_string().into_vec()),
                 existing: Existing::Replace,
                 dlopen: Dlopen::Off,
                 driver: Driver::Off,
                 stubs: Stubs::Keep,
-                // There the libc's directory is no default that every program searches.
-                keep_libc: [elf::ELFOSABI_FREEBSD, elf::ELFOSABI_OPENBSD]
-                    .contains(&platform.os_abi),
                 ..Policy::default()
             },
             skip_malformed: true,
@@ -201,8 +189,40 @@ impl Args {
             rewrite: RewriteOptions::default(),
             ..Request::default()
         };
+        match Bintools::of_environment()? {
+            Some(bintools) => bintools.apply(&mut request)?,
+            // Libraries need no interpreter, and a whole libc is on this machine.
+            None => {
+                request.libc = Libc::of_this_machine();
+                request.no_interpreter = Some(
+                    "this program needs an interpreter, and neither NIX_BINTOOLS nor \
+                     DEFAULT_BINTOOLS is set: expected a wrapped binutils, whose \
+                     nix-support/dynamic-linker names it"
+                        .to_owned(),
+                );
+            }
+        }
         self.apply(&mut request)?;
         Ok(request)
+    }
+}
+
+impl Bintools {
+    fn apply(self, request: &mut Request) -> anyhow::Result<()> {
+        let Bintools { interpreter, libc } = self;
+        let platform = platform_of_interpreter(&interpreter)?;
+        request.platform = Some(platform);
+        request.libc = Libc::in_directory(&libc).with_context(|| {
+            format!(
+                "{}: expected the libc's libraries (orig-libc)",
+                shown(&libc)
+            )
+        })?;
+        request.policy.interpreter = Some(interpreter.into_os_string().into_vec());
+        // There the libc's directory is no default that every program searches.
+        request.policy.keep_libc =
+            [elf::ELFOSABI_FREEBSD, elf::ELFOSABI_OPENBSD].contains(&platform.os_abi);
+        Ok(())
     }
 }
 
@@ -239,7 +259,9 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         there
     });
     if args.paths.as_ref().is_none_or(Vec::is_empty) {
-        bail!("no --paths to patch");
+        // nixpkgs' status for this is that of a dependency that is missing.
+        writeln!(errors, "error: no --paths to patch")?;
+        return Ok(Outcome::Findings);
     }
     let pool = Jobs::default().pool()?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -249,24 +271,17 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
             writeln!(io::stderr(), "error: {}: {why}", shown(name))?;
         }
-        if args.structured_logs {
-            writeln!(out, "{}", report::file_json(file))
+        if request.structured_logs {
+            structured_logs::write_file(&mut out, file, &request.policy.ignore_missing)
         } else {
             prose(&mut out, file)
         }
     })?;
     for problem in &summary.problems {
         writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
-        if args.structured_logs {
-            writeln!(
-                out,
-                "{}",
-                report::problem_json(&problem.path, &problem.what)
-            )?;
-        }
     }
-    if args.structured_logs {
-        writeln!(out, "{}", report::summary_json(&summary))?;
+    if request.structured_logs {
+        structured_logs::write_skipped(&mut out, &summary)?;
     }
     out.flush()?;
     misses.tell(&mut errors, &summary, "--libs", "--ignore-missing")?;
@@ -287,6 +302,9 @@ fn prose(out: &mut dyn Write, file: &FileReport) -> io::Result<()> {
             plan::Outcome::Absolute => "found: an absolute path".to_owned(),
             plan::Outcome::Driver => {
                 "comes with the driver, through the driver link (autoAddDriverRunpath)".to_owned()
+            }
+            plan::Outcome::ByFileName(directory) => {
+                format!("found by its file name: {}", text(directory))
             }
             plan::Outcome::Ignored => "not found, ignored as asked".to_owned(),
             plan::Outcome::Missing { .. } => "not found!".to_owned(),

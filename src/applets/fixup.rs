@@ -7,7 +7,7 @@ use super::{Outcome, patchelf_flags};
 use crate::escape::shown;
 use crate::fixup::{self, Libc, Request, Status};
 use crate::plan::{Dlopen, Driver, Existing, Policy, Stubs};
-use crate::report::fixup as report;
+use crate::report::{fixup as report, structured_logs};
 use anyhow::Context;
 use clap::ValueEnum;
 use elf_edit::RewriteOptions;
@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Print JSON lines: one object a file, then a summary
-    #[arg(long, visible_alias = "structured-logs")]
+    #[arg(long)]
     json: bool,
     /// Tell of each file that is changed, and what was passed over
     #[arg(short, long)]
@@ -113,7 +113,7 @@ struct RunpathArgs {
     /// Last entry of every file; several times
     #[arg(long, value_name = "DIR")]
     append_runpath: Vec<OsString>,
-    /// With --existing replace: keep $ORIGIN entries that resolve
+    /// With --existing replace: keep $ORIGIN entries, also in place of the directory they mean
     #[arg(long)]
     preserve_origin: bool,
     /// Write entries below PATH relative to $ORIGIN
@@ -139,6 +139,8 @@ struct RunpathArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DependenciesMode {
     Find,
+    /// Only in --lib: what they don't have is neither looked for nor missing
+    Provided,
     Off,
 }
 
@@ -183,7 +185,8 @@ impl Args {
                 .interpreter
                 .clone()
                 .map(|p| p.into_os_string().into_vec()),
-            dependencies: matches!(find.dependencies, DependenciesMode::Find),
+            dependencies: !matches!(find.dependencies, DependenciesMode::Off),
+            provided_only: matches!(find.dependencies, DependenciesMode::Provided),
             existing: match write.existing {
                 ExistingMode::Keep => Existing::Keep,
                 ExistingMode::Replace => Existing::Replace,
@@ -216,6 +219,7 @@ impl Args {
             ignore_missing: bytes(std::mem::take(&mut find.ignore_missing)),
             force_rpath: write.force_rpath || flags.force_rpath,
             preserve_origin: write.preserve_origin,
+            keep_driver_link: matches!(write.existing, ExistingMode::Replace),
             relative_roots: Vec::new(),
             extra: flags.edits,
         };
@@ -233,7 +237,7 @@ impl Args {
             None => None,
         };
         let libc = match (&self.find.libc, &self.find.interpreter) {
-            _ if !policy.dependencies => Libc::default(),
+            _ if !policy.dependencies || policy.provided_only => Libc::default(),
             (Some(dir), _) => Libc::in_directory(dir)
                 .with_context(|| format!("--libc {}: cannot be read", shown(dir)))?,
             (None, Some(file)) => {
@@ -244,7 +248,7 @@ impl Args {
         let mut request = Request {
             paths: std::mem::take(&mut self.paths),
             recurse: !self.find.no_recurse,
-            index_own: !self.find.ignore_existing,
+            index_own: !self.find.ignore_existing && !policy.provided_only,
             libs: std::mem::take(&mut self.find.libs),
             platform,
             libc,
@@ -261,6 +265,8 @@ impl Args {
             // As auto-patchelf, which is given files of any kind.
             skip_named: policy.existing == Existing::Replace,
             skip_unreadable_libs: false,
+            structured_logs: false,
+            no_interpreter: None,
             policy,
         };
         if !self.find.auto_patchelf_flag.is_empty() {
@@ -297,6 +303,8 @@ pub fn run(mut args: Args) -> anyhow::Result<Outcome> {
             let changes = !matches!(report.status, Status::Unchanged);
             if args.json {
                 writeln!(out, "{}", report::file_json(report))
+            } else if request.structured_logs {
+                structured_logs::write_file(&mut out, report, &request.policy.ignore_missing)
             } else if (args.dry_run && changes) || args.verbose {
                 report::write_plan(&mut out, report)
             } else {
@@ -319,6 +327,8 @@ pub fn run(mut args: Args) -> anyhow::Result<Outcome> {
     misses.tell(&mut errors, &summary, "--lib", "--ignore-missing")?;
     if args.json {
         writeln!(out, "{}", report::summary_json(&summary))?;
+    } else if request.structured_logs {
+        structured_logs::write_skipped(&mut out, &summary)?;
     } else {
         report::write_summary(&mut out, &summary, args.dry_run, args.verbose)?;
     }

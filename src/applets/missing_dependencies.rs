@@ -46,6 +46,11 @@ impl MissingDependencies {
                     let wanted = wanted(&resolution.shown_name());
                     format!("warning: nothing provides {wanted}; ignored as asked")
                 }
+                Outcome::ByFileName(_) => {
+                    let wanted = wanted(&resolution.shown_name());
+                    let hint = hint(&resolution.outcome);
+                    format!("warning: {wanted}: {hint}")
+                }
                 // Most are found, and cost nothing here.
                 _ => continue,
             };

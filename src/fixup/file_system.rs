@@ -48,10 +48,6 @@ impl Libraries for FileSystem {
         path(file).is_file()
     }
 
-    fn is_directory(&self, directory: &[u8]) -> bool {
-        path(directory).is_dir()
-    }
-
     fn provides(&self, directory: &[u8], name: &[u8], platform: Platform) -> bool {
         let file = path(directory).join(path(name));
         // Asked first: what is no regular file is never opened.

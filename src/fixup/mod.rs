@@ -21,6 +21,7 @@ use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Files whose results wait for their turn to be told.
 const BATCH: usize = 512;
@@ -52,6 +53,11 @@ pub struct Request {
     pub skip_unreadable_libs: bool,
     /// A link among `paths` is passed over, rather than followed.
     pub skip_links: bool,
+    /// Each event is printed as nixpkgs' auto-patchelf prints it, so files that are passed over are
+    /// listed in [`Summary::skipped_files`].
+    pub structured_logs: bool,
+    /// No interpreter is known, for this reason: files that have one fail.
+    pub no_interpreter: Option<String>,
     /// Whether somebody reads what files may dlopen.
     pub tell_dlopen: bool,
     /// Plan only.
@@ -130,6 +136,8 @@ pub struct Summary {
     pub tail_copied: u64,
     /// What was passed over.
     pub skipped: Skipped,
+    /// ELF files that were passed over, by path, where the request asks for them.
+    pub skipped_files: Vec<(PathBuf, Skip)>,
     /// Paths that could not be handled.
     pub problems: Vec<Problem>,
     /// Directories that could have provided something, in the order of the search.
@@ -144,7 +152,11 @@ pub fn run(
     tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
 ) -> io::Result<Summary> {
     let runpaths = RunpathDirectories::default();
-    let (Tree { roots, links, .. }, mut visit) = look(pool, request, &runpaths);
+    let skipped_files = Mutex::new(Vec::new());
+    let (Tree { roots, links, .. }, mut visit) = look(pool, request, &runpaths, &skipped_files);
+    let mut skipped_files = skipped_files
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     let mut index = Index::new(runpaths);
     if request.policy.dependencies {
         let mut problems = pool.install(|| {
@@ -158,9 +170,11 @@ pub fn run(
         }
     }
     drop(links);
-    only_of_platform(request, &mut visit);
+    only_of_platform(request, &mut visit, &mut skipped_files);
+    skipped_files.sort_by(|(a, _), (b, _)| a.cmp(b));
 
     let mut summary = Summary {
+        skipped_files,
         skipped: visit.skipped,
         problems: visit.problems,
         searched: index.searched().to_vec(),
@@ -189,6 +203,7 @@ fn look(
     pool: &ThreadPool,
     request: &Request,
     runpaths: &RunpathDirectories,
+    skipped_files: &Mutex<Vec<(PathBuf, Skip)>>,
 ) -> (Tree, Visit<LibraryInfo>) {
     let walk = Walk {
         roots: &request.paths,
@@ -204,6 +219,13 @@ fn look(
         Err(FileError::Malformed(_)) if request.skip_malformed => {
             Err(FileError::Skip(Skip::Malformed))
         }
+        Err(FileError::Skip(skip @ (Skip::Static | Skip::ObjectFile | Skip::SeparateDebug)))
+            if request.structured_logs =>
+        {
+            let mut files = skipped_files.lock().unwrap_or_else(PoisonError::into_inner);
+            files.push((walked.path.clone(), skip));
+            Err(FileError::Skip(skip))
+        }
         other => other,
     };
     scan::walk_and_visit(pool, walk, soname_index::is_library_name, see)
@@ -211,7 +233,11 @@ fn look(
 
 /// Files of other platforms are no longer wanted; until here they were, to tell of them where a
 /// library of the right name but the wrong machine is all that there is.
-fn only_of_platform(request: &Request, visit: &mut Visit<LibraryInfo>) {
+fn only_of_platform(
+    request: &Request,
+    visit: &mut Visit<LibraryInfo>,
+    skipped_files: &mut Vec<(PathBuf, Skip)>,
+) {
     let Some(platform) = request.platform else {
         return;
     };
@@ -232,6 +258,9 @@ fn only_of_platform(request: &Request, visit: &mut Visit<LibraryInfo>) {
                 what: format!("expected a file for {platform}, found one for {its}"),
             }),
             _ => skipped.add(skip),
+        }
+        if request.structured_logs {
+            skipped_files.extend(file.names.iter().map(|name| (name.clone(), skip)));
         }
         false
     });
@@ -297,6 +326,9 @@ impl SecondPass<'_> {
             ));
         }
         let facts = scan::dynamic_facts(&reader)?;
+        if let (Some(why), Some(_)) = (&self.request.no_interpreter, &facts.interpreter) {
+            return Err(FileError::Problem(why.clone()));
+        }
         let plan = self.plan(&names, &reader, &facts)?;
         let status = self.apply(&names, &reader, &facts, &plan);
         Ok(FileReport {

@@ -1,7 +1,7 @@
 //! Which directory provides each dependency: auto-patchelf's decisions.
 
 use super::runpath::{Entry, Reason};
-use super::{Context, Dlopen, Existing, Stubs, glob, relative};
+use super::{Context, Dlopen, DriverUse, Existing, Stubs, driver, glob, relative};
 use crate::cuda::driver as driver_libraries;
 use elf_edit::notes::parse_dlopen_notes;
 use elf_edit::{ElfInfo, Platform};
@@ -22,6 +22,9 @@ pub enum Outcome {
     Existing(Vec<u8>),
     /// It comes with the driver, through the driver link.
     Driver,
+    /// The name has a slash, so that the loader opens it relative to the current directory, and a
+    /// library of that file name is in this directory: auto-patchelf takes it for found.
+    ByFileName(Vec<u8>),
     /// Nothing has it, and a pattern of `--ignore-missing` excuses it.
     Ignored,
     /// Nothing has it.
@@ -30,6 +33,8 @@ pub enum Outcome {
         elsewhere: Option<(Platform, Vec<u8>)>,
         /// The directory that has it and can't be an entry, since its path holds a colon.
         unusable: Option<Vec<u8>>,
+        /// The name is a relative path, which the loader opens from the current directory.
+        relative: bool,
     },
 }
 
@@ -42,6 +47,7 @@ impl Outcome {
             Outcome::Absolute => "absolute",
             Outcome::Existing(_) => "existing",
             Outcome::Driver => "driver",
+            Outcome::ByFileName(_) => "by-file-name",
             Outcome::Ignored => "ignored",
             Outcome::Missing { .. } => "missing",
         }
@@ -116,8 +122,17 @@ pub(super) fn resolve(facts: &ElfInfo, context: &Context<'_>, kept: &[Entry]) ->
     let single = facts.needed().iter().map(|name| vec![name.clone()]);
     for names in single.chain(notes.iter().filter(|_| declared).cloned()) {
         let (name, outcome) = search.any(&names);
-        if let Outcome::Directory(directory) = &outcome {
-            add(&mut found.entries, directory, name, Reason::Provides);
+        match &outcome {
+            Outcome::Directory(directory) | Outcome::ByFileName(directory) => {
+                add(&mut found.entries, directory, name, Reason::Provides);
+            }
+            // A stub that the file was linked against.
+            Outcome::Driver if context.policy.provided_only => found.entries.push(Entry {
+                text: driver::link(facts, context.policy),
+                reason: Reason::Driver(Some(DriverUse::Library(name))),
+            }),
+            _ if context.policy.provided_only => continue,
+            _ => {}
         }
         found.resolutions.push(Resolution { names, outcome });
     }
@@ -171,7 +186,7 @@ impl Search<'_> {
             first.get_or_insert((name.clone(), outcome));
         }
         let ignore = &self.context.policy.ignore_missing;
-        let excused = |name| ignore.iter().any(|pattern| glob::matches(pattern, name));
+        let excused = |name| ignore.iter().any(|glob| glob::excuses(glob, name));
         match first {
             Some(first) if !names.iter().any(|name| excused(name)) => first,
             _ => (names.first().cloned().unwrap_or_default(), Outcome::Ignored),
@@ -183,23 +198,27 @@ impl Search<'_> {
         if name.contains(&b'/') {
             // The loader opens it as it stands, but for $ORIGIN: no search, so no directory helps.
             let path = relative::expand(name, context.origin());
+            let absolute = path.is_some();
             if path.is_some_and(|path| context.libraries.is_file(&path)) {
                 return Outcome::Absolute;
+            }
+            if context.policy.existing == Existing::Replace
+                && let Some(base) = name.rsplit(|&b| b == b'/').next()
+                && let Some(directory) = self.usable(base).0.into_iter().next()
+            {
+                return Outcome::ByFileName(directory);
             }
             return Outcome::Missing {
                 elsewhere: None,
                 unusable: None,
+                relative: !absolute,
             };
         }
         let in_libc = || context.libraries.in_libc(name, self.platform);
         if !context.policy.keep_libc && in_libc() {
             return Outcome::Libc;
         }
-        let (usable, unusable): (Vec<_>, Vec<_>) = context
-            .libraries
-            .find(name, self.platform)
-            .into_iter()
-            .partition(|directory| !directory.contains(&b':'));
+        let (usable, unusable) = self.usable(name);
         let of_driver = driver_libraries::library(name).is_some();
         if let Some(directory) = self.best(usable, of_driver) {
             return Outcome::Directory(directory);
@@ -217,7 +236,16 @@ impl Search<'_> {
         Outcome::Missing {
             elsewhere: context.libraries.elsewhere(name, self.platform),
             unusable: unusable.into_iter().next(),
+            relative: false,
         }
+    }
+
+    /// Directories that have it and can be entries, and those that can't, since a colon ends one.
+    fn usable(&self, name: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let directories = self.context.libraries.find(name, self.platform);
+        directories
+            .into_iter()
+            .partition(|directory| !directory.contains(&b':'))
     }
 
     /// The first directory; but one that the file's own RUNPATH names wins where that stays, and

@@ -142,20 +142,37 @@ fn shrink(
     kept
 }
 
-/// With `preserve_origin`: entries relative to the file that resolve for each of its names.
-pub(super) fn origin_entries(kept: &[Entry], context: &Context<'_>) -> Vec<Entry> {
-    let resolves = |entry: &&Entry| {
-        relative::is_origin(&entry.text)
-            && !context.origins.is_empty()
-            && context.origins.iter().all(|origin| {
-                relative::expand(&entry.text, Some(origin))
-                    .is_some_and(|path| context.libraries.is_directory(&path))
-            })
-    };
+/// With `preserve_origin`: nixpkgs' rule. A `$ORIGIN` entry takes the place of the absolute
+/// directory that it means, so that the output doesn't refer to itself; the others go last.
+pub(super) fn preserve_origin(
+    mut list: Vec<Entry>,
+    kept: &[Entry],
+    context: &Context<'_>,
+) -> Vec<Entry> {
     if !context.policy.preserve_origin {
-        return Vec::new();
+        return list;
     }
-    kept.iter().filter(resolves).cloned().collect()
+    let relative = kept.iter().filter(|e| relative::is_origin(&e.text));
+    for entry in &mut list {
+        let means_it = |own: &&Entry| {
+            relative::expand(&own.text, context.origin()).is_some_and(|path| path == entry.text)
+        };
+        if let Some(own) = relative.clone().find(means_it) {
+            entry.text.clone_from(&own.text);
+        }
+    }
+    let listed: HashSet<Vec<u8>> = list.iter().map(|entry| entry.text.clone()).collect();
+    list.extend(relative.filter(|e| !listed.contains(&e.text)).cloned());
+    list
+}
+
+/// With `keep_driver_link`: the driver link that is there.
+pub(super) fn driver_link(kept: &[Entry], facts: &ElfInfo, context: &Context<'_>) -> Option<Entry> {
+    if !context.policy.keep_driver_link {
+        return None;
+    }
+    let link = driver::link(facts, context.policy);
+    kept.iter().find(|entry| entry.text == link).cloned()
 }
 
 /// Old entries that the new list has no more.

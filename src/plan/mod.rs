@@ -15,7 +15,7 @@ mod runpath;
 
 pub use dependencies::{Candidate, Outcome, Resolution};
 pub use driver::{DriverUse, loads_driver};
-pub use glob::matches as glob_matches;
+pub use glob::{excuses, matches as glob_matches};
 pub use policy::{Dlopen, Driver, Existing, Policy, Stubs};
 pub use runpath::{DropReason, Dropped, Entry, Reason};
 
@@ -33,8 +33,6 @@ pub trait Libraries: Sync {
     fn elsewhere(&self, name: &[u8], platform: Platform) -> Option<(Platform, Vec<u8>)>;
     /// Whether there is a file at this path.
     fn is_file(&self, path: &[u8]) -> bool;
-    /// Whether there is a directory at this path.
-    fn is_directory(&self, path: &[u8]) -> bool;
     /// Whether this directory has a library of that name that `platform` can load.
     fn provides(&self, directory: &[u8], name: &[u8], platform: Platform) -> bool;
 }
@@ -130,6 +128,11 @@ pub fn plan(facts: &ElfInfo, context: &Context<'_>) -> Plan {
 
     let mut list = List::default();
     list.extend(driver::entries(facts, context));
+    list.extend(
+        existing::driver_link(&kept, facts, context)
+            .into_iter()
+            .collect(),
+    );
     let before = list.len();
     if policy.dependencies && is_executable {
         list.extend(runpath::given(
@@ -141,14 +144,13 @@ pub fn plan(facts: &ElfInfo, context: &Context<'_>) -> Plan {
     let appended = runpath::given(&policy.append, Reason::Appended);
     let replaces =
         policy.existing == Existing::Replace && (list.len() > before || !appended.is_empty());
-    if replaces {
-        list.extend(existing::origin_entries(&kept, context));
-    } else {
+    if !replaces {
         list.extend(kept.clone());
     }
     list.extend(appended);
-    let list = list.relative(context).without_duplicates(&mut dropped);
+    let mut list = list.relative(context).without_duplicates(&mut dropped);
     if replaces {
+        list = existing::preserve_origin(list, &kept, context);
         dropped.extend(existing::replaced(&kept, &list));
     }
     // A list that says what the file says already is no reason to touch it.

@@ -54,6 +54,9 @@ pub struct Policy {
     pub interpreter: Option<Vec<u8>>,
     /// Whether dependencies are looked for at all.
     pub dependencies: bool,
+    /// Only what the given directories provide counts: everything else a file needs is left out of
+    /// the report, and nothing is missing.
+    pub provided_only: bool,
     /// What becomes of the RUNPATH that is there.
     pub existing: Existing,
     /// Libraries that the file may dlopen.
@@ -80,8 +83,11 @@ pub struct Policy {
     pub ignore_missing: Vec<Vec<u8>>,
     /// DT_RPATH rather than DT_RUNPATH.
     pub force_rpath: bool,
-    /// With `Existing::Replace`: `$ORIGIN` entries that resolve stay.
+    /// With `Existing::Replace`: `$ORIGIN` entries stay, and one takes the place of the absolute
+    /// directory that it means.
     pub preserve_origin: bool,
+    /// With `Existing::Replace`: a driver link that is there stays, in front.
+    pub keep_driver_link: bool,
     /// Roots under which entries become relative to `$ORIGIN`, for files under the same one.
     pub relative_roots: Vec<Vec<u8>>,
     /// Further edits of each file that is edited at all.
@@ -93,6 +99,7 @@ impl Default for Policy {
         Policy {
             interpreter: None,
             dependencies: true,
+            provided_only: false,
             existing: Existing::default(),
             dlopen: Dlopen::default(),
             driver: Driver::default(),
@@ -107,6 +114,7 @@ impl Default for Policy {
             ignore_missing: Vec::new(),
             force_rpath: false,
             preserve_origin: false,
+            keep_driver_link: false,
             relative_roots: Vec::new(),
             extra: Vec::new(),
         }

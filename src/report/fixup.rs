@@ -53,9 +53,17 @@ pub fn hint(outcome: &Outcome) -> String {
             "it is in {}, but a RUNPATH can't name a directory with a colon",
             text(directory)
         ),
+        Outcome::Missing { relative: true, .. } => RELATIVE.to_owned(),
+        Outcome::ByFileName(directory) => {
+            format!("{RELATIVE}; its file name is in {}", text(directory))
+        }
         _ => String::new(),
     }
 }
+
+/// What a NEEDED with a slash means to the loader.
+const RELATIVE: &str =
+    "a name with a slash is opened as a path, so the program starts from the right directory only";
 
 /// The plan for one file, old and new, with all reasons.
 pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
@@ -207,7 +215,9 @@ fn resolution_json(resolution: &Resolution) -> Value {
 
 fn outcome_json(outcome: &Outcome) -> Map<String, Value> {
     let directory = match outcome {
-        Outcome::Directory(directory) | Outcome::Existing(directory) => text(directory).into(),
+        Outcome::Directory(directory)
+        | Outcome::Existing(directory)
+        | Outcome::ByFileName(directory) => text(directory).into(),
         _ => Value::Null,
     };
     let mut object = Map::new();

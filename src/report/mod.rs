@@ -8,6 +8,7 @@ pub mod lint;
 mod ordered;
 mod paint;
 pub mod schema;
+pub mod structured_logs;
 
 pub use cudart::{cudart_json, write_cudart};
 pub use device_code::{

@@ -17,6 +17,15 @@ use crate::lint::text;
 /// The driver's libraries are found through the driver link when the program runs.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for need in s.own_needs() {
+        let name = &need.name[..];
+        if name.contains(&b'/') && !name.starts_with(b"/") && !name.starts_with(b"$") {
+            say(format!(
+                "{} is opened as a path, since it has a slash: it is found from the right \
+                 directory only",
+                text(name)
+            ));
+            continue;
+        }
         let other_file = |tried: &crate::loader::Tried| {
             matches!(tried.why, Why::OtherMachine(_) | Why::OtherClass | Why::OtherByteOrder)
         };
