@@ -258,7 +258,10 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         }
         there
     });
-    if args.paths.as_ref().is_none_or(Vec::is_empty) {
+    let Some(paths) = &args.paths else {
+        bail!("--paths is missing: name trees or files to patch");
+    };
+    if paths.is_empty() {
         // nixpkgs' status for this is that of a dependency that is missing.
         writeln!(errors, "error: no --paths to patch")?;
         return Ok(Outcome::Findings);

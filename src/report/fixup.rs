@@ -54,16 +54,17 @@ pub fn hint(outcome: &Outcome) -> String {
             text(directory)
         ),
         Outcome::Missing { relative: true, .. } => RELATIVE.to_owned(),
-        Outcome::ByFileName(directory) => {
-            format!("{RELATIVE}; its file name is in {}", text(directory))
-        }
+        Outcome::ByFileName(directory) => format!(
+            "{RELATIVE}; a library of that file name is in {}",
+            text(directory)
+        ),
         _ => String::new(),
     }
 }
 
 /// What a NEEDED with a slash means to the loader.
-const RELATIVE: &str =
-    "a name with a slash is opened as a path, so the program starts from the right directory only";
+const RELATIVE: &str = "a name with a slash is opened as a path, never searched for, so the program starts from the \
+     right directory only";
 
 /// The plan for one file, old and new, with all reasons.
 pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {

@@ -103,7 +103,7 @@ fn rule_1_interpreter_and_libc_come_from_the_binutils_wrapper() {
     assert_eq!(program.runpath(), "");
     let without = build.0.run(&["auto-patchelf", "--paths", "out"]);
     assert_eq!(status(&without), 2);
-    assert!(err(&without).contains("NIX_BINTOOLS is not set"));
+    assert!(err(&without).contains("neither NIX_BINTOOLS nor"));
 }
 
 #[test]
@@ -263,9 +263,61 @@ fn rule_5_absolute_names_and_the_libc() {
     // With --keep-libc the index comes first, and what only the libc has is found all the same.
     build.fine(&["--paths", "out", "--libs", "in", "--keep-libc"]);
     assert_eq!(user.runpath(), "~/in");
-    let lost = build.lib("out/u.so", &["/no/such/libabs.so"]);
+    let lost = build.lib("out/u.so", &["/no/such/libgone.so"]);
     assert_eq!(status(&build.run(&["--paths", "out", "--libs", "far"])), 1);
     assert_eq!(lost.runpath(), "");
+}
+
+/// nixpkgs takes the file name, so that builds pass; the program needs the right directory.
+#[test]
+fn rule_5_a_name_with_a_slash_is_found_by_its_file_name_with_a_warning() {
+    let build = Build::new();
+    build.lib("out/lib/libown.so", &[]);
+    let names = ["lib/libown.so", "/no/such/libown.so", "./libown.so"];
+    for (number, name) in names.iter().enumerate() {
+        let user = build.lib(&format!("out/{number}.so"), &[name]);
+        let done = build.fine(&["--paths", "out"]);
+        assert_eq!(user.runpath(), "~/out/lib", "{name}");
+        let warning = format!("warning: {name}, which out/{number}.so needs: a name with a slash");
+        assert!(err(&done).contains(&warning), "{}", err(&done));
+        assert!(err(&done).contains("right directory only"));
+    }
+    let done = build.0.run(&["fixup", "out/0.so", "--lib", "out/lib"]);
+    assert_eq!(status(&done), 1, "{done:?}");
+    assert!(err(&done).contains("right directory only"), "{done:?}");
+    build.lib("out/0.so", &["./libgone.so"]);
+    build.fine(&["--paths", "out", "--ignore-missing", "libgone.so"]);
+}
+
+/// As in nixpkgs, whose program has the default of the package in it.
+#[test]
+fn without_a_stdenv_the_wrapped_binutils_are_the_packages() {
+    let build = Build::new();
+    let run = |args: &[&str], default: Option<&str>| {
+        let mut command = Command::new(BINARY);
+        command.current_dir(build.0.root()).arg("auto-patchelf");
+        command.env_remove("NIX_BINTOOLS").args(args);
+        if let Some(default) = default {
+            command.env("DEFAULT_BINTOOLS", build.0.text(default));
+        }
+        command.output().unwrap()
+    };
+    build.lib("in/liba.so", &[]);
+    let user = build.lib("out/u.so", &["liba.so", "libc.so.6"]);
+    let args = ["--paths", "out", "--libs", "in"];
+    assert_eq!(status(&run(&args, None)), 0, "no file needs an interpreter");
+    assert_eq!(user.runpath(), "~/in");
+    let program = build.program("out/p", &["liba.so"]);
+    let done = run(&args, None);
+    assert_eq!(status(&done), 2);
+    assert!(
+        err(&done).contains("out/p: this program needs an interpreter, and neither NIX_BINTOOLS")
+    );
+    assert_eq!(status(&run(&args, Some("bintools"))), 0);
+    assert_eq!(
+        interpreter(&program.path()),
+        build.0.text("glibc/lib/ld.so")
+    );
 }
 
 /// A library with `.note.dlopen` entries, each a list of alternatives.
@@ -411,7 +463,7 @@ fn lists_take_any_number_of_values_and_the_last_one_counts() {
     build.lib("out/u.so", &["liba.so", "libb.so"]);
     let done = build.run(&["--paths", "out", "--libs", "in1", "--libs", "in2"]);
     assert_eq!(status(&done), 1);
-    assert_eq!(status(&build.run(&["--paths"])), 2);
+    assert_eq!(status(&build.run(&["--paths"])), 1, "as nixpkgs");
     assert_eq!(status(&build.run(&["--libs", "in1"])), 2);
     assert_eq!(
         status(&build.run(&["--paths=out", "in1"])),
@@ -454,7 +506,7 @@ fn origin_entries_and_relative_ones() {
     let runpath = "$ORIGIN/sub:/old:$ORIGIN/gone:${ORIGIN}";
     let user = build.with_runpath("out/u.so", &["liba.so", "libb.so"], runpath);
     build.fine(&["--paths", "out", "--libs", "in", "--preserve-origin"]);
-    assert_eq!(user.runpath(), "~/out/sub:~/in:$ORIGIN/sub:${ORIGIN}");
+    assert_eq!(user.runpath(), "$ORIGIN/sub:~/in:$ORIGIN/gone:${ORIGIN}");
     build.fine(&["--paths", "out", "--libs", "in", "--relativize-rpath"]);
     assert_eq!(user.runpath(), "$ORIGIN/sub:~/in");
     build.fine(&[
@@ -474,13 +526,45 @@ fn structured_logs_are_json_lines() {
     let build = Build::new();
     build.lib("in/liba.so", &[]);
     build.lib("out/u.so", &["liba.so", "libgone.so"]);
-    let done = build.run(&["--paths", "out", "--libs", "in", "--structured-logs"]);
-    let lines = json(&done);
-    assert_eq!(lines[0]["event"], "file");
-    assert_eq!(lines[0]["status"], "changed");
-    assert_eq!(lines[0]["needed"][1]["outcome"], "missing");
-    assert_eq!(lines[1]["event"], "summary");
-    assert_eq!(lines[1]["missing"], 1);
+    build.program("out/p", &["libskip.so"]);
+    build.elf("out/far.so", &[], |f| f.platform = AARCH64);
+    let args = [
+        "--paths",
+        "out",
+        "--libs",
+        "in",
+        "--ignore-missing",
+        "libs*",
+    ];
+    let done = build.run(&[&args[..], &["--structured-logs"]].concat());
+    assert_eq!(status(&done), 1, "{done:?}");
+    let root = build.0.root().to_str().unwrap().to_owned();
+    let lines: Vec<String> = out(&done)
+        .lines()
+        .map(|line| line.replace(&root, "~"))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            r#"{"SetInterpreter":{"file":"out/p","interpreter":"~/glibc/lib/ld.so"}}"#,
+            r#"{"Dependency":{"file":"out/p","found":false,"location":null,"name":"libskip.so"}}"#,
+            r#"{"IgnoredDependency":{"file":"out/p","name":"libskip.so","pattern":"libs*"}}"#,
+            r#"{"Dependency":{"file":"out/u.so","found":true,"location":"~/in","name":"liba.so"}}"#,
+            r#"{"Dependency":{"file":"out/u.so","found":false,"location":null,"name":"libgone.so"}}"#,
+            r#"{"SetRpath":{"file":"out/u.so","rpath":"~/in"}}"#,
+            r#"{"SkipFile":{"file":"out/far.so","reason":"for another machine than the target"}}"#,
+        ]
+    );
+    // The same through the hook's list of flags.
+    let by_hook = build.0.run(&[
+        "fixup",
+        "--existing=replace",
+        "--dry-run",
+        "--auto-patchelf-flag=--structured-logs",
+        "--lib=in",
+        "out/u.so",
+    ]);
+    assert!(out(&by_hook).contains(r#"{"Dependency":{"file":"out/u.so""#));
 }
 
 #[test]

@@ -265,7 +265,8 @@ fn replace_drops_what_was_there_unless_nothing_is_found() {
     );
     let done = tree.run(&[&["fixup", "lib", "--preserve-origin"], &options[..]].concat());
     assert_eq!(status(&done), 0, "{done:?}");
-    assert_eq!(runpath(&lib), Some(format!("{b}:$ORIGIN/../b")));
+    let expected = "$ORIGIN/../b:$ORIGIN/no";
+    assert_eq!(runpath(&lib).as_deref(), Some(expected), "in place of {b}");
 }
 
 #[test]
@@ -766,5 +767,57 @@ fn a_file_that_becomes_less_safe_and_copied_data_are_reported() {
             .iter()
             .filter(|l| l["event"] == "file")
             .all(|l| l["strip_safe"].is_null())
+    );
+}
+
+/// For files that were linked against a toolkit's merged directory, by whatever means.
+#[test]
+fn provided_adds_what_the_given_directories_have_and_asks_for_nothing_else() {
+    let tree = Tree::new();
+    tree.minimal("real/libcudart.so.12", X86_64);
+    let user = tree.at("out/u.so");
+    let mut file = Minimal::new(X86_64);
+    let needed = ["libgone.so", "libcudart.so.12", "libcuda.so.1"];
+    file.needed = needed.map(|name| name.as_bytes().to_vec()).to_vec();
+    file.runpath = Some(b"/farm/lib:/kept".to_vec());
+    fs::write(&user, file.bytes()).unwrap();
+    let real = tree.text("real");
+    let args = [
+        "fixup",
+        "--dependencies=provided",
+        "--add-driver-runpath=off",
+        "--lib",
+        &real,
+        "--replace-runpath",
+        &format!("/farm/lib=/other:{real}"),
+        "out",
+    ];
+    let done = tree.run(&args);
+    assert_eq!(status(&done), 0, "{done:?}");
+    assert_eq!(err(&done), "");
+    assert_eq!(
+        runpath(&user),
+        Some(format!("{real}:{DRIVER}:/other:/kept"))
+    );
+    let before = tree.state();
+    assert_eq!(status(&tree.run(&args)), 0);
+    assert_eq!(tree.state(), before, "a second run changes nothing");
+}
+
+#[test]
+fn a_driver_link_that_is_there_stays_in_front_of_what_replaces_the_rest() {
+    let tree = Tree::new();
+    tree.minimal("in/liba.so", X86_64);
+    let user = tree.at("out/u.so");
+    let mut file = Minimal::new(X86_64);
+    file.needed = vec![b"liba.so".to_vec()];
+    file.runpath = Some(format!("/old:{DRIVER}").into_bytes());
+    fs::write(&user, file.bytes()).unwrap();
+    let args = ["fixup", "--existing=replace", "--add-driver-runpath=off"];
+    let done = tree.run(&[&args[..], &["--lib=in", "out"]].concat());
+    assert_eq!(status(&done), 0, "{done:?}");
+    assert_eq!(
+        runpath(&user),
+        Some(format!("{DRIVER}:{}", tree.text("in")))
     );
 }
