@@ -1,5 +1,5 @@
-# nixpkgs with the overlay: `nix-build -A cuda-fixup`, `-A cudaFixup.static`, or any package that
-# uses the hooks.
+# nixpkgs with this project's packages in it: `nix-build -A cuda-fixup`, `-A cudaFixup.static`,
+# or `(import ./. { }).cudaFixup.withHooks PACKAGE`.
 {
   pkgs ? import <nixpkgs> { },
 }:

@@ -9,22 +9,27 @@
         "aarch64-linux"
         "i686-linux"
       ];
-      each = f: nixpkgs.lib.genAttrs systems (system: f (nixpkgs.legacyPackages.${system}.extend overlay));
-      overlay = import ./nix/overlay.nix;
+      overlays = import ./nix/overlays.nix;
+      each =
+        f:
+        nixpkgs.lib.genAttrs systems (
+          system: f (nixpkgs.legacyPackages.${system}.extend overlays.default)
+        );
     in
     {
-      overlays.default = overlay;
-      # nixpkgs with the overlay, and in it `cudaFixup`.
+      inherit overlays;
+      nixosModules.default = ./nix/nixos-module.nix;
+      # nixpkgs, and in it `cuda-fixup` and `cudaFixup`.
       legacyPackages = each (pkgs: pkgs);
       packages = each (pkgs: {
         default = pkgs.cuda-fixup;
         inherit (pkgs) cuda-fixup;
-        static = pkgs.cudaFixup.static;
+        inherit (pkgs.cudaFixup) auto-patchelf static;
       });
       checks = each (pkgs: {
         inherit (pkgs) cuda-fixup;
-        auto-patchelf = pkgs.autoPatchelfHook.tests.structured;
-        driver-runpath = pkgs.autoAddDriverRunpath.tests.plain;
+        auto-patchelf = pkgs.cudaFixup.autoPatchelfHook.tests.structured;
+        driver-runpath = pkgs.cudaFixup.autoAddDriverRunpath.tests.plain;
       });
     };
 }

@@ -5,11 +5,15 @@
 source "@lib@"
 
 # addCudaCompatRunpath FILE: by hand, at once.
-addCudaCompatRunpath() { cudaFixupCall addCudaCompatRunpathPart -- "$@"; }
+addCudaCompatRunpath() {
+    cudaFixupOneArgument "library path" "$@" || return
+    cudaFixupCall addCudaCompatRunpathPart -- "$1"
+}
 
 cudaFixupCompat="@compat@"
 addCudaCompatRunpathPart() { cudaFixupArgs+=("--compat-runpath=$cudaFixupCompat"); }
 
 if [[ -n $cudaFixupCompat ]]; then
-    cudaFixupRegister addCudaCompatRunpathPart dontUseAutoAddCudaCompatRunpath
+    cudaFixupRegister "autoFixElfFiles addCudaCompatRunpath" addCudaCompatRunpathPart \
+        dontUseAutoAddCudaCompatRunpath
 fi

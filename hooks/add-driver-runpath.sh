@@ -5,16 +5,26 @@
 # shellcheck source=lib.sh
 source "@lib@"
 
-# addDriverRunpath [--force-rpath] [--] FILE…: by hand, at once. Directories, and files that are no
-# dynamic ELF files, are left alone.
+# addDriverRunpath [--force-rpath] [--] FILE…: by hand, at once. Directories, files that don't
+# exist, dangling links and files that are no dynamic ELF files are left alone.
 addDriverRunpath() {
     local file
-    local -a options=() files=()
-    if [[ ${1-} == --force-rpath ]]; then options=("$1"); shift; fi
-    if [[ ${1-} == -- ]]; then shift; fi
-    for file; do
-        if [[ ! -d $file ]]; then cudaFixupElfFiles files "$file" || return; fi
+    local -a options=() existing=() files=()
+    while (( $# )); do
+        case $1 in
+            --) shift; break ;;
+            --force-rpath) options+=("$1"); shift ;;
+            --*)
+                echo "addDriverRunpath: ERROR: Invalid command line argument: $1" >&2
+                return 1
+                ;;
+            *) break ;;
+        esac
     done
+    for file; do
+        if [[ -f $file ]]; then existing+=("$file"); fi
+    done
+    if (( ${#existing[@]} )); then cudaFixupElfFiles files "${existing[@]}" || return; fi
     if (( ${#files[@]} )); then cudaFixupCall "${options[@]}" addDriverRunpathPart -- "${files[@]}"; fi
 }
 addOpenGLRunpath() { addDriverRunpath "$@"; }
@@ -24,5 +34,6 @@ addDriverRunpathPart() { cudaFixupModes[add-driver-runpath]=${cudaFixupDriverRun
 
 cudaFixupAuto="@auto@"
 if [[ -n $cudaFixupAuto ]]; then
-    cudaFixupRegister addDriverRunpathPart dontUseAutoAddDriverRunpath dontUseAutoAddOpenGLRunpath
+    cudaFixupRegister "autoFixElfFiles addDriverRunpath" addDriverRunpathPart \
+        dontUseAutoAddDriverRunpath dontUseAutoAddOpenGLRunpath
 fi

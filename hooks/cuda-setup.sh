@@ -1,40 +1,63 @@
 # shellcheck shell=bash
-# setupCudaHook: the marked dependencies, which hold a CUDA toolkit piece by piece, laid out as one
-# toolkit for the build. docs/cmake.md has the reasons.
-# shellcheck source=cuda-component.sh
-source "@component@"
+# setupCudaHook: nixpkgs' older generation. The marked dependencies, which hold a CUDA toolkit piece by
+# piece, are laid out as one toolkit for the build. docs/cmake.md has the reasons.
+# shellcheck source=toolkit.sh
+source "@toolkit@"
 
-cudaFixupHostCompiler="@hostCompiler@"
+# Redistributables propagate the hook to every package that uses their libraries. It is asked for
+# where it is among the build's tools; elsewhere a toolkit is made only where there is a compiler.
+if (( ${hostOffset:--1} < 0 )); then cudaFixupWanted=1; fi
+if [[ -n ${cudaSetupHookOnce-} ]]; then return 0; fi
+declare -g cudaSetupHookOnce=1
 
-# Runs when all dependencies are known.
-cudaSetup() {
-    local farm top=${NIX_BUILD_TOP-}
-    local -a options=()
-    if [[ -z $top ]]; then top=$(mktemp -d) || return; fi
-    options+=("--top=$top" "${cudaFixupHostPieces[@]/#/--host=}" "${cudaFixupBuildPieces[@]/#/--build=}"
-        "${cudaFixupTargetPieces[@]/#/--target=}")
-    cudaFixupFarmOptions options || return
-    cudaFixupExport "${options[@]}" || return
-    if (( ${#cudaFixupFarms[@]} == 0 )); then return 0; fi
-    farm=${cudaFixupFarms[-1]}
-    if command -v cmake >/dev/null; then export PATH="$farm/libexec/cuda-fixup:$PATH"; fi
-    if [[ -n ${cudaEnableCmakeFindCudaToolkitSupport-}${cudaEnableCmakeFindCudaSupport-} ]]; then
-        appendToVar cmakeFlags "-DCUDA_TOOLKIT_ROOT_DIR=$farm"
+# The env hook: takes a package that has either generation's marker.
+extendcudaHostPathsSeen() {
+    local marker=$1/nix-support/include-in-cudatoolkit-root name=''
+    if [[ -f $marker ]]; then
+        # Lax builds of a piece write its name, strict ones nothing.
+        read -r name <"$marker" || true
+        # shellcheck disable=SC2034 # for packages
+        if [[ -n $name ]]; then cudaOutputToPath[$name]=$1; fi
+    elif [[ -n ${_cudaComponentHookSourced-} || ! -f $1/nix-support/cuda-component ]]; then
+        return 0
     fi
+    cudaFixupAddPiece "$1"
 }
+addEnvHooks -1 extendcudaHostPathsSeen
+addEnvHooks 0 extendcudaHostPathsSeen
+addEnvHooks 1 extendcudaHostPathsSeen
 
-# RUNPATHs that name a farm name the packages instead, in the pass over the outputs.
-cudaSetupPart() {
-    cudaFixupArgs+=("${cudaFixupFarmMap[@]/#/--replace-runpath=}")
-    if (( ${#cudaFixupFarmMap[@]} )); then cudaFixupModes[stubs]=replace; fi
+# nixpkgs does these before the configure phase; here both have been done when the inputs were known,
+# and are done again for pieces that the package has added since.
+setupCUDAToolkit_ROOT() {
+    if [[ -n $cudaFixupPlace ]]; then cudaFixupMakeToolkit; fi
 }
+setupCUDAToolkitCompilers() {
+    if (( ${#cudaFixupFarms[@]} )); then cudaFixupNvccFlags; fi
+}
+preConfigureHooks+=(setupCUDAToolkit_ROOT setupCUDAToolkitCompilers)
 
-cudaFixupRegister cudaSetupPart dontCudaToolkitRunpathFixup
-if [[ " ${postHooks[*]-} " != *" cudaSetup "* ]]; then
-    postHooks+=(cudaSetup)
-    postFixupHooks+=("cudaFixupPropagate @setupCudaHook@" cudaFixupFarmLeaks)
-    # Misplaced among the buildInputs, it still sees the package's inputs.
-    addEnvHooks "$(( ${hostOffset:--1} < 0 ? ${targetOffset:-0} : ${hostOffset:--1} ))" cudaFixupHostPiece
-    addEnvHooks -1 cudaFixupBuildPiece
-    addEnvHooks 1 cudaFixupTargetPiece
-fi
+# cudaPropagateToOutput = "cxxdev": who depends on that output gets the pieces, this hook, which makes
+# a toolkit of them, and the package's first output.
+propagateCudaLibraries() {
+    local name=${cudaPropagateToOutput-} output outputNames piece IFS=$' \t\n'
+    local -a pieces=() options=()
+    if [[ -z $name ]]; then return 0; fi
+    if [[ -z ${!name-} ]]; then
+        "${cudaFixupSay[error]}" "cudaPropagateToOutput: there is no output $name"
+        return 1
+    fi
+    cudaFixupPieceOptions options || return
+    for piece in "${options[@]}"; do
+        if [[ $piece == --host=* ]]; then pieces+=("${piece#--host=}"); fi
+    done
+    # Structured attributes keep no order of outputs, but nearly all packages begin with `out`.
+    outputNames=$(getAllOutputNames) || return
+    output=${outputNames%% *}
+    if [[ " $outputNames " == *" out "* ]]; then output=out; fi
+    if [[ $output != "$name" ]]; then pieces+=("${!output}"); fi
+    mkdir -p "${!name}/nix-support" || return
+    echo "@setupCudaHook@" >>"${!name}/nix-support/propagated-native-build-inputs" || return
+    echo "${pieces[*]}" >>"${!name}/nix-support/propagated-build-inputs"
+}
+postFixupHooks+=(propagateCudaLibraries)

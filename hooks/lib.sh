@@ -1,17 +1,19 @@
 # shellcheck shell=bash
-# What the hooks share: lists, logging, guards and the one call of the binary.
+# What the hooks share: lists, logging, guards, and one call of the binary for all of them.
 #
-# A hook, when sourced, only registers a part: a function that adds its options. One function,
-# run once in postFixup, hands the options of all parts to one process, which writes each file at
-# most once. Nothing here relies on PATH (strict builds leave a misplaced hook's programs off it),
-# on exported variables (lists of structured attributes are not) or on the order of outputs.
+# Each hook registers an entry of postFixupHooks under the name that nixpkgs' hook of the same
+# purpose has there. The first entry that runHook reaches hands the options of all of them to one
+# process, which writes each file at most once; the others then have nothing left to do. Nothing
+# here relies on PATH (strict builds leave a misplaced hook's programs off it), on exported
+# variables (lists of structured attributes are not) or on the order of outputs.
 
-# Each hook sources this file, and a hook that stands in two input lists is sourced twice.
-if declare -F cudaFixupPostFixup >/dev/null; then return 0; fi
+# Each hook sources this file, and a hook that is in two input lists is sourced twice.
+if declare -F cudaFixupPass >/dev/null; then return 0; fi
 
 cudaFixupDriverLink="@driverLink@"
-# Registered parts, each "FUNCTION VARIABLE…", and the offsets whose inputs are gathered.
-declare -ga cudaFixupParts=() cudaFixupOffsets=()
+# Entry of postFixupHooks -> "FUNCTION SWITCH…": the function that adds its options, and the
+# variables that switch it off; and the entries that a pass has taken along.
+declare -gA cudaFixupParts=() cudaFixupTaken=()
 
 # stdenv's log functions where it has them: older generations lack some or all. They print the
 # name of their caller, so they are called in place: "${cudaFixupSay[log]}" TEXT.
@@ -20,17 +22,18 @@ cudaFixupPrint() { echo "${FUNCNAME[1]}: $*" >&"${NIX_LOG_FD:-2}"; }
 if ! declare -F nixErrorLog >/dev/null; then cudaFixupSay[error]=cudaFixupPrint; fi
 if ! declare -F nixLog >/dev/null; then cudaFixupSay[log]=cudaFixupPrint; fi
 
+# --- lists ----------------------------------------------------------------------------------------
+
 # cudaFixupList ARRAY VARIABLE: appends the elements of VARIABLE to ARRAY. VARIABLE is an array
 # under structured attributes and a string of words otherwise. Globs stay as they are, although
-# nullglob is on. Empty elements go: an empty RUNPATH entry means the current directory.
+# nullglob is on. Empty elements are dropped: an empty RUNPATH entry means the current directory.
 cudaFixupList() {
-    local -n cudaFixupListTo=$1
-    local cudaFixupListKind cudaFixupListItem IFS=$' \t\n'
+    local -n cudaFixupListTo=$1 cudaFixupListFrom=$2
+    local cudaFixupListItem IFS=$' \t\n'
     local -
     set -f
-    if ! cudaFixupListKind=$(declare -p "$2" 2>/dev/null); then return 0; fi
-    if [[ $cudaFixupListKind == "declare -"*([^ ])[aA]* ]]; then
-        local -n cudaFixupListFrom=$2
+    # The attributes of its elements; declare -p would cost a process for each list.
+    if [[ ${cudaFixupListFrom[*]@a} == *[aA]* ]]; then
         for cudaFixupListItem in "${cudaFixupListFrom[@]}"; do
             if [[ -n $cudaFixupListItem ]]; then cudaFixupListTo+=("$cudaFixupListItem"); fi
         done
@@ -67,82 +70,73 @@ cudaFixupOptions() {
 # They are sorted by name, since plain and structured attributes list them in different orders.
 cudaFixupOutputs() {
     local -n cudaFixupOutputsTo=$1
-    local cudaFixupOutput cudaFixupOutputNames IFS=$' \t\n'
-    cudaFixupOutputNames=$(getAllOutputNames | tr ' ' '\n' | LC_ALL=C sort) || return
+    local cudaFixupOutput cudaFixupOutputNames LC_ALL=C IFS=$' \t\n'
+    local -i cudaFixupOutputAt
+    local -a cudaFixupOutputsSorted=()
+    cudaFixupOutputNames=$(getAllOutputNames) || return
     for cudaFixupOutput in $cudaFixupOutputNames; do
-        if [[ $cudaFixupOutput != "${2-debug}" && -e ${!cudaFixupOutput-} ]]; then
-            cudaFixupOutputsTo+=("${!cudaFixupOutput}")
-        fi
+        if [[ $cudaFixupOutput == "${2-debug}" || ! -e ${!cudaFixupOutput-} ]]; then continue; fi
+        cudaFixupOutputAt=${#cudaFixupOutputsSorted[@]}
+        while (( cudaFixupOutputAt > 0 )) &&
+            [[ ${cudaFixupOutputsSorted[cudaFixupOutputAt - 1]} > $cudaFixupOutput ]]; do
+            cudaFixupOutputsSorted[cudaFixupOutputAt]=${cudaFixupOutputsSorted[cudaFixupOutputAt - 1]}
+            cudaFixupOutputAt=$((cudaFixupOutputAt - 1))
+        done
+        cudaFixupOutputsSorted[cudaFixupOutputAt]=$cudaFixupOutput
+    done
+    for cudaFixupOutput in "${cudaFixupOutputsSorted[@]}"; do
+        cudaFixupOutputsTo+=("${!cudaFixupOutput}")
     done
 }
 
-# cudaFixupRegister PART [VARIABLE…]: PART takes part in the pass over the outputs, unless one of
-# the variables is set to something by then.
+# --- the pass over the outputs --------------------------------------------------------------------
+
+# cudaFixupRegister ENTRY FUNCTION [VARIABLE…]: an element ENTRY of postFixupHooks, for which
+# FUNCTION adds options to the pass unless one of the variables is set to something by then.
 cudaFixupRegister() {
-    local part
-    for part in "${cudaFixupParts[@]}"; do
-        if [[ $part == "$*" ]]; then return 0; fi
+    if [[ -n ${cudaFixupParts[$1]-} ]]; then return 0; fi
+    cudaFixupParts[$1]=${*:2}
+    postFixupHooks+=("$1")
+}
+
+# cudaFixupInLoop: whether runHook has reached the caller as an element of postFixupHooks, and not a
+# package that calls it in its own postFixup or in another phase. `hookName` is runHook's.
+cudaFixupInLoop() { [[ ${hookName-} == postFixup && " ${FUNCNAME[*]} " != *" _callImplicitHook "* ]]; }
+
+# cudaFixupActive ARRAY: appends the functions of the entries that are in postFixupHooks, where a
+# package may have removed one, and that no variable switches off.
+cudaFixupActive() {
+    local -n cudaFixupActiveTo=$1
+    local entry variable IFS=$' \t\n'
+    local -a words
+    for entry in "${postFixupHooks[@]}"; do
+        if [[ -z $entry || -z ${cudaFixupParts[$entry]-} ]]; then continue; fi
+        read -ra words <<<"${cudaFixupParts[$entry]}"
+        for variable in "${words[@]:1}"; do
+            if [[ -n ${!variable-} ]]; then continue 2; fi
+        done
+        if [[ " ${cudaFixupActiveTo[*]} " != *" ${words[0]} "* ]]; then cudaFixupActiveTo+=("${words[0]}"); fi
     done
-    if (( ${#cudaFixupParts[@]} == 0 )); then postFixupHooks+=(cudaFixupPostFixup); fi
-    cudaFixupParts+=("$*")
 }
 
-# cudaFixupInputs: gathers the library directories of the inputs that the package's own files run
-# with. Those are at the target offset of a hook that stands in nativeBuildInputs, as it should,
-# and at the host offset of one that was put into buildInputs by mistake.
-cudaFixupInputs() {
-    local offset=$(( ${hostOffset:--1} < 0 ? ${targetOffset:-0} : ${hostOffset:--1} ))
-    if [[ " ${cudaFixupOffsets[*]} " != *" $offset "* ]]; then
-        cudaFixupOffsets+=("$offset")
-        addEnvHooks "$offset" cudaFixupInput
-    fi
-}
-
-# Lax builds name each input several times.
-cudaFixupInput() {
-    local dir
-    for dir in "${autoPatchelfLibs[@]}"; do
-        if [[ $dir == "$1/lib" ]]; then return 0; fi
-    done
-    if [[ -d $1/lib ]]; then autoPatchelfLibs+=("$1/lib"); fi
-}
-
-# cudaFixupLibraryDirs ARRAY DIR [FIND OPTION…]: appends the directories in DIR that hold libraries.
-cudaFixupLibraryDirs() {
-    local -n cudaFixupLibraryDirsTo=$1
-    local -a cudaFixupLibraryDirsFound=()
-    if [[ ! -e $2 ]]; then
-        "${cudaFixupSay[log]}" "$2 is not there, so nothing is looked for in it"
+# cudaFixupPass ENTRY: one call for all entries, by the first that is reached.
+cudaFixupPass() {
+    local entry IFS=$' \t\n'
+    local -a parts=() paths=()
+    if [[ -n ${cudaFixupTaken[$1]-} ]]; then
+        cudaFixupTaken[$1]=
         return 0
     fi
-    # Sorted, since find prints in the file system's order.
-    mapfile -d '' -t cudaFixupLibraryDirsFound < <(find "${@:2}" ! -type d \( -name '*.so' -o -name '*.so.*' \) \
-        -printf '%h\0' | LC_ALL=C sort -zu)
-    wait "$!" || return
-    cudaFixupLibraryDirsTo+=("${cudaFixupLibraryDirsFound[@]}")
-}
-
-# cudaFixupLoader: the options for the interpreter and the libc of the package's own files.
-cudaFixupLoader() {
-    local bintools=${NIX_BINTOOLS:-${NIX_BINTOOLS_FOR_TARGET:-${NIX_BINTOOLS_FOR_BUILD-}}}
-    local interpreter libc
-    interpreter=$(<"$bintools/nix-support/dynamic-linker") || return
-    libc=$(<"$bintools/nix-support/orig-libc") || return
-    cudaFixupArgs+=("--interpreter=$interpreter" "--libc=$libc/lib")
-}
-
-# cudaFixupIgnoreMissing VARIABLE: the options for the list VARIABLE, where `1` means all.
-cudaFixupIgnoreMissing() {
-    local pattern
-    local -a patterns=()
-    cudaFixupList patterns "$1"
-    for pattern in "${patterns[@]}"; do
-        if [[ $pattern == 1 ]]; then
-            "${cudaFixupSay[log]}" "$1: 1 is deprecated, write [ \"*\" ]"
-            pattern='*'
-        fi
-        cudaFixupArgs+=("--ignore-missing=$pattern")
+    for entry in "${postFixupHooks[@]}"; do
+        if [[ -n $entry && -n ${cudaFixupParts[$entry]-} ]]; then cudaFixupTaken[$entry]=1; fi
     done
+    cudaFixupTaken[$1]=
+    cudaFixupActive parts
+    if (( ${#parts[@]} == 0 )); then return 0; fi
+    cudaFixupOutputs paths || return
+    if (( ${#paths[@]} == 0 )); then return 0; fi
+    "${cudaFixupSay[log]}" "${parts[*]%Part} for ${paths[*]}"
+    cudaFixupCall "${parts[@]}" -- "${paths[@]}"
 }
 
 # cudaFixupCall [OPTION…] PART… -- PATH…: one process that does these parts to these paths.
@@ -164,37 +158,13 @@ cudaFixupCall() {
     cudaFixupList cudaFixupArgs cudaFixupFlags
     "@cudaFixup@" fixup "${cudaFixupArgs[@]}" "$@" || cudaFixupStatus=$?
     if (( cudaFixupStatus )); then
-        "${cudaFixupSay[error]}" "cuda-fixup ended with status $cudaFixupStatus: what is missing belongs into" \
-            "buildInputs or autoPatchelfIgnoreMissingDeps, all else is told above"
+        "${cudaFixupSay[error]}" "cuda-fixup ended with status $cudaFixupStatus: add what is missing to" \
+            "buildInputs or autoPatchelfIgnoreMissingDeps; the messages above name everything else"
     fi
     return "$cudaFixupStatus"
 }
 
-# cudaFixupActive ARRAY: appends the registered parts that no variable switches off.
-cudaFixupActive() {
-    local -n cudaFixupActiveTo=$1
-    local part variable IFS=$' \t\n'
-    local -a words
-    for part in "${cudaFixupParts[@]}"; do
-        read -ra words <<<"$part"
-        for variable in "${words[@]:1}"; do
-            if [[ -n ${!variable-} ]]; then continue 2; fi
-        done
-        cudaFixupActiveTo+=("${words[0]}")
-    done
-}
-
-# The pass over all outputs: one call for all parts.
-cudaFixupPostFixup() {
-    local IFS=$' \t\n'
-    local -a parts=() paths=()
-    cudaFixupActive parts
-    if (( ${#parts[@]} == 0 )); then return 0; fi
-    cudaFixupOutputs paths || return
-    if (( ${#paths[@]} == 0 )); then return 0; fi
-    "${cudaFixupSay[log]}" "${parts[*]%Part} for ${paths[*]}"
-    cudaFixupCall "${parts[@]}" -- "${paths[@]}"
-}
+# --- functions that packages call -----------------------------------------------------------------
 
 # cudaFixupElfFiles ARRAY PATH…: appends the dynamic ELF files among and under the paths.
 cudaFixupElfFiles() {
@@ -206,11 +176,28 @@ cudaFixupElfFiles() {
     cudaFixupElfFilesTo+=("${cudaFixupElfFilesFound[@]}")
 }
 
+# cudaFixupOneArgument WHAT ARGUMENT…: refuses anything but one argument, as nixpkgs' functions do.
+cudaFixupOneArgument() {
+    local problem=''
+    if (( $# == 1 )); then problem="no $1 provided"
+    elif (( $# > 2 )); then problem='too many arguments'
+    elif [[ -z $2 ]]; then problem="empty $1"
+    else return 0
+    fi
+    echo "${FUNCNAME[1]}: $problem" >&2
+    return 1
+}
+
 # autoFixElfFiles ACTION: calls ACTION, which may be several words, with each dynamic ELF file of
 # all outputs, `debug` too.
 autoFixElfFiles() {
     local file IFS=$' \t\n'
     local -a action paths=() files=()
+    cudaFixupOneArgument "fix action" "$@" || return
+    if [[ -n ${cudaFixupParts["autoFixElfFiles $1"]-} ]] && cudaFixupInLoop; then
+        cudaFixupPass "autoFixElfFiles $1"
+        return
+    fi
     read -ra action <<<"$1"
     cudaFixupOutputs paths '' || return
     if (( ${#paths[@]} )); then cudaFixupElfFiles files "${paths[@]}" || return; fi
@@ -222,108 +209,7 @@ autoFixElfFiles() {
 # elfHasDynamicSection FILE
 elfHasDynamicSection() {
     local -a files=()
+    cudaFixupOneArgument "library path" "$@" || return
     cudaFixupElfFiles files "$1" || return
     (( ${#files[@]} ))
 }
-
-# --- CUDA toolkits, for cuda-setup.sh and nvcc.sh -------------------------------------------------
-
-# shellcheck disable=SC2034 # cuda-setup.sh reads them
-declare -ga cudaFixupHostPieces=() cudaFixupBuildPieces=() cudaFixupTargetPieces=() cudaFixupFarms=() cudaFixupFarmMap=()
-
-# cudaFixupMarked ARRAY PACKAGE: takes a package that has either generation of nixpkgs' marker.
-cudaFixupMarked() {
-    local -n cudaFixupMarkedTo=$1
-    if [[ ! -e $2/nix-support/include-in-cudatoolkit-root && ! -e $2/nix-support/cuda-component ]]; then return 0; fi
-    # Lax builds name each input several times.
-    if [[ " ${cudaFixupMarkedTo[*]} " != *" $2 "* ]]; then cudaFixupMarkedTo+=("$2"); fi
-}
-
-cudaFixupHostPiece() { cudaFixupMarked cudaFixupHostPieces "$1"; }
-cudaFixupBuildPiece() { cudaFixupMarked cudaFixupBuildPieces "$1"; }
-cudaFixupTargetPiece() { cudaFixupMarked cudaFixupTargetPieces "$1"; }
-
-# cudaFixupFarmOptions ARRAY: what the package's attributes say of its toolkit, as options. What
-# our nvcc adds by itself reaches those who call the real nvcc by its path, too.
-cudaFixupFarmOptions() {
-    local -n cudaFixupFarmOptionsTo=$1
-    local -a capabilities=() flags=()
-    cudaFixupList capabilities cudaCapabilities
-    cudaFixupList flags NVCC_PREPEND_FLAGS
-    if (( ${#capabilities[@]} )); then cudaFixupFarmOptionsTo+=("--capabilities=${capabilities[*]}"); fi
-    if [[ -n ${cudaRuntimeLibrary-} ]]; then cudaFixupFarmOptionsTo+=("--cuda-runtime=$cudaRuntimeLibrary"); fi
-    if [[ -n ${cudaFixupHostCompiler-} ]]; then
-        cudaFixupFarmOptionsTo+=("--host-compiler=$cudaFixupHostCompiler")
-        if [[ " ${flags[*]} " != *" -ccbin"* ]]; then flags+=(-ccbin "${NVCC_CCBIN:-$cudaFixupHostCompiler}"); fi
-    fi
-    if [[ -n ${dontCompressCudaFatbin-}${dontCompressCudaFatbins-}${dontCompressFatbin-} ]]; then
-        cudaFixupFarmOptionsTo+=(--no-compress)
-    else
-        flags+=(-Xfatbin=-compress-all)
-    fi
-    # An array under structured attributes, and nvcc wants a string.
-    unset -v NVCC_PREPEND_FLAGS
-    if (( ${#flags[@]} )); then export NVCC_PREPEND_FLAGS="${flags[*]}"; fi
-}
-
-# cudaFixupExport OPTION…: makes the farms, and exports the variables that nobody has set.
-cudaFixupExport() {
-    local line name
-    local -a lines=()
-    mapfile -d '' -t lines < <("@cudaFixup@" toolkit for-build "$@")
-    wait "$!" || return
-    for line in "${lines[@]}"; do
-        name=${line%%=*}
-        case $name in
-            farm) cudaFixupFarms+=("${line#*=}") ;;
-            map) cudaFixupFarmMap+=("${line#*=}") ;;
-            path) export PATH="${line#*=}:$PATH" ;;
-            CMAKE_ARGS) export CMAKE_ARGS="${line#*=}${CMAKE_ARGS:+ $CMAKE_ARGS}" ;;
-            *) if [[ -z ${!name-} ]]; then export "${line?}"; fi ;;
-        esac
-    done
-}
-
-# cudaFixupPropagate HOOK: cudaPropagateToOutput = "dev" gives the pieces to who depends on that
-# output, and HOOK, which makes a toolkit of them. The newest hook's name for it is the longer one.
-cudaFixupPropagate() {
-    local variable name
-    for variable in cudaPropagateToOutput cudaPropagateDependenciesToOutput; do
-        name=${!variable-}
-        if [[ -z $name ]]; then continue; fi
-        if [[ -z ${!name-} ]]; then
-            "${cudaFixupSay[error]}" "$variable: there is no output $name"
-            return 1
-        fi
-        if (( ${#cudaFixupHostPieces[@]} == 0 )); then return 0; fi
-        mkdir -p "${!name}/nix-support" || return
-        printf ' %s' "${cudaFixupHostPieces[@]}" >>"${!name}/nix-support/propagated-build-inputs" || return
-        printf ' %s' "$1" >>"${!name}/nix-support/propagated-native-build-inputs"
-        return
-    done
-}
-
-# cudaFixupLeaks VARIABLE OPTION…: searches the outputs for paths that must not be there. The
-# package lets them pass by setting VARIABLE.
-cudaFixupLeaks() {
-    local -a paths=()
-    if [[ -n ${!1-} ]]; then return 0; fi
-    cudaFixupOutputs paths || return
-    if (( ${#paths[@]} == 0 )); then return 0; fi
-    if ! "@cudaFixup@" toolkit leaks "${@:2}" -- "${paths[@]}"; then
-        "${cudaFixupSay[error]}" "the outputs name what they must not, as told above ($1 lets them)"
-        return 1
-    fi
-}
-
-# The farms are gone after the build.
-cudaFixupFarmLeaks() {
-    local farm
-    for farm in "${cudaFixupFarms[@]}"; do
-        cudaFixupLeaks dontCudaToolkitLeaksCheck --farm "$farm" || return
-    done
-}
-
-# nixpkgs' names: library directories of inputs, and those that the package adds.
-cudaFixupArray autoPatchelfLibs
-cudaFixupArray extraAutoPatchelfLibs

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# nvccHook: nvcc's host compiler may be an older one than the build's, and its libraries must not
-# stand beside the build's in one program. RUNPATH entries of it become the build's compiler's, and
-# then the outputs are searched for what is left of it.
-# shellcheck source=lib.sh
-source "@lib@"
+# nvccHook: nvcc's host compiler may be older than the build's, and its libraries must not be in one
+# program with the build's. RUNPATH entries of it become the build's compiler's, and then the outputs
+# are searched for what is left of it.
+# shellcheck source=toolkit.sh
+source "@toolkit@"
 
 if [[ " ${cudaFixupNvccLibs[*]-} " != *" @hostCompilerLib@ "* ]]; then
     cudaFixupNvccLibs+=("@hostCompilerLib@")
@@ -16,6 +16,12 @@ nvccRunpathPart() {
     done
 }
 
+# nvccRunpathFixup FILE: by hand, at once.
+nvccRunpathFixup() {
+    cudaFixupOneArgument "library path" "$@" || return
+    cudaFixupCall nvccRunpathPart -- "$1"
+}
+
 nvccRunpathCheck() {
     local dir
     for dir in "${cudaFixupNvccLibs[@]}"; do
@@ -25,5 +31,5 @@ nvccRunpathCheck() {
     done
 }
 
-cudaFixupRegister nvccRunpathPart dontNvccRunpathFixup
+cudaFixupRegister "autoFixElfFiles nvccRunpathFixup" nvccRunpathPart dontNvccRunpathFixup
 if [[ " ${postFixupHooks[*]-} " != *" nvccRunpathCheck "* ]]; then postFixupHooks+=(nvccRunpathCheck); fi

@@ -1,4 +1,5 @@
-# The setup hooks: the scripts of ../hooks with the paths that they call put in.
+# The setup hooks: the scripts of ../hooks with the paths that they call filled in. The names of the
+# derivations are nixpkgs' own, which its buildRedist and others look for.
 {
   lib,
   stdenv,
@@ -7,12 +8,14 @@
   bintools,
   callPackage,
   cuda-fixup,
-  # The driver's link, without its `/lib`. Null stands for what each file's machine has:
-  # /run/opengl-driver, and for i686 /run/opengl-driver-32.
+  # The program that packages call in their phases.
+  auto-patchelf ? callPackage ./auto-patchelf.nix { inherit cuda-fixup; },
+  # The driver's link, without its `/lib`. Null: that of each file's machine, /run/opengl-driver, or
+  # for i686 /run/opengl-driver-32.
   driverLink ? null,
   # The package cuda_compat, which only Jetson has.
   cuda_compat ? null,
-  # nvcc's host compiler and the build's own, wrapped compilers, where a CUDA set tells them.
+  # nvcc's host compiler and the build's own, wrapped compilers, where a CUDA set has them.
   hostCompiler ? null,
   compiler ? null,
   # The CUDA release of the set, such as 12.4, for packages that publish themselves as pieces of it.
@@ -32,22 +35,25 @@ let
     driverLink = if driverLink == null then "" else "${driverLink}/lib";
   };
   withLibrary = file: substitutions: script file ({ lib = "${library}"; } // substitutions);
+  # With the part of the library that is about toolkits.
+  withToolkit = file: substitutions: script file ({ toolkit = "${toolkit}"; } // substitutions);
+  toolkit = withLibrary ../hooks/toolkit.sh {
+    cudaFixup = "${cuda-fixup}/bin/cuda-fixup";
+    hostCompiler = lib.optionalString (
+      hostCompiler != null
+    ) "${hostCompiler}/bin/${hostCompiler.targetPrefix or ""}c++";
+  };
 
-  autoPatchelf = withLibrary ../hooks/auto-patchelf.sh { };
+  autoPatchelf = withLibrary ../hooks/auto-patchelf.sh { bintools = "${bintools}"; };
   driverRunpath = auto: withLibrary ../hooks/add-driver-runpath.sh { inherit auto; };
   compatRunpath = withLibrary ../hooks/add-cuda-compat-runpath.sh {
-    # nixpkgs has the package in every set, but not for every platform.
-    compat = lib.optionalString (
-      cuda_compat != null && cuda_compat.meta.available or true
-    ) "${cuda_compat}/compat";
+    compat = lib.optionalString hasCompat "${cuda_compat}/compat";
   };
-  cudaSetup = withLibrary ../hooks/cuda-setup.sh {
-    hostCompiler = lib.optionalString (hostCompiler != null) "${hostCompiler}/bin/c++";
-    component = "${withLibrary ../hooks/cuda-component.sh { inherit cudaMajorMinorVersion; }}";
-  };
+  # As in nixpkgs, whose sets have the package for every platform, but not available on every one.
+  hasCompat = cuda_compat.meta.available or false;
   # Where a wrapped compiler's own libraries are, libstdc++ among them.
   libOf = cc: "${cc.cc.lib or (cc.cc or cc)}/lib";
-  nvcc = withLibrary ../hooks/nvcc.sh {
+  nvcc = withToolkit ../hooks/nvcc.sh {
     hostCompilerLib = libOf hostCompiler;
     compilerLib = libOf compiler;
   };
@@ -75,8 +81,11 @@ let
     in
     self;
 
-  # Where the interpreter and the libc are told, also for builds without a compiler.
-  propagatedBuildInputs = [ bintools ];
+  # The program on PATH, and what names the interpreter and the libc in builds without a compiler.
+  propagatedBuildInputs = [
+    auto-patchelf
+    bintools
+  ];
   addDriverRunpath = hook "add-driver-runpath" (driverRunpath "") {
     passthru.driverLink =
       if driverLink != null then
@@ -85,10 +94,6 @@ let
         "/run/opengl-driver" + lib.optionalString (stdenv.hostPlatform.isi686 or false) "-32";
   };
   autoAddDriverRunpath = hook "auto-add-driver-runpath-hook" (driverRunpath "1") { };
-  setupCudaHook = hook "setup-cuda-hook" cudaSetup {
-    # It names itself to those who get a toolkit passed on.
-    substitutions.setupCudaHook = placeholder "out";
-  };
 in
 {
   autoPatchelfHook = hook "auto-patchelf-hook" autoPatchelf { inherit propagatedBuildInputs; };
@@ -96,12 +101,19 @@ in
   inherit addDriverRunpath autoAddDriverRunpath;
   addOpenGLRunpath = addDriverRunpath;
   autoAddOpenGLRunpathHook = autoAddDriverRunpath;
-  autoAddCudaCompatRunpath = hook "auto-add-cuda-compat-runpath-hook" compatRunpath { };
-  removeStubsFromRunpathHook = hook "remove-stubs-from-runpath-hook" removeStubs { };
+  autoAddCudaCompatRunpath = hook "auto-add-cuda-compat-runpath-hook" compatRunpath {
+    # nixpkgs' buildRedist leaves the hook out where this is false.
+    passthru.enableHook = hasCompat;
+  };
+  removeStubsFromRunpathHook = hook "removeStubsFromRunpathHook" removeStubs { };
   markForCudatoolkitRootHook = hook "mark-for-cudatoolkit-root-hook" ../hooks/mark-for-cuda-toolkit-root.sh { };
-  # Both generations: either marker is collected, and cudaPublishComponent is honoured.
-  inherit setupCudaHook;
-  cudaComponentHook = setupCudaHook;
+  # nixpkgs' two generations of CUDA packages. Each names itself to those it is passed on to.
+  setupCudaHook = hook "setup-cuda-hook" (withToolkit ../hooks/cuda-setup.sh { }) {
+    substitutions.setupCudaHook = placeholder "out";
+  };
+  cudaComponentHook = hook "cuda-component-hook" (withToolkit ../hooks/cuda-component.sh {
+    inherit cudaMajorMinorVersion;
+  }) { substitutions.cudaComponentHook = placeholder "out"; };
   cudaFixupHook = hook "cuda-fixup-hook" (script ../hooks/cuda-fixup.sh {
     autoPatchelf = "${autoPatchelf}";
     autoAddDriverRunpath = "${driverRunpath "1"}";

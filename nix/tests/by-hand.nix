@@ -23,7 +23,7 @@ stdenv.mkDerivation {
   dontPatchELF = true;
   dontUseAutoAddDriverRunpath = true;
   buildPhase = ''
-    cc -shared -fPIC -o own.so ${./src/own.c} -Wl,-rpath,/old -L${inputs.greet.lib}/lib -lgreet
+    NIX_DONT_SET_RPATH=1 cc -shared -fPIC -o own.so ${./src/own.c} -Wl,-rpath,/old -L${inputs.greet.lib}/lib -lgreet
   '';
   installPhase = ''
     mkdir -p "$out/top/below" "$out/driver/directory" "$out/action" "$out/untouched"
@@ -56,13 +56,18 @@ stdenv.mkDerivation {
         set +e
         unset NIX_LOG_FD
         autoPatchelf missing.so && exit 1
-        addDriverRunpath not-there && exit 1
+        # As in nixpkgs, which asks whether it is an ELF file.
+        ln -s nowhere dangling
+        addDriverRunpath not-there dangling || exit 1
         mkdir -p tree/below
         cp own.so tree/
         cp own.so tree/below/
         autoPatchelf tree || exit 1
         addAutoPatchelfSearchPath tree || exit 1
-        [[ ''${extraAutoPatchelfLibs[*]} == "tree tree/below" ]]
+        [[ ''${extraAutoPatchelfLibs[*]} == "tree tree/below" ]] || exit 1
+        cd tree/below
+        addAutoPatchelfSearchPath || exit 1
+        [[ ''${extraAutoPatchelfLibs[2]} == . ]] || exit 1
     )
 
     elfHasDynamicSection "$out/top/own.so"

@@ -33,6 +33,11 @@ stdenv.mkDerivation (
       cc -o "$out/bin/user" -Wl,--no-as-needed ${./src/plain.c} -L"$CUDAToolkit_ROOT/lib/stubs" -lcuda \
           -L"$CUDAToolkit_ROOT/lib" -lcudart \
           -Wl,-rpath,"$CUDAToolkit_ROOT/lib:$CUDAToolkit_ROOT/bin/../lib/stubs"
+      # As FindCUDAToolkit's targets are linked, by paths outside of the store, and as a Makefile does.
+      cc -o "$out/bin/by-path" -Wl,--no-as-needed ${./src/plain.c} "$CUDAToolkit_ROOT/lib/libcudart.so" \
+          "$CUDAToolkit_ROOT/lib64/stubs/libcuda.so"
+      cc -o "$out/bin/by-name" -Wl,--no-as-needed ${./src/plain.c} -L"$CUDAToolkit_ROOT/lib64" -lcudart
+      cc -shared -fPIC -o "$out/lib/none.so" ${./src/plugin.c}
       echo "set(X $CUDAToolkit_ROOT/lib/libcudart.so $CUDACXX)" >"$out/lib/cmake/x.cmake"
       echo "Libs: -L$CUDAToolkit_ROOT/lib -lcudart" >"$out/lib/pkgconfig/x.pc"
       runHook postInstall

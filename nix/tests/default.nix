@@ -7,7 +7,7 @@ let
     generation:
     import ./nixpkgs {
       inherit generation builtBinary;
-      overlays = [ (import ../overlay.nix) ];
+      overlays = [ (import ../overlays.nix).replace ];
     };
   generations = [ "2024-06" "2024-10" "2026-08" ];
   pkgs = nixpkgs "2026-08";
@@ -380,6 +380,10 @@ let
       };
     };
 
+  # The names that packages of nixpkgs rely on, and what they do with them.
+  contracts = import ./contracts.nix { inherit lib pkgs; };
+  byNameCalls = import ./by-name-calls.nix { inherit pkgs inputs; };
+
   components = import ./components.nix { inherit lib nixpkgs generations; };
 
   # The lint hook: what it lets pass, and what it stops.
@@ -439,6 +443,12 @@ let
     nvcc = pkgs.cudaPackages.nvccHook.tests;
   };
   program = pkgs.cuda-fixup;
+  # The program by itself, as `nix run` starts it: nothing of a stdenv is set.
+  autoPatchelfAlone = pkgs.runCommand "auto-patchelf-alone" { } ''
+    mkdir -p "$out/bin"
+    /usr/bin/gcc -o "$out/bin/program" -Wl,--no-as-needed ${./src/plain.c} -L${inputs.greet.lib}/lib -lgreet
+    env -i ${lib.getExe pkgs.auto-patchelf} --paths "$out" --libs ${inputs.greet.lib}/lib
+  '';
 
   # Fails where the machine's own files are seen: outside of a sandbox.
   sandboxed = pkgs.runCommand "sandboxed" { } ''

@@ -4,7 +4,7 @@
 let
   pkgs = import ./nixpkgs {
     builtBinary = builtins.storePath binary;
-    overlays = [ (import ../overlay.nix) ];
+    overlays = [ (import ../overlays.nix).replace ];
   };
   inherit (pkgs) lib;
   # A package of nixpkgs that the stand-in doesn't have.

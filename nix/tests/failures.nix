@@ -16,7 +16,8 @@ let
         nativeBuildInputs = [ hook ];
         installPhase = ''
           mkdir -p "$out/lib"
-          cc -shared -fPIC -Wl,--no-as-needed -o "$out/lib/own.so" ${./src/own.c} \
+          # As a vendor links it: auto-patchelf would find the libraries by the file's own RUNPATH.
+          NIX_DONT_SET_RPATH=1 cc -shared -fPIC -Wl,--no-as-needed -o "$out/lib/own.so" ${./src/own.c} \
               -L${inputs.greet.lib}/lib -lgreet ${inputs.vendor}/opt/deep/libs/libvendor.so.1
         '';
       }

@@ -1,9 +1,9 @@
-# Questions about the overlay that evaluation answers.
-{
-  overlay ? import ../overlay.nix,
-}:
+# Questions about the overlays that evaluation answers.
 let
-  pkgs = import ./nixpkgs { overlays = [ overlay ]; };
+  overlays = import ../overlays.nix;
+  with' = overlay: import ./nixpkgs { overlays = [ overlay ]; };
+  pkgs = with' overlays.replace;
+  default = with' overlays.default;
   plain = import ./nixpkgs { };
   inherit (pkgs) lib;
   # An overlay as one would first write it: the program out of `prev`.
@@ -13,6 +13,49 @@ let
       .autoPatchelfHook;
   };
   cudaSets = lib.filter (lib.hasPrefix "cudaPackages") (lib.attrNames plain);
+
+  # The derivation of each package, by name; `set.name` for those of a CUDA set. What throws in the
+  # stand-in throws with any overlay.
+  derivations =
+    pkgs:
+    let
+      path = value: (builtins.tryEval (if lib.isDerivation value then value.drvPath else null)).value;
+      of =
+        prefix: set:
+        map (name: {
+          name = prefix + name;
+          value = path set.${name};
+        }) (lib.attrNames set);
+      sets = lib.filter (name: pkgs ? ${name}) cudaSets;
+    in
+    lib.filterAttrs (_: value: value != null && value != false) (
+      builtins.listToAttrs (of "" pkgs ++ lib.concatMap (set: of "${set}." pkgs.${set}) sets)
+    );
+  changes =
+    overlay:
+    let
+      before = derivations plain;
+      after = derivations (with' overlay);
+    in
+    {
+      compared = lib.length (lib.attrNames before);
+      changed = lib.filter (name: after.${name} or null != before.${name}) (lib.attrNames before);
+      added = lib.filter (name: !(before ? ${name})) (lib.attrNames after);
+    };
+
+  # A package of nixpkgs that uses the hooks of both kinds.
+  user =
+    pkgs:
+    pkgs.stdenv.mkDerivation {
+      name = "user-1.0";
+      nativeBuildInputs = [
+        pkgs.autoPatchelfHook
+        pkgs.autoAddDriverRunpath
+        pkgs.cudaPackages.markForCudatoolkitRootHook
+      ];
+      buildInputs = [ pkgs.glibc ];
+      installPhase = ''mkdir -p "$out/bin"; cc -o "$out/bin/user" ${./src/plain.c}'';
+    };
 in
 {
   program = pkgs.cuda-fixup;
@@ -23,30 +66,36 @@ in
   driverLink = pkgs.addDriverRunpath.driverLink;
   naive = (import ./nixpkgs { overlays = [ naive ]; }).autoPatchelfHook.drvPath;
 
-  # Names that mean something else than in nixpkgs, at the top and in each CUDA set.
-  replaced = lib.filter (
-    name:
-    let
-      before = builtins.tryEval plain.${name}.drvPath;
-    in
-    lib.isDerivation pkgs.${name} && pkgs.${name}.drvPath != before.value
-  ) [
-    "addDriverRunpath"
-    "addOpenGLRunpath"
-    "auto-patchelf"
-    "autoAddDriverRunpath"
-    "autoAddOpenGLRunpathHook"
-    "autoFixElfFiles"
-    "autoPatchelfHook"
-  ];
-  cuda = lib.genAttrs cudaSets (
-    set:
-    lib.filter (
-      name: pkgs.${set} ? ${name} && pkgs.${set}.${name}.drvPath != plain.${set}.${name}.drvPath or ""
-    ) [ "autoAddCudaCompatRunpath" "autoAddDriverRunpath" "cudaComponentHook" "markForCudatoolkitRootHook" "nvccHook" "removeStubsFromRunpathHook" "setupCudaHook" ]
-  );
+  changes = lib.mapAttrs (_: changes) overlays;
   sideBySide = lib.attrNames pkgs.cudaFixup;
   static = pkgs.cudaFixup.static.drvPath;
   # Applied twice, the overlay still finds nixpkgs' own hooks below.
-  twice = (pkgs.extend overlay).autoPatchelfHook.drvPath == pkgs.autoPatchelfHook.drvPath;
+  twice = (pkgs.extend overlays.replace).autoPatchelfHook.drvPath == pkgs.autoPatchelfHook.drvPath;
+  # On top of another one, in either order, the last one says whose hooks are used.
+  stacked = (default.extend overlays.replace).autoPatchelfHook.drvPath == pkgs.autoPatchelfHook.drvPath;
+
+  # One package with our hooks, all else as it was.
+  withHooks = default.cudaFixup.withHooks (user default);
+  withoutHooks = user default;
+  byName = lib.mapAttrs (_: drv: drv.drvPath) (default.cudaFixup.withHooks [ "rustc" "bintools" ]);
+  rustcDrv = default.rustc.drvPath;
+  bintoolsDrv = default.bintools.drvPath;
+  defaultHook = default.cudaFixup.autoPatchelfHook;
+  defaultProgram = default.cuda-fixup;
+
+  # A build for another CPU of the same kind, as gcc.arch or pkgsLLVM make it: the host's triple is the
+  # build machine's own. The hooks' program runs while packages are built, so it is the native one.
+  cross =
+    let
+      tuned = import ./nixpkgs {
+        overlays = [ overlays.replace ];
+        cross.gcc.arch = "znver4";
+      };
+    in
+    {
+      toolIsNative = tuned.buildPackages.cuda-fixup.drvPath == pkgs.cuda-fixup.drvPath;
+      hostIsForeign = tuned.cuda-fixup.hostArch;
+      hookCallsTheTool =
+        tuned.buildPackages.autoPatchelfHook.drvPath == pkgs.autoPatchelfHook.drvPath;
+    };
 }

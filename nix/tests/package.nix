@@ -37,7 +37,7 @@ let
     };
   };
   pkgs = import ./nixpkgs {
-    overlays = [ rust (import ../overlay.nix) ];
+    overlays = [ rust (import ../overlays.nix).replace ];
   };
 in
 {

@@ -39,6 +39,9 @@ struct FarmArgs {
     /// Where the farm is made; it may hold an earlier farm, which is brought up to date
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Pass over prefixes that have nothing of a toolkit
+    #[arg(long)]
+    skip_others: bool,
     /// Make relative links, for a farm that moves together with its prefixes
     #[arg(long)]
     relative: bool,
@@ -120,7 +123,16 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     }
 }
 
-fn make_farm(args: FarmArgs) -> anyhow::Result<Outcome> {
+fn make_farm(mut args: FarmArgs) -> anyhow::Result<Outcome> {
+    if args.skip_others {
+        let mut prefixes = Vec::new();
+        for prefix in args.prefixes {
+            if farm::parts(&prefix)?.0 {
+                prefixes.push(prefix);
+            }
+        }
+        args.prefixes = prefixes;
+    }
     let mut request = args.options.request(args.prefixes, &args.out)?;
     request.relative = args.relative;
     if let Some(program) = args.program {

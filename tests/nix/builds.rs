@@ -302,7 +302,7 @@ fn each_variable_means_what_it_means_in_nixpkgs() {
     for case in ["replaced", "replacedPlain"] {
         assert_eq!(
             library(case),
-            format!("{greet}:$ORIGIN/.:/one:/two"),
+            format!("{greet}:/one:/two:$ORIGIN/.:$ORIGIN/../gone"),
             "{case}"
         );
     }
@@ -410,6 +410,11 @@ fn the_hooks_own_tests_pass_and_the_package_is_whole() {
     let program = &built("program")["out"];
     let linked = std::fs::read_link(program.join("bin/auto-patchelf")).unwrap();
     assert_eq!(linked, program.join("bin/cuda-fixup"));
+    // nixpkgs' package of that name: `nix run` and lib.getExe give the program, which needs no stdenv.
+    let alone = &built("autoPatchelfAlone")["out"];
+    let program = meaning(&alone.join("bin/program"));
+    assert!(program.interpreter.starts_with(LOADER), "{program:?}");
+    assert_eq!(program.runpath.as_deref(), Some("/store/greet-1.0-lib/lib"));
     for file in [
         "share/man/man1/cuda-fixup.1",
         "share/man/man1/cuda-fixup-fixup.1",

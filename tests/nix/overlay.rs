@@ -118,13 +118,14 @@ fn the_flake_and_default_nix_evaluate_on_any_nixpkgs() {
     assert!(eval("packages.aarch64-linux.static.drvPath").contains("-cuda-fixup-"));
     assert!(eval("checks.x86_64-linux.auto-patchelf.drvPath").contains("-hook-test"));
     assert_eq!(
-        eval("legacyPackages.i686-linux.addDriverRunpath.driverLink").trim(),
+        eval("legacyPackages.i686-linux.cudaFixup.addDriverRunpath.driverLink").trim(),
         "\"/run/opengl-driver-32\""
     );
-    assert!(
-        eval("legacyPackages.i686-linux.cudaPackages_12.autoAddCudaCompatRunpath.drvPath")
-            .contains("-hook.drv")
-    );
+    let set = "legacyPackages.i686-linux";
+    let hooks = eval(&format!(
+        "{set}.cudaFixup.hooksFor {set}.cudaPackages_12"
+    ));
+    assert!(hooks.contains("-hook"), "{hooks}");
 
     let output = nix
         .command("nix-instantiate", false)

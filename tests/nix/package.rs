@@ -72,7 +72,7 @@ fn both_variants_evaluate_and_only_one_is_static() {
         program["name"],
         concat!("cuda-fixup-", env!("CARGO_PKG_VERSION"))
     );
-    assert_eq!(program["cargoTestFlags"], "--lib");
+    assert_eq!(program["cargoTestFlags"], "--workspace --lib");
     assert_eq!(program["doCheck"], "1");
     assert_eq!(program["RUSTFLAGS"], serde_json::Value::Null);
     assert_eq!(fixed["RUSTFLAGS"], "-C target-feature=+crt-static");

@@ -37,7 +37,21 @@ rec {
   recurseIntoAttrs = set: set // { recurseForDerivations = true; };
   isDerivation = value: builtins.isAttrs value && value.type or "" == "derivation";
 
+  # Platforms: equal in all that they say, functions left out.
+  systems.equals =
+    a: b:
+    let
+      data = filterAttrs (_: value: !isFunction value);
+    in
+    data a == data b;
+
   # Lists and strings.
+  findFirst =
+    wanted: default: list:
+    let
+      found = filter wanted list;
+    in
+    if found == [ ] then default else head found;
   optional = condition: element: if condition then [ element ] else [ ];
   optionals = condition: list: if condition then list else [ ];
   optionalString = condition: string: if condition then string else "";

@@ -37,15 +37,13 @@ in
     '';
   };
 
-  # It names the store's loader in what it links. No build ID: that is a hash of store paths, too,
-  # and the tests compare programs with those left out.
   gcc = stdenvNoCC.mkDerivation {
     name = "gcc-wrapper-12";
     dontFixup = true;
+    passthru.bintools = final.bintools;
     installPhase = ''
       mkdir -p "$out/bin"
-      printf '#!/bin/bash\nexec /usr/bin/gcc "$@" -Wl,--enable-new-dtags -Wl,--build-id=none -Wl,-dynamic-linker,%s\n' \
-          "$(<${final.glibc}/dynamic-linker)" >"$out/bin/cc"
+      substitute ${./cc-wrapper.sh} "$out/bin/cc" --subst-var-by loader "$(<${final.glibc}/dynamic-linker)"
       chmod +x "$out/bin/cc"
       mkdir "$out/nix-support"
       substitute ${./gcc-setup-hook.sh} "$out/nix-support/setup-hook" --subst-var-by out "$out"
@@ -74,6 +72,8 @@ in
           nativeBuildInputs = attrs.nativeBuildInputs or [ ] ++ [ final.rustc ];
           lockFile = attrs.cargoLock.lockFile;
           cargoTestFlags = toString (attrs.cargoTestFlags or [ ]);
+          # So that programs for another CPU are other derivations.
+          hostArch = final.stdenv.hostPlatform.gcc.arch or "";
           doCheck = false;
           dontStrip = true;
           installPhase = ''

@@ -1,7 +1,15 @@
 # shellcheck shell=bash
-# A small standard environment: what setup hooks meet in nixpkgs' one (variables in both modes,
-# offsets, env hooks, the order of hooks, the state of the shell), and little else. The file
-# generation.sh that is sourced below has what differs between the years.
+# A small standard environment: what setup hooks meet in nixpkgs' one, and little else. It follows
+# these texts of nixpkgs, in code of its own:
+#
+#   pkgs/stdenv/generic/setup.sh: variables of both modes, offsets, env hooks, the accumulators of
+#     inputs, runHook with its names, the order of phases and hooks, the state of the shell
+#   pkgs/build-support/setup-hooks/audit-tmpdir.sh: RUNPATHs and wrapper scripts that name the build
+#     directory end the build, in fixupOutput
+#   pkgs/build-support/setup-hooks/multiple-outputs.sh: outputBin, outputDev, outputLib
+#   pkgs/build-support/bintools-wrapper/ld-wrapper.sh is in ../nixpkgs/cc-wrapper.sh
+#
+# The file generation.sh that is sourced below has what differs between the years.
 set -eu
 set -o pipefail
 shopt -s nullglob inherit_errexit
@@ -55,22 +63,31 @@ appendToVar() {
     fi
 }
 
+isScript() {
+    local magic
+    IFS= read -r -n 2 -d '' magic <"$1" || true
+    [[ $magic == '#!' ]]
+}
+
 # runHook NAME: the function or the text NAME, then each element of the array NAMEs (xHook) or
-# NAMEHooks.
+# NAMEHooks. The names of its variable and of its two helpers are nixpkgs'.
 runHook() {
     local hookName=$1 oldOpts=-u hook
     shift
     [[ $- == *u* ]] || oldOpts=+u
     set +u
     local -n stdenvHooks=${hookName%Hook}Hooks
-    if declare -F "$hookName" >/dev/null; then "$hookName" "$@"; else eval "${!hookName-}"; fi
-    for hook in "${stdenvHooks[@]}"; do
-        stdenvEval "$hook" "$@"
+    for hook in "_callImplicitHook 0 $hookName" "${stdenvHooks[@]}"; do
+        _eval "$hook" "$@"
     done
     set "$oldOpts"
 }
 
-stdenvEval() {
+_callImplicitHook() {
+    if declare -F "$2" >/dev/null; then "$2"; else eval "${!2-}"; fi
+}
+
+_eval() {
     if declare -F "$1" >/dev/null; then "$@"; else eval "$1"; fi
 }
 
@@ -143,7 +160,26 @@ depsTargetTarget 1 1"
             done
         done
     done
+    stdenvAccumulate
     stdenvRunEnvHooks
+}
+
+# nixpkgs' arrays of inputs, which stay for the phases.
+stdenvAccumulate() {
+    local name host target
+    while read -r name host target; do
+        # shellcheck disable=SC2206 # words are packages
+        local -a packages=(${stdenvPackages[$host,$target]-})
+        declare -ga "$name"
+        local -n stdenvAccumulator=$name
+        # shellcheck disable=SC2034 # hooks read it
+        stdenvAccumulator=("${packages[@]}")
+    done <<<"pkgsBuildBuild -1 -1
+pkgsBuildHost -1 0
+pkgsBuildTarget -1 1
+pkgsHostHost 0 0
+pkgsHostTarget 0 1
+pkgsTargetTarget 1 1"
 }
 
 stdenvActivate() {
@@ -156,17 +192,17 @@ stdenvActivate() {
 }
 
 stdenvRunEnvHooks() {
-    local host target package hook packages visited
-    for host in -1 0 1; do
-        for target in -1 0 1; do
-            if (( host > target )); then continue; fi
-            packages=${stdenvPackages[$host,$target]-}
+    local depHostOffset depTargetOffset package hook packages visited
+    for depHostOffset in -1 0 1; do
+        for depTargetOffset in -1 0 1; do
+            if (( depHostOffset > depTargetOffset )); then continue; fi
+            packages=${stdenvPackages[$depHostOffset,$depTargetOffset]-}
             if [[ -z ${strictDeps-} ]]; then packages=${stdenvPackages[*]}; fi
             visited=
             for package in $packages; do
                 if [[ " $visited " == *" $package "* ]]; then continue; fi
                 visited+=" $package"
-                for hook in ${stdenvEnvHooks[$host]-}; do
+                for hook in ${stdenvEnvHooks[$depHostOffset]-}; do
                     "$hook" "$package"
                 done
             done
@@ -189,6 +225,7 @@ stdenvWords() {
 
 # --- phases -------------------------------------------------------------------------------------
 
+configurePhase() { runHook preConfigure; runHook postConfigure; }
 buildPhase() { runHook preBuild; runHook postBuild; }
 installPhase() { runHook preInstall; runHook postInstall; }
 
@@ -243,6 +280,26 @@ stdenvShrink() {
     done < <(find "$prefix" -type f -print0)
 }
 
+# After shrinking and before stripping, as the list of nixpkgs' default hooks has it.
+stdenvAuditTmpdir() {
+    local file directory name
+    if [[ -n ${noAuditTmpdir-} || ! -e $prefix ]]; then return 0; fi
+    while IFS= read -r -d '' file; do
+        if isELF "$file"; then
+            if { printf :; patchelf --print-rpath "$file" 2>/dev/null; } | grep -qF ":$TMPDIR/"; then
+                echo "RPATH of binary $file contains a forbidden reference to $TMPDIR/" >&2
+                exit 1
+            fi
+        elif isScript "$file"; then
+            directory=${file%/*} name=${file##*/}
+            if [[ -e $directory/.$name-wrapped ]] && grep -qF "$TMPDIR/" "$file"; then
+                echo "wrapper script $file contains a forbidden reference to $TMPDIR/" >&2
+                exit 1
+            fi
+        fi
+    done < <(find "$prefix" -type f -not -path '*/.build-id/*' -print0)
+}
+
 stdenvStrip() {
     local file
     if [[ -n ${dontStrip-} || ! -d $prefix ]]; then return 0; fi
@@ -253,7 +310,7 @@ stdenvStrip() {
 
 genericBuild() {
     local phase
-    for phase in buildPhase checkPhase installPhase fixupPhase installCheckPhase distPhase; do
+    for phase in configurePhase buildPhase checkPhase installPhase fixupPhase installCheckPhase distPhase; do
         case $phase in
             checkPhase) if [[ -z ${doCheck-} ]]; then continue; fi ;;
             installCheckPhase) if [[ -z ${doInstallCheck-} ]]; then continue; fi ;;
@@ -271,16 +328,17 @@ source "$stdenv/generation.sh"
 
 stdenvInputs
 PATH=${stdenvPath:+$stdenvPath:}$PATH
-fixupOutputHooks+=(stdenvShrink stdenvStrip)
+fixupOutputHooks+=(stdenvShrink stdenvAuditTmpdir stdenvStrip)
 
 set +u
 prefix=$out
-outputDev=out
-for stdenvOutput in $(getAllOutputNames); do
-    if [[ $stdenvOutput == dev ]]; then outputDev=dev; fi
-done
-outputLib=$outputDev
-unset stdenvOutput
+# The first of these outputs that the package has, where no attribute names another.
+stdenvOutputs=" $(getAllOutputNames) "
+: "${outputDev:=out}" "${outputBin:=out}" "${outputLib:=out}"
+if [[ $outputDev == out && $stdenvOutputs == *" dev "* ]]; then outputDev=dev; fi
+if [[ $outputBin == out && $stdenvOutputs == *" bin "* ]]; then outputBin=bin; fi
+if [[ $outputLib == out && $stdenvOutputs == *" lib "* ]]; then outputLib=lib; fi
+unset stdenvOutputs
 mkdir -p build
 cd build
 runHook postHook

@@ -1,9 +1,13 @@
-//! The farms and the variables of a Nix build, for hooks/cuda-setup.sh.
+//! The farms and the variables of a Nix build, for hooks/toolkit.sh.
 
 use super::{FarmOptions, map};
 use crate::applets::Outcome;
+use crate::report::shown;
 use crate::toolkit::cmake::{INITIAL_CACHE, TOOLCHAIN};
-use crate::toolkit::farm;
+use crate::toolkit::{farm, record};
+use anyhow::{Context, bail};
+use std::env;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,19 +15,28 @@ use std::path::{Path, PathBuf};
 /// Make the farms of a Nix build, and print what the build is told
 ///
 /// Prints NAME=VALUE, each with a NUL byte behind it: `farm`, `path` (for PATH), `map` (for
-/// `fixup --replace-runpath`), several times each, and variables to export. Packages without a
-/// piece of a toolkit are passed over.
+/// `fixup --replace-runpath`), `lib` (for `fixup --lib`), several times each, and variables to
+/// export. Packages without a piece of a toolkit are passed over.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where the farms are made
-    #[arg(long, value_name = "DIR")]
-    top: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "cache")]
+    top: Option<PathBuf>,
+    /// Make them below DIR, in a directory of their own for these packages and options
+    #[arg(long, value_name = "DIR", conflicts_with = "top")]
+    cache: Option<PathBuf>,
     /// A package that the build's result is for; several times
     #[arg(long, value_name = "PACKAGE")]
     host: Vec<PathBuf>,
-    /// A package among the build's own tools; several times
+    /// A package among the build's own tools, whose compiler is for the build's result; several times
     #[arg(long, value_name = "PACKAGE")]
     build: Vec<PathBuf>,
+    /// A tool whose compiler is for tools of the build, too; several times
+    #[arg(long, value_name = "PACKAGE")]
+    build_only: Vec<PathBuf>,
+    /// A tool whose compiler is for what is built, where that is a compiler; several times
+    #[arg(long, value_name = "PACKAGE")]
+    build_for_target: Vec<PathBuf>,
     /// A package that what is built makes code for, where that is a compiler; several times
     #[arg(long, value_name = "PACKAGE")]
     target: Vec<PathBuf>,
@@ -31,46 +44,37 @@ pub struct Args {
     options: FarmOptions,
 }
 
+/// The packages of each toolkit that a build has.
+#[derive(Default)]
+struct Roles {
+    host: Vec<PathBuf>,
+    build: Vec<PathBuf>,
+    target: Vec<PathBuf>,
+}
+
 /// Makes a farm for the host, and one for the build and the target where they have toolkits of
 /// their own.
 pub fn run(args: Args) -> anyhow::Result<Outcome> {
-    let mut host = Vec::new();
-    for package in args.host {
-        if farm::parts(&package)?.0 {
-            host.push(package);
+    let roles = roles(&args)?;
+    // Held until the farms are whole: two shells may be entered at once.
+    let (top, _lock) = match (args.top, args.cache) {
+        (Some(top), _) => (top, None),
+        (None, Some(cache)) => {
+            let (top, lock) = cache_directory(&cache)?;
+            (top, Some(lock))
         }
-    }
-    // The compiler runs on the build's machine and compiles for the host: it, and what it is made
-    // of, stand among the tools, and belong to the host's toolkit.
-    let (mut build, mut has_own) = (Vec::new(), false);
-    for package in args.build {
-        let (some, compiler) = farm::parts(&package)?;
-        if some && !host.contains(&package) {
-            has_own |= !compiler;
-            if compiler {
-                host.push(package.clone());
-            }
-        }
-        if some {
-            build.push(package);
-        }
-    }
-    let mut target = Vec::new();
-    for package in args.target {
-        if farm::parts(&package)?.0 && !host.contains(&package) {
-            target.push(package);
-        }
-    }
+        (None, None) => bail!("expected --top or --cache"),
+    };
     // The host's comes last, and so first on PATH.
     let mut lines = Vec::new();
-    if !target.is_empty() {
-        role(&args.options, "_FOR_TARGET", target, &args.top, &mut lines)?;
-    }
-    if has_own {
-        role(&args.options, "_FOR_BUILD", build, &args.top, &mut lines)?;
-    }
-    if !host.is_empty() {
-        role(&args.options, "", host, &args.top, &mut lines)?;
+    for (suffix, packages) in [
+        ("_FOR_TARGET", roles.target),
+        ("_FOR_BUILD", roles.build),
+        ("", roles.host),
+    ] {
+        if !packages.is_empty() {
+            role(&args.options, suffix, packages, &top, &mut lines)?;
+        }
     }
     let mut out = io::stdout().lock();
     for line in lines {
@@ -78,6 +82,94 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         out.write_all(b"\0")?;
     }
     Ok(Outcome::Fine)
+}
+
+fn roles(args: &Args) -> anyhow::Result<Roles> {
+    let mut roles = Roles::default();
+    for package in &args.host {
+        if farm::parts(package)?.0 {
+            roles.host.push(package.clone());
+        }
+    }
+    let mut build_has_own = false;
+    for package in &args.build_only {
+        if farm::parts(package)?.0 {
+            build_has_own = true;
+            roles.build.push(package.clone());
+        }
+    }
+    // A compiler runs on the build's machine: it, and what it is made of, are among the tools, and
+    // belong to the toolkit of what it compiles for.
+    let tools = args.build.iter().map(|package| (package, true));
+    let for_target = args.build_for_target.iter().map(|package| (package, false));
+    for (package, for_host) in tools.chain(for_target) {
+        let (some, compiler) = farm::parts(package)?;
+        let target = if for_host {
+            &mut roles.host
+        } else {
+            &mut roles.target
+        };
+        if some && !target.contains(package) {
+            build_has_own |= !compiler;
+            if compiler {
+                target.push(package.clone());
+            }
+        }
+        let only = args.build_only.contains(package);
+        if some && !only && (for_host || !compiler) {
+            roles.build.push(package.clone());
+        }
+    }
+    for package in &args.target {
+        if farm::parts(package)?.0
+            && !roles.host.contains(package)
+            && !roles.target.contains(package)
+        {
+            roles.target.push(package.clone());
+        }
+    }
+    if !build_has_own {
+        roles.build.clear();
+    } else if args.build_only.iter().any(|p| roles.build.contains(p)) {
+        // It has a compiler of its own, or does without one: the host's is another role's.
+        let own = &args.build_only;
+        roles.build.retain(|package| {
+            own.contains(package) || !matches!(farm::parts(package), Ok((_, true)))
+        });
+    }
+    Ok(roles)
+}
+
+/// The directory below `cache` for these very arguments, and its lock. What an interrupted run left
+/// there is removed.
+fn cache_directory(cache: &Path) -> anyhow::Result<(PathBuf, File)> {
+    let mut key: u64 = 0xcbf2_9ce4_8422_2325;
+    // FNV-1a: a name, and no more, since a farm is brought up to date whatever it held.
+    for byte in env::args_os().skip(1).flat_map(|arg| {
+        let mut bytes = arg.into_encoded_bytes();
+        bytes.push(0);
+        bytes
+    }) {
+        key = (key ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    let top = cache.join(format!("{key:016x}"));
+    fs::create_dir_all(&top).with_context(|| {
+        format!(
+            "{}: cannot be made, for the toolkit of this shell",
+            shown(&top)
+        )
+    })?;
+    let lock = top.join("lock");
+    let file = File::create(&lock).with_context(|| shown(&lock).to_string())?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
+        .with_context(|| format!("{}: cannot be locked", shown(&lock)))?;
+    for suffix in ["", "_FOR_BUILD", "_FOR_TARGET"] {
+        let farm = top.join(format!("cuda-toolkit{suffix}"));
+        if farm.exists() && !farm.join(record::PLACE).exists() {
+            fs::remove_dir_all(&farm).with_context(|| shown(&farm).to_string())?;
+        }
+    }
+    Ok((top, file))
 }
 
 fn role(
@@ -96,6 +188,12 @@ fn role(
     add("path", path("bin").as_bytes());
     for line in map(&request, &made) {
         add("map", line.as_bytes());
+    }
+    let libraries = made.record.directories.iter();
+    for (_, real) in libraries.filter(|(place, _)| place == Path::new("lib")) {
+        for directory in real {
+            add("lib", directory.as_os_str().as_bytes());
+        }
     }
     let mut export = |name: &str, value: &[u8]| add(&format!("{name}{suffix}"), value);
     export("CUDAToolkit_ROOT", farm.as_os_str().as_bytes());
