@@ -299,6 +299,39 @@ let
           '')
         ];
       };
+      # Nothing of nvcc's host compiler or flags: the package brings its own.
+      noCompilers = failing { dontSetupCUDAToolkitCompilers = true; };
+      # A piece that the package adds to nixpkgs' table before the configure phase.
+      added = failing {
+        preConfigure = ''
+          cudaHostPathsSeen["${pkgs.runCommand "cuda-extra" { } ''
+            mkdir -p "$out/include"
+            echo '#define EXTRA' >"$out/include/extra.h"
+          ''}"]=1
+        '';
+        preBuild = ''
+          [[ -e $CUDAToolkit_ROOT/include/extra.h && -e $CUDAToolkit_ROOT/include/cuda.h ]]
+        '';
+      };
+      # The hook is propagated by the libraries, and does nothing there; the same with no hook at all.
+      libraries = lib.genAttrs [ "propagated" "lax" "none" ] (
+        which:
+        import ./cuda-libraries.nix {
+          inherit (if which == "none" then import ./nixpkgs { } else pkgs) stdenv;
+          cuda = (if which == "none" then import ./nixpkgs { } else pkgs).cudaPackages;
+          more = if which == "lax" then { strictDeps = false; } else { };
+        }
+      );
+      # One path that is a whole toolkit, made while the store has all of its pieces.
+      farm = pkgs.runCommand "farm-user" { farm = pkgs.cudaFixup.toolkitFarmWith {
+        hostCompiler = pkgs.cudaPackages.backendStdenv.cc;
+        capabilities = [ "8.6" "9.0" ];
+      } [ pkgs.cudaPackages.cuda_nvcc pkgs.cudaPackages.cuda_cudart pkgs.bintools ]; } ''
+        mkdir "$out"
+        "$farm/bin/nvcc" --version >"$out/version"
+        (cd "$farm" && find . -mindepth 1 -not -type d | sort) >"$out/files"
+        ln -s "$farm" "$out/farm"
+      '';
       # The build's own tools have a toolkit of their own.
       roles = failing {
         nativeBuildInputs = [ pkgs.cudaPackages.setupCudaHook ];

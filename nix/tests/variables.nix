@@ -15,7 +15,7 @@ stdenv.mkDerivation (
     buildInputs = [ inputs.greet ];
     installPhase = ''
       mkdir -p "$out/bin" "$out/lib"
-      cc -shared -fPIC -o "$out/lib/libown.so" ${./src/own.c} -L${inputs.greet.lib}/lib -lgreet \
+      NIX_DONT_SET_RPATH=1 cc -shared -fPIC -o "$out/lib/libown.so" ${./src/own.c} -L${inputs.greet.lib}/lib -lgreet \
           -Wl,-rpath,'$ORIGIN/.:$ORIGIN/../gone'
       cc -o "$out/bin/user" ${./src/plain.c}
       cc -shared -fPIC -Wl,-soname,libcuda.so.1 -o libcuda.so.1 ${./src/driver.c}

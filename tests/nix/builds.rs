@@ -412,9 +412,9 @@ fn the_hooks_own_tests_pass_and_the_package_is_whole() {
     assert_eq!(linked, program.join("bin/cuda-fixup"));
     // nixpkgs' package of that name: `nix run` and lib.getExe give the program, which needs no stdenv.
     let alone = &built("autoPatchelfAlone")["out"];
-    let program = meaning(&alone.join("bin/program"));
-    assert!(program.interpreter.starts_with(LOADER), "{program:?}");
-    assert_eq!(program.runpath.as_deref(), Some("/store/greet-1.0-lib/lib"));
+    let patched = meaning(&alone.join("bin/program"));
+    assert!(patched.interpreter.starts_with(LOADER), "{patched:?}");
+    assert_eq!(patched.runpath.as_deref(), Some("/store/greet-1.0-lib/lib"));
     for file in [
         "share/man/man1/cuda-fixup.1",
         "share/man/man1/cuda-fixup-fixup.1",
@@ -424,6 +424,14 @@ fn the_hooks_own_tests_pass_and_the_package_is_whole() {
     ] {
         assert!(program.join(file).is_file(), "{file}");
     }
+}
+
+/// nixpkgs' names, read off its hooks: the table is nix/tests/contracts.nix. What packages do with
+/// them is nix/tests/by-name-calls.nix. Each build checks itself.
+#[test]
+fn every_name_of_nixpkgs_hooks_works() {
+    let attributes = ["contracts.native", "contracts.build", "byNameCalls"];
+    Nix::get().build(&attributes, &[]);
 }
 
 #[test]

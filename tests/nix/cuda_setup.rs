@@ -1,6 +1,6 @@
 //! setupCudaHook and nvccHook: a toolkit of several packages in a build, and nothing of it after.
 
-use crate::store::Nix;
+use crate::store::{Nix, checked};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -74,16 +74,18 @@ fn a_build_has_the_whole_toolkit_and_its_outputs_name_the_packages() {
             );
             assert!(read(out, "version").contains("release 12.4"), "{of}");
 
-            let runpath = runpath(out, "bin/user");
-            let lib = runpath.split(':').next().unwrap();
-            assert!(
-                lib.ends_with("-cuda_cudart-12.4-lib/lib"),
-                "{of}: {runpath}"
-            );
-            assert!(
-                runpath.ends_with(":/run/opengl-driver/lib"),
-                "{of}: {runpath}"
-            );
+            // Whatever linked it: the compiler adds nothing for libraries outside of the store.
+            let by_name = runpath(out, "bin/by-name");
+            let lib = by_name.as_str();
+            assert!(lib.ends_with("-cuda_cudart-12.4-lib/lib"), "{of}: {lib}");
+            let driver = "/run/opengl-driver/lib";
+            for (file, expected) in [
+                ("bin/user", format!("{driver}:{lib}")),
+                ("bin/by-path", format!("{lib}:{driver}")),
+                ("lib/none.so", String::new()),
+            ] {
+                assert_eq!(runpath(out, file), expected, "{of}: {file}");
+            }
             let cmake = read(out, "lib/cmake/x.cmake");
             assert!(
                 cmake.starts_with(&format!("set(X {lib}/libcudart.so")),
@@ -99,6 +101,11 @@ fn a_build_has_the_whole_toolkit_and_its_outputs_name_the_packages() {
                 "{of}"
             );
             let propagated = read(&outputs["dev"], "nix-support/propagated-build-inputs");
+            let first = out.as_str().unwrap();
+            assert!(
+                propagated.split_whitespace().any(|path| path == first),
+                "{of}: {propagated}"
+            );
             assert!(
                 propagated.contains("cuda_cudart-12.4-stubs"),
                 "{of}: {propagated}"
@@ -140,6 +147,102 @@ fn what_the_package_has_set_stays() {
         cache.contains("CMAKE_CUDA_RUNTIME_LIBRARY") && cache.contains("Static"),
         "{cache}"
     );
+}
+
+/// nixpkgs' `dontSetupCUDAToolkitCompilers`, for packages that bring a host compiler.
+#[test]
+fn without_compilers_nothing_is_said_of_the_host_compiler() {
+    let nix = Nix::get();
+    nix.build(&["cudaUser.noCompilers", "cudaUser.added"], &[]);
+    let out = &nix.value("nix/tests", "paths.cudaUser.noCompilers")["out"];
+    let environment = read(out, "environment");
+    for name in ["CUDAHOSTCXX", "NVCC_CCBIN", "NVCC_PREPEND_FLAGS"] {
+        assert_eq!(variable(&environment, name), "", "{name}");
+    }
+    let root = variable(&environment, "CUDAToolkit_ROOT");
+    assert_eq!(root, "TOP/cuda-toolkit");
+}
+
+/// The hook is propagated by every CUDA library: a build without nvcc must not see it.
+#[test]
+fn a_build_that_only_links_cuda_libraries_sees_nothing_of_a_toolkit() {
+    let nix = Nix::get();
+    let cases = ["propagated", "lax", "none"];
+    let attributes = cases.map(|case| format!("cudaUser.libraries.{case}"));
+    nix.build(&attributes.each_ref().map(String::as_str), &[]);
+    let paths = nix.value("nix/tests", "paths.cudaUser.libraries");
+    let of = |case: &str| read(&paths[case]["out"], "environment");
+    for case in &cases[..2] {
+        assert_eq!(of(case), of("none"), "{case}");
+        let runpath = runpath(&paths[case]["out"], "bin/user");
+        assert!(runpath.ends_with("-cuda_cudart-12.4-lib/lib"), "{runpath}");
+    }
+    assert!(!of("none").to_lowercase().contains("nvcc"));
+}
+
+/// `cudaFixup.toolkitFarm [ … ]`.
+#[test]
+fn a_farm_in_the_store_is_a_whole_toolkit() {
+    let nix = Nix::get();
+    nix.build(&["cudaUser.farm"], &[]);
+    let out = &nix.value("nix/tests", "paths.cudaUser.farm")["out"];
+    assert!(read(out, "version").contains("release 12.4"));
+    let files = read(out, "files");
+    for file in [
+        "./bin/nvcc",
+        "./include/cuda.h",
+        "./lib/libcudart.so",
+        "./lib/stubs/libcuda.so",
+        "./version.json",
+    ] {
+        assert!(files.lines().any(|line| line == file), "{file}: {files}");
+    }
+    let cache = read(out, "farm/share/cuda-fixup/initial-cache.cmake");
+    assert!(cache.contains("86-real;90") && cache.contains("/bin/c++"));
+}
+
+/// `nix print-dev-env` and direnv, as `nix develop`, which runs the same script: the build whose
+/// environment it is has ended, and its directory is gone.
+#[test]
+fn a_development_shell_has_a_toolkit_that_exists() {
+    let nix = Nix::get();
+    // (Debian's Nix makes no environment of structured attributes with several outputs.)
+    for case in ["plain", "lax"] {
+        let mut command = nix.command("nix", false);
+        command.args(["print-dev-env", "-f", "nix/tests"]);
+        command.args(["--argstr", "binary", nix.binary()]);
+        command.arg(format!("cudaUser.generations.2026-08.{case}"));
+        let script = checked(command.output().unwrap()).stdout;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("env.sh");
+        fs::write(&file, script).unwrap();
+        // Entered twice, the second time from within, and with another toolkit outside of it. The
+        // directory that the script makes is removed, as nix-direnv does.
+        let enter = r#"source "$1"; rm -rf "$NIX_BUILD_TOP"; unset TMPDIR"#;
+        let show = r#"for name in CUDAToolkit_ROOT CUDACXX CUDA_PATH CMAKE_TOOLCHAIN_FILE; do
+            [[ -e ${!name} ]] || exit 3; printf '%s=%s\n' "$name" "${!name}"; done
+            printf 'CMAKE_ARGS=%s\n' "$CMAKE_ARGS"; printf 'flags=%s\n' "$NVCC_PREPEND_FLAGS"
+            nvcc --version; printf 'nvcc=%s\n' "$(command -v nvcc)""#;
+        let script =
+            format!("set -e; shell() {{ {enter}; }}; shell \"$1\"; {show}; shell \"$1\"; {show}");
+        let mut bash = Command::new("bash");
+        bash.env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", dir.path())
+            .env("CUDA_PATH", "/usr/local/cuda");
+        let output = checked(bash.args(["-c", &script, "-"]).arg(&file).output().unwrap());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (first, second) = text.split_at(text.len() / 2);
+        assert_eq!(first, second, "{case}");
+        let root = variable(first, "CUDAToolkit_ROOT");
+        let cache = dir.path().join(".cache/cuda-fixup/toolkits");
+        assert!(Path::new(&root).starts_with(&cache), "{case}: {root}");
+        assert_eq!(variable(first, "CUDA_PATH"), root, "{case}");
+        assert_eq!(variable(first, "nvcc"), format!("{root}/bin/nvcc"));
+        assert_eq!(variable(first, "CUDACXX"), format!("{root}/bin/nvcc"));
+        assert!(first.contains("release 12.4"), "{case}: {first}");
+        assert_eq!(first.matches("-compress-all").count(), 1, "{case}");
+    }
 }
 
 #[test]

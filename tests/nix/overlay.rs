@@ -1,7 +1,7 @@
 //! What evaluation tells of the overlay, the flake and the package.
 
 use crate::store::{Nix, checked, project};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
@@ -15,42 +15,99 @@ fn text(attribute: &str) -> String {
         .to_owned()
 }
 
+fn names(value: &Value) -> Vec<String> {
+    let names = value.as_array().unwrap().iter();
+    names
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Whoever adds it keeps the binary cache: every other derivation is the same.
 #[test]
-fn the_names_of_nixpkgs_are_ours_in_every_cuda_set_too() {
-    let nix = Nix::get();
-    assert_eq!(
-        nix.value(FILE, "replaced"),
-        json!([
-            "addDriverRunpath",
-            "addOpenGLRunpath",
-            "auto-patchelf",
-            "autoAddDriverRunpath",
-            "autoAddOpenGLRunpathHook",
-            "autoFixElfFiles",
-            "autoPatchelfHook",
-        ])
-    );
-    let hooks = json!([
-        "autoAddCudaCompatRunpath",
-        "autoAddDriverRunpath",
-        "cudaComponentHook",
-        "markForCudatoolkitRootHook",
-        "nvccHook",
-        "removeStubsFromRunpathHook",
-        "setupCudaHook",
-    ]);
-    assert_eq!(
-        nix.value(FILE, "cuda"),
-        json!({
-            "cudaPackages": hooks, "cudaPackages_11": hooks, "cudaPackages_12": hooks,
-            "cudaPackages_12_9": hooks, "cudaPackages_13": hooks,
-        })
-    );
-    assert_eq!(text("driverLink"), "/run/opengl-driver");
-    let side_by_side = nix.value(FILE, "sideBySide");
-    for name in ["cudaFixupHook", "autoPatchelfHook", "lintClosure", "static"] {
-        assert!(side_by_side.as_array().unwrap().contains(&json!(name)));
+fn the_default_overlay_changes_no_other_package() {
+    let changes = Nix::get().value(FILE, "changes.default");
+    assert!(changes["compared"].as_u64().unwrap() > 40, "{changes}");
+    assert_eq!(changes["changed"], json!([]));
+    assert_eq!(changes["added"], json!(["cuda-fixup"]));
+    let side_by_side = names(&Nix::get().value(FILE, "sideBySide"));
+    for name in [
+        "cudaFixupHook",
+        "autoPatchelfHook",
+        "lintClosure",
+        "static",
+        "toolkitFarm",
+        "withHooks",
+    ] {
+        assert!(side_by_side.iter().any(|known| known == name), "{name}");
     }
+}
+
+#[test]
+fn the_cuda_overlay_changes_the_cuda_sets_only() {
+    let changes = Nix::get().value(FILE, "changes.cuda");
+    let changed = names(&changes["changed"]);
+    let outside = |name: &&String| !name.starts_with("cudaPackages");
+    assert_eq!(changed.iter().find(outside), None);
+    for set in ["cudaPackages", "cudaPackages_11", "cudaPackages_12_9"] {
+        for name in [
+            "autoAddCudaCompatRunpath",
+            "markForCudatoolkitRootHook",
+            "removeStubsFromRunpathHook",
+            "setupCudaHook",
+            "cuda_cudart",
+        ] {
+            assert!(changed.contains(&format!("{set}.{name}")), "{set}.{name}");
+        }
+        let added = names(&changes["added"]);
+        for name in ["cudaComponentHook", "nvccHook"] {
+            assert!(added.contains(&format!("{set}.{name}")), "{set}.{name}");
+        }
+    }
+}
+
+#[test]
+fn the_replacing_overlay_puts_ours_under_all_names_of_nixpkgs() {
+    let changed = names(&Nix::get().value(FILE, "changes.replace.changed"));
+    for name in [
+        "addDriverRunpath",
+        "addOpenGLRunpath",
+        "autoAddDriverRunpath",
+        "autoAddOpenGLRunpathHook",
+        "autoFixElfFiles",
+        "autoPatchelfHook",
+        "cudaPackages_13.autoAddDriverRunpath",
+        "cudaPackages_13.setupCudaHook",
+        "rustc",
+    ] {
+        assert!(changed.iter().any(|known| known == name), "{name}");
+    }
+    assert_eq!(text("driverLink"), "/run/opengl-driver");
+    assert_eq!(Nix::get().value(FILE, "stacked"), json!(true));
+}
+
+#[test]
+fn one_package_is_built_with_our_hooks_and_the_rest_is_as_it_was() {
+    let nix = Nix::get();
+    let drv = |attribute: &str| nix.derivation(FILE, attribute);
+    let (ours, upstream) = (drv("defaultHook"), drv("upstreamHook"));
+    let with = nix.requisites(&drv("withHooks"));
+    assert!(with.contains(&ours));
+    // rustc, which builds the program, has nixpkgs' own hook; the package has none of them itself.
+    let without = nix.requisites(&drv("withoutHooks"));
+    assert!(without.contains(&upstream) && !without.contains(&ours));
+    let by_name = nix.value(FILE, "byName");
+    assert_ne!(by_name["rustc"], nix.value(FILE, "rustcDrv"));
+    assert_eq!(by_name["bintools"], nix.value(FILE, "bintoolsDrv"));
+}
+
+/// gcc.arch, pkgsLLVM and their like: one triple, two platforms.
+#[test]
+fn a_cross_build_with_the_build_machines_triple_has_tools_that_run() {
+    let cross = Nix::get().value(FILE, "cross");
+    assert_eq!(
+        cross,
+        json!({ "toolIsNative": true, "hostIsForeign": "znver4", "hookCallsTheTool": true })
+    );
 }
 
 #[test]
@@ -121,11 +178,8 @@ fn the_flake_and_default_nix_evaluate_on_any_nixpkgs() {
         eval("legacyPackages.i686-linux.cudaFixup.addDriverRunpath.driverLink").trim(),
         "\"/run/opengl-driver-32\""
     );
-    let set = "legacyPackages.i686-linux";
-    let hooks = eval(&format!(
-        "{set}.cudaFixup.hooksFor {set}.cudaPackages_12"
-    ));
-    assert!(hooks.contains("-hook"), "{hooks}");
+    assert!(eval("packages.x86_64-linux.auto-patchelf.drvPath").contains("-auto-patchelf-"));
+    assert!(eval("nixosModules.default").contains("nixos-module.nix"));
 
     let output = nix
         .command("nix-instantiate", false)
@@ -184,8 +238,13 @@ fn the_examples_of_the_documentation_build() {
     checked(build.arg(&examples).output().unwrap());
 
     let mut instantiate = nix.command("nix-instantiate", false);
-    instantiate.args(["-I", "nixpkgs=nix/tests/nixpkgs", "-A", "autoPatchelfHook"]);
+    instantiate.args([
+        "-I",
+        "nixpkgs=nix/tests/nixpkgs",
+        "-A",
+        "cudaFixup.autoPatchelfHook",
+    ]);
     let output = checked(instantiate.args(["-E", whole[0]]).output().unwrap());
     let drv = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(drv.trim(), nix.derivation(FILE, "hook"));
+    assert_eq!(drv.trim(), nix.derivation(FILE, "defaultHook"));
 }

@@ -1,4 +1,5 @@
-# CUDA package sets, one a version, as scopes of their own.
+# CUDA package sets, one a version, as scopes of their own. Their packages come from buildRedist, which
+# reads of the hooks what nixpkgs' one (pkgs/development/cuda-modules/buildRedist) reads.
 final:
 let
   inherit (final) lib stdenv makeSetupHook;
@@ -8,8 +9,14 @@ let
     lib.makeScope final.newScope (self: {
       inherit cudaVersion;
       cudaMajorMinorVersion = cudaVersion;
-      autoAddCudaCompatRunpath = hook "auto-add-cuda-compat-runpath-hook";
+      buildRedist = self.callPackage buildRedist { };
+      autoAddCudaCompatRunpath = hook "auto-add-cuda-compat-runpath-hook" // {
+        enableHook = compat;
+      };
       markForCudatoolkitRootHook = hook "mark-for-cudatoolkit-root-hook";
+      removeStubsFromRunpathHook = makeSetupHook {
+        name = "removeStubsFromRunpathHook";
+      } ./upstream-cuda-hook.sh;
       setupCudaHook = hook "setup-cuda-hook";
       autoAddDriverRunpath = final.autoAddDriverRunpath;
       cuda_compat = if compat then self.callPackage compatPackage { } else null;
@@ -23,11 +30,59 @@ let
       };
     });
 
+  # A redistributable: patched, with the driver's link, marked as a piece of a toolkit; those with
+  # stubs pass the hook on that removes them, and it is looked for by its name.
+  buildRedist =
+    {
+      lib,
+      stdenv,
+      autoPatchelfHook,
+      autoAddDriverRunpath,
+      autoAddCudaCompatRunpath,
+      markForCudatoolkitRootHook,
+      removeStubsFromRunpathHook,
+      setupCudaHook,
+    }:
+    attrs:
+    stdenv.mkDerivation (
+      {
+        __structuredAttrs = true;
+        strictDeps = true;
+        nativeBuildInputs = [
+          autoPatchelfHook
+          autoAddDriverRunpath
+          markForCudatoolkitRootHook
+        ]
+        ++ lib.optionals (attrs.pname != "cuda_compat" && autoAddCudaCompatRunpath.enableHook) [
+          autoAddCudaCompatRunpath
+        ];
+        propagatedBuildInputs = [ setupCudaHook ];
+        autoPatchelfIgnoreMissingDeps = [ "*" ];
+        preFixup = ''
+          if [[ -n ''${stubs-} ]]; then
+              mkdir -p "$stubs/nix-support"
+              echo ${removeStubsFromRunpathHook} >"$stubs/nix-support/propagated-native-build-inputs"
+          fi
+        '';
+        postFixup = ''
+          for output in $(getAllOutputNames); do
+              if [[ $output != stubs && -z $(find "''${!output}" -type d -name stubs) ]]; then continue; fi
+              if ! grep -qs removeStubsFromRunpathHook "''${!output}"/nix-support/propagated-*; then
+                  echo "$output has stubs and no removeStubsFromRunpathHook" >&2
+                  exit 1
+              fi
+          done
+        '';
+      }
+      // attrs
+    );
+
   # Jetson has it: a driver newer than the system's, in a package.
   compatPackage =
-    { stdenv, cudaVersion }:
-    stdenv.mkDerivation {
-      name = "cuda_compat-${cudaVersion}";
+    { buildRedist, cudaVersion }:
+    buildRedist {
+      pname = "cuda_compat";
+      version = cudaVersion;
       dontFixup = true;
       installPhase = ''
         mkdir -p "$out/compat"
@@ -35,15 +90,13 @@ let
       '';
     };
 
-  # A runtime library, and a stub of the driver's to link with. It names itself to whoever builds
-  # a toolkit root.
+  # A runtime library, and a stub of the driver's to link with.
   cudart =
-    { stdenv, cudaVersion, markForCudatoolkitRootHook }:
-    stdenv.mkDerivation {
+    { buildRedist, cudaVersion }:
+    buildRedist {
       pname = "cuda_cudart";
       version = cudaVersion;
       outputs = [ "out" "dev" "lib" "stubs" ];
-      nativeBuildInputs = [ markForCudatoolkitRootHook ];
       installPhase = ''
         mkdir -p "$out" "$dev/include" "$lib/lib" "$stubs/lib/stubs"
         echo 'int cuInit(unsigned);' >"$dev/include/cuda.h"
@@ -65,11 +118,10 @@ let
 
   # A program that says which nvcc it is, and a piece of what it runs.
   nvcc =
-    { stdenv, cudaVersion, markForCudatoolkitRootHook }:
-    stdenv.mkDerivation {
+    { buildRedist, cudaVersion }:
+    buildRedist {
       pname = "cuda_nvcc";
       version = cudaVersion;
-      nativeBuildInputs = [ markForCudatoolkitRootHook ];
       installPhase = ''
         mkdir -p "$out/bin" "$out/nvvm/bin"
         cc -o "$out/bin/nvcc" -DRELEASE='"${cudaVersion}"' ${../src/nvcc.c}
