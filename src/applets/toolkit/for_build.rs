@@ -2,7 +2,7 @@
 
 use super::{FarmOptions, map};
 use crate::applets::Outcome;
-use crate::report::shown;
+use crate::escape::shown;
 use crate::toolkit::cmake::{INITIAL_CACHE, TOOLCHAIN};
 use crate::toolkit::{farm, record};
 use anyhow::{Context, bail};
