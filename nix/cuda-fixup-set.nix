@@ -11,7 +11,7 @@
 let
   inherit (final) cuda-fixup;
   auto-patchelf = final.callPackage ./auto-patchelf.nix { inherit cuda-fixup; };
-  hooks = final.callPackage ./hooks.nix { inherit cuda-fixup auto-patchelf; };
+  hooks = final.callPackage ./hooks.nix { inherit cuda-fixup; };
   checks = final.callPackage ./checks.nix { inherit cuda-fixup; };
   farms = final.callPackage ./toolkit-farm.nix { inherit cuda-fixup; };
   # mkCudaPackages, and a set by name for each CUDA release.

@@ -8,8 +8,6 @@
   bintools,
   callPackage,
   cuda-fixup,
-  # The program that packages call in their phases.
-  auto-patchelf ? callPackage ./auto-patchelf.nix { inherit cuda-fixup; },
   # The driver's link, without its `/lib`. Null: that of each file's machine, /run/opengl-driver, or
   # for i686 /run/opengl-driver-32.
   driverLink ? null,
@@ -81,6 +79,8 @@ let
     in
     self;
 
+  # The program that packages call in their phases. No argument: callPackage would fill in nixpkgs' own.
+  auto-patchelf = callPackage ./auto-patchelf.nix { inherit cuda-fixup; };
   # The program on PATH, and what names the interpreter and the libc in builds without a compiler.
   propagatedBuildInputs = [
     auto-patchelf

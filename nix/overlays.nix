@@ -41,7 +41,6 @@ let
     final: set:
     final.callPackage ./hooks.nix {
       inherit (final) cuda-fixup;
-      inherit (final.cudaFixup) auto-patchelf;
       cuda_compat = set.cuda_compat or null;
       # nixpkgs' sets have the standard environment of nvcc's host compiler.
       hostCompiler = set.backendStdenv.cc or null;
