@@ -211,6 +211,10 @@ impl Target {
             std::fs::create_dir_all(link.parent().unwrap()).unwrap();
             symlink(&real, link).unwrap();
         }
+        // The path that the compiler names need not be there: Debian's cross packages have
+        // their loaders elsewhere.
+        let by_name = format!("-Wl,--dynamic-linker={}", self.interpreter.display());
+        self.compile("load.c", &load, &["-ldl", &by_name]);
         let ran = process::run(&mut self.command(&load, false));
         assert!(
             ran.stdout.starts_with("dl"),
