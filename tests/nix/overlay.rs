@@ -141,24 +141,7 @@ fn the_program_out_of_prev_recurses_so_the_mock_is_like_nixpkgs() {
 #[test]
 fn the_flake_and_default_nix_evaluate_on_any_nixpkgs() {
     let nix = Nix::get();
-    // What git has, without build directories.
-    let dir = tempfile::tempdir().unwrap();
-    let copy = Command::new("cp")
-        .args([
-            "-r",
-            "nix",
-            "hooks",
-            "src",
-            "crates",
-            "Cargo.toml",
-            "Cargo.lock",
-        ])
-        .args(["LICENSE-MIT", "LICENSE-APACHE", "README.md", "flake.nix"])
-        .arg(dir.path())
-        .current_dir(project())
-        .status()
-        .unwrap();
-    assert!(copy.success());
+    let dir = flake();
     let flake = format!("path:{}", dir.path().display());
     let nixpkgs = format!("{flake}/nix/tests");
     let eval = |attribute: &str| {
@@ -219,13 +202,103 @@ fn the_source_of_the_package_compiles() {
     }
 }
 
+/// A copy of what the flake reads, without build directories.
+fn flake() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = Command::new("cp")
+        .args(["-r", "nix", "hooks", "src", "crates", "Cargo.toml"])
+        .args(["Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "README.md"])
+        .arg("flake.nix")
+        .arg(dir.path())
+        .current_dir(project())
+        .status()
+        .unwrap();
+    assert!(copy.success());
+    dir
+}
+
+/// The blocks of Nix in docs/hooks.md.
+fn examples() -> Vec<String> {
+    let text = fs::read_to_string(project().join("docs/hooks.md")).unwrap();
+    let blocks = text.split("```nix\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
+}
+
+/// The flake at the beginning of docs/hooks.md, word for word: a vendor's program becomes a package.
+#[test]
+fn the_flake_of_the_documentation_packages_a_prebuilt_program() {
+    let nix = Nix::get();
+    let ours = flake();
+    let dir = tempfile::tempdir().unwrap();
+    let flakes: Vec<_> = examples()
+        .into_iter()
+        .filter(|e| e.starts_with('{'))
+        .collect();
+    assert_eq!(flakes.len(), 1);
+    assert!(flakes[0].lines().count() <= 12, "{}", flakes[0]);
+    fs::write(dir.path().join("flake.nix"), &flakes[0]).unwrap();
+    let bin = dir.path().join("tool/bin");
+    fs::create_dir_all(&bin).unwrap();
+    let mut library = Command::new("gcc");
+    library.args(["-shared", "-fPIC", "-Wl,-soname,libz.so.1", "-o"]);
+    library.arg(dir.path().join("libz.so.1"));
+    checked(library.arg("nix/tests/src/plugin.c").output().unwrap());
+    let mut program = Command::new("gcc");
+    program
+        .args(["-Wl,--no-as-needed", "-o"])
+        .arg(bin.join("tool"));
+    program.arg("nix/tests/src/plain.c");
+    checked(program.arg(dir.path().join("libz.so.1")).output().unwrap());
+    fs::remove_file(dir.path().join("libz.so.1")).unwrap();
+
+    // The stand-in's mock of Rust installs a binary that is in the store already.
+    let stand_in = tempfile::tempdir().unwrap();
+    let copy = Command::new("cp")
+        .args(["-r", "nix/tests/."])
+        .arg(stand_in.path())
+        .current_dir(project())
+        .status()
+        .unwrap();
+    assert!(copy.success());
+    let file = stand_in.path().join("flake.nix");
+    let given = format!("builtBinary = builtins.storePath \"{}\"; }}", nix.binary());
+    let text = fs::read_to_string(&file)
+        .unwrap()
+        .replace("\"; }", &format!("\"; {given}"));
+    fs::write(&file, text).unwrap();
+
+    let path = |dir: &tempfile::TempDir| format!("path:{}", dir.path().display());
+    let output = nix
+        .command("nix", false)
+        .args([
+            "build",
+            "--no-link",
+            "--no-write-lock-file",
+            "--json",
+            "--impure",
+        ])
+        .args(["--override-input", "cuda-fixup", &path(&ours)])
+        .args(["--override-input", "cuda-fixup/nixpkgs", &path(&stand_in)])
+        .arg(path(&dir))
+        .output()
+        .unwrap();
+    let built: Value = serde_json::from_slice(&checked(output).stdout).unwrap();
+    let out = built[0]["outputs"]["out"].as_str().unwrap();
+    let tool = crate::tree::meaning(&std::path::Path::new(out).join("bin/tool"));
+    assert!(
+        tool.interpreter.starts_with("/store/glibc-2.0/lib/"),
+        "{tool:?}"
+    );
+    assert_eq!(tool.runpath.as_deref(), Some("/store/zlib-1.0/lib"));
+}
+
 /// Each example of the documentation is built as it stands there.
 #[test]
 fn the_examples_of_the_documentation_build() {
     let nix = Nix::get();
-    let text = fs::read_to_string(project().join("docs/hooks.md")).unwrap();
-    let blocks = text.split("```nix\n").skip(1);
-    let blocks = blocks.map(|block| block.split("```").next().unwrap());
+    let blocks = examples().into_iter().filter(|e| !e.starts_with('{'));
     let (packages, whole): (Vec<_>, Vec<_>) = blocks.partition(|b| b.starts_with("stdenv"));
     assert!(packages.len() >= 10 && whole.len() == 1, "{whole:?}");
 
@@ -244,7 +317,7 @@ fn the_examples_of_the_documentation_build() {
         "-A",
         "cudaFixup.autoPatchelfHook",
     ]);
-    let output = checked(instantiate.args(["-E", whole[0]]).output().unwrap());
+    let output = checked(instantiate.args(["-E", &whole[0]]).output().unwrap());
     let drv = String::from_utf8(output.stdout).unwrap();
     assert_eq!(drv.trim(), nix.derivation(FILE, "defaultHook"));
 }

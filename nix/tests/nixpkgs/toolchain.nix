@@ -50,6 +50,15 @@ in
     '';
   };
 
+  # A library for the examples of the documentation.
+  zlib = final.stdenv.mkDerivation {
+    name = "zlib-1.0";
+    installPhase = ''
+      mkdir -p "$out/lib"
+      cc -shared -fPIC -Wl,-soname,libz.so.1 -o "$out/lib/libz.so.1" ${../src/plugin.c}
+    '';
+  };
+
   # As in nixpkgs: the compiler's own binaries are prebuilt, and patched by autoPatchelfHook.
   rustc = stdenvNoCC.mkDerivation {
     pname = "rustc";
