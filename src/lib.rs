@@ -4,6 +4,7 @@
 //! One flow: scan -> facts -> plan -> apply -> verify -> report. `docs/architecture.md` tells
 //! which module does what.
 
+pub mod advice;
 pub mod applets;
 pub mod cli;
 pub mod cuda;
@@ -11,6 +12,7 @@ pub mod escape;
 pub mod fixup;
 pub mod lint;
 pub mod loader;
+pub mod near;
 pub mod plan;
 pub mod redist;
 pub mod report;

@@ -108,11 +108,13 @@ fn the_rewriter_knows_bytes_only() {
 
 /// The rooms of `src` and which rooms each may use, lowest first: a room uses only rooms above
 /// it in this list, so there is no circle. `docs/architecture.md` draws the same picture.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("escape", &[]),
     ("scan", &[]),
     ("cuda", &[]),
     ("loader", &["cuda"]),
+    ("advice", &["cuda", "escape"]),
+    ("near", &["advice", "cuda", "loader", "scan"]),
     ("rodata", &["cuda"]),
     ("redist", &[]),
     ("soname_index", &["scan"]),
@@ -121,17 +123,21 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("fixup", &["plan", "rodata", "scan", "soname_index"]),
     (
         "lint",
-        &["cuda", "loader", "plan", "rodata", "scan", "toolkit"],
+        &[
+            "advice", "cuda", "loader", "near", "plan", "rodata", "scan", "toolkit",
+        ],
     ),
     (
         "report",
-        &["cuda", "escape", "fixup", "lint", "loader", "plan"],
+        &[
+            "advice", "cuda", "escape", "fixup", "lint", "loader", "plan",
+        ],
     ),
     (
         "applets",
         &[
-            "cuda", "escape", "fixup", "lint", "loader", "plan", "redist", "report", "rodata",
-            "scan", "toolkit",
+            "advice", "cuda", "escape", "fixup", "lint", "loader", "near", "plan", "redist",
+            "report", "rodata", "scan", "toolkit",
         ],
     ),
     ("cli", &["applets"]),

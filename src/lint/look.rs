@@ -3,9 +3,11 @@
 use super::runtimes::{self, Libraries, meet_here};
 use super::symbols::registration;
 use super::{Check, Finding, Options, RULES, Subject, TextFile};
+use crate::advice::Advice;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
 use crate::loader::{Environment, Loader, Resolution, Step, TreeLoaders};
+use crate::near;
 use crate::rodata;
 use elf_edit::{ElfInfo, FileReader, ReadAt, ReadError};
 use std::collections::BTreeSet;
@@ -74,6 +76,9 @@ impl Linter {
             }
             _ => Vec::new(),
         };
+        let problems = resolution.problems().into_iter();
+        let advise = |problem| near::advice(shown, facts, &resolution, problem);
+        let advice: Vec<Advice> = problems.map(advise).collect();
         let runtimes = self.libraries.runtimes(&resolution);
         let subject = Subject {
             path,
@@ -81,6 +86,7 @@ impl Linter {
             contents: &contents,
             cudart: &Cudart::new(facts, contents.static_cudart.as_ref()),
             device_code: &code,
+            advice: &advice,
             unprovided: &unprovided(file, facts, &resolution)?,
             runtimes_meet: meet_here(&resolution, &runtimes),
             runtimes: &runtimes,

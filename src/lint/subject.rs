@@ -1,10 +1,11 @@
 //! What the rules know of a file.
 
 use super::runtimes::{Kind, Runtime};
+use crate::advice::Advice;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::{Cudart, Linkage};
 use crate::cuda::{Capability, CudaVersion, driver};
-use crate::loader::{Entry, Library, Mark, Need, Resolution};
+use crate::loader::{Entry, Library, Mark, Need, Problem, Resolution};
 use crate::rodata::Contents;
 use elf_edit::ElfInfo;
 use std::collections::BTreeSet;
@@ -48,6 +49,8 @@ pub struct Subject<'a> {
     pub device_code: &'a DeviceCode,
     /// What loading it comes to.
     pub resolution: &'a Resolution,
+    /// What to do about each of the problems of `resolution`, in their order.
+    pub advice: &'a [Advice],
     /// Symbols `__cudaRegister…` that it wants and that nothing has that is loaded with it.
     pub unprovided: &'a BTreeSet<Vec<u8>>,
     /// What it needs that is found through LD_LIBRARY_PATH and nowhere else.
@@ -71,6 +74,18 @@ impl<'a> Subject<'a> {
     pub fn own_needs(&self) -> impl Iterator<Item = &'a Need> {
         let own = self.resolution.objects.first();
         own.into_iter().flat_map(|object| &object.needs)
+    }
+
+    /// What is wrong and what to do about a need that is not met, for the end of a message.
+    pub fn advice_for(&self, need: &Need) -> String {
+        let problems = self.resolution.problems();
+        let at = problems.iter().position(|problem| match problem {
+            Problem::Missing(_, other) | Problem::Versions(_, other) => std::ptr::eq(*other, need),
+            _ => false,
+        });
+        let lines = at.and_then(|at| self.advice.get(at));
+        let lines = lines.into_iter().flat_map(Advice::lines);
+        lines.map(|line| format!("; {line}")).collect()
     }
 
     /// Entries of RUNPATH and RPATH, each with the word for which it is.

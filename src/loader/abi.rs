@@ -74,6 +74,18 @@ impl Usual {
     }
 }
 
+/// The interpreters that programs of this kind usually name, those of the same libc as
+/// `interpreter`.
+pub fn assumed_interpreters(header: &FileHeader, interpreter: &[u8]) -> Vec<Vec<u8>> {
+    let Some(usual) = Usual::of(header) else {
+        return Vec::new();
+    };
+    match musl_arch(file_name(interpreter)) {
+        Some(_) => vec![format!("/lib/ld-musl-{}.so.1", usual.musl).into_bytes()],
+        None => vec![usual.glibc.as_bytes().to_vec()],
+    }
+}
+
 /// The last part of a path.
 pub(super) fn file_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&b| b == b'/').next().unwrap_or(path)

@@ -5,10 +5,12 @@ mod args;
 pub use args::Args;
 
 use super::Outcome;
+use crate::advice::Advice;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
 use crate::escape::shown;
 use crate::loader::{LoadedBy, Loader, Resolution, TreeLoaders, User};
+use crate::near;
 use crate::report::inspect::{self, Cuda, Inspected};
 use crate::report::{Ordered, Paint, Piece};
 use crate::rodata::{self, Contents};
@@ -198,11 +200,19 @@ impl Run {
             }
             _ => None,
         };
+        // Below another root, commands would be for this one.
+        let problems = match self.root {
+            None => resolution.problems(),
+            Some(_) => Vec::new(),
+        };
+        let advise = |problem| near::advice(&walked.path, &facts, &resolution, problem);
+        let advice: Vec<Advice> = problems.into_iter().map(advise).collect();
         let inspected = Inspected {
             path: &walked.path,
             facts: &facts,
             resolution: &resolution,
             ordinary: ordinary.as_ref(),
+            advice: &advice,
             cuda: cuda.as_ref(),
         };
         self.count(|counts| {

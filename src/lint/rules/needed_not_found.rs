@@ -32,9 +32,10 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
         let missing = need.object.is_none() && driver::library(&need.name).is_none();
         if missing && !need.trail.tried.iter().any(other_file) {
             say(format!(
-                "{} is not found in any of {} places",
+                "{} is not found in any of {} places{}",
                 text(&need.name[..]),
-                need.trail.tried.len()
+                need.trail.tried.len(),
+                s.advice_for(need)
             ));
         }
     }

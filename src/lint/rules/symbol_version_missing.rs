@@ -17,9 +17,10 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for need in s.own_needs() {
         for version in &need.missing_versions {
             say(format!(
-                "{} that is found lacks version {}",
+                "{} that is found lacks version {}{}",
                 text(&need.name[..]),
-                text(&version[..])
+                text(&version[..]),
+                s.advice_for(need)
             ));
         }
     }

@@ -4,6 +4,7 @@ use super::super::paint::Paint;
 use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::shown;
 use super::{Inspected, shown_dir};
+use crate::advice::Advice;
 use crate::loader::{
     Candidate, Entry, Hidden, LoadedBy, Mark, Need, Object, Problem, Rules, SearchLog,
 };
@@ -20,6 +21,7 @@ pub fn human(file: Inspected, paint: Paint) -> String {
     let _ = needed(&mut out, file, paint);
     let _ = hidden(&mut out, file, paint);
     let _ = deeper(&mut out, file, paint);
+    let _ = advice(&mut out, file);
     let _ = dlopen(&mut out, file, paint);
     out.push_str(&cuda(file));
     out
@@ -57,6 +59,7 @@ pub fn problems(file: Inspected, paint: Paint) -> String {
             let _ = one_problem(&mut out, file, problem, &mut last, paint);
         }
         let _ = hidden(&mut out, file, paint);
+        let _ = advice(&mut out, file);
     }
     if file.ordinary.is_some_and(|other| !other.loads()) {
         let path = crate::escape::shown(file.path);
@@ -247,6 +250,18 @@ fn hidden(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
             out,
             "  {variable} hides {name}: {loaded} is loaded, not {path} ({step})"
         )?;
+    }
+    Ok(())
+}
+
+/// Causes and remedies, each once: several files may need one library.
+fn advice(out: &mut String, file: Inspected) -> std::fmt::Result {
+    let mut before: Vec<String> = Vec::new();
+    for line in file.advice.iter().flat_map(Advice::lines) {
+        if !before.contains(&line) {
+            writeln!(out, "  {line}")?;
+            before.push(line);
+        }
     }
     Ok(())
 }

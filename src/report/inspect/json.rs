@@ -69,7 +69,15 @@ pub fn json(file: Inspected) -> serde_json::Result<String> {
         problems: resolution
             .problems()
             .into_iter()
-            .map(|p| problem(resolution, p))
+            .enumerate()
+            .map(|(at, p)| {
+                let mut line = problem(resolution, p);
+                if let Some(advice) = file.advice.get(at) {
+                    line.notes.clone_from(&advice.notes);
+                    line.helps.clone_from(&advice.helps);
+                }
+                line
+            })
             .collect(),
         cudart: file.cuda.map(|cuda| cudart_json(&cuda.cudart)),
         device_code: file.cuda.map(|cuda| groups_json(&cuda.code)),
@@ -266,6 +274,8 @@ fn problem(resolution: &Resolution, problem: Problem) -> ProblemJson {
         name: None,
         resolved: None,
         versions: Vec::new(),
+        notes: Vec::new(),
+        helps: Vec::new(),
         considered: Vec::new(),
     };
     match problem {

@@ -13,6 +13,7 @@ pub use json::{json, summary};
 pub use tree::tree;
 pub use why::why;
 
+use crate::advice::Advice;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::Cudart;
 use crate::escape::Shown;
@@ -33,6 +34,8 @@ pub struct Inspected<'a> {
     /// What it comes to for an ordinary user, where `resolution` is about one for whom the
     /// loader is not in secure-execution mode.
     pub ordinary: Option<&'a Resolution>,
+    /// What to do about each of its problems, in their order.
+    pub advice: &'a [Advice],
     /// Its CUDA, where that was looked for.
     pub cuda: Option<&'a Cuda>,
 }

@@ -124,6 +124,8 @@ pub(super) struct ProblemJson {
     pub(super) name: Option<String>,
     pub(super) resolved: Option<String>,
     pub(super) versions: Vec<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) helps: Vec<String>,
     pub(super) considered: Vec<Considered>,
 }
 

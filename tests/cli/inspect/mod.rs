@@ -1,5 +1,6 @@
 //! `inspect` against the real loaders: what glibc's and musl's own ld.so say is right.
 
+mod advice;
 mod compare;
 mod contexts;
 mod glibc;

@@ -33,7 +33,9 @@ fn agrees(shop: &Workshop, what: &str, library_path: &str) -> [bool; 2] {
     let exe = shop.at("app");
     // The test's own copy of the binary lies below a directory that only root may enter.
     let binary = shop.at("cuda-fixup");
-    fs::copy(BINARY, &binary).unwrap();
+    // By another process: one that a test forks meanwhile would hold it open for writing.
+    let copied = run(Command::new("cp").args([BINARY.as_ref(), binary.as_os_str()]));
+    assert!(copied.status.success(), "{copied:?}");
     [0, NOBODY].map(|user| {
         let real = run(by(user, &exe).env("LD_LIBRARY_PATH", library_path));
         let ours = run(by(user, &binary)

@@ -1,0 +1,78 @@
+//! Which wheel, Debian package and attribute of nixpkgs has a library of CUDA:
+//! `nix/data/cuda-sonames.json`.
+
+use serde::Deserialize;
+use std::sync::OnceLock;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(rename = "format")]
+    _format: u32,
+    #[serde(rename = "sources")]
+    _sources: Vec<String>,
+    libraries: Vec<Library>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Library {
+    stem: String,
+    nixpkgs: String,
+    versions: Vec<Version>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Version {
+    soname: String,
+    wheels: Vec<String>,
+    debian: Option<String>,
+}
+
+/// Where a library is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    pub(super) wheels: &'static [String],
+    pub(super) debian: Option<&'static str>,
+    pub(super) nixpkgs: &'static str,
+}
+
+fn table() -> Option<&'static Table> {
+    static TABLE: OnceLock<Option<Table>> = OnceLock::new();
+    let read = || serde_json::from_str(include_str!("../../nix/data/cuda-sonames.json")).ok();
+    TABLE.get_or_init(read).as_ref()
+}
+
+/// The source of the library with this soname.
+pub(super) fn source(soname: &[u8]) -> Option<Source> {
+    let name = str::from_utf8(soname).ok()?;
+    table()?.libraries.iter().find_map(|library| {
+        let version = name
+            .strip_prefix(library.stem.as_str())?
+            .strip_prefix('.')?;
+        let found = library.versions.iter().find(|v| v.soname == version)?;
+        Some(Source {
+            wheels: &found.wheels,
+            debian: found.debian.as_deref(),
+            nixpkgs: &library.nixpkgs,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_read_and_every_library_is_there_once() {
+        let table = table().unwrap();
+        for (at, library) in table.libraries.iter().enumerate() {
+            assert!(library.stem.ends_with(".so") && !library.versions.is_empty());
+            assert!(table.libraries[..at].iter().all(|o| o.stem < library.stem));
+            assert!(library.versions.iter().all(|v| !v.wheels.is_empty()));
+        }
+        assert!(source(b"libcudart.so.12").is_some());
+        assert!(source(b"libcudart.so.99").is_none() && source(b"libcudart.so").is_none());
+    }
+}

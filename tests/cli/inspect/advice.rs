@@ -1,0 +1,193 @@
+//! Cause and remedy of each miss: the finding, the command that is offered, the finding gone.
+
+use super::workshop::{BINARY, Workshop};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+fn told(shop: &Workshop, file: &str) -> String {
+    String::from_utf8(shop.inspect(&[file]).stdout).unwrap()
+}
+
+/// Runs the command behind the first `help:` of a report.
+fn remedy(shop: &Workshop, file: &str) {
+    let text = told(shop, file);
+    let help = text
+        .lines()
+        .find(|l| l.contains("help: "))
+        .unwrap_or_else(|| panic!("{text}"));
+    let command = help.split('`').nth(1).unwrap_or_else(|| panic!("{text}"));
+    let command = command.replace("cuda-fixup ", &format!("{BINARY} "));
+    let run = Command::new("sh")
+        .current_dir(&shop.path)
+        .args(["-c", &command])
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{command}: {run:?}");
+}
+
+/// The program doesn't start; the remedy is run; it does, and inspect says so.
+fn mends(shop: &Workshop, file: &str, cause: &str) {
+    let starts = || {
+        let run = Command::new(shop.at(file))
+            .env_remove("LD_LIBRARY_PATH")
+            .output();
+        run.is_ok_and(|run| run.status.success())
+    };
+    assert!(!starts());
+    let text = told(shop, file);
+    assert!(text.contains(cause), "{cause}: {text}");
+    assert_eq!(shop.inspect(&[file]).status.code(), Some(1));
+    remedy(shop, file);
+    assert!(starts(), "{text}");
+    assert_eq!(shop.inspect(&["--check", file]).status.code(), Some(0));
+}
+
+#[test]
+fn a_library_beside_the_program_or_in_its_tree() {
+    for (library, program) in [
+        ("p/libx.so", "p/app"),
+        ("p/deep/er/libx.so", "p/app"),
+        ("p/lib/libx.so", "p/bin/app"),
+        ("p/a dir/libx.so", "p/app"),
+    ] {
+        let shop = Workshop::new();
+        shop.lib(library, &[]);
+        let dir = library.rsplit_once('/').unwrap().0;
+        shop.exe(program, &[&format!("-L{dir}"), "-lx"]);
+        mends(
+            &shop,
+            program,
+            "is there, but no search leads to its directory",
+        );
+    }
+}
+
+#[test]
+fn a_runpath_of_another_file_serves_only_that_file() {
+    let shop = Workshop::new();
+    shop.lib("p/lib/libg.so", &[]);
+    shop.lib("p/lib/libf.so", &["-Lp/lib", "-lg"]);
+    let flags = [
+        "-Lp/lib",
+        "-lf",
+        "-Wl,-rpath,$ORIGIN/lib",
+        "-Wl,-rpath-link,p/lib",
+    ];
+    shop.exe("p/app", &flags);
+    mends(&shop, "p/app", "a RUNPATH serves only the file that has it");
+}
+
+#[test]
+fn the_interpreter_is_missing() {
+    let shop = Workshop::new();
+    shop.exe(
+        "app",
+        &["-Wl,--dynamic-linker,/nix/store/none-glibc/lib/ld-linux-x86-64.so.2"],
+    );
+    mends(&shop, "app", "a shell says \"No such file or directory\"");
+}
+
+#[test]
+fn the_link_to_the_library_is_missing() {
+    let shop = Workshop::new();
+    shop.lib("p/libx.so.1", &[]);
+    shop.exe("p/app", &["p/libx.so.1", "-Wl,-rpath,$ORIGIN"]);
+    fs::rename(shop.at("p/libx.so.1"), shop.at("p/libx.so.1.2")).unwrap();
+    mends(
+        &shop,
+        "p/app",
+        "is that library, but the link libx.so.1 is missing",
+    );
+}
+
+#[test]
+fn files_in_the_librarys_place_are_named_for_what_they_are() {
+    let shop = Workshop::new();
+    shop.lib("p/libx.so", &[]);
+    shop.exe("p/app", &["-Lp", "-lx", "-Wl,-rpath,$ORIGIN"]);
+    let library = shop.at("p/libx.so");
+    let is = |cause: &str| {
+        let text = told(&shop, "p/app");
+        assert!(text.contains(cause), "{cause}: {text}");
+        // lint says so, too.
+        let lint = Command::new(BINARY)
+            .current_dir(&shop.path)
+            .args(["lint", "p/app"])
+            .output();
+        let text = String::from_utf8(lint.unwrap().stdout).unwrap();
+        assert!(text.contains("needed-"), "{text}");
+        fs::remove_file(&library).unwrap();
+    };
+    let whole = fs::read(&library).unwrap();
+    fs::write(
+        &library,
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    )
+    .unwrap();
+    is("is a Git LFS pointer");
+    fs::write(
+        &library,
+        format!("/* GNU ld script */\nINPUT({})\n", "-lx ".repeat(20)),
+    )
+    .unwrap();
+    is("is a linker script");
+    fs::write(&library, &whole[..whole.len() / 8]).unwrap();
+    is("note: ");
+    symlink("libx.so.1.2.3", &library).unwrap();
+    is("is a link to libx.so.1.2.3, which is not there");
+    shop.cc(
+        "aarch64-linux-gnu-gcc",
+        "p/libx.so",
+        "int x;",
+        &["-shared", "-nostdlib"],
+    );
+    is("aarch64");
+    shop.lib("p/libx.so.2", &[]);
+    let text = told(&shop, "p/app");
+    assert!(text.contains("libx.so.2 is another version"), "{text}");
+}
+
+#[test]
+fn the_drivers_and_cudas_libraries_have_their_sources() {
+    let shop = Workshop::new();
+    for (name, cause) in [
+        ("libcuda.so.1", "comes with NVIDIA's driver"),
+        ("libnvidia-ml.so.1", "comes with NVIDIA's driver"),
+        (
+            "libcublas.so.12",
+            "the wheel nvidia-cublas-cu12, Debian's package libcublas12",
+        ),
+        ("libnvJitLink.so.13", "nixpkgs' cudaPackages.libnvjitlink"),
+    ] {
+        let stub = format!("stub/{name}");
+        shop.lib(&stub, &[]);
+        shop.exe("bin/app", &[&stub]);
+        fs::remove_file(shop.at(&stub)).unwrap();
+        let text = told(&shop, "bin/app");
+        assert!(text.contains(cause) && text.contains("help: "), "{text}");
+    }
+}
+
+#[test]
+fn nix_locate_is_asked_where_it_is_installed() {
+    use std::os::unix::fs::PermissionsExt;
+    let shop = Workshop::new();
+    shop.lib("stub/libodd.so.3", &[]);
+    shop.exe("bin/app", &["stub/libodd.so.3"]);
+    fs::remove_file(shop.at("stub/libodd.so.3")).unwrap();
+    let script =
+        "#!/bin/sh\nfor last; do :; done\n[ $last = /lib/libodd.so.3 ] && echo oddPackage.out\n";
+    let tool = shop.write("tools/nix-locate", script);
+    fs::set_permissions(tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", shop.at("tools").display());
+    let mut command = Command::new(BINARY);
+    command
+        .args(["inspect", "--json"])
+        .arg(shop.at("bin/app"))
+        .env("PATH", path);
+    let json: serde_json::Value =
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let help = json["problems"][0]["helps"][0].as_str().unwrap();
+    assert!(help.contains("-A oddPackage.out"), "{help}");
+}
