@@ -6,6 +6,8 @@
   buildPackages,
   rustPlatform,
   installShellFiles,
+  # The source of a release, where it isn't this directory: nixpkgs fetches it.
+  releaseSource ? null,
 }:
 let
   workspace = lib.importTOML ../Cargo.toml;
@@ -17,20 +19,24 @@ rustPlatform.buildRustPackage {
   inherit (workspace.workspace.package) version;
 
   # What the build reads, so that a change of documentation or tests compiles nothing anew.
-  src = fileset.toSource {
-    root = ../.;
-    fileset = fileset.unions [
-      ../Cargo.lock
-      ../Cargo.toml
-      ../LICENSE-APACHE
-      ../LICENSE-MIT
-      ../README.md
-      ../crates
-      ../src
-      (fileset.maybeMissing ../nix/data)
-      (fileset.maybeMissing ../benches)
-    ];
-  };
+  src =
+    if releaseSource != null then
+      releaseSource
+    else
+      fileset.toSource {
+        root = ../.;
+        fileset = fileset.unions [
+          ../Cargo.lock
+          ../Cargo.toml
+          ../LICENSE-APACHE
+          ../LICENSE-MIT
+          ../README.md
+          ../crates
+          ../src
+          (fileset.maybeMissing ../nix/data)
+          (fileset.maybeMissing ../benches)
+        ];
+      };
   cargoLock.lockFile = ../Cargo.lock;
 
   # A static binary runs in any stdenv; Rust's musl targets make one without being told.

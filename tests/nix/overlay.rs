@@ -321,3 +321,45 @@ fn the_examples_of_the_documentation_build() {
     let drv = String::from_utf8(output.stdout).unwrap();
     assert_eq!(drv.trim(), nix.derivation(FILE, "defaultHook"));
 }
+
+/// What docs/upstreaming.md proposes: by-name directories that evaluate by themselves.
+#[test]
+fn the_tree_for_nixpkgs_evaluates_by_itself() {
+    let nix = Nix::get();
+    let release = r#"{ owner = "o"; repo = "r"; rev = "v1"; hash = "sha256-x"; }"#;
+    let output = nix
+        .command("nix-build", false)
+        .args(["nix/nixpkgs-tree.nix", "--no-out-link"])
+        .args(["--arg", "pkgs", "import ./nix/tests/nixpkgs { }"])
+        .args(["--arg", "release", release])
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(checked(output).stdout).unwrap();
+    let tree = tree.trim();
+    let output = nix
+        .command("nix-instantiate", false)
+        .args(["--eval", "--strict", "--json", "nix/tests/nixpkgs-tree.nix"])
+        .args(["--arg", "tree", tree])
+        .output()
+        .unwrap();
+    let value: Value = serde_json::from_slice(&checked(output).stdout).unwrap();
+    assert_eq!(
+        value["hooks"],
+        json!({
+            "cudaFixupAutoPatchelfHook": "auto-patchelf-hook",
+            "cudaFixupDriverRunpathHook": "auto-add-driver-runpath-hook",
+            "cudaFixupHook": "cuda-fixup-hook",
+            "cudaFixupLintHook": "cuda-fixup-lint-hook",
+        })
+    );
+    let tests = ["autoAddDriverRunpath", "autoPatchelfHook", "cudaFixupHook"];
+    assert_eq!(value["tests"], json!(tests));
+    assert_eq!(value["script"], json!(["nix-update"]));
+    assert!(value["src"].as_str().unwrap().ends_with("-o-r-v1"));
+    // The files are this repository's own.
+    let package = std::path::Path::new(tree).join("pkgs/by-name/cu/cuda-fixup");
+    for file in ["nix/hooks.nix", "nix/package.nix", "hooks/lib.sh"] {
+        let copy = fs::read(package.join(file)).unwrap();
+        assert_eq!(copy, fs::read(project().join(file)).unwrap(), "{file}");
+    }
+}
