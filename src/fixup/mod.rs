@@ -4,9 +4,11 @@
 
 mod file_system;
 mod libc;
+mod request;
 
 pub use file_system::FileSystem;
 pub use libc::{Libc, platform_of};
+pub use request::Request;
 
 use crate::plan::{self, Context, Plan, Policy};
 use crate::rodata;
@@ -14,7 +16,7 @@ use crate::scan::{
     self, FileError, Inode, Problem, Root, Skip, Skipped, Tree, Visit, Visited, Walk, Walked,
 };
 use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
-use elf_edit::{ElfInfo, FileReader, Platform, RewriteOptions, Rewritten};
+use elf_edit::{ElfInfo, FileReader, Platform, Rewritten};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::io;
@@ -25,46 +27,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// Files whose results wait for their turn to be told.
 const BATCH: usize = 512;
-
-/// What to do, and where.
-#[derive(Clone, Debug, Default)]
-pub struct Request {
-    /// Trees and files to fix.
-    pub paths: Vec<PathBuf>,
-    /// Whether subdirectories of `paths` count.
-    pub recurse: bool,
-    /// Whether libraries of `paths` themselves are found.
-    pub index_own: bool,
-    /// Directories and files whose libraries are found.
-    pub libs: Vec<PathBuf>,
-    /// What files must be built for; any, where it is `None`.
-    pub platform: Option<Platform>,
-    /// Which names come with the libc.
-    pub libc: Libc,
-    /// The rules.
-    pub policy: Policy,
-    /// Entries become relative where file and entry lie under one of `paths`.
-    pub relative_to_paths: bool,
-    /// A malformed ELF file is passed over and counted, rather than told.
-    pub skip_malformed: bool,
-    /// A file among `paths` that is no ELF file to fix is passed over, rather than told.
-    pub skip_named: bool,
-    /// `libs` that are not there are no fault.
-    pub skip_unreadable_libs: bool,
-    /// A link among `paths` is passed over, rather than followed.
-    pub skip_links: bool,
-    /// Each event is printed as nixpkgs' auto-patchelf prints it, so files that are passed over are
-    /// listed in [`Summary::skipped_files`].
-    pub structured_logs: bool,
-    /// No interpreter is known, for this reason: files that have one fail.
-    pub no_interpreter: Option<String>,
-    /// Whether somebody reads what files may dlopen.
-    pub tell_dlopen: bool,
-    /// Plan only.
-    pub dry_run: bool,
-    /// How to write.
-    pub rewrite: RewriteOptions,
-}
 
 /// What became of a file.
 #[derive(Debug)]

@@ -212,7 +212,7 @@ fn a_library_passes_its_toolkit_on() {
     };
     let names = |text: String| -> Vec<String> {
         let paths = text.split_whitespace();
-        paths.map(|path| crate::tree::by_name(path)).collect()
+        paths.map(crate::tree::by_name).collect()
     };
     let inputs = |case: &str| names(propagated(case, "propagated-build-inputs"));
     let tools = |case: &str| names(propagated(case, "propagated-native-build-inputs"));
