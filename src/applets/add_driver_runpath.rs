@@ -4,7 +4,7 @@ use super::Outcome;
 use super::jobs::Jobs;
 use crate::escape::shown;
 use crate::fixup::{self, Request, Status};
-use crate::plan::{Driver, Policy, Stubs};
+use crate::plan::{Dependencies, Driver, Policy, Stubs};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt;
@@ -37,7 +37,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         // Scripts give it all files of a directory.
         skip_named: true,
         policy: Policy {
-            dependencies: false,
+            dependencies: Dependencies::Off,
             driver: Driver::All,
             driver_link: args.driver_link.map(OsString::into_vec),
             stubs: Stubs::Keep,

@@ -4,7 +4,7 @@ use super::jobs::Jobs;
 use super::missing_dependencies::MissingDependencies;
 use super::{Outcome, patchelf_flags};
 use crate::escape::{Shown, shown};
-use crate::fixup::{self, FileReport, Libc, Request, Status};
+use crate::fixup::{self, FileReport, Libc, Relative, Request, Status};
 use crate::plan::{self, Dlopen, Driver, Existing, Policy, Stubs};
 use crate::report::structured_logs;
 use anyhow::{Context, bail};
@@ -163,7 +163,9 @@ impl Args {
         request.index_own &= !self.ignore_existing;
         policy.keep_libc |= self.keep_libc;
         policy.preserve_origin |= self.preserve_origin;
-        request.relative_to_paths |= self.relativize_rpath;
+        if self.relativize_rpath {
+            request.relative = Relative::Tree;
+        }
         request.structured_logs |= self.structured_logs;
         if self.relative_rpaths {
             policy.relative_roots.push(store());

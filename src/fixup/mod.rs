@@ -4,21 +4,26 @@
 
 mod file_system;
 mod libc;
+mod relative;
 mod request;
+mod results;
 
 pub use file_system::FileSystem;
 pub use libc::{Libc, platform_of};
+pub use relative::Relative;
 pub use request::Request;
+pub use results::{FileReport, SideEffects, Status, Summary};
 
 use crate::plan::{self, Context, Plan, Policy};
 use crate::rodata;
 use crate::scan::{
-    self, FileError, Inode, Problem, Root, Skip, Skipped, Tree, Visit, Visited, Walk, Walked,
+    self, FileError, Inode, Problem, Root, Skip, Tree, Visit, Visited, Walk, Walked,
 };
 use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
-use elf_edit::{ElfInfo, FileReader, Platform, Rewritten};
+use elf_edit::{ElfInfo, FileReader, Platform};
 use rayon::ThreadPool;
 use rayon::prelude::*;
+use relative::RelativeRoots;
 use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
@@ -27,84 +32,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// Files whose results wait for their turn to be told.
 const BATCH: usize = 512;
-
-/// What became of a file.
-#[derive(Debug)]
-pub enum Status {
-    /// There was nothing to change: not touched.
-    Unchanged,
-    /// There is something to change, and it could be.
-    Planned(SideEffects),
-    /// It was changed.
-    Changed(Rewritten),
-    /// It can't be changed, or read.
-    Failed(String),
-}
-
-/// Effects of a change besides the one that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SideEffects {
-    /// Whether strip tools and kernels before 5.18 still find the program headers.
-    pub strip_safe: bool,
-    /// Bytes behind the ELF file that are copied to its new end.
-    pub tail_copied: u64,
-}
-
-impl Status {
-    /// The side effects of a change that is made or planned.
-    pub fn side_effects(&self) -> Option<SideEffects> {
-        match self {
-            Status::Planned(effects) => Some(*effects),
-            Status::Changed(done) => Some(SideEffects {
-                strip_safe: done.strip_safe,
-                tail_copied: done.tail_copied,
-            }),
-            Status::Unchanged | Status::Failed(_) => None,
-        }
-    }
-}
-
-/// One file and what became of it.
-#[derive(Debug)]
-pub struct FileReport {
-    /// All names of it in the trees.
-    pub names: Vec<PathBuf>,
-    /// `executable`, `shared library`, …
-    pub kind: &'static str,
-    /// What it was built for.
-    pub platform: Platform,
-    /// What was decided.
-    pub plan: Plan,
-    /// What was done.
-    pub status: Status,
-}
-
-/// All files together.
-#[derive(Debug, Default)]
-pub struct Summary {
-    /// Files that were planned for.
-    pub files: u64,
-    /// Of these, changed, or in a dry run to be changed.
-    pub changed: u64,
-    /// Of these, failed.
-    pub failed: u64,
-    /// Dependencies that nothing provides.
-    pub missing: u64,
-    /// Bytes written into files.
-    pub bytes_written: u64,
-    /// Changed files whose program headers had to move to their end.
-    pub not_strip_safe: u64,
-    /// Bytes behind ELF files that were copied to their new ends.
-    pub tail_copied: u64,
-    /// What was passed over.
-    pub skipped: Skipped,
-    /// ELF files that were passed over, by path, where the request asks for them.
-    pub skipped_files: Vec<(PathBuf, Skip)>,
-    /// Paths that could not be handled.
-    pub problems: Vec<Problem>,
-    /// Directories that could have provided something, in the order of the search.
-    pub searched: Vec<PathBuf>,
-}
 
 /// Runs a request on the threads of `pool`. `tell` gets the files in an order that neither
 /// threads nor the file system change.
@@ -120,7 +47,7 @@ pub fn run(
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
     let mut index = Index::new(runpaths);
-    if request.policy.dependencies {
+    if request.policy.finds_dependencies() {
         let mut problems = pool.install(|| {
             if request.index_own {
                 index.add_trees(&roots, &visit.files, &links);
@@ -131,6 +58,7 @@ pub fn run(
             visit.problems.append(&mut problems);
         }
     }
+    let relative = RelativeRoots::new(request, &roots, &links);
     drop(links);
     only_of_platform(request, &mut visit, &mut skipped_files);
     skipped_files.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -143,7 +71,8 @@ pub fn run(
         ..Summary::default()
     };
     let pass = SecondPass {
-        policy: policy_for(request, &roots),
+        policy: policy_for(request, &relative),
+        relative,
         surroundings: FileSystem::new(index, request.libc.clone()),
         request,
         roots,
@@ -228,20 +157,16 @@ fn only_of_platform(
     });
 }
 
-fn policy_for(request: &Request, roots: &[Root]) -> Policy {
+fn policy_for(request: &Request, relative: &RelativeRoots) -> Policy {
     let mut policy = request.policy.clone();
-    if request.relative_to_paths {
-        let roots = roots.iter().map(|root| &root.canonical);
-        policy
-            .relative_roots
-            .extend(roots.map(|root| root.as_os_str().as_bytes().to_vec()));
-    }
+    policy.relative_roots.extend(relative.roots());
     policy
 }
 
 struct SecondPass<'a> {
     request: &'a Request,
     policy: Policy,
+    relative: RelativeRoots,
     surroundings: FileSystem,
     roots: Vec<Root>,
 }
@@ -328,6 +253,9 @@ impl SecondPass<'_> {
             libraries: &self.surroundings,
             origins: &origins,
             contents: contents.as_ref(),
+            stays_absolute: names
+                .first()
+                .and_then(|name| self.relative.stays_absolute(name, file, facts)),
         };
         Ok(plan::plan(facts, &context))
     }
@@ -350,46 +278,6 @@ impl SecondPass<'_> {
             Ok(done) if done.changed => Status::Changed(done),
             Ok(_) => Status::Unchanged,
             Err(error) => Status::Failed(error.to_string()),
-        }
-    }
-}
-
-impl Summary {
-    fn tell(
-        &mut self,
-        results: Vec<Result<FileReport, (PathBuf, FileError)>>,
-        tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
-    ) -> io::Result<()> {
-        for result in results {
-            match result {
-                Ok(report) => {
-                    self.count(&report);
-                    tell(&report)?;
-                }
-                Err((_, FileError::Skip(skip))) => self.skipped.add(skip),
-                Err((path, FileError::Malformed(what) | FileError::Problem(what))) => {
-                    self.problems.push(Problem { path, what });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, report: &FileReport) {
-        self.files += 1;
-        self.missing += report.plan.missing().count() as u64;
-        if let Some(effects) = report.status.side_effects() {
-            self.not_strip_safe += u64::from(!effects.strip_safe);
-            self.tail_copied += effects.tail_copied;
-        }
-        match &report.status {
-            Status::Unchanged => {}
-            Status::Planned(_) => self.changed += 1,
-            Status::Changed(done) => {
-                self.changed += 1;
-                self.bytes_written += done.bytes_written;
-            }
-            Status::Failed(_) => self.failed += 1,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a run is asked to do, as plain data.
 
-use super::Libc;
+use super::{Libc, Relative};
 use crate::plan::Policy;
 use elf_edit::{Platform, RewriteOptions};
 use std::path::PathBuf;
@@ -22,8 +22,10 @@ pub struct Request {
     pub libc: Libc,
     /// The rules.
     pub policy: Policy,
-    /// Entries become relative where file and entry lie under one of `paths`.
-    pub relative_to_paths: bool,
+    /// When entries become relative to `$ORIGIN`.
+    pub relative: Relative,
+    /// The store of Nix.
+    pub store: PathBuf,
     /// A malformed ELF file is passed over and counted, rather than told.
     pub skip_malformed: bool,
     /// A file among `paths` that is no ELF file to fix is passed over, rather than told.

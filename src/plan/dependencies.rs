@@ -101,7 +101,7 @@ pub(super) fn notes(facts: &ElfInfo) -> Vec<Vec<Vec<u8>>> {
 /// Looks for all that the file needs, and for what it may dlopen.
 pub(super) fn resolve(facts: &ElfInfo, context: &Context<'_>, kept: &[Entry]) -> Found {
     let mut found = Found::default();
-    if !context.policy.dependencies {
+    if !context.policy.finds_dependencies() {
         return found;
     }
     let search = Search {
@@ -109,7 +109,8 @@ pub(super) fn resolve(facts: &ElfInfo, context: &Context<'_>, kept: &[Entry]) ->
         platform: facts.platform(),
         kept: kept
             .iter()
-            .filter(|_| context.policy.existing == Existing::Keep)
+            .filter(|_| context.policy.existing != Existing::Replace)
+            .filter(|entry| context.honours(&entry.text))
             .filter_map(|entry| {
                 let path = relative::expand(&entry.text, context.origin())?;
                 Some((entry.text.clone(), path))
@@ -127,11 +128,11 @@ pub(super) fn resolve(facts: &ElfInfo, context: &Context<'_>, kept: &[Entry]) ->
                 add(&mut found.entries, directory, name, Reason::Provides);
             }
             // A stub that the file was linked against.
-            Outcome::Driver if context.policy.provided_only => found.entries.push(Entry {
+            Outcome::Driver if context.policy.provided_only() => found.entries.push(Entry {
                 text: driver::link(facts, context.policy),
                 reason: Reason::Driver(Some(DriverUse::Library(name))),
             }),
-            _ if context.policy.provided_only => continue,
+            _ if context.policy.provided_only() => continue,
             _ => {}
         }
         found.resolutions.push(Resolution { names, outcome });
@@ -248,8 +249,8 @@ impl Search<'_> {
             .partition(|directory| !directory.contains(&b':'))
     }
 
-    /// The first directory; but one that the file's own RUNPATH names wins where that stays, and
-    /// stubs come last, for a library of the driver never.
+    /// The first directory; but one that the file's own RUNPATH names wins where that stays and
+    /// isn't shrunk, and stubs come last, for a library of the driver never.
     fn best(&self, mut directories: Vec<Vec<u8>>, of_driver: bool) -> Option<Vec<u8>> {
         if self.context.policy.stubs == Stubs::Replace {
             if of_driver {
@@ -259,7 +260,8 @@ impl Search<'_> {
         }
         let own = directories
             .iter()
-            .position(|directory| self.kept.iter().any(|(_, path)| path == directory));
+            .position(|directory| self.kept.iter().any(|(_, path)| path == directory))
+            .filter(|_| !self.context.policy.shrinks_by_use());
         directories.into_iter().nth(own.unwrap_or(0))
     }
 

@@ -25,13 +25,16 @@ pub(super) fn link(facts: &ElfInfo, policy: &Policy) -> Vec<u8> {
     }
 }
 
-/// First entries: compat, then the driver link.
-pub(super) fn entries(facts: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
-    let policy = context.policy;
-    let loads = match policy.driver {
+/// How the file loads the driver, where the policy asks.
+pub(super) fn driver_use(facts: &ElfInfo, context: &Context<'_>) -> Option<DriverUse> {
+    match context.policy.driver {
         Driver::Needed => loads_driver(facts, context.contents),
         Driver::All | Driver::Off => None,
-    };
+    }
+}
+
+/// First entries: compat, then the driver link.
+pub(super) fn entries(facts: &ElfInfo, policy: &Policy, loads: Option<DriverUse>) -> Vec<Entry> {
     let wanted = policy.driver == Driver::All || loads.is_some();
     let mut entries = Vec::new();
     if let Some(compat) = &policy.compat

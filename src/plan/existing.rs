@@ -1,13 +1,18 @@
 //! The RUNPATH that a file has: leaks mapped away, stubs replaced, shrunk, kept or replaced.
 
+use super::dependencies::Found;
 use super::runpath::{DropReason, Dropped, Entry, Reason};
-use super::{Context, Existing, Stubs, driver, relative};
+use super::{Context, Driver, DriverUse, Existing, Outcome, Stubs, driver, relative};
 use crate::cuda::driver as driver_libraries;
 use elf_edit::ElfInfo;
 use std::collections::HashSet;
 
 /// The entries that stay, those that go, and whether a rule changed anything.
-pub(super) fn entries(facts: &ElfInfo, context: &Context<'_>) -> (Vec<Entry>, Vec<Dropped>, bool) {
+pub(super) fn entries(
+    facts: &ElfInfo,
+    context: &Context<'_>,
+    driver_use: Option<&DriverUse>,
+) -> (Vec<Entry>, Vec<Dropped>, bool) {
     let old = facts.runpath_or_rpath().unwrap_or_default();
     let mut dropped = Vec::new();
     if old.is_empty() {
@@ -17,8 +22,28 @@ pub(super) fn entries(facts: &ElfInfo, context: &Context<'_>) -> (Vec<Entry>, Ve
     let named: Vec<&[u8]> = all.iter().filter(|e| !e.is_empty()).copied().collect();
     let has_empty = named.len() < all.len();
     let mut kept: Vec<Entry> = Vec::new();
+    let policy = context.policy;
+    let tidy = policy.existing == Existing::Tidy;
+    // A file that doesn't load the driver has no use for the link in the place of stubs.
+    let stubs_unused = tidy && policy.driver == Driver::Needed && driver_use.is_none();
     for text in named {
+        if tidy && relative::is_relative(text) && !policy.protects(text) {
+            dropped.push(Dropped {
+                text: text.to_vec(),
+                why: DropReason::Relative,
+            });
+            continue;
+        }
         let entries = mapped(text, facts, context);
+        if stubs_unused
+            && matches!(&entries[..], [e] if matches!(e.reason, Reason::ReplacesStubs(_)))
+        {
+            dropped.push(Dropped {
+                text: text.to_vec(),
+                why: DropReason::StubsUnused,
+            });
+            continue;
+        }
         if entries.is_empty() {
             dropped.push(Dropped {
                 text: text.to_vec(),
@@ -27,12 +52,12 @@ pub(super) fn entries(facts: &ElfInfo, context: &Context<'_>) -> (Vec<Entry>, Ve
         }
         kept.extend(entries);
     }
-    if context.policy.shrink {
+    if policy.shrink && !policy.shrinks_by_use() {
         kept = shrink(kept, facts, context, &mut dropped);
     }
     let rewritten = !dropped.is_empty()
         || kept.iter().any(|entry| !entry.reason.was_there())
-        || (has_empty && context.policy.existing == Existing::Keep);
+        || (has_empty && policy.existing != Existing::Replace);
     if has_empty {
         dropped.push(Dropped {
             text: Vec::new(),
@@ -121,7 +146,8 @@ fn shrink(
             || !entry.text.starts_with(b"/")
             || entry.text == link
             || policy.compat.as_ref() == Some(&entry.text)
-            || policy.append.contains(&entry.text);
+            || policy.append.contains(&entry.text)
+            || policy.protects(&entry.text);
         let before = unmet.len();
         if !exempt {
             unmet.retain(|name| {
@@ -131,6 +157,60 @@ fn shrink(
             });
         }
         if exempt || unmet.len() < before {
+            kept.push(entry);
+        } else {
+            dropped.push(Dropped {
+                text: entry.text,
+                why: DropReason::Shrunk,
+            });
+        }
+    }
+    kept
+}
+
+/// Drops entries that serve neither a NEEDED nor a library that the file may dlopen: those that
+/// the libc or a new entry provides need no old one.
+pub(super) fn shrink_by_use(
+    entries: Vec<Entry>,
+    facts: &ElfInfo,
+    context: &Context<'_>,
+    found: &Found,
+    driver_use: Option<&DriverUse>,
+    dropped: &mut Vec<Dropped>,
+) -> Vec<Entry> {
+    let policy = context.policy;
+    let link = driver::link(facts, policy);
+    let link_unused = policy.driver == Driver::Needed && driver_use.is_none();
+    let provides = |directory: &[u8], name: &[u8]| {
+        let libraries = context.libraries;
+        libraries.provides(directory, name, facts.platform())
+    };
+    let mut may_load: Vec<Vec<u8>> = super::dependencies::notes(facts).concat();
+    may_load.extend(context.contents.iter().flat_map(|c| c.sonames.clone()));
+    may_load.retain(|name| !found.entries.iter().any(|e| provides(&e.text, name)));
+    let outcomes = || found.resolutions.iter().map(|r| &r.outcome);
+    let mut kept = Vec::new();
+    for entry in entries {
+        let directory = relative::expand(&entry.text, context.origin());
+        let before = may_load.len();
+        if let Some(directory) = &directory {
+            may_load.retain(|name| !provides(directory, name));
+        }
+        let needed = outcomes().any(|outcome| match outcome {
+            Outcome::Existing(text) => *text == entry.text,
+            Outcome::Directory(has) => Some(has) == directory.as_ref(),
+            _ => false,
+        });
+        let stays = needed
+            || may_load.len() < before
+            || directory.is_none()
+            || kept.len() + dropped.len() >= MAX_SHRUNK
+            || !entry.reason.was_there()
+            || (entry.text == link && !link_unused)
+            || policy.compat.as_ref() == Some(&entry.text)
+            || policy.append.contains(&entry.text)
+            || policy.protects(&entry.text);
+        if stays {
             kept.push(entry);
         } else {
             dropped.push(Dropped {

@@ -16,7 +16,7 @@ mod runpath;
 pub use dependencies::{Candidate, Outcome, Resolution};
 pub use driver::{DriverUse, loads_driver};
 pub use glob::{excuses, matches as glob_matches};
-pub use policy::{Dlopen, Driver, Existing, Policy, Stubs};
+pub use policy::{Dependencies, Dlopen, Driver, Existing, Policy, Stubs};
 pub use runpath::{DropReason, Dropped, Entry, Reason};
 
 use crate::rodata::Contents;
@@ -47,6 +47,17 @@ pub struct Context<'a> {
     pub origins: &'a [Vec<u8>],
     /// What its read-only data says, where a rule asks for it.
     pub contents: Option<&'a Contents>,
+    /// Why no entry of this file is written relative to `$ORIGIN`.
+    pub stays_absolute: Option<StaysAbsolute>,
+}
+
+/// Why entries of a file are not written relative to `$ORIGIN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StaysAbsolute {
+    /// The loader ignores `$ORIGIN` in a program that gets rights which its caller lacks.
+    Privileged(&'static str),
+    /// The file is also loaded through this link, and `$ORIGIN` is the link's directory then.
+    Link(Vec<u8>),
 }
 
 impl Context<'_> {
@@ -54,6 +65,12 @@ impl Context<'_> {
     fn origin(&self) -> Option<&[u8]> {
         let (first, others) = self.origins.split_first()?;
         others.iter().all(|other| other == first).then_some(first)
+    }
+
+    /// Whether the loader takes an entry of this file: it ignores `$ORIGIN` in privileged programs.
+    fn honours(&self, entry: &[u8]) -> bool {
+        let privileged = matches!(self.stays_absolute, Some(StaysAbsolute::Privileged(_)));
+        !(privileged && relative::is_origin(entry))
     }
 }
 
@@ -74,6 +91,8 @@ pub struct Plan {
     pub resolutions: Vec<Resolution>,
     /// What the file may dlopen, told only.
     pub candidates: Vec<Candidate>,
+    /// Why some entries are not relative to `$ORIGIN` that would be.
+    pub stays_absolute: Option<StaysAbsolute>,
     /// The changes. None: the file is not to be touched.
     pub edits: Vec<Edit>,
 }
@@ -122,19 +141,27 @@ pub fn plan(facts: &ElfInfo, context: &Context<'_>) -> Plan {
         old_is_rpath: dynamic.runpath.is_none() && dynamic.rpath.is_some(),
         ..Plan::default()
     };
-    let (kept, mut dropped, rewritten) = existing::entries(facts, context);
+    let driver_use = driver::driver_use(facts, context);
+    let (mut kept, mut dropped, mut rewritten) =
+        existing::entries(facts, context, driver_use.as_ref());
     let found = dependencies::resolve(facts, context, &kept);
+    if policy.shrinks_by_use() {
+        let all = kept.len();
+        let driver_use = driver_use.as_ref();
+        kept = existing::shrink_by_use(kept, facts, context, &found, driver_use, &mut dropped);
+        rewritten |= kept.len() < all;
+    }
     let is_executable = facts.interpreter.is_some();
 
     let mut list = List::default();
-    list.extend(driver::entries(facts, context));
+    list.extend(driver::entries(facts, policy, driver_use));
     list.extend(
         existing::driver_link(&kept, facts, context)
             .into_iter()
             .collect(),
     );
     let before = list.len();
-    if policy.dependencies && is_executable {
+    if policy.finds_dependencies() && is_executable {
         list.extend(runpath::given(
             &policy.runtime_dependencies,
             Reason::RuntimeDependency,
@@ -148,7 +175,15 @@ pub fn plan(facts: &ElfInfo, context: &Context<'_>) -> Plan {
         list.extend(kept.clone());
     }
     list.extend(appended);
-    let mut list = list.relative(context).without_duplicates(&mut dropped);
+    if list.make_relative(context) {
+        plan.stays_absolute.clone_from(&context.stays_absolute);
+    }
+    let before = dropped.len();
+    let mut list = list.without_duplicates(context, &mut dropped);
+    if policy.existing == Existing::Tidy {
+        let old_tag = dynamic.rpath.is_some() && !policy.force_rpath;
+        rewritten |= dropped.len() > before || old_tag;
+    }
     if replaces {
         list = existing::preserve_origin(list, &kept, context);
         dropped.extend(existing::replaced(&kept, &list));

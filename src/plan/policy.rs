@@ -1,49 +1,64 @@
 //! What the user asked for, as plain data.
 
+use clap::ValueEnum;
 use elf_edit::Edit;
 
-/// What becomes of the RUNPATH that a file has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whether dependencies are looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Dependencies {
+    /// Each NEEDED gets the directory that has it
+    #[default]
+    Find,
+    /// Only in --lib: what they don't have is neither looked for nor missing
+    Provided,
+    /// No entry is added for them
+    Off,
+}
+
+/// What happens to the RUNPATH that a file has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Existing {
-    /// It stays, behind what is found.
+    /// Stays behind new entries, without those that are empty, relative or there twice
+    Tidy,
+    /// Stays behind new entries as it is, without empty entries: for hooks
     #[default]
     Keep,
-    /// auto-patchelf's way: a list that isn't empty replaces it. `.note.dlopen` entries count as
-    /// dependencies then.
+    /// Goes when a new entry is found, given or appended, as with auto-patchelf;
+    /// `.note.dlopen` entries count as dependencies
     Replace,
 }
 
 /// Which files get the driver link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Driver {
-    /// All that the loader reads a RUNPATH of.
+    /// Every dynamic ELF file
     #[default]
     All,
-    /// Those that load the driver themselves.
+    /// Those that load the driver themselves
     Needed,
-    /// None.
+    /// None
     Off,
 }
 
-/// What becomes of libraries that a file may dlopen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What happens for libraries that a file may dlopen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Dlopen {
-    /// One that is found gets its directory into the RUNPATH.
+    /// The directory of each one that is found becomes an entry
     Auto,
-    /// They are told.
+    /// They are listed by --dry-run, --json and -v
     #[default]
     Report,
-    /// They aren't looked for.
+    /// They aren't looked for
     Off,
 }
 
-/// What becomes of entries that are a stub directory of CUDA.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What happens to entries that are a stub directory of CUDA.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Stubs {
-    /// The driver link takes their place: a stub that is found at run time is a failure.
+    /// The driver link takes their place: a stub that is found at run time is a failure
     #[default]
     Replace,
-    /// They stay.
+    /// They stay
     Keep,
 }
 
@@ -53,10 +68,7 @@ pub struct Policy {
     /// PT_INTERP of executables.
     pub interpreter: Option<Vec<u8>>,
     /// Whether dependencies are looked for at all.
-    pub dependencies: bool,
-    /// Only what the given directories provide counts: everything else a file needs is left out of
-    /// the report, and nothing is missing.
-    pub provided_only: bool,
+    pub dependencies: Dependencies,
     /// What becomes of the RUNPATH that is there.
     pub existing: Existing,
     /// Libraries that the file may dlopen.
@@ -77,6 +89,8 @@ pub struct Policy {
     pub replace: Vec<(Vec<u8>, Vec<u8>)>,
     /// Existing entries that provide nothing that is needed go away.
     pub shrink: bool,
+    /// Entries that `shrink` and [`Existing::Tidy`] leave alone.
+    pub protected: Vec<Vec<u8>>,
     /// The index comes before the libc's directory, which may become an entry.
     pub keep_libc: bool,
     /// Globs of names that may be missing.
@@ -98,8 +112,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             interpreter: None,
-            dependencies: true,
-            provided_only: false,
+            dependencies: Dependencies::default(),
             existing: Existing::default(),
             dlopen: Dlopen::default(),
             driver: Driver::default(),
@@ -110,6 +123,7 @@ impl Default for Policy {
             append: Vec::new(),
             replace: Vec::new(),
             shrink: false,
+            protected: Vec::new(),
             keep_libc: false,
             ignore_missing: Vec::new(),
             force_rpath: false,
@@ -122,6 +136,27 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Whether a NEEDED is looked for.
+    pub fn finds_dependencies(&self) -> bool {
+        self.dependencies != Dependencies::Off
+    }
+
+    /// Whether only the given directories count: a dependency that they don't have is left out of
+    /// the report, and is not missing.
+    pub fn provided_only(&self) -> bool {
+        self.dependencies == Dependencies::Provided
+    }
+
+    /// Whether an entry stays whatever `shrink` and [`Existing::Tidy`] would do.
+    pub(super) fn protects(&self, entry: &[u8]) -> bool {
+        self.protected.iter().any(|text| text == entry)
+    }
+
+    /// Whether `shrink` goes by what became of each dependency, rather than by patchelf's rule.
+    pub(super) fn shrinks_by_use(&self) -> bool {
+        self.shrink && self.existing == Existing::Tidy && self.dependencies == Dependencies::Find
+    }
+
     /// Whether a rule needs to know what a file's read-only data says; `told` where somebody reads
     /// of what it may dlopen.
     pub fn needs_contents(&self, told: bool) -> bool {
@@ -130,6 +165,7 @@ impl Policy {
             Dlopen::Report => told,
             Dlopen::Off => false,
         };
-        self.driver == Driver::Needed || (self.dependencies && candidates)
+        let dependencies = self.finds_dependencies() && candidates;
+        self.driver == Driver::Needed || dependencies || self.shrinks_by_use()
     }
 }

@@ -9,10 +9,16 @@ pub(super) fn is_origin(entry: &[u8]) -> bool {
     after_token(entry).is_some()
 }
 
+/// Whether the loader takes the entry from the directory of its caller.
+pub(super) fn is_relative(entry: &[u8]) -> bool {
+    !entry.starts_with(b"/") && !is_origin(entry)
+}
+
+/// What follows the token, written in either way (ld.so(8), "Dynamic string tokens"). A name ends
+/// where an identifier does: `$ORIGINAL` is no token.
 fn after_token(entry: &[u8]) -> Option<&[u8]> {
     let (token, len) = leading_token(entry, TokenEnd::Identifier)?;
-    let rest = &entry[len..];
-    (token == Token::Origin && (rest.is_empty() || rest.starts_with(b"/"))).then_some(rest)
+    (token == Token::Origin).then_some(&entry[len..])
 }
 
 /// The absolute directory that an entry means, if it is one that paths alone can tell.
@@ -42,10 +48,10 @@ fn normal(path: &[u8]) -> Vec<u8> {
     [b"/".as_slice(), &parts(path).join(&b'/')].concat()
 }
 
-/// The entry as `$ORIGIN/…`, where the file and what it names lie under one of the roots.
+/// The entry as `$ORIGIN/…`, where the file and the directory lie under one of the roots.
 pub(super) fn to_origin(entry: &[u8], context: &Context<'_>) -> Option<Vec<u8>> {
     let origin = parts(context.origin()?);
-    if !entry.starts_with(b"/") {
+    if !entry.starts_with(b"/") || entry.contains(&b'$') {
         return None;
     }
     let entry = parts(entry);
@@ -85,7 +91,14 @@ mod tests {
         assert_eq!(expand("${ORIGIN}/../x/.").as_deref(), Some("/o/x"));
         assert_eq!(expand("/a//b/").as_deref(), Some("/a/b"));
         assert_eq!(expand("$ORIGINAL/x"), None);
+        assert_eq!(expand("$ORIGIN-x/y").as_deref(), Some("/o/lib-x/y"));
         assert_eq!(expand("/a/$LIB"), None);
         assert_eq!(expand("relative"), None);
+        for relative in ["lib", ".", "$ORIGINAL/x", "$LIB/x", "../lib"] {
+            assert!(is_relative(relative.as_bytes()), "{relative}");
+        }
+        for fixed in ["/lib", "$ORIGIN", "${ORIGIN}/lib", "$ORIGIN-x/y"] {
+            assert!(!is_relative(fixed.as_bytes()), "{fixed}");
+        }
     }
 }

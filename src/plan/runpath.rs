@@ -1,6 +1,6 @@
 //! Lists of RUNPATH entries, each with its reason.
 
-use super::{Context, DriverUse, relative};
+use super::{Context, DriverUse, Existing, relative};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -63,12 +63,16 @@ pub struct Entry {
 pub enum DropReason {
     /// An empty entry means the current directory.
     Empty,
+    /// A relative entry means a directory below the current one.
+    Relative,
     /// It stands there already.
     Duplicate,
     /// It provides nothing that is needed.
     Shrunk,
     /// A stub directory; the driver link is there already.
     Stubs,
+    /// A stub directory, and the file doesn't load the driver.
+    StubsUnused,
     /// The user's map gives it no new place.
     Unmapped,
     /// The new list replaces the old one.
@@ -80,9 +84,11 @@ impl DropReason {
     pub fn key(self) -> &'static str {
         match self {
             DropReason::Empty => "empty",
+            DropReason::Relative => "relative",
             DropReason::Duplicate => "duplicate",
             DropReason::Shrunk => "shrunk",
             DropReason::Stubs => "stubs",
+            DropReason::StubsUnused => "stubs-unused",
             DropReason::Unmapped => "unmapped",
             DropReason::Replaced => "replaced",
         }
@@ -93,9 +99,11 @@ impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             DropReason::Empty => "an empty entry means the current directory",
-            DropReason::Duplicate => "stands there already",
+            DropReason::Relative => "a relative entry depends on the caller's current directory",
+            DropReason::Duplicate => "is there already",
             DropReason::Shrunk => "provides nothing that is needed",
             DropReason::Stubs => "a stub directory; the driver link is there already",
+            DropReason::StubsUnused => "a stub directory, and the file doesn't load the driver",
             DropReason::Unmapped => "the map gives it no new place",
             DropReason::Replaced => "the new list replaces the old one",
         })
@@ -124,38 +132,74 @@ impl List {
         self.0.len()
     }
 
-    /// Entries that the policy wants relative are.
-    pub fn relative(mut self, context: &Context<'_>) -> List {
+    /// Writes entries relative to `$ORIGIN` where the policy asks for it; true where some stay
+    /// absolute because of [`Context::stays_absolute`].
+    pub fn make_relative(&mut self, context: &Context<'_>) -> bool {
+        let mut stays = false;
         for entry in &mut self.0 {
-            if let Some(text) = relative::to_origin(&entry.text, context) {
-                entry.text = text;
+            let Some(text) = relative::to_origin(&entry.text, context) else {
+                continue;
+            };
+            if context.stays_absolute.is_some() {
+                stays = true;
+                continue;
+            }
+            let old = std::mem::replace(&mut entry.text, text);
+            if context.policy.existing == Existing::Tidy && entry.reason.was_there() {
+                entry.reason = Reason::Replaces(old);
             }
         }
-        self
+        stays
     }
 
-    /// The first of equal entries stays.
-    pub fn without_duplicates(self, dropped: &mut Vec<Dropped>) -> Vec<Entry> {
-        // What is in the list, and whether it only stays.
-        let mut seen: HashMap<Vec<u8>, bool> = HashMap::new();
+    /// The first of equal entries stays. With [`Existing::Tidy`], entries are equal that mean one
+    /// directory, and the text is that of the entry that was there.
+    pub fn without_duplicates(
+        self,
+        context: &Context<'_>,
+        dropped: &mut Vec<Dropped>,
+    ) -> Vec<Entry> {
+        // Directory or text -> its place in `kept`.
+        let mut seen: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut kept: Vec<Entry> = Vec::with_capacity(self.0.len());
         for entry in self.0 {
-            let Some(first_stays) = seen.get(&entry.text) else {
-                seen.insert(entry.text.clone(), entry.reason.was_there());
+            let Some(first) = seen.get(&key(&entry, context)).map(|&at| &mut kept[at]) else {
+                seen.insert(key(&entry, context), kept.len());
                 kept.push(entry);
                 continue;
             };
-            // An entry that moved to the front is no loss: only what was there twice is told.
+            // An entry that moved to the front is no loss: only what was there twice is reported.
             let lost = match entry.reason {
                 Reason::ReplacesStubs(old) => Some((old, DropReason::Stubs)),
                 Reason::Replaces(old) => Some((old, DropReason::Duplicate)),
-                Reason::Kept if *first_stays => Some((entry.text, DropReason::Duplicate)),
+                Reason::Kept if first.reason.was_there() => {
+                    Some((entry.text, DropReason::Duplicate))
+                }
+                Reason::Kept => {
+                    if relative::is_origin(&entry.text) {
+                        first.text = entry.text;
+                    }
+                    None
+                }
                 _ => None,
             };
             dropped.extend(lost.map(|(text, why)| Dropped { text, why }));
         }
         kept
     }
+}
+
+/// What makes two entries equal.
+fn key(entry: &Entry, context: &Context<'_>) -> Vec<u8> {
+    let policy = context.policy;
+    let by_text = policy.existing != Existing::Tidy
+        || context.stays_absolute.is_some()
+        || policy.protected.contains(&entry.text);
+    let directory = match by_text {
+        true => None,
+        false => relative::expand(&entry.text, context.origin()),
+    };
+    directory.unwrap_or_else(|| entry.text.clone())
 }
 
 /// Entries that the user gave; one that holds colons is several.

@@ -3,7 +3,7 @@
 use super::schema;
 use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Status, Summary};
-use crate::plan::{DriverUse, Outcome, Reason, Resolution};
+use crate::plan::{DriverUse, Outcome, Reason, Resolution, StaysAbsolute};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -65,6 +65,22 @@ pub fn hint(outcome: &Outcome) -> String {
 /// What a NEEDED with a slash means to the loader.
 const RELATIVE: &str = "a name with a slash is opened as a path, never searched for, so the program starts from the \
      right directory only";
+
+/// Why entries of a file stay absolute in a tree whose other files have relative ones.
+pub fn stays_absolute(report: &FileReport) -> Option<String> {
+    let why = match report.plan.stays_absolute.as_ref()? {
+        StaysAbsolute::Privileged(what) => format!(
+            "the loader ignores $ORIGIN in a {what}, so its entries stay absolute, and the tree \
+             works only where it is now"
+        ),
+        StaysAbsolute::Link(link) => format!(
+            "the link {} leads to it, and $ORIGIN is the link's directory then, so its entries \
+             stay absolute, and the tree works only where it is now",
+            text(link)
+        ),
+    };
+    Some(format!("{}: {why}", shown(report.names.first()?)))
+}
 
 /// The plan for one file, old and new, with all reasons.
 pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
@@ -199,6 +215,11 @@ pub fn file_json(report: &FileReport) -> Value {
         Status::Changed(done) => ("changed", Value::Null, done.bytes_written),
         Status::Failed(why) => ("failed", why.as_str().into(), 0),
     };
+    let absolute = plan.stays_absolute.as_ref().map(|why| match why {
+        StaysAbsolute::Privileged(_) => "privileged",
+        StaysAbsolute::Link(_) => "link",
+    });
+    object["stays_absolute"] = absolute.into();
     object["status"] = status.into();
     object["error"] = error;
     object["bytes_written"] = written.into();

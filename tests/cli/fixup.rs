@@ -33,16 +33,12 @@ fn what_a_tree_needs_of_itself_is_found_and_the_program_runs() {
     let done = tree.run(&["fixup", "."]);
     assert_eq!(status(&done), 0, "{done:?}");
     assert!(runs(&tool));
-    let (a, b) = (tree.text("lib/a"), tree.text("lib/b"));
-    assert_eq!(runpath(&tool), Some(format!("{DRIVER}:{a}")));
+    assert_eq!(runpath(&tool).as_deref(), Some("$ORIGIN/../lib/a"));
     assert_eq!(
-        runpath(&tree.at("lib/a/libone.so.1")),
-        Some(format!("{DRIVER}:{b}"))
+        runpath(&tree.at("lib/a/libone.so.1")).as_deref(),
+        Some("$ORIGIN/../b")
     );
-    assert_eq!(
-        runpath(&tree.at("lib/b/libtwo.so")).as_deref(),
-        Some(DRIVER)
-    );
+    assert_eq!(runpath(&tree.at("lib/b/libtwo.so")), None);
 }
 
 #[test]
@@ -60,7 +56,14 @@ fn a_second_run_touches_nothing() {
 fn a_dry_run_tells_reasons_and_writes_nothing() {
     let tree = tree();
     let before = tree.state();
-    let done = tree.run(&["fixup", ".", "--dry-run", "--append-runpath", "/app"]);
+    let done = tree.run(&[
+        "fixup",
+        "--add-driver-runpath=all",
+        ".",
+        "--dry-run",
+        "--append-runpath",
+        "/app",
+    ]);
     assert_eq!(status(&done), 0, "{done:?}");
     assert_eq!(tree.state(), before);
     let told = out(&done);
@@ -90,6 +93,8 @@ fn the_order_of_entries_and_the_first_of_equal_ones() {
     assert_eq!(runpath(&tool), Some(set));
     let args = [
         "fixup",
+        "--add-driver-runpath=all",
+        "--relative=off",
         "bin",
         "--lib",
         "lib/a",
@@ -136,7 +141,15 @@ fn misses_are_told_together_and_end_in_1() {
     let tree = tree();
     fs::remove_file(tree.at("lib/b/libtwo.so")).unwrap();
     tree.minimal("other/libtwo.so", AARCH64);
-    let done = tree.run(&["fixup", "bin", "lib", "--lib", "other"]);
+    let done = tree.run(&[
+        "fixup",
+        "--add-driver-runpath=all",
+        "--relative=off",
+        "bin",
+        "lib",
+        "--lib",
+        "other",
+    ]);
     assert_eq!(status(&done), 1, "{done:?}");
     let told = err(&done);
     for expected in [
@@ -152,7 +165,15 @@ fn misses_are_told_together_and_end_in_1() {
         runpath(&tree.at("lib/a/libone.so.1")).as_deref(),
         Some(DRIVER)
     );
-    let done = tree.run(&["fixup", "bin", "lib", "--ignore-missing", "libt[v-x]o.*"]);
+    let done = tree.run(&[
+        "fixup",
+        "--add-driver-runpath=all",
+        "--relative=off",
+        "bin",
+        "lib",
+        "--ignore-missing",
+        "libt[v-x]o.*",
+    ]);
     assert_eq!(status(&done), 0, "{done:?}");
     assert!(err(&done).contains("warning: nothing provides libtwo.so"));
 }
@@ -219,10 +240,16 @@ fn stubs_give_way_to_the_driver_link_once() {
     assert_eq!(status(&done), 0, "{done:?}");
     assert_eq!(runpath(&lib), Some(format!("/x:{DRIVER}:/y")));
     let lib = tree.library("libone.so", &[stubs]);
-    assert_eq!(status(&tree.run(&["fixup", "."])), 0);
+    assert_eq!(
+        status(&tree.run(&["fixup", ".", "--add-driver-runpath=all"])),
+        0
+    );
     assert_eq!(runpath(&lib), Some(format!("{DRIVER}:/x:/y")));
     let lib = tree.library("libone.so", &[stubs]);
     let before = tree.state();
+    let unused = tree.run(&["fixup", ".", "-n"]);
+    let why = "a stub directory, and the file doesn't load the driver";
+    assert!(out(&unused).contains(why), "{unused:?}");
     let keep = ["fixup", ".", "--add-driver-runpath=off", "--stubs=keep"];
     assert_eq!(status(&tree.run(&keep)), 0);
     assert_eq!(tree.state(), before, "{}", lib.display());
@@ -237,6 +264,8 @@ fn shrink_drops_what_provides_nothing_and_nothing_that_is_added() {
     let lib = tree.library("out/libone.so.1", &[&two, &set]);
     let done = tree.run(&[
         "fixup",
+        "--add-driver-runpath=all",
+        "--relative=off",
         "out",
         "--shrink",
         "--dependencies=off",
@@ -310,6 +339,7 @@ fn entries_become_relative_where_asked() {
         .current_dir(tree.root())
         .args([
             "fixup",
+            "--add-driver-runpath=all",
             "bin",
             "--lib=lib/a",
             "--relative-runpaths",
@@ -323,7 +353,12 @@ fn entries_become_relative_where_asked() {
         runpath(&tree.at("bin/tool")),
         Some(format!("{DRIVER}:$ORIGIN/../lib/a:/far"))
     );
-    let done = tree.run(&["fixup", "lib", "--relativize-runpath"]);
+    let done = tree.run(&[
+        "fixup",
+        "--add-driver-runpath=all",
+        "lib",
+        "--relativize-runpath",
+    ]);
     assert_eq!(status(&done), 0, "{done:?}");
     assert_eq!(
         runpath(&tree.at("lib/a/libone.so.1")),
@@ -347,13 +382,29 @@ fn dlopen_candidates_are_told_or_added() {
         .args([&lib, &tree.at("l.c")])
         .status();
     assert!(done.unwrap().success());
-    let told = tree.run(&["fixup", "lib", "--lib", "in", "--json"]);
+    let told = tree.run(&[
+        "fixup",
+        "--add-driver-runpath=all",
+        "--relative=off",
+        "lib",
+        "--lib",
+        "in",
+        "--json",
+    ]);
     assert_eq!(status(&told), 0, "{told:?}");
     let candidates = &json(&told)[0]["dlopen"];
     assert_eq!(candidates[0]["name"], "libplugin.so.2");
     assert_eq!(candidates[0]["outcome"], "found");
     assert_eq!(runpath(&lib).as_deref(), Some(DRIVER));
-    let auto = tree.run(&["fixup", "lib", "--lib", "in", "--dlopen=auto"]);
+    let auto = tree.run(&[
+        "fixup",
+        "--add-driver-runpath=all",
+        "--relative=off",
+        "lib",
+        "--lib",
+        "in",
+        "--dlopen=auto",
+    ]);
     assert_eq!(status(&auto), 0, "{auto:?}");
     assert_eq!(runpath(&lib), Some(format!("{DRIVER}:{}", tree.text("in"))));
 }
@@ -362,13 +413,19 @@ fn dlopen_candidates_are_told_or_added() {
 fn force_rpath_writes_the_old_tag_and_the_way_back_works() {
     let tree = Tree::new();
     let lib = tree.library("libone.so", &[]);
-    assert_eq!(status(&tree.run(&["fixup", ".", "--force-rpath"])), 0);
+    assert_eq!(
+        status(&tree.run(&["fixup", "--add-driver-runpath=all", ".", "--force-rpath"])),
+        0
+    );
     let dynamic = facts(&lib).dynamic.unwrap();
     assert_eq!(
         (dynamic.runpath, dynamic.rpath.as_deref()),
         (None, Some(DRIVER.as_bytes()))
     );
-    assert_eq!(status(&tree.run(&["fixup", "."])), 0);
+    assert_eq!(
+        status(&tree.run(&["fixup", "--add-driver-runpath=all", "."])),
+        0
+    );
     assert_eq!(runpath(&lib).as_deref(), Some(DRIVER));
 }
 
@@ -563,7 +620,14 @@ fn hard_links_inside_are_one_file_and_one_outside_keeps_its_bytes() {
     fs::hard_link(tree.at("bin/tool"), tree.at("bin/same")).unwrap();
     fs::hard_link(tree.at("lib/b/libtwo.so"), tree.at("outside/libtwo.so")).unwrap();
     let outside = fs::read(tree.at("outside/libtwo.so")).unwrap();
-    let done = tree.run(&["fixup", "bin", "lib", "./bin", "--json"]);
+    let done = tree.run(&[
+        "fixup",
+        "--add-driver-runpath=all",
+        "bin",
+        "lib",
+        "./bin",
+        "--json",
+    ]);
     assert_eq!(status(&done), 0, "{done:?}");
     let lines = json(&done);
     assert_eq!(lines.len(), 4);
@@ -651,7 +715,7 @@ fn a_name_with_a_slash_is_opened_as_it_stands() {
         ("/no/libone.so", 1),
     ] {
         write(needed);
-        let done = tree.run(&["fixup", "."]);
+        let done = tree.run(&["fixup", "--add-driver-runpath=all", "."]);
         assert_eq!(status(&done), expected, "{needed}: {done:?}");
         assert_eq!(runpath(&tree.at("bin/user.so")).as_deref(), Some(DRIVER));
     }
@@ -665,11 +729,13 @@ fn two_copies_of_a_library_stay_with_those_who_had_them() {
         let args = [two.to_str().unwrap(), "-Wl,-rpath,$ORIGIN/lib"];
         tree.library(&format!("{side}/libone.so"), &args);
     }
-    assert_eq!(status(&tree.run(&["fixup", "."])), 0);
+    assert_eq!(
+        status(&tree.run(&["fixup", "--add-driver-runpath=all", "--relative=off", "."])),
+        0
+    );
     for side in ["left", "right"] {
-        let lib = tree.text(&format!("{side}/lib"));
         let file = tree.at(&format!("{side}/libone.so"));
-        assert_eq!(runpath(&file), Some(format!("{DRIVER}:{lib}:$ORIGIN/lib")));
+        assert_eq!(runpath(&file), Some(format!("{DRIVER}:$ORIGIN/lib")));
     }
 }
 

@@ -79,7 +79,7 @@ fn every_library_whose_dependencies_are_there_loads() {
     let npp = tree.at("nvidia-npp-13.2.0.93/nvidia/cu13/lib/libnppif.so.13");
     assert!(complaint(&opener, &npp).unwrap().contains("libnppc.so.13"));
 
-    let done = tree.run(&["fixup", ".", "--json"]);
+    let done = tree.run(&["fixup", ".", "--json", "--add-driver-runpath=all"]);
     assert_eq!(status(&done), 1, "{}", err(&done));
     let mut loaded = 0;
     let mut lacking = Vec::new();

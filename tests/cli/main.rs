@@ -13,6 +13,7 @@ mod capabilities;
 mod demo;
 mod elf_files;
 mod fixup;
+mod fixup_movable;
 mod fixup_wheels;
 mod inspect;
 mod lint;

@@ -1,0 +1,105 @@
+//! One pass over trees: interpreter, dependencies, driver link, and all else that a RUNPATH needs.
+
+mod options;
+
+use super::Outcome;
+use super::jobs::Jobs;
+use super::missing_dependencies::MissingDependencies;
+use crate::escape::shown;
+use crate::fixup::{self, Status};
+use crate::report::{fixup as report, structured_logs};
+use options::{Find, RunpathArgs};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+/// Set interpreters and RUNPATHs of whole trees, in one pass
+///
+/// Reads each ELF file below PATH, decides, and writes a few bytes where something is to change; a
+/// file that needs no change is not touched. A new RUNPATH has, in this order: compat directory,
+/// driver link, runtime dependencies (executables only), directories of what is needed, what was
+/// there, what is appended.
+#[derive(Debug, clap::Args)]
+// Of an option given twice the last wins, so that a package's flags go behind those of a hook.
+#[command(args_override_self = true)]
+pub struct Args {
+    /// Trees and files to fix
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    find: Find,
+    #[command(flatten)]
+    write: RunpathArgs,
+    /// Print old and new RUNPATHs with the reason of each entry; write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Print JSON lines: one object a file, then a summary
+    #[arg(long)]
+    json: bool,
+    /// Tell of each file that is changed, and what was passed over
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    jobs: Jobs,
+}
+
+/// Fixes the trees.
+pub fn run(mut args: Args) -> anyhow::Result<Outcome> {
+    let request = args.request()?;
+    let pool = args.jobs.pool()?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut misses = MissingDependencies::default();
+    let summary = {
+        let mut tell = |file: &fixup::FileReport| {
+            misses.note(file);
+            if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
+                writeln!(io::stderr(), "error: {}: {why}", shown(name))?;
+            }
+            if let Some(line) = report::stays_absolute(file) {
+                writeln!(io::stderr(), "warning: {line}")?;
+            }
+            let changes = !matches!(file.status, Status::Unchanged);
+            if args.json {
+                writeln!(out, "{}", report::file_json(file))
+            } else if request.structured_logs {
+                structured_logs::write_file(&mut out, file, &request.policy.ignore_missing)
+            } else if (args.dry_run && changes) || args.verbose {
+                report::write_plan(&mut out, file)
+            } else {
+                Ok(())
+            }
+        };
+        fixup::run(&pool, &request, &mut tell)?
+    };
+    let mut errors = io::stderr().lock();
+    for problem in &summary.problems {
+        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+        if args.json {
+            writeln!(
+                out,
+                "{}",
+                report::problem_json(&problem.path, &problem.what)
+            )?;
+        }
+    }
+    misses.tell(&mut errors, &summary, "--lib", "--ignore-missing")?;
+    if args.json {
+        writeln!(out, "{}", report::summary_json(&summary))?;
+    } else if request.structured_logs {
+        structured_logs::write_skipped(&mut out, &summary)?;
+    } else {
+        report::write_summary(&mut out, &summary, args.dry_run, args.verbose)?;
+    }
+    out.flush()?;
+    Ok(outcome(&summary))
+}
+
+/// The exit status that a summary asks for.
+pub(super) fn outcome(summary: &fixup::Summary) -> Outcome {
+    if summary.failed > 0 || !summary.problems.is_empty() {
+        Outcome::Errors
+    } else if summary.missing > 0 {
+        Outcome::Findings
+    } else {
+        Outcome::Fine
+    }
+}

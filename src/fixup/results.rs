@@ -1,0 +1,125 @@
+//! Results of a run: what became of each file, and all of them together.
+
+use crate::plan::Plan;
+use crate::scan::{FileError, Problem, Skip, Skipped};
+use elf_edit::{Platform, Rewritten};
+use std::io;
+use std::path::PathBuf;
+
+/// What became of a file.
+#[derive(Debug)]
+pub enum Status {
+    /// There was nothing to change: not touched.
+    Unchanged,
+    /// There is something to change, and it could be.
+    Planned(SideEffects),
+    /// It was changed.
+    Changed(Rewritten),
+    /// It can't be changed, or read.
+    Failed(String),
+}
+
+/// Effects of a change besides the one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SideEffects {
+    /// Whether strip tools and kernels before 5.18 still find the program headers.
+    pub strip_safe: bool,
+    /// Bytes behind the ELF file that are copied to its new end.
+    pub tail_copied: u64,
+}
+
+impl Status {
+    /// The side effects of a change that is made or planned.
+    pub fn side_effects(&self) -> Option<SideEffects> {
+        match self {
+            Status::Planned(effects) => Some(*effects),
+            Status::Changed(done) => Some(SideEffects {
+                strip_safe: done.strip_safe,
+                tail_copied: done.tail_copied,
+            }),
+            Status::Unchanged | Status::Failed(_) => None,
+        }
+    }
+}
+
+/// One file and what became of it.
+#[derive(Debug)]
+pub struct FileReport {
+    /// All names of it in the trees.
+    pub names: Vec<PathBuf>,
+    /// `executable`, `shared library`, …
+    pub kind: &'static str,
+    /// What it was built for.
+    pub platform: Platform,
+    /// What was decided.
+    pub plan: Plan,
+    /// What was done.
+    pub status: Status,
+}
+
+/// All files together.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Files that were planned for.
+    pub files: u64,
+    /// Of these, changed, or in a dry run to be changed.
+    pub changed: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// Dependencies that nothing provides.
+    pub missing: u64,
+    /// Bytes written into files.
+    pub bytes_written: u64,
+    /// Changed files whose program headers had to move to their end.
+    pub not_strip_safe: u64,
+    /// Bytes behind ELF files that were copied to their new ends.
+    pub tail_copied: u64,
+    /// What was passed over.
+    pub skipped: Skipped,
+    /// ELF files that were passed over, by path, where the request asks for them.
+    pub skipped_files: Vec<(PathBuf, Skip)>,
+    /// Paths that could not be handled.
+    pub problems: Vec<Problem>,
+    /// Directories that could have provided something, in the order of the search.
+    pub searched: Vec<PathBuf>,
+}
+
+impl Summary {
+    pub(super) fn tell(
+        &mut self,
+        results: Vec<Result<FileReport, (PathBuf, FileError)>>,
+        tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for result in results {
+            match result {
+                Ok(report) => {
+                    self.count(&report);
+                    tell(&report)?;
+                }
+                Err((_, FileError::Skip(skip))) => self.skipped.add(skip),
+                Err((path, FileError::Malformed(what) | FileError::Problem(what))) => {
+                    self.problems.push(Problem { path, what });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, report: &FileReport) {
+        self.files += 1;
+        self.missing += report.plan.missing().count() as u64;
+        if let Some(effects) = report.status.side_effects() {
+            self.not_strip_safe += u64::from(!effects.strip_safe);
+            self.tail_copied += effects.tail_copied;
+        }
+        match &report.status {
+            Status::Unchanged => {}
+            Status::Planned(_) => self.changed += 1,
+            Status::Changed(done) => {
+                self.changed += 1;
+                self.bytes_written += done.bytes_written;
+            }
+            Status::Failed(_) => self.failed += 1,
+        }
+    }
+}
