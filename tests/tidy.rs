@@ -194,6 +194,32 @@ fn rooms_use_only_rooms_below_them() {
 }
 
 #[test]
+fn planners_of_layouts_call_neither_each_other_nor_an_encoder() {
+    let mut complaints = Vec::new();
+    let layout = "crates/elf-edit/src/rewrite/layout";
+    for planner in ["in_place", "segment", "journal", "current"] {
+        let others = ["in_place", "segment", "journal", "encode"].into_iter();
+        let others: Vec<&str> = others.filter(|other| *other != planner).collect();
+        forbid(
+            &format!("{layout}/{planner}.rs"),
+            &format!(
+                r"(super|layout)::({})\b|\bPatch\b|\bStep\b",
+                others.join("|")
+            ),
+            "a planner makes a Layout and calls no other; encode gives the writes",
+            &mut complaints,
+        );
+    }
+    forbid(
+        &format!("{layout}/encode"),
+        r"(super|layout)::(in_place|segment|journal|obstacles)\b",
+        "encode compares layouts and plans none",
+        &mut complaints,
+    );
+    no_complaints(complaints);
+}
+
+#[test]
 fn pure_rooms_ask_nothing_of_the_system() {
     let mut complaints = Vec::new();
     forbid(

@@ -145,8 +145,8 @@ pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
         if !effects.strip_safe {
             let _ = writeln!(
                 page,
-                "  less safe than before: its program headers move to its end, where strip breaks \
-                 them, and kernels before 5.18 pass a wrong AT_PHDR"
+                "  less safe than before: its program headers have no room to grow behind the ELF \
+                 header, so that strip breaks it"
             );
         }
         if effects.tail_copied > 0 {

@@ -798,7 +798,7 @@ fn a_file_that_becomes_less_safe_and_copied_data_are_reported() {
         if dry_run {
             let words = out(&with(&["-v"])) + &err(&with(&["-v"]));
             assert_eq!(
-                words.matches("its program headers move to its end").count(),
+                words.matches("its program headers have no room").count(),
                 1,
                 "{words}"
             );

@@ -169,3 +169,115 @@ fn a_first_segment_with_data_behind_it_does_not_grow_over_it() {
     says_hi(&hi, "data behind the segment");
     assert_eq!(fs::read(&hi).unwrap()[end as usize..][..4], *b"code");
 }
+
+/// Ends the first PT_LOAD at the string table, with so much more memory than file.
+fn cut_first_segment(file: &Path, more_memory: u64) {
+    let mut bytes = fs::read(file).unwrap();
+    let mut info = ElfInfo::read(&bytes[..]).unwrap();
+    let strtab = info.dynamic.as_ref().unwrap().strtab;
+    let mut loads = info.segments.iter_mut();
+    let first = loads.find(|s| s.p_type == elf::PT_LOAD).unwrap();
+    assert!(first.holds_offset(strtab, 1) && first.filesz < 0x1000);
+    first.filesz = strtab - first.offset;
+    first.memsz = first.filesz + more_memory;
+    let (mut table, at) = (Vec::new(), info.header.phoff as usize);
+    for segment in &info.segments {
+        segment.encode(info.format(), &mut table);
+    }
+    bytes[at..at + table.len()].copy_from_slice(&table);
+    fs::write(file, bytes).unwrap();
+}
+
+/// patchelf 0.17.2 leaves such programs. Kernels map whole pages, so they run.
+#[test]
+fn a_string_table_behind_its_segment_in_the_last_page_is_found_and_moves() {
+    let dir = tempfile::tempdir().unwrap();
+    for flags in [&["-no-pie"][..], &["-pie"]] {
+        for len in [4, 400] {
+            let hi = program(dir.path(), flags);
+            cut_first_segment(&hi, 0);
+            says_hi(&hi, "cut");
+            let reader = FileReader::new(File::open(&hi).unwrap()).unwrap();
+            let info = ElfInfo::read(&reader).unwrap();
+            let edits = [Edit::SetRunpath(vec![b'x'; len])];
+            let options = RewriteOptions::default();
+            rewrite(std::slice::from_ref(&hi), &reader, &info, &edits, &options).unwrap();
+            says_hi(&hi, "rewritten");
+            let dynamic = read(&hi).dynamic.unwrap();
+            let mut loads = read(&hi)
+                .segments
+                .into_iter()
+                .filter(|s| s.p_type == elf::PT_LOAD);
+            let inside = loads.any(|s| s.holds_offset(dynamic.strtab, dynamic.strsz));
+            assert!(inside, "{flags:?}: the string table is in no PT_LOAD");
+            assert_eq!(dynamic.runpath.map(|r| r.len()), Some(len));
+        }
+    }
+    // The rest of the page is zeroed where memory goes on behind the file's part.
+    let hi = program(dir.path(), &["-no-pie"]);
+    cut_first_segment(&hi, 8);
+    let bytes = fs::read(&hi).unwrap();
+    let error = ElfInfo::read(&bytes[..]).unwrap_err();
+    assert!(error.to_string().contains("lies in no PT_LOAD"), "{error}");
+}
+
+/// What a program sees by `_DYNAMIC`: its RUNPATH, and whether ld.so has filled in DT_DEBUG.
+const LOOKS_AT_ITSELF: &str = r#"
+#include <link.h>
+#include <stdio.h>
+extern ElfW(Dyn) _DYNAMIC[];
+int main(void) {
+    const char *strings = 0;
+    long runpath = -1;
+    int debug = 0;
+    for (ElfW(Dyn) *d = _DYNAMIC; d->d_tag; d++) {
+        if (d->d_tag == DT_STRTAB) strings = (char *)d->d_un.d_ptr;
+        if (d->d_tag == DT_DEBUG) debug = d->d_un.d_ptr != 0;
+        if (d->d_tag == DT_RUNPATH) runpath = (long)d->d_un.d_val;
+    }
+    printf("%s %d\n", runpath < 0 ? "none" : strings + runpath, debug);
+    return 0;
+}
+"#;
+
+#[test]
+fn a_program_finds_its_runpath_and_dt_debug_by_the_symbol_dynamic() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("looks.c");
+    fs::write(&source, LOOKS_AT_ITSELF).unwrap();
+    for linker in ["bfd", "gold", "lld", "mold"] {
+        for flags in [
+            &["-pie"][..],
+            &["-pie", "-Wl,-z,now"],
+            &["-no-pie", "-Wl,-z,now"],
+        ] {
+            let looks = dir.path().join("looks");
+            let mut gcc = Command::new("gcc");
+            gcc.arg(format!("-fuse-ld={linker}")).args(flags);
+            succeeded(&gcc.arg("-o").args([&looks, &source]).output().unwrap());
+            let reader = FileReader::new(File::open(&looks).unwrap()).unwrap();
+            let info = ElfInfo::read(&reader).unwrap();
+            let edits = [Edit::SetRunpath(b"/a/run/path/that/was/not/there".to_vec())];
+            let options = RewriteOptions::default();
+            rewrite(
+                std::slice::from_ref(&looks),
+                &reader,
+                &info,
+                &edits,
+                &options,
+            )
+            .unwrap();
+            let out = must(looks.to_str().unwrap(), [""; 0]);
+            assert_eq!(
+                out, "/a/run/path/that/was/not/there 1\n",
+                "{linker} {flags:?}"
+            );
+            let after = read(&looks).dynamic.unwrap();
+            let before = info.dynamic.unwrap();
+            assert_eq!(
+                (after.offset, after.flags_1),
+                (before.offset, before.flags_1)
+            );
+        }
+    }
+}

@@ -178,7 +178,7 @@ fn one_file(request: &Request, path: &Path, streams: &mut Streams<'_>) -> anyhow
     if !done.strip_safe {
         writeln!(
             streams.err,
-            "patchelf: warning: {name}: the program headers had to move to its end: don't strip it"
+            "patchelf: warning: {name}: its program headers have no room to grow behind the ELF header: don't strip it"
         )?;
     }
     Ok(())

@@ -44,7 +44,7 @@ fn named<'a>(kinds: &'a [Kind], name: &str) -> &'a Kind {
 fn variant(dir: &Path, from: &Kind, suffix: &str) -> Kind {
     let mut kind = from.clone();
     kind.name = format!("{}-{suffix}", from.name);
-    kind.may_be_unsafe_to_strip = suffix == "table-at-end";
+    kind.may_be_unsafe_to_strip = suffix.starts_with("table-");
     for (variant, file) in [
         ("with-runpath", &mut kind.with_runpath),
         ("bare", &mut kind.bare),

@@ -1,5 +1,6 @@
 //! The way of one file from edits to a verified result: target, place, verify, write, verify.
 
+mod copy;
 pub mod edit;
 mod entries;
 pub(crate) mod error;

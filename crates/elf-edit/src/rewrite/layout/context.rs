@@ -102,6 +102,19 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
         dynamic.is_some_and(|d| self.strsz > d.strsz)
     }
 
+    /// Whether the string table ends behind its PT_LOAD, where the page that both are in is mapped
+    /// all the same. Not every reader knows that, so it moves.
+    fn strings_are_outside(&self) -> bool {
+        let Some(dynamic) = &self.info().dynamic else {
+            return false;
+        };
+        let vaddr = dynamic.value(elf::DT_STRTAB);
+        let mut loads = self.info().segments.iter();
+        vaddr.is_some_and(|vaddr| {
+            !loads.any(|s| s.p_type == elf::PT_LOAD && s.holds_vaddr(vaddr, dynamic.strsz.max(1)))
+        })
+    }
+
     /// Whether the dynamic section outgrows its place.
     pub fn dynamic_grows(&self) -> bool {
         let dynamic = self.info().dynamic.as_ref();
@@ -120,6 +133,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     /// Whether something outgrows its place, so that there must be an appended segment.
     pub fn needs_segment(&self) -> bool {
         self.strings_grow()
+            || self.strings_are_outside()
             || self.dynamic_grows()
             || self.interpreter_grows()
             || self.new_stack_header().is_some()

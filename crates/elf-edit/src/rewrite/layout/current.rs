@@ -35,6 +35,7 @@ pub fn current<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Layout {
         section_table: info.header.shoff,
         segment: None,
         grown: None,
+        read_only: None,
         tail: None,
         end: info.size,
         strip_safe: true,

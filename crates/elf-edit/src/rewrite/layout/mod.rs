@@ -20,6 +20,7 @@ mod address;
 mod context;
 mod current;
 mod encode;
+mod fit;
 mod in_place;
 mod journal;
 mod model;
@@ -58,7 +59,8 @@ pub fn patch<R: ReadAt + ?Sized>(
         facts: info,
         sections: &sections,
     };
-    let mut context = LayoutContext::new(tables, target, page_size);
+    let target = fit::fit(info, target);
+    let mut context = LayoutContext::new(tables, &target, page_size);
     strings::allocate(&mut context)?;
     context.tail = tail::find(&context)?;
 

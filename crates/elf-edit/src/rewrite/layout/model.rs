@@ -87,6 +87,8 @@ pub struct Layout {
     pub segment: Option<AppendedSegment>,
     /// A PT_LOAD that grows.
     pub grown: Option<GrownLoad>,
+    /// The index of a PT_LOAD that nothing writes to any more.
+    pub read_only: Option<usize>,
     /// The copy of what follows the ELF file, where the appended segment would hide it.
     pub tail: Option<TailCopy>,
     /// Length of the file.

@@ -208,7 +208,7 @@ fn growing_load<R: ReadAt + ?Sized>(
         segments.filter(|(_, s)| s.p_type == elf::PT_LOAD)
     };
     let (index, load) = loads().find(|(_, s)| s.holds_offset(table.offset, table.len))?;
-    if load.filesz != load.memsz || load.flags & elf::PF_W != 0 {
+    if load.filesz != load.memsz {
         return None;
     }
     let len = end.checked_sub(load.offset)?;

@@ -10,10 +10,12 @@ use super::current::{add_new_contents, current};
 use super::model::{AppendedSegment, Layout, Location, Move};
 use super::obstacles::{appended_segment, check_alone, in_the_way};
 use super::tail::{copy_behind, is_copy};
+use crate::read::codec::Segment;
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::{Extent, movable};
+use object::elf;
 
 /// From so many bytes on, what moves with the string table gets `SLACK` bytes before it.
 const LARGE: u64 = 64 << 10;
@@ -65,8 +67,10 @@ pub fn plan<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Result<Layout
         segment.writable = context.dynamic_is_writable();
     }
     layout.phdrs.len = context.table_len(usize::from(existing.is_none()));
-    let is_mapped = layout.grown.is_some() || maps(info, layout.phdrs.offset, layout.phdrs.len);
-    layout.strip_safe = !moving.phdrs_move && is_mapped;
+    layout.strip_safe = !moving.phdrs_move && strip_finds_table(context, existing, &layout);
+    if moving.dynamic {
+        layout.read_only = only_dynamic_is_written(context, dynamic);
+    }
     if moving.phdrs_move {
         cursor.at = cursor.at.max(first_offset_for_table(context, existing));
         layout.phdrs = cursor.alloc(layout.phdrs.len, word, 0);
@@ -114,6 +118,39 @@ fn place_segment<R: ReadAt + ?Sized>(
         existing,
         unmoved: Vec::new(),
     })
+}
+
+/// Whether strip tools keep a program header table that stays where it is. They write it right
+/// behind the ELF header, so it can grow at no other place.
+fn strip_finds_table<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    existing: Option<usize>,
+    layout: &Layout,
+) -> bool {
+    let info = context.info();
+    let grows = context.added_headers(usize::from(existing.is_none())) > 0;
+    let behind_header = layout.phdrs.offset == info.format().header_size() as u64;
+    let is_mapped = layout.grown.is_some() || maps(info, layout.phdrs.offset, layout.phdrs.len);
+    is_mapped && (behind_header || !grows)
+}
+
+/// The PT_LOAD of a dynamic section that moves away, if nothing else in it is written to.
+fn only_dynamic_is_written<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    dynamic: &Dynamic,
+) -> Option<usize> {
+    let mut loads = context.info().segments.iter().enumerate();
+    let holds = |s: &Segment| {
+        s.p_type == elf::PT_LOAD && s.holds_offset(dynamic.offset, 1) && s.filesz == s.memsz
+    };
+    let (index, load) = loads.find(|(_, s)| holds(s))?;
+    let written = context.sections().iter().any(|s| {
+        s.flags & u64::from(elf::SHF_WRITE) != 0
+            && s.sh_type != elf::SHT_DYNAMIC
+            && s.addr < load.vaddr.saturating_add(load.memsz)
+            && s.addr.saturating_add(s.size) > load.vaddr
+    });
+    (!written && !context.sections().is_empty()).then_some(index)
 }
 
 /// What moves into the segment.

@@ -83,6 +83,9 @@ fn segments<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, layout: &Layout)
             _ => {}
         }
     }
+    if let Some(index) = layout.read_only {
+        segments[index].flags &= !elf::PF_W;
+    }
     if let Some(grown) = layout.grown {
         segments[grown.index].filesz = grown.len;
         segments[grown.index].memsz = grown.len;
