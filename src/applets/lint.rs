@@ -21,7 +21,7 @@ const CONFIG: &str = "cuda-fixup.toml";
 /// Find what is wrong with RUNPATHs, CUDA runtimes and device code in files and trees
 ///
 /// Each rule has a code; --explain CODE says what it finds, why that is bad and what to do.
-/// Exit status 1 when there are errors. A cuda-fixup.toml in the current directory lists the
+/// Exit status 1 when there are errors. A cuda-fixup.toml in the current directory, or in one that it is in, lists the
 /// package's own exceptions, each with its reason.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -108,12 +108,14 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
                 rule.text()
             )?;
         }
+        out.flush()?;
         return Ok(Outcome::Fine);
     }
     if args.list {
         for rule in RULES {
             writeln!(out, "{:<36} {}", rule.code(), rule.severity.word())?;
         }
+        out.flush()?;
         return Ok(Outcome::Fine);
     }
     let config = read_config(args.config.as_deref())?;
@@ -137,17 +139,16 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             let code = &exception.code;
             writeln!(
                 io::stderr(),
-                "cuda-fixup lint: an exception for {code} covers no finding"
+                "warning: an exception for {code} covers no finding"
             )?;
         }
     }
     for problem in &problems {
         let path = shown(&problem.path);
-        writeln!(
-            io::stderr(),
-            "cuda-fixup lint: {path}: {}",
-            shown(&problem.what)
-        )?;
+        writeln!(io::stderr(), "error: {path}: {}", shown(&problem.what))?;
+    }
+    if told.is_empty() && problems.is_empty() && matches!(args.format, Format::Human) {
+        writeln!(io::stderr(), "no findings")?;
     }
     let errors = told.iter().any(|t| t.severity == Severity::Error);
     Ok(match (problems.is_empty(), errors) {
@@ -157,8 +158,18 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     })
 }
 
+/// The nearest file of exceptions: in this directory, else in one that it is in.
+fn config_above(directory: &Path) -> Option<PathBuf> {
+    let mut all = directory.ancestors().map(|above| above.join(CONFIG));
+    all.find(|file| file.symlink_metadata().is_ok())
+}
+
 fn read_config(named: Option<&Path>) -> anyhow::Result<Config> {
-    let path = named.unwrap_or(Path::new(CONFIG));
+    let found = match named {
+        Some(path) => Some(path.to_owned()),
+        None => config_above(&std::env::current_dir()?),
+    };
+    let path = found.as_deref().unwrap_or(Path::new(CONFIG));
     let name = || shown(path).to_string();
     let text = match fs::read_to_string(path) {
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),

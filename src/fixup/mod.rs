@@ -20,7 +20,7 @@ use crate::scan::{
     self, FileError, Inode, Problem, Root, Skip, Tree, Visit, Visited, Walk, Walked,
 };
 use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
-use elf_edit::{ElfInfo, FileReader, Platform};
+use elf_edit::{ElfInfo, FileReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use relative::RelativeRoots;

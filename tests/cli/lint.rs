@@ -688,3 +688,122 @@ fn docs_lint_md_is_up_to_date() {
         "docs/lint.md is stale: run CUDA_FIXUP_BLESS=1 cargo test --test cli docs_lint"
     );
 }
+
+/// The "Fix" of each page about RUNPATHs: the finding, its command, the finding gone.
+#[test]
+fn the_fixes_of_the_pages_remove_the_findings() {
+    let needs = "int dep(void); int f(void) { return dep(); }";
+    for (code, runpath, fix) in [
+        ("runpath-stubs", "/usr/local/cuda/lib64/stubs", &[][..]),
+        ("runpath-missing", "/nowhere/lib", &["--shrink"]),
+        ("runpath-missing", "$ORIGIN/gone", &["--shrink"]),
+        ("runpath-relative", "lib", &[]),
+        ("runpath-relative", "$LIB/x", &[]),
+        ("runpath-empty", "/etc::/sys", &[]),
+        ("runpath-duplicate", "/etc:/etc", &[]),
+        ("runpath-duplicate", "$ORIGIN/a:ROOT/a/", &[]),
+        ("runpath-unused", "/etc", &["--shrink"]),
+        (
+            "runpath-build-directory",
+            "/project/build/lib",
+            &["--shrink"],
+        ),
+        (
+            "runpath-fhs",
+            "/usr/lib/x86_64-linux-gnu",
+            &["--shrink", "--lib", "in"],
+        ),
+        (
+            "runpath-fhs",
+            "/opt/vendor/lib",
+            &["--shrink", "--lib", "in"],
+        ),
+        (
+            "driver-link-unneeded",
+            "/run/opengl-driver/lib",
+            &["--shrink"],
+        ),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for sub in ["in", "tree", "tree/a"] {
+            fs::create_dir(root.join(sub)).unwrap();
+        }
+        library(
+            &root,
+            "in/libdep.so",
+            "int dep(void) { return 1; }",
+            &["-Wl,-soname,libdep.so"],
+        );
+        let runpath = runpath.replace("ROOT", root.join("tree").to_str().unwrap());
+        let rpath = format!("-Wl,--enable-new-dtags,-rpath,{runpath}");
+        let with_dep: &[&str] = match fix.contains(&"--lib") {
+            true => &["in/libdep.so"],
+            false => &[],
+        };
+        let source = if with_dep.is_empty() { PLAIN } else { needs };
+        library(
+            &root,
+            "tree/libx.so",
+            source,
+            &[with_dep, &[&rpath]].concat(),
+        );
+        let before = codes(&root, &["tree"]);
+        assert!(before.contains(code), "{code} {runpath}: {before:?}");
+        let fixed = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+            .current_dir(&root)
+            .args([&["fixup", "tree"], fix].concat())
+            .output()
+            .unwrap();
+        assert!(fixed.status.success(), "{code} {runpath}: {fixed:?}");
+        let after = codes(&root, &["tree"]);
+        assert!(!after.contains(code), "{code} {runpath}: {after:?}");
+    }
+    let old = |tag: &str| {
+        let dir = TempDir::new().unwrap();
+        library(dir.path(), "libx.so", PLAIN, &[tag]);
+        dir
+    };
+    let dir = old("-Wl,--disable-new-dtags,-rpath,$ORIGIN");
+    assert!(codes(dir.path(), &["."]).contains("rpath"));
+    let fixed = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+        .args(["fixup"])
+        .arg(dir.path())
+        .status()
+        .unwrap();
+    assert!(fixed.success());
+    assert!(!codes(dir.path(), &["."]).contains("rpath"));
+}
+
+#[test]
+fn a_clean_tree_and_a_full_disk_are_reported() {
+    let dir = TempDir::new().unwrap();
+    library(dir.path(), "libx.so", PLAIN, &[]);
+    let clean = lint(dir.path(), &["."]);
+    assert_eq!(
+        (&clean.stdout[..], &clean.stderr[..]),
+        (&b""[..], &b"no findings\n"[..])
+    );
+    for args in [&["--list"][..], &["--explain", "rpath"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+            .arg("lint")
+            .args(args)
+            .stdout(full)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn exceptions_are_found_in_a_directory_above() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir_all(dir.path().join("a/b")).unwrap();
+    let below = dir.path().join("a/b");
+    library(&below, "libx.so", PLAIN, &["-Wl,-rpath,lib"]);
+    assert!(codes(&below, &["libx.so"]).contains("runpath-relative"));
+    let allow = "[severity]\nrunpath-relative = \"allow\"\n";
+    fs::write(dir.path().join("cuda-fixup.toml"), allow).unwrap();
+    assert!(!codes(&below, &["libx.so"]).contains("runpath-relative"));
+}

@@ -8,7 +8,7 @@
 //!
 //! ## Fix
 //! None needed. `--driver-link-everywhere` silences this where all files are given one on purpose;
-//! `cuda-fixup fixup --add-driver-runpath needed` gives it to those that load the driver.
+//! `cuda-fixup fixup --shrink` removes it, and gives it to those that load the driver only.
 
 use crate::lint::Subject;
 use crate::plan::loads_driver;

@@ -7,7 +7,7 @@
 //! `/project/build/lib`, seen in published wheels; so are directories of somebody's home.
 //!
 //! ## Fix
-//! `cuda-fixup fixup --shrink`, or `-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON` where it is built.
+//! `cuda-fixup fixup --shrink`, with `--lib DIR` for a library that is found there now; or `-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON` where it is built.
 
 use crate::lint::Subject;
 use crate::lint::text;

@@ -7,7 +7,7 @@
 //! `/usr/local/cuda-13.0/targets/x86_64-linux/lib`, seen in published wheels.
 //!
 //! ## Fix
-//! `cuda-fixup fixup --lib …/lib`, which finds the library in an input.
+//! `cuda-fixup fixup --shrink --lib DIR`, where DIR has the library and is no directory of the system.
 
 use crate::lint::Subject;
 use crate::lint::text;

@@ -7,7 +7,7 @@
 //! A prebuilt file with `/opt/vendor/lib`.
 //!
 //! ## Fix
-//! `cuda-fixup fixup --lib …` and `--shrink`.
+//! `cuda-fixup fixup --shrink --lib DIR`, where DIR is in the store and has the library.
 
 use crate::lint::Subject;
 use crate::loader::Mark;

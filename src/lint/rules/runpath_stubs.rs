@@ -8,16 +8,16 @@
 //! `RUNPATH /usr/local/cuda/lib64/stubs` (CMake 3.25 makes such).
 //!
 //! ## Fix
-//! `cuda-fixup fixup`, which puts the driver link in its place.
+//! `cuda-fixup fixup`, which puts the driver link in its place where the file loads the driver.
 
+use crate::cuda::driver;
 use crate::lint::Subject;
-use crate::loader::Mark;
 use crate::lint::text;
 
 /// RPATH counts as RUNPATH does.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
-        if entry.marks.contains(&Mark::Stubs) {
+        if driver::is_stubs(entry.directory.as_deref().unwrap_or(&entry.text)) {
             say(format!("{tag} has the stubs directory {}", text(&entry.text[..])));
         }
     }
