@@ -24,6 +24,7 @@ mod problems;
 mod resolution;
 mod search_log;
 mod secure;
+mod symbols;
 mod sysroot;
 mod tokens;
 mod tree;
@@ -41,6 +42,7 @@ pub use problems::{Problem, Verdict};
 pub use resolution::{Interpreter, LoadedBy, Resolution};
 pub use search_log::{SearchLog, Step, Tried, Via, Why};
 pub use secure::{Privileges, User};
+pub use symbols::MissingSymbol;
 pub use tree::TreeLoaders;
 
 use abi::Usual;

@@ -13,6 +13,8 @@ pub enum Problem<'a> {
     Versions(&'a Object, &'a Need),
     /// Versions are wanted of a library that nothing loads.
     VersionsOfNothing(&'a Object, &'a [u8]),
+    /// A symbol that is needed at the start and that nothing has.
+    Symbol(&'a Object, &'a [u8]),
     /// The search hit one of our limits: what is behind it is not known.
     Incomplete,
 }
@@ -49,6 +51,8 @@ impl Resolution {
             let nothing = object.versions_of_nothing.iter();
             found.extend(nothing.map(|file| Problem::VersionsOfNothing(object, file)));
         }
+        let eager = self.missing_symbols.iter().filter(|symbol| !symbol.lazy);
+        found.extend(eager.map(|s| Problem::Symbol(&self.objects[s.by], &s.name)));
         if !self.complete {
             found.push(Problem::Incomplete);
         }

@@ -9,6 +9,7 @@ use super::library::Library;
 use super::preload::Preload;
 use super::search_log::{Step, Via};
 use super::secure::{Privileges, User};
+use super::symbols::{self, MissingSymbol};
 use elf_edit::ElfInfo;
 use std::sync::Arc;
 
@@ -82,6 +83,8 @@ pub struct Resolution {
     pub preloads: Vec<Preload>,
     /// Libraries that the environment keeps from being loaded.
     pub hidden: Vec<Hidden>,
+    /// Symbols that a program's process lacks; of a library nothing is known.
+    pub missing_symbols: Vec<MissingSymbol>,
     /// What it may open by itself.
     pub dlopen: Vec<Candidate>,
     /// `false` when the search hit one of our limits.
@@ -114,6 +117,15 @@ pub(super) fn finish(
     for candidate in &mut dlopen {
         look_up(&mut closure, object, candidate);
     }
+    let unmet = |o: &Object| {
+        let wants = |n: &super::Need| n.object.is_none() || !n.missing_versions.is_empty();
+        o.needs.iter().any(wants)
+    };
+    let whole = closure.complete && !closure.objects.iter().any(unmet);
+    let missing_symbols = match loaded_by {
+        LoadedBy::Itself { .. } if whole => symbols::missing(&closure),
+        _ => Vec::new(),
+    };
     let system = closure.system;
     let mut resolution = Resolution {
         interpreter: Some(Interpreter {
@@ -133,6 +145,7 @@ pub(super) fn finish(
         objects: closure.objects,
         preloads: closure.preloads,
         hidden: closure.hidden,
+        missing_symbols,
     };
     if object != 0 {
         resolution.put_first(object);
@@ -158,6 +171,7 @@ pub(super) fn alone(path: Vec<u8>, root: Arc<Library>, facts: &ElfInfo) -> Resol
         loaded: 1,
         preloads: Vec::new(),
         hidden: Vec::new(),
+        missing_symbols: Vec::new(),
         dlopen: dlopen::candidates(&facts.dlopen_notes, &[]),
         complete: true,
     }

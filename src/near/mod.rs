@@ -56,7 +56,9 @@ pub fn advice(file: &Path, facts: &ElfInfo, resolution: &Resolution, problem: Pr
             };
             advise(miss, &near)
         }
-        Problem::VersionsOfNothing(..) | Problem::Incomplete => Advice::default(),
+        Problem::VersionsOfNothing(..) | Problem::Symbol(..) | Problem::Incomplete => {
+            Advice::default()
+        }
     }
 }
 

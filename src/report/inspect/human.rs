@@ -21,6 +21,13 @@ pub fn human(file: Inspected, paint: Paint) -> String {
     let _ = needed(&mut out, file, paint);
     let _ = hidden(&mut out, file, paint);
     let _ = deeper(&mut out, file, paint);
+    for symbol in file.resolution.missing_symbols.iter().filter(|s| s.lazy) {
+        let (by, name) = (file.shown_object(symbol.by), shown(&symbol.name));
+        let what = paint.odd(format!(
+            "{name} is missing, and its first call ends the program"
+        ));
+        let _ = writeln!(out, "  {by}: {what}");
+    }
     let _ = advice(&mut out, file);
     let _ = dlopen(&mut out, file, paint);
     out.push_str(&cuda(file));
@@ -321,6 +328,11 @@ fn one_problem(
             let what = paint.bad("which nothing loads: glibc stops there");
             let path = shown(&object.path);
             writeln!(out, "    {path} wants versions of {}, {what}", shown(name))
+        }
+        Problem::Symbol(object, name) => {
+            let what = paint.bad("which nothing that is loaded has");
+            let path = shown(&object.path);
+            writeln!(out, "    {path} needs the symbol {}, {what}", shown(name))
         }
         Problem::Incomplete => {
             let what = paint.bad("gave up: more libraries or places than any real program has");

@@ -302,6 +302,11 @@ fn problem(resolution: &Resolution, problem: Problem) -> ProblemJson {
             line.needed_by = Some(text(&object.path));
             line.name = Some(text(name));
         }
+        Problem::Symbol(object, name) => {
+            line.problem = "symbol";
+            line.needed_by = Some(text(&object.path));
+            line.name = Some(text(name));
+        }
         Problem::Incomplete => {}
     }
     line

@@ -11,5 +11,6 @@ mod processors;
 mod real;
 mod secure;
 mod store;
+mod symbols;
 mod versions;
 mod workshop;
