@@ -120,7 +120,10 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("soname_index", &["scan"]),
     ("plan", &["cuda", "rodata"]),
     ("toolkit", &["cuda", "escape", "scan"]),
-    ("fixup", &["plan", "rodata", "scan", "soname_index"]),
+    (
+        "fixup",
+        &["loader", "plan", "rodata", "scan", "soname_index"],
+    ),
     (
         "lint",
         &[

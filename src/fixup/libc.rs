@@ -1,8 +1,8 @@
 //! Which names come with the libc: those in its directory. Where the user names no libc, that is
 //! the directory of the interpreter, and glibc's own names are known anyway.
 
-use elf_edit::{Class, Platform};
-use object::elf;
+use crate::loader::usual_interpreters;
+use elf_edit::Platform;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -38,21 +38,6 @@ const GLIBC: [&str; 13] = [
     "libnss_files.so.2",
 ];
 
-/// Interpreters that the psABI or glibc's `shlib-versions` fix, by machine.
-const INTERPRETERS: [(u16, Class, &str); 7] = [
-    (elf::EM_X86_64, Class::Elf64, "/lib64/ld-linux-x86-64.so.2"),
-    (elf::EM_386, Class::Elf32, "/lib/ld-linux.so.2"),
-    (elf::EM_AARCH64, Class::Elf64, "/lib/ld-linux-aarch64.so.1"),
-    (elf::EM_ARM, Class::Elf32, "/lib/ld-linux-armhf.so.3"),
-    (elf::EM_PPC64, Class::Elf64, "/lib64/ld64.so.2"),
-    (
-        elf::EM_RISCV,
-        Class::Elf64,
-        "/lib/ld-linux-riscv64-lp64d.so.1",
-    ),
-    (elf::EM_S390, Class::Elf64, "/lib/ld64.so.1"),
-];
-
 impl Libc {
     /// The libc of this directory, or of its `lib`.
     pub fn in_directory(directory: &Path) -> io::Result<Libc> {
@@ -83,7 +68,7 @@ impl Libc {
     /// The libc of this machine, for each platform that it runs.
     pub fn of_this_machine() -> Libc {
         let mut libc = Libc::default();
-        for (machine, class, interpreter) in INTERPRETERS {
+        for (machine, class, interpreter) in usual_interpreters() {
             let Ok(target) = Path::new(interpreter).canonicalize() else {
                 continue;
             };
@@ -127,7 +112,7 @@ impl Libc {
 
 fn is_glibc_name(name: &[u8]) -> bool {
     GLIBC.iter().any(|known| name == known.as_bytes())
-        || INTERPRETERS.iter().any(|(_, _, interpreter)| {
+        || usual_interpreters().any(|(_, _, interpreter)| {
             let file = Path::new(interpreter).file_name();
             file == Some(OsStr::from_bytes(name))
         })
@@ -151,4 +136,21 @@ pub fn platform_of(path: &Path) -> Option<Platform> {
     let file = crate::scan::open(path, true).ok()?;
     let header = elf_edit::FileHeader::decode(file.head())?;
     Some(Platform::of(&header))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_glibc_name;
+
+    #[test]
+    fn the_loader_of_every_machine_comes_with_the_libc() {
+        for name in [
+            "ld-linux-loongarch-lp64d.so.1",
+            "ld-linux-x32.so.2",
+            "ld64.so.2",
+        ] {
+            assert!(is_glibc_name(name.as_bytes()), "{name}");
+        }
+        assert!(!is_glibc_name(b"ld-elf.so.1"));
+    }
 }

@@ -29,7 +29,7 @@ mod sysroot;
 mod tokens;
 mod tree;
 
-pub use abi::assumed_interpreters;
+pub use abi::{assumed_interpreters, usual_interpreters};
 pub use closure::{Need, Object};
 pub use dlopen::{Candidate, FoundCandidate};
 pub use entries::{Entry, Mark};
