@@ -18,12 +18,15 @@ use crate::scan::{self, FileError, Skip, Skipped, Tree, Walked};
 use anyhow::{Context, anyhow, bail};
 use args::{Dlopen, environment};
 use elf_edit::{ElfInfo, FileReader, Kind};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Names of missing libraries that are counted: hostile trees have no end of them.
+const MAX_MISSING: usize = 10_000;
 /// Files that a thread takes at a time.
 const CHUNK: usize = 16;
 
@@ -73,6 +76,8 @@ struct Counts {
     skipped: Skipped,
     errors: bool,
     findings: bool,
+    /// How many files lack a library, by its name.
+    missing: BTreeMap<Vec<u8>, u64>,
     /// Some file loads what `--why` asks for.
     wanted: bool,
 }
@@ -129,6 +134,10 @@ impl Run {
         if self.args.json && walked {
             let line = inspect::summary(counts.files, skipped())?;
             io::stdout().write_all(line.as_bytes())?;
+        }
+        if walked && !self.args.json && self.args.why.is_none() {
+            let text = inspect::missing(&counts.missing);
+            io::stdout().write_all(text.as_bytes())?;
         }
         if self.args.verbose {
             let mut err = io::stderr().lock();
@@ -217,6 +226,14 @@ impl Run {
         };
         self.count(|counts| {
             counts.files += 1;
+            let needs = resolution.loaded().iter().flat_map(|object| &object.needs);
+            let missing = needs.filter(|need| need.object.is_none());
+            let missing: BTreeSet<&Vec<u8>> = missing.map(|need| &need.name).collect();
+            for name in missing {
+                if counts.missing.len() < MAX_MISSING || counts.missing.contains_key(name) {
+                    *counts.missing.entry(name.clone()).or_default() += 1;
+                }
+            }
             counts.findings |= !resolution.loads() && resolution.loaded_by != LoadedBy::Nothing;
         });
         self.show(inspected).map_err(problem)

@@ -20,6 +20,7 @@ use crate::escape::Shown;
 use crate::loader::{LoadedBy, Resolution, Step, Via};
 use elf_edit::machine_name;
 use elf_edit::{Class, ElfInfo};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One file and all that is known of it.
@@ -109,6 +110,18 @@ impl Inspected<'_> {
             _ if interpreter.is_some_and(|i| i.path == *path) => "the loader itself".into(),
             _ => self.step(Step::Loaded, by),
         }
+    }
+}
+
+/// What a tree lacks, by name, with the number of files that load it.
+pub fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
+    let one = |(name, files): (&Vec<u8>, &u64)| match files {
+        1 => format!("  {}: 1 file needs it\n", shown(name)),
+        _ => format!("  {}: {files} files need it\n", shown(name)),
+    };
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("not found:\n{}", names.iter().map(one).collect::<String>()),
     }
 }
 

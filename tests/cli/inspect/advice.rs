@@ -191,3 +191,20 @@ fn nix_locate_is_asked_where_it_is_installed() {
     let help = json["problems"][0]["helps"][0].as_str().unwrap();
     assert!(help.contains("-A oddPackage.out"), "{help}");
 }
+
+#[test]
+fn a_tree_ends_in_what_it_lacks_by_name() {
+    let shop = Workshop::new();
+    shop.lib("stub/libgone.so.3", &[]);
+    for program in ["t/a", "t/b"] {
+        shop.exe(program, &["stub/libgone.so.3"]);
+    }
+    fs::remove_file(shop.at("stub/libgone.so.3")).unwrap();
+    for args in [&["t"][..], &["--check", "t"], &["--tree", "t"]] {
+        let text = String::from_utf8(shop.inspect(args).stdout).unwrap();
+        assert!(
+            text.ends_with("not found:\n  libgone.so.3: 2 files need it\n"),
+            "{text}"
+        );
+    }
+}
