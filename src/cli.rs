@@ -84,7 +84,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Err(error) if applets::is_broken_pipe(&error) => ExitCode::from(Outcome::Fine),
         Err(error) => {
             // A closed stderr leaves nobody to tell.
-            let _ = writeln!(io::stderr(), "cuda-fixup: error: {error:#}");
+            let _ = writeln!(
+                io::stderr(),
+                "error: {}",
+                without_errno(&format!("{error:#}"))
+            );
             Outcome::Errors.into()
         }
     }
@@ -145,9 +149,34 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
     }
 }
 
+/// The message without Rust's `(os error 2)`, which says nothing to a user.
+fn without_errno(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((errno, rest)) if errno.bytes().all(|b| b.is_ascii_digit()) => text.push_str(rest),
+            _ => {
+                text.push_str(" (os error ");
+                text.push_str(part);
+            }
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(
+            without_errno("x: No such file or directory (os error 2): y"),
+            "x: No such file or directory: y"
+        );
+        assert_eq!(without_errno("a (os error b) c"), "a (os error b) c");
+    }
 
     #[test]
     fn the_definition_of_the_command_line_is_sound() {

@@ -25,21 +25,21 @@ pub struct Args {
 /// What is run, and what it shows.
 const STEPS: [(&str, &[&str]); 5] = [
     (
-        "What the loader would find: the runtime is not in any directory that a RUNPATH names,\n\
+        "What the loader would find: the CUDA runtime is in the tree, but in no RUNPATH,\n\
          and the driver would be looked for in the stubs.",
         &["inspect", "app"],
     ),
     (
         "What fixup would do about it, with the reason of each entry.",
-        &["fixup", "app", "--lib", "cuda/lib", "--shrink", "--dry-run"],
+        &["fixup", "app", "--shrink", "--dry-run"],
     ),
     (
         "The same, done: a few bytes in each file.",
-        &["fixup", "app", "--lib", "cuda/lib", "--shrink", "-v"],
+        &["fixup", "app", "--shrink", "-v"],
     ),
     (
         "A second run finds nothing to do.",
-        &["fixup", "app", "--lib", "cuda/lib", "--shrink"],
+        &["fixup", "app", "--shrink"],
     ),
     (
         "What the loader finds now. The driver's own libraries are where a driver is installed.",
@@ -114,6 +114,6 @@ fn make(root: &Path) -> io::Result<()> {
         &["libcudart.so.13", "libcuda.so.1", "libc.so.6"],
         Some("/usr/local/cuda-13.5/lib64/stubs::/project/build/deps"),
     )?;
-    file("cuda/lib/libcudart.so.13", &["libc.so.6"], None)?;
+    file("app/cuda/lib/libcudart.so.13", &["libc.so.6"], None)?;
     fs::write(root.join("app/README"), "A text among the ELF files.\n")
 }

@@ -114,7 +114,7 @@ fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome>
     for problem in &visit.problems {
         outcome = Outcome::Errors;
         let path = shown(&problem.path);
-        writeln!(io::stderr(), "cuda-fixup: {path}: {}", problem.what)?;
+        writeln!(io::stderr(), "error: {path}: {}", problem.what)?;
     }
     Ok(outcome)
 }

@@ -4,6 +4,7 @@ mod for_build;
 
 use super::Outcome;
 use super::capabilities::parse_list;
+use super::jobs::Jobs;
 use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::Table;
@@ -100,15 +101,8 @@ struct LeaksArgs {
     /// Tell what would be rewritten, and rewrite nothing
     #[arg(long)]
     dry_run: bool,
-    /// Threads [default: one a core]
-    #[arg(
-        short,
-        long,
-        value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
-    jobs: usize,
+    #[command(flatten)]
+    jobs: Jobs,
     /// Trees and files
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -240,9 +234,7 @@ fn find_leaks(args: LeaksArgs) -> anyhow::Result<Outcome> {
         runpaths_only: args.runpaths,
         dry_run: args.dry_run,
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(args.jobs)
-        .build()?;
+    let pool = args.jobs.pool()?;
     let found = pool.install(|| leaks::find(&request))?;
     let mut out = io::stdout().lock();
     for file in &found.rewritten {

@@ -285,6 +285,10 @@ pub fn summary_json(summary: &Summary) -> Value {
     })
 }
 
+fn count(number: u64, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
 /// All files together in one line, and with `counts` what was passed over in another.
 pub fn write_summary(
     out: &mut dyn Write,
@@ -295,12 +299,12 @@ pub fn write_summary(
     let changed = if dry_run { "to change" } else { "changed" };
     writeln!(
         out,
-        "{} ELF files: {} {changed}, {} failed, {} dependencies missing; {} other files passed over",
-        summary.files,
+        "{}: {} {changed}, {} failed, {} missing; {} passed over",
+        count(summary.files, "ELF file", "ELF files"),
         summary.changed,
         summary.failed + summary.problems.len() as u64,
-        summary.missing,
-        summary.skipped.total(),
+        count(summary.missing, "dependency", "dependencies"),
+        count(summary.skipped.total(), "other file", "other files"),
     )?;
     if summary.not_strip_safe > 0 {
         writeln!(

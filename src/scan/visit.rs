@@ -93,7 +93,7 @@ pub fn open(path: &Path, follow_link: bool) -> Result<FileReader, FileError> {
 fn passed(error: io::Error) -> FileError {
     match error.kind() {
         io::ErrorKind::NotFound => FileError::Skip(Skip::Vanished),
-        _ => FileError::Problem(format!("cannot be read: {error}")),
+        _ => FileError::Problem(format!("cannot be read: {}", super::reason(&error))),
     }
 }
 

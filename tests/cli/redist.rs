@@ -252,7 +252,7 @@ fn an_error_names_the_file_the_key_and_both_values() {
         assert_eq!(out(&output), "", "{path}: nothing is written");
         let err = err(&output);
         assert!(
-            err.starts_with("cuda-fixup: error: ") && err.contains("/redistrib_9.20.0.json: "),
+            err.starts_with("error: ") && err.contains("/redistrib_9.20.0.json: "),
             "{err}"
         );
         assert!(err.contains(says), "{path}: no `{says}` in\n{err}");
@@ -299,7 +299,7 @@ fn what_is_unknown_is_a_warning_and_with_strict_an_error() {
         let said = err(&output);
         assert_eq!(output.status.code(), Some(0), "{said}");
         assert!(
-            said.starts_with("cuda-fixup: warning: ") && said.contains(says),
+            said.starts_with("warning: ") && said.contains(says),
             "{said}"
         );
         assert!(out(&output).contains("cuda-fixup.manifest/1"));

@@ -163,7 +163,7 @@ impl Run {
     fn message(&self, piece: &mut Piece, path: &Path, what: &str) {
         self.count(|counts| counts.errors = true);
         let what = shown(what);
-        let line = format!("cuda-fixup inspect: {}: {what}\n", shown(path));
+        let line = format!("error: {}: {what}\n", shown(path));
         piece.messages.extend_from_slice(line.as_bytes());
     }
 

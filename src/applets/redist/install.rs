@@ -93,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         if !found.is_empty() {
             let mut err = io::stderr().lock();
             for line in &found {
-                writeln!(err, "cuda-fixup: error: {line}")?;
+                writeln!(err, "error: {line}")?;
             }
             bail!(
                 "{} lines of the archive name directories of other systems\n  help: patch them in postPatch, or allow them: allowFHSReferences = true",

@@ -154,7 +154,7 @@ impl Loader {
                 let text = serde_json::to_string(&line).unwrap_or_default();
                 writeln!(err, "{text}")
             } else {
-                writeln!(err, "cuda-fixup: {word}: {file}: {problem}")
+                writeln!(err, "{word}: {file}: {problem}")
                     .and_then(|()| writeln!(err, "  help: {}", problem.help))
             };
         }

@@ -145,10 +145,7 @@ fn exit_codes_tell_misses_from_errors() {
     assert_eq!(code(&["--tree", "--json", "good"]), 2);
     let output = shop.inspect(&["--check", "bad", "good", "nowhere"]);
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        told.starts_with("cuda-fixup inspect: nowhere: cannot be read"),
-        "{told}"
-    );
+    assert!(told.starts_with("error: nowhere: cannot be read"), "{told}");
     assert!(stdout(shop.inspect(&["--check", "good"])).is_empty());
 }
 
