@@ -87,10 +87,38 @@ fn path_matches(glob: &str, path: &Path) -> bool {
 pub fn known(code: &str) -> Result<(), String> {
     match Rule::find(code) {
         Some(_) => Ok(()),
-        None => Err(format!(
-            "there is no rule `{code}`: `cuda-fixup lint --list` prints the codes"
-        )),
+        None => Err(match nearest(code) {
+            Some(near) => format!("there is no rule `{code}`: did you mean `{near}`?"),
+            None => {
+                format!("there is no rule `{code}`: `cuda-fixup lint --list` prints the codes")
+            }
+        }),
     }
+}
+
+/// The code that a misspelt one is closest to, if it is close.
+fn nearest(code: &str) -> Option<String> {
+    let near = RULES
+        .iter()
+        .map(|rule| (distance(code, &rule.code()), rule.code()));
+    near.filter(|(edits, near)| *edits <= near.len() / 4)
+        .min()
+        .map(|(_, near)| near)
+}
+
+/// Insertions, removals and replacements of bytes that make one text of the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// The severity of each rule, None where it is silent: defaults, then the file, then the command
@@ -190,6 +218,10 @@ mod tests {
             ("[[exceptions]]\ncode = 'rpath'", "unknown field"),
             ("[severity]\nrpath = 'fatal'", "unknown variant"),
             ("[severity]\nnosuch = 'error'", "there is no rule"),
+            (
+                "[severity]\nrunpath-mising = 'error'",
+                "did you mean `runpath-missing`?",
+            ),
             ("not toml", "expected"),
         ] {
             let error = Config::parse(text).unwrap_err();
