@@ -1,5 +1,6 @@
 //! Dependencies that nothing provides, told together at the end.
 
+use crate::advice::{Miss, Near, advise};
 use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Summary};
 use crate::plan::Outcome;
@@ -91,6 +92,11 @@ impl MissingDependencies {
         }
         if summary.searched.len() > 200 {
             writeln!(out, "  … and {} more", summary.searched.len() - 200)?;
+        }
+        for name in self.names.iter().take(20) {
+            for line in advise(Miss::Library(name), &Near::default()).lines() {
+                writeln!(out, "{line}")?;
+            }
         }
         let names: Vec<String> = self.names.iter().take(20).map(|n| quoted(n)).collect();
         writeln!(
