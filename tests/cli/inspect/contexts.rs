@@ -254,3 +254,17 @@ fn lint_does_not_depend_on_the_shell_unless_asked() {
     assert!(asked.contains("[needed-through-environment]"), "{asked}");
     assert!(!asked.contains("needed-not-found"), "{asked}");
 }
+
+#[test]
+fn only_cudas_stub_directories_are_stubs() {
+    let shop = Workshop::new();
+    let flag = "-Wl,-rpath,/opt/game/lib/stubs:/usr/local/cuda/lib64/stubs";
+    let exe = shop.exe("app", &[flag]);
+    let json = shop.json(&exe, &[]);
+    let has = |at: usize| {
+        json["runpath"][at]["marks"]
+            .to_string()
+            .contains("\"stubs\"")
+    };
+    assert!(!has(0) && has(1), "{json}");
+}
