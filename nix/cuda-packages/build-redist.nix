@@ -8,6 +8,7 @@
   # Of the set.
   cuda-fixup,
   cudaFixupHook,
+  markForCudatoolkitRootHook,
   cudaMajorVersion,
   cudaMajorMinorVersion,
   cudaNamePrefix,
@@ -18,6 +19,10 @@
 {
   entry,
   inputs ? [ ],
+  # What a user of the package needs beside it, in the same role.
+  propagated ? [ ],
+  # Outputs that users get beside programs, headers and libraries.
+  propagatedOutputs ? [ ],
   outputs,
   overrides ? { attrs = { }; functions = [ ]; },
 }:
@@ -75,12 +80,20 @@ let
 
     nativeBuildInputs = [
       cudaFixupHook
+      markForCudatoolkitRootHook
     ]
     ++ lib.optional (kind ".tar.zst") zstd
     ++ lib.optional (kind ".deb") dpkg;
     # libstdc++, and what else a compiler's own libraries are.
     buildInputs = [ (lib.getLib (stdenv.cc.cc or stdenv.cc)) ] ++ map lib.getLib inputs;
-    propagatedBuildInputs = [ setupCudaHook ];
+    # Written by hand: as propagatedBuildInputs they would set up a toolkit for this build, too.
+    redistPropagated = map lib.getDev ([ setupCudaHook ] ++ propagated);
+    # Who takes the headers gets programs and libraries, too; static libraries are large.
+    propagatedBuildOutputs = builtins.filter (output: builtins.elem output outputs) ([
+      "bin"
+      "include"
+      "lib"
+    ] ++ propagatedOutputs);
 
     dontConfigure = true;
     dontBuild = true;
@@ -102,6 +115,9 @@ let
     '';
     # Last: hooks that move files between outputs would take the links for files.
     postFixup = ''
+      redistDev=''${dev:-$out}
+      mkdir -p "$redistDev/nix-support"
+      echo "''${redistPropagated[*]}" >>"$redistDev/nix-support/propagated-build-inputs"
       ${cuda-fixup}/bin/cuda-fixup redist join "''${redistOutputs[@]}"
     '';
 

@@ -43,15 +43,25 @@ let
   );
 
   none = throw "CUDA ${lib.versions.majorMinor cudaVersion} takes gcc up to ${toString max} as the host compiler, and this nixpkgs has none so old (its stdenv has gcc ${majorOf pkgs.stdenv.cc})\nhelp: name one of an older nixpkgs: mkCudaPackages { hostStdenv = olderPkgs.gcc${toString max}Stdenv; … }";
+
+  # An older compiler, and the libraries that everything else is linked with.
+  withLibraries =
+    stdenv:
+    if (pkgs.stdenvAdapters or { }) ? useLibsFrom && (stdenv.cc.isGNU or false) then
+      pkgs.stdenvAdapters.useLibsFrom pkgs.stdenv stdenv
+    else
+      stdenv;
 in
 {
+  # Whether there is one.
+  known = hostStdenv != null || takes pkgs.stdenv || candidates != [ ];
   stdenv =
     if hostStdenv != null then
       hostStdenv
     else if takes pkgs.stdenv then
       pkgs.stdenv
     else if candidates != [ ] then
-      head candidates
+      withLibraries (head candidates)
     else
       none;
 }

@@ -45,7 +45,13 @@ in
     cuda_compat = kind whole;
     cuda_crt = kind headers;
     cuda_ctadvisor = kind tool;
-    cuda_cudart = kind withStubs;
+    # nvcc links the static runtime where nobody names another, and -lcuda finds the stub.
+    cuda_cudart = kind withStubs // {
+      propagatedOutputs = [
+        "static"
+        "stubs"
+      ];
+    };
     cuda_culibos = kind [
       "out"
       "static"
@@ -67,7 +73,13 @@ in
     cuda_gdb = kind tool;
     cuda_memcheck = kind tool;
     cuda_nsight = kind whole;
-    cuda_nvcc = kind whole;
+    # Before 13.0 they are part of it.
+    cuda_nvcc = kind whole // {
+      propagated = [
+        "cuda_crt"
+        "libnvvm"
+      ];
+    };
     cuda_nvdisasm = kind tool;
     cuda_nvml_dev = kind (headers ++ [ "lib" "stubs" ]);
     cuda_nvprof = using (tool ++ [ "lib" ]) [ "cuda_cupti" ];

@@ -123,6 +123,7 @@ let
         )
     ) { } (attrNames selected.suiting);
 
+  present = self: names: map (name: self.${name}) (filter (name: self ? ${name}) names);
   build =
     self: entry:
     let
@@ -131,9 +132,9 @@ let
     self.buildRedist {
       inherit entry;
       inherit (kind) outputs;
-      inputs = map (name: self.${name}) (
-        filter (name: self ? ${name}) (kind.inputs or [ ])
-      );
+      inputs = present self (kind.inputs or [ ]);
+      propagated = present self (kind.propagated or [ ]);
+      propagatedOutputs = kind.propagatedOutputs or [ ];
       overrides = overridden.for entry;
     };
 
@@ -189,6 +190,9 @@ let
         inherit cuda-fixup;
         cuda_compat = self.cuda_compat or null;
         cudaMajorMinorVersion = majorMinor;
+        # Null where nixpkgs has none that is old enough: packages evaluate without it.
+        hostCompiler = if stdenvFor.known then self.cudaStdenv.cc else null;
+        compiler = pkgs.stdenv.cc or null;
       };
     in
     minors self
@@ -227,7 +231,13 @@ let
         gencodeString = concatStringsSep " " selection.gencode;
       };
 
-      cudaStdenv = stdenvFor.stdenv;
+      cudaStdenv = import ./cuda-stdenv.nix {
+        inherit lib;
+        inherit (stdenvFor) stdenv;
+        libraries = lib.getLib (pkgs.stdenv.cc.cc or pkgs.stdenv.cc);
+        inherit (self) cudaFixupHook cudaNamePrefix setupCudaHook;
+        nvccHook = if stdenvFor.stdenv.cc != pkgs.stdenv.cc then hooks.nvccHook or null else null;
+      };
       backendStdenv = self.cudaStdenv;
 
       # nixpkgs as it is with this set in place of its own.
@@ -242,6 +252,7 @@ let
         inherit (self)
           cuda-fixup
           cudaFixupHook
+          markForCudatoolkitRootHook
           cudaMajorMinorVersion
           cudaMajorVersion
           cudaNamePrefix

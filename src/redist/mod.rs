@@ -6,6 +6,7 @@
 mod check;
 pub mod diff;
 pub mod document;
+pub mod glibc;
 pub mod join;
 pub mod manifest;
 pub mod nvidia;

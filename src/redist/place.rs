@@ -112,6 +112,8 @@ impl Outputs {
             "bin" => self.first(&["bin"]),
             "include" => self.first(&["include", "dev"]),
             "lib" if path.starts_with("lib/stubs/") => self.first(&["stubs", "lib"]),
+            // nvcc names it in every link, shared or static.
+            "lib" if path == "lib/libcudadevrt.a" => self.first(&["dev", "lib"]),
             "lib" if is(".a") => self.first(&["static", "lib"]),
             "lib" => self.first(&["lib"]),
             "doc" | "docs" | "man" => self.first(&["doc"]),
@@ -185,6 +187,11 @@ mod tests {
                 "lib/libcudart_static.a",
                 "static:lib/libcudart_static.a",
                 "lib:lib/libcudart_static.a",
+            ),
+            (
+                "lib/libcudadevrt.a",
+                "dev:lib/libcudadevrt.a",
+                "lib:lib/libcudadevrt.a",
             ),
             (
                 "lib/stubs/libcuda.so",

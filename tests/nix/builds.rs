@@ -279,7 +279,7 @@ fn the_hooks_of_a_cuda_set_do_the_same_in_every_mode() {
         let lib = outputs.get("lib").unwrap_or(&outputs["out"]);
         assert_eq!(
             runpath(lib.join("lib/user.so")),
-            "/store/cuda_compat-11.8/compat:/run/opengl-driver/lib:/before:/store/gcc-wrapper-12/lib:\
+            "/store/cuda_compat-11.8/compat:/run/opengl-driver/lib:/before:/store/gcc-12-lib/lib:\
              /store/cuda_cudart-11.8-lib/lib",
             "{mode}"
         );

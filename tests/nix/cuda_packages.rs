@@ -434,7 +434,7 @@ fn the_examples_of_the_documentation_evaluate() {
                  cuda = import ./nix/cuda-packages {{ inherit pkgs; }};
                  value = {block};
              in if builtins.isString value then value
-                else (value.libcufft or value.cudaFixup.cudaPackages_13_0.mine).drvPath"
+                else value.drvPath or (value.libcufft or value.cudaFixup.cudaPackages_13_0.mine).drvPath"
         );
         let mut command = Nix::get().command("nix-instantiate", false);
         let args = ["--eval", "--strict", "-E", &expression];

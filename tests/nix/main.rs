@@ -12,6 +12,7 @@ mod support;
 mod builds;
 mod components;
 mod cuda_packages;
+mod cuda_real;
 mod cuda_setup;
 mod lint;
 mod markers;

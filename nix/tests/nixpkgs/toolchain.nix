@@ -14,7 +14,7 @@ in
     PATH = "/usr/bin:/bin";
     args = [ "-ec" ''
       mkdir -p "$out/lib"
-      for file in libc.so.6 libm.so.6; do
+      for file in libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1; do
           cp "$(gcc -print-file-name="$file")" "$out/lib/"
       done
       loader=$(LC_ALL=C readelf -lW /bin/bash)
@@ -40,11 +40,19 @@ in
   gcc = stdenvNoCC.mkDerivation {
     name = "gcc-wrapper-12";
     dontFixup = true;
-    passthru.bintools = final.bintools;
+    passthru = {
+      inherit (final) bintools;
+      version = "12.2.0";
+      isGNU = true;
+      cc.lib = final.gccLib;
+    };
     installPhase = ''
       mkdir -p "$out/bin"
       substitute ${./cc-wrapper.sh} "$out/bin/cc" --subst-var-by loader "$(<${final.glibc}/dynamic-linker)"
-      chmod +x "$out/bin/cc"
+      sed 's,/usr/bin/gcc,/usr/bin/g++,' "$out/bin/cc" >"$out/bin/c++"
+      ln -s cc "$out/bin/gcc"
+      ln -s c++ "$out/bin/g++"
+      chmod +x "$out/bin/cc" "$out/bin/c++"
       mkdir "$out/nix-support"
       substitute ${./gcc-setup-hook.sh} "$out/nix-support/setup-hook" --subst-var-by out "$out"
     '';
@@ -57,6 +65,20 @@ in
       mkdir -p "$out/lib"
       cc -shared -fPIC -Wl,-soname,libz.so.1 -o "$out/lib/libz.so.1" ${../src/plugin.c}
     '';
+  };
+
+  gccLib = derivation {
+    name = "gcc-12-lib";
+    inherit (final) system;
+    builder = "/bin/bash";
+    PATH = "/usr/bin:/bin";
+    args = [ "-ec" ''
+      mkdir -p "$out/lib"
+      for file in libstdc++.so.6 libgcc_s.so.1; do
+          cp "$(gcc -print-file-name="$file")" "$out/lib/"
+      done
+      exit 0
+    '' ];
   };
 
   # As in nixpkgs: the compiler's own binaries are prebuilt, and patched by autoPatchelfHook.

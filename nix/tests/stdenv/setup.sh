@@ -225,6 +225,17 @@ stdenvWords() {
 
 # --- phases -------------------------------------------------------------------------------------
 
+# An archive, and the one directory in it; a directory stays where it is.
+unpackPhase() {
+    runHook preUnpack
+    if [[ -f ${src-} ]]; then
+        tar -xf "$src"
+        local -a stdenvUnpacked=(*/)
+        if (( ${#stdenvUnpacked[@]} == 1 )); then cd "${stdenvUnpacked[0]}"; fi
+        chmod -R u+w .
+    fi
+    runHook postUnpack
+}
 configurePhase() { runHook preConfigure; runHook postConfigure; }
 buildPhase() { runHook preBuild; runHook postBuild; }
 installPhase() { runHook preInstall; runHook postInstall; }
@@ -253,7 +264,13 @@ stdenvRecordPropagated() {
         if [[ $file == propagated-build-inputs && $outputDev != out ]]; then
             # Who depends on the headers gets the libraries.
             for output in lib out; do
+                if [[ -n ${propagatedBuildOutputs+x} ]]; then break; fi
                 if [[ $output != "$outputDev" && -n ${!output-} ]]; then items+=("${!output}"); fi
+            done
+        fi
+        if [[ $file == propagated-build-inputs ]]; then
+            for output in "${propagatedBuildOutputs[@]}"; do
+                if [[ ${!output} != "$target" ]]; then items+=("${!output}"); fi
             done
         fi
         if (( ${#items[@]} )); then
@@ -310,7 +327,7 @@ stdenvStrip() {
 
 genericBuild() {
     local phase
-    for phase in configurePhase buildPhase checkPhase installPhase fixupPhase installCheckPhase distPhase; do
+    for phase in unpackPhase configurePhase buildPhase checkPhase installPhase fixupPhase installCheckPhase distPhase; do
         case $phase in
             checkPhase) if [[ -z ${doCheck-} ]]; then continue; fi ;;
             installCheckPhase) if [[ -z ${doInstallCheck-} ]]; then continue; fi ;;

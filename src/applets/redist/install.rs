@@ -5,6 +5,7 @@ mod text;
 
 use super::Outcome;
 use crate::escape::shown;
+use crate::redist::glibc;
 use crate::redist::place::{Outputs, Place};
 use anyhow::{Context, bail};
 use elf_edit::{ElfInfo, FileReader};
@@ -79,6 +80,12 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
             put(&args.source.join(file), &to)?;
             placed.push(Placed { output, path, to });
         }
+    }
+    for file in placed
+        .iter()
+        .filter(|file| glibc::is_math_header(&file.path))
+    {
+        text::rewrite_math_header(&file.to)?;
     }
     for file in placed.iter().filter(|file| file.path.ends_with(".pc")) {
         text::rewrite_pkg_config(file, &dirs, &placed)?;

@@ -2,6 +2,7 @@
 
 use super::Placed;
 use crate::escape::shown;
+use crate::redist::glibc::math_header;
 use crate::redist::place::pkg_config;
 use anyhow::Context;
 use memchr::memmem;
@@ -50,6 +51,16 @@ pub(super) fn rewrite_pkg_config(
         symlink(format!("{stem}.pc"), &plain).with_context(context)?;
     }
     Ok(())
+}
+
+/// Makes a header of nvcc good for any glibc.
+pub(super) fn rewrite_math_header(path: &Path) -> anyhow::Result<()> {
+    let context = || shown(path).to_string();
+    let text = fs::read_to_string(path).with_context(context)?;
+    match math_header(&text) {
+        Some(new) => fs::write(path, new).with_context(context),
+        None => Ok(()),
+    }
 }
 
 fn has_stubs(placed: &[Placed]) -> bool {

@@ -1,0 +1,138 @@
+# Real packages of CUDA 13.0.2 out of PyPI's wheels, and what is built with them.
+{
+  binary,
+  wheels,
+}:
+let
+  pkgs = import ./nixpkgs {
+    builtBinary = builtins.storePath binary;
+    overlays = [ (import ../overlay.nix) ];
+  };
+  archives = import ./cuda-archives.nix { inherit pkgs wheels; };
+  set = pkgs.cudaFixup.mkCudaPackages {
+    cudaVersion = "13.0.2";
+    capabilities = [ "7.5" "8.6" ];
+    fetch = { package, ... }: archives.${package} or (throw "no wheel for ${package}");
+  };
+  inherit (pkgs) lib;
+
+  program =
+    name: more: script:
+    set.cudaStdenv.mkDerivation (
+      {
+        pname = name;
+        version = "1.0";
+        nativeBuildInputs = [ set.cuda_nvcc ];
+        buildInputs = [
+          set.cuda_cudart
+          set.cuda_cccl
+        ];
+        installPhase = ''
+          mkdir -p "$out/bin"
+          ${script}
+        '';
+        cudaFixupLint = true;
+      }
+      // more
+    );
+
+  # The hooks tell nvcc the host compiler; the set's flags which GPUs.
+  nvcc = "nvcc ${lib.concatStringsSep " " set.flags.gencode}";
+  users = {
+    saxpyShared = program "saxpy-shared" { } ''
+      ${nvcc} -cudart shared -o "$out/bin/saxpy" ${./src/saxpy.cu}
+    '';
+    saxpyStatic =
+      program "saxpy-static"
+        {
+          buildInputs = [ set.cuda_cudart ];
+          # It is what is asked for.
+          cudaFixupLintAllow = [ "cudart-static" ];
+        }
+        ''
+      ${nvcc} -cudart static -o "$out/bin/saxpy" ${./src/saxpy.cu}
+    '';
+    dynamic = program "dynamic" { buildInputs = [ set.cuda_cudart ]; } ''
+      ${nvcc} -rdc=true -cudart shared -o "$out/bin/dynamic" ${./src/dynamic-parent.cu} ${./src/dynamic-child.cu} -lcudadevrt
+    '';
+  };
+
+  # CMake's projects of tests/cuda, in both generations: its CUDA language with FindCUDAToolkit, and
+  # FindCUDA.
+  cmake =
+    name: project: more:
+    program name
+      (
+        {
+          buildInputs = [
+            set.cuda_cudart
+            set.cuda_cccl
+          ];
+          cudaFixupLintAllow = [ "cudart-static" ];
+        }
+        // more
+      )
+      ''
+        export CXX=c++ CC=cc
+        cmake -S ${../../testdata/cmake}/${project} -B build -DCMAKE_INSTALL_PREFIX="$out" \
+            -DCMAKE_BUILD_TYPE=Release "''${cmakeFlags[@]}"
+        cmake --build build -j 2
+        cmake --install build
+      '';
+  projects = {
+    language = cmake "cmake-language" "toolkit" { };
+    findCuda = cmake "cmake-find-cuda" "find-cuda" { cudaEnableCmakeFindCudaSupport = true; };
+    python =
+      program "python-extension"
+        {
+          buildInputs = [ set.cuda_cudart ];
+          # scikit-build-core reads its settings from the environment.
+          __structuredAttrs = false;
+          cudaRelaxed.__structuredAttrs = "scikit-build-core reads its settings from the environment";
+        }
+        ''
+          export CXX=c++ CC=cc PYTHONPATH=${skbuild}
+          cp -r ${../../testdata/cmake} sources
+          chmod -R u+w sources
+          cd sources/python-package
+          python3 -c 'import scikit_build_core.build as b; print(b.build_wheel("dist"))'
+          mkdir -p "$out/lib/python"
+          unzip -q dist/*.whl -d "$out/lib/python"
+        '';
+  };
+  skbuild = builtins.path {
+    path = wheels + "/scikit-build-core-1.1.2";
+    name = "scikit-build-core";
+  };
+
+  names = [
+    "cuda_nvcc"
+    "libnvvm"
+    "cuda_crt"
+    "cuda_cccl"
+    "cuda_cudart"
+  ];
+  outputsOf = drv: lib.genAttrs drv.outputs (output: "${drv.${output}}");
+in
+{
+  packages = lib.genAttrs names (name: set.${name});
+  inherit users projects;
+  paths = {
+    packages = lib.genAttrs names (name: outputsOf set.${name});
+    users = lib.mapAttrs (_: outputsOf) users;
+    projects = lib.mapAttrs (_: outputsOf) projects;
+  };
+  unexplained =
+    (set.cudaStdenv.mkDerivation {
+      pname = "lax";
+      version = "1";
+      strictDeps = false;
+    }).drvPath;
+  explained =
+    (set.cudaStdenv.mkDerivation {
+      pname = "lax";
+      version = "1";
+      strictDeps = false;
+      cudaRelaxed.strictDeps = "its build runs what it finds in buildInputs";
+    }).name;
+}

@@ -1,0 +1,3 @@
+__global__ void child(int *sum) {
+    atomicAdd(sum, threadIdx.x);
+}
