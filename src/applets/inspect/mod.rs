@@ -46,7 +46,8 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
         paint: Paint {
             colour: !args.json
                 && io::stdout().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
         },
         root,
         counts: Mutex::new(Counts::default()),
