@@ -11,6 +11,7 @@ mod support;
 mod cmake;
 mod device_code;
 mod device_code_hostile;
+mod glibc;
 mod leaks;
 mod nvcc;
 mod rodata;
