@@ -27,7 +27,7 @@ pub(super) fn entries(
     // A file that doesn't load the driver has no use for the link in the place of stubs.
     let stubs_unused = tidy && policy.driver == Driver::Needed && driver_use.is_none();
     for text in named {
-        if tidy && relative::is_relative(text) && !policy.protects(text) {
+        if tidy && relative::is_relative(text) {
             dropped.push(Dropped {
                 text: text.to_vec(),
                 why: DropReason::Relative,
@@ -146,8 +146,7 @@ fn shrink(
             || !entry.text.starts_with(b"/")
             || entry.text == link
             || policy.compat.as_ref() == Some(&entry.text)
-            || policy.append.contains(&entry.text)
-            || policy.protects(&entry.text);
+            || policy.append.contains(&entry.text);
         let before = unmet.len();
         if !exempt {
             unmet.retain(|name| {
@@ -208,8 +207,7 @@ pub(super) fn shrink_by_use(
             || !entry.reason.was_there()
             || (entry.text == link && !link_unused)
             || policy.compat.as_ref() == Some(&entry.text)
-            || policy.append.contains(&entry.text)
-            || policy.protects(&entry.text);
+            || policy.append.contains(&entry.text);
         if stays {
             kept.push(entry);
         } else {

@@ -63,7 +63,7 @@ pub enum Stubs {
 }
 
 /// What the user asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// PT_INTERP of executables.
     pub interpreter: Option<Vec<u8>>,
@@ -89,8 +89,6 @@ pub struct Policy {
     pub replace: Vec<(Vec<u8>, Vec<u8>)>,
     /// Existing entries that provide nothing that is needed go away.
     pub shrink: bool,
-    /// Entries that `shrink` and [`Existing::Tidy`] leave alone.
-    pub protected: Vec<Vec<u8>>,
     /// The index comes before the libc's directory, which may become an entry.
     pub keep_libc: bool,
     /// Globs of names that may be missing.
@@ -108,33 +106,6 @@ pub struct Policy {
     pub extra: Vec<Edit>,
 }
 
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy {
-            interpreter: None,
-            dependencies: Dependencies::default(),
-            existing: Existing::default(),
-            dlopen: Dlopen::default(),
-            driver: Driver::default(),
-            driver_link: None,
-            compat: None,
-            stubs: Stubs::default(),
-            runtime_dependencies: Vec::new(),
-            append: Vec::new(),
-            replace: Vec::new(),
-            shrink: false,
-            protected: Vec::new(),
-            keep_libc: false,
-            ignore_missing: Vec::new(),
-            force_rpath: false,
-            preserve_origin: false,
-            keep_driver_link: false,
-            relative_roots: Vec::new(),
-            extra: Vec::new(),
-        }
-    }
-}
-
 impl Policy {
     /// Whether a NEEDED is looked for.
     pub fn finds_dependencies(&self) -> bool {
@@ -145,11 +116,6 @@ impl Policy {
     /// the report, and is not missing.
     pub fn provided_only(&self) -> bool {
         self.dependencies == Dependencies::Provided
-    }
-
-    /// Whether an entry stays whatever `shrink` and [`Existing::Tidy`] would do.
-    pub(super) fn protects(&self, entry: &[u8]) -> bool {
-        self.protected.iter().any(|text| text == entry)
     }
 
     /// Whether `shrink` goes by what became of each dependency, rather than by patchelf's rule.

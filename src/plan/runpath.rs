@@ -192,9 +192,7 @@ impl List {
 /// What makes two entries equal.
 fn key(entry: &Entry, context: &Context<'_>) -> Vec<u8> {
     let policy = context.policy;
-    let by_text = policy.existing != Existing::Tidy
-        || context.stays_absolute.is_some()
-        || policy.protected.contains(&entry.text);
+    let by_text = policy.existing != Existing::Tidy || context.stays_absolute.is_some();
     let directory = match by_text {
         true => None,
         false => relative::expand(&entry.text, context.origin()),

@@ -157,7 +157,6 @@ impl Args {
                 .map(old_and_new)
                 .collect::<anyhow::Result<_>>()?,
             shrink: write.shrink,
-            protected: Vec::new(),
             keep_libc: find.keep_libc,
             ignore_missing: bytes(std::mem::take(&mut find.ignore_missing)),
             force_rpath: write.force_rpath || flags.force_rpath,
