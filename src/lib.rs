@@ -8,6 +8,7 @@ pub mod advice;
 pub mod applets;
 pub mod cli;
 pub mod cuda;
+pub mod doctor;
 pub mod escape;
 pub mod fixup;
 pub mod lint;

@@ -108,7 +108,7 @@ fn the_rewriter_knows_bytes_only() {
 
 /// The rooms of `src` and which rooms each may use, lowest first: a room uses only rooms above
 /// it in this list, so there is no circle. `docs/architecture.md` draws the same picture.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("escape", &[]),
     ("scan", &[]),
     ("cuda", &[]),
@@ -116,6 +116,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("advice", &["cuda", "escape"]),
     ("near", &["advice", "cuda", "loader", "scan"]),
     ("rodata", &["cuda"]),
+    ("doctor", &["cuda", "loader", "rodata", "scan"]),
     ("redist", &[]),
     ("soname_index", &["scan"]),
     ("plan", &["cuda", "rodata"]),
@@ -133,14 +134,14 @@ const ROOMS: [(&str, &[&str]); 17] = [
     (
         "report",
         &[
-            "advice", "cuda", "escape", "fixup", "lint", "loader", "plan",
+            "advice", "cuda", "doctor", "escape", "fixup", "lint", "loader", "plan",
         ],
     ),
     (
         "applets",
         &[
-            "advice", "cuda", "escape", "fixup", "lint", "loader", "near", "plan", "redist",
-            "report", "rodata", "scan", "toolkit",
+            "advice", "cuda", "doctor", "escape", "fixup", "lint", "loader", "near", "plan",
+            "redist", "report", "rodata", "scan", "toolkit",
         ],
     ),
     ("cli", &["applets"]),

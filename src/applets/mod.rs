@@ -7,6 +7,7 @@ pub mod cmake;
 pub mod completions;
 pub mod demo;
 pub mod device_code;
+pub mod doctor;
 pub mod elf_files;
 mod exec_wrapper;
 pub mod fixup;

@@ -251,6 +251,11 @@ impl Loader {
         Some(usual.glibc.as_bytes().to_vec())
     }
 
+    /// The file of this machine that `path`, as seen inside the root, leads to.
+    pub fn real_path(&self, path: &Path) -> Option<PathBuf> {
+        self.files.sysroot.host_real(path.as_os_str().as_bytes())
+    }
+
     fn system(&self, interpreter: &[u8], facts: &ElfInfo) -> Arc<System> {
         let key = (interpreter.to_vec(), facts.header.machine);
         let lock = self.systems.lock();

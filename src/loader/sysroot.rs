@@ -53,6 +53,11 @@ impl Sysroot {
         Ok(inside.into_os_string().into_encoded_bytes())
     }
 
+    /// The file of this machine behind `path`, with all links followed.
+    pub(super) fn host_real(&self, path: &[u8]) -> Option<PathBuf> {
+        fs::canonicalize(self.host(path).ok()?).ok()
+    }
+
     /// `path` made absolute by the current directory; nothing else about it changes.
     pub(super) fn absolute(&self, path: &[u8]) -> Vec<u8> {
         let joined = self.cwd.join(OsStr::from_bytes(path));

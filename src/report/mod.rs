@@ -2,6 +2,7 @@
 
 mod cudart;
 mod device_code;
+pub mod doctor;
 pub mod fixup;
 pub mod inspect;
 pub mod lint;

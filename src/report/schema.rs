@@ -5,6 +5,8 @@
 pub const CAPABILITIES: &str = "cuda-fixup.capabilities/1";
 /// `device-code list --json`
 pub const DEVICE_CODE: &str = "cuda-fixup.device-code/1";
+/// `doctor --json`
+pub const DOCTOR: &str = "cuda-fixup.doctor/1";
 /// `fixup --json`, and `auto-patchelf --structured-logs`, which is a fixup
 pub const FIXUP: &str = "cuda-fixup.fixup/1";
 /// `inspect --json`

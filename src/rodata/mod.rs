@@ -11,7 +11,7 @@ mod sonames;
 pub use crate::cuda::cudart::{Clue, StaticCudart};
 pub use regions::{code, read_only_data};
 
-use crate::cuda::cudart;
+use crate::cuda::{CudaVersion, cudart};
 use elf_edit::windows::windows;
 use elf_edit::{ElfInfo, ReadAt, ReadError};
 use std::collections::BTreeMap;
@@ -75,4 +75,19 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Contents, R
         contents.offsets.insert(name, found.offset);
     }
     Ok(contents)
+}
+
+/// The newest CUDA version that a driver's libcuda.so.1 knows: its `cuDriverGetVersion` is the same
+/// few instructions as the runtime's function. Seen in 535.261.03 (12.2) and 550.163.01 (12.4); not
+/// in 470.256.02, whose code differs.
+pub fn driver_version<R: ReadAt + ?Sized>(
+    file: &R,
+    facts: &ElfInfo,
+) -> Result<Option<CudaVersion>, ReadError> {
+    let mut versions = cudart::Versions::new(facts.header.machine);
+    for region in code(facts) {
+        windows(file, region, |window| versions.look(window))?;
+    }
+    let version = StaticCudart::new(Vec::new(), &versions).version;
+    Ok(version.map(CudaVersion::from_number))
 }

@@ -11,6 +11,7 @@ mod support;
 mod auto_patchelf;
 mod capabilities;
 mod demo;
+mod doctor;
 mod elf_files;
 mod fixup;
 mod fixup_movable;

@@ -1,0 +1,128 @@
+//! What a machine has for CUDA: the driver's kernel module, device files, GPUs, the driver's
+//! libraries and who finds them; and what is wrong with it.
+//!
+//! Everything is read from files below a root, so that a test can lay a machine out in a
+//! directory, and a static binary can look at one: nothing is opened with dlopen. nvidia-smi, which
+//! knows the compute capabilities, runs as a child that is stopped after a while.
+
+mod findings;
+mod gpus;
+mod kernel;
+mod libraries;
+mod platform;
+mod smi;
+
+pub use findings::{Finding, Severity};
+pub use gpus::Gpu;
+pub use kernel::{DeviceFile, Kernel, State};
+pub use libraries::{DriverCopy, Libraries};
+pub use platform::{Container, Platform};
+pub use smi::Smi;
+
+use crate::cuda::CudaVersion;
+use crate::loader::Loader;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Variables that decide which GPUs a program sees.
+const VARIABLES: [&str; 3] = [
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "LD_LIBRARY_PATH",
+];
+
+/// Where to look.
+pub struct Where<'a> {
+    /// Everything is read below this directory; `/` for this machine.
+    pub root: &'a Path,
+    /// Whether nvidia-smi may be run; not where `root` is another machine's.
+    pub run_smi: bool,
+    /// Searches as this machine's loader does.
+    pub loader: &'a Loader,
+    /// Values of environment variables.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Where<'_> {
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// A small text file such as those of /proc, without the newline at its end.
+    fn text(&self, path: &str) -> Option<String> {
+        // Files of /proc have no length; no real one of these is longer.
+        const MOST: u64 = 64 << 10;
+        // Opening a FIFO must not wait for its writer.
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).custom_flags(kernel::nonblocking());
+        let file = options.open(self.path(path)).ok()?;
+        file.metadata().ok().filter(|m| m.is_file())?;
+        let mut bytes = Vec::new();
+        file.take(MOST).read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        Some(text.trim_matches(['\0', '\n', ' ']).to_owned())
+    }
+
+    /// Names in a directory, sorted.
+    fn names(&self, path: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(path));
+        let names = entries.into_iter().flatten().filter_map(Result::ok);
+        let mut names: Vec<String> = names
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// All that is known of a machine.
+#[derive(Debug)]
+pub struct Machine {
+    /// Which kind of system it is.
+    pub platform: Platform,
+    /// Which container this runs in, if any.
+    pub container: Option<Container>,
+    /// The kernel module and the device files.
+    pub kernel: Kernel,
+    /// In the order of their bus addresses.
+    pub gpus: Vec<Gpu>,
+    /// What nvidia-smi said.
+    pub smi: Smi,
+    /// The driver's libraries.
+    pub libraries: Libraries,
+    /// Variables that are set, of those that matter.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+impl Machine {
+    /// Looks at a machine.
+    pub fn read(place: &Where<'_>) -> Machine {
+        let platform = Platform::of(place);
+        let smi = Smi::run(place);
+        let variables = VARIABLES
+            .into_iter()
+            .filter_map(|name| Some((name, (place.variable)(name)?)));
+        Machine {
+            container: Container::of(place),
+            kernel: Kernel::read(place),
+            gpus: gpus::read(place, &smi),
+            libraries: Libraries::find(place),
+            variables: variables.collect(),
+            smi,
+            platform,
+        }
+    }
+
+    /// The newest CUDA version that the driver knows: what the copy of libcuda.so.1 that programs
+    /// get says, else nvidia-smi.
+    pub fn driver_cuda(&self) -> Option<CudaVersion> {
+        let first = self
+            .libraries
+            .copies
+            .iter()
+            .find(|copy| copy.cuda.is_some());
+        let used = self.libraries.default_copy().and_then(|copy| copy.cuda);
+        used.or(self.smi.cuda).or(first.and_then(|copy| copy.cuda))
+    }
+}

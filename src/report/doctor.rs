@@ -1,0 +1,150 @@
+//! What `doctor` says of a machine.
+
+use super::{Paint, schema};
+use crate::doctor::{Finding, Machine, Severity};
+use crate::escape::Shown;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+fn shown(text: &str) -> Shown<'_> {
+    Shown::from(text.as_bytes())
+}
+
+/// For people.
+pub fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> String {
+    let mut out = String::new();
+    let mut line = |key: &str, value: String| {
+        let _ = writeln!(out, "{key:<14} {value}");
+    };
+    let container = machine
+        .container
+        .map(|c| format!(", in a container ({})", c.as_str()));
+    line(
+        "system",
+        format!("{}{}", machine.platform, container.unwrap_or_default()),
+    );
+    let module = machine.kernel.module.as_deref();
+    line(
+        "kernel module",
+        module.map_or("not loaded".to_owned(), |v| shown(v).to_string()),
+    );
+    for device in &machine.kernel.devices {
+        line(
+            "device",
+            format!("{}: {}", shown(&device.path), device.state.as_str()),
+        );
+    }
+    for gpu in &machine.gpus {
+        let bus = gpu.bus.as_ref().map(|bus| format!(" at {}", shown(bus)));
+        let capability = match gpu.capability {
+            Some(capability) => format!("compute capability {capability}"),
+            None => "compute capability unknown".to_owned(),
+        };
+        line(
+            "GPU",
+            format!(
+                "{}{}, {capability}",
+                shown(&gpu.name),
+                bus.unwrap_or_default()
+            ),
+        );
+    }
+    if machine.gpus.is_empty() {
+        line("GPU", "none".to_owned());
+    }
+    let cuda = machine.driver_cuda();
+    line(
+        "runs CUDA",
+        cuda.map_or("unknown".to_owned(), |cuda| {
+            format!(
+                "up to {cuda}.x by minor version compatibility: {}.x",
+                cuda.major
+            )
+        }),
+    );
+    for (index, copy) in machine.libraries.copies.iter().enumerate() {
+        let mut facts = Vec::new();
+        facts.extend(
+            copy.version
+                .as_ref()
+                .map(|v| format!("driver {}", shown(v))),
+        );
+        facts.extend(copy.cuda.map(|cuda| format!("CUDA {cuda}")));
+        if copy.stub {
+            facts.push("a stub".to_owned());
+        }
+        if copy.compat {
+            facts.push("forward compatibility package".to_owned());
+        }
+        if machine.libraries.default == Some(index) {
+            facts.push("what programs get whose RUNPATH has no driver".to_owned());
+        }
+        line(
+            "libcuda.so.1",
+            format!("{}: {}", shown(&copy.path), facts.join(", ")),
+        );
+    }
+    if machine.libraries.copies.is_empty() {
+        line("libcuda.so.1", "not found".to_owned());
+    }
+    for (name, value) in &machine.variables {
+        line("environment", format!("{name}={}", shown(value)));
+    }
+    write_findings(&mut out, findings, paint);
+    out
+}
+
+fn write_findings(out: &mut String, findings: &[Finding], paint: Paint) {
+    for finding in findings {
+        let word = match finding.severity {
+            Severity::Error => paint.bad(finding.severity.word()).to_string(),
+            Severity::Warning | Severity::Note => finding.severity.word().to_owned(),
+        };
+        let _ = writeln!(out, "\n{word}[{}]: {}", finding.code, shown(&finding.what));
+        let _ = writeln!(out, "  help: {}", shown(&finding.help));
+    }
+}
+
+/// For machines: one object.
+pub fn json(machine: &Machine, findings: &[Finding]) -> Value {
+    let kernel = &machine.kernel;
+    json!({
+        "schema": schema::DOCTOR,
+        "system": machine.platform.key(),
+        "container": machine.container.map(|c| c.as_str()),
+        "kernelModule": kernel.module,
+        "pciGpus": kernel.pci,
+        "devices": kernel.devices.iter().map(|device| json!({
+            "path": device.path,
+            "state": device.state.as_str(),
+        })).collect::<Vec<_>>(),
+        "gpus": machine.gpus.iter().map(|gpu| json!({
+            "name": gpu.name,
+            "bus": gpu.bus,
+            "capability": gpu.capability.map(|c| c.to_string()),
+        })).collect::<Vec<_>>(),
+        "nvidiaSmi": {
+            "program": machine.smi.program.as_ref().map(|p| p.to_string_lossy()),
+            "error": machine.smi.error,
+        },
+        "driverCuda": machine.driver_cuda().map(|cuda| cuda.to_string()),
+        "libcuda": machine.libraries.copies.iter().enumerate().map(|(index, copy)| json!({
+            "path": copy.path,
+            "driver": copy.version,
+            "cuda": copy.cuda.map(|cuda| cuda.to_string()),
+            "stub": copy.stub,
+            "forwardCompatibility": copy.compat,
+            "compilesPtx": copy.compiles_ptx,
+            "default": machine.libraries.default == Some(index),
+        })).collect::<Vec<_>>(),
+        "environment": machine.variables.iter().map(|(name, value)| {
+            ((*name).to_owned(), Value::from(value.as_str()))
+        }).collect::<serde_json::Map<_, _>>(),
+        "findings": findings.iter().map(|finding| json!({
+            "code": finding.code,
+            "severity": finding.severity.word(),
+            "message": finding.what,
+            "help": finding.help,
+        })).collect::<Vec<_>>(),
+    })
+}

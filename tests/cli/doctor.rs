@@ -1,0 +1,415 @@
+//! `doctor` on machines laid out in a directory: each kind of system, each kind of fault.
+
+use crate::support::BINARY;
+use elf_edit::{ElfInfo, FileReader};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// `cuDriverGetVersion` as drivers have it for x86-64 and aarch64, returning 13.0, and enough bytes
+/// to be no stub.
+const DRIVER: &str = r#"
+#if defined __x86_64__
+asm(".text\n.globl cuDriverGetVersion\ncuDriverGetVersion:\n"
+    ".byte 0x48,0x85,0xff,0x74,0x0a,0xc7,0x07\n.long 13000\n.byte 0x31,0xc0,0xc3");
+#else
+asm(".text\n.globl cuDriverGetVersion\ncuDriverGetVersion:\n"
+    "mov x1, x0\ncbz x1, 1f\nmovz w2, #13000\nmovz w0, #0\nstr w2, [x1]\nret\n1: ret");
+#endif
+const char bulk[2 << 20] = {1};
+"#;
+
+struct Machine {
+    dir: tempfile::TempDir,
+    /// Where libraries are by default.
+    lib: String,
+}
+
+fn gcc(args: &[&str], out: &Path) {
+    let status = Command::new("gcc").args(args).arg("-o").arg(out).status();
+    assert!(status.unwrap().success());
+}
+
+impl Machine {
+    /// With a program and its loader, and no trace of NVIDIA.
+    fn new() -> Machine {
+        let dir = tempfile::tempdir().unwrap();
+        let multiarch = Command::new("gcc")
+            .arg("-print-multiarch")
+            .output()
+            .unwrap();
+        let multiarch = String::from_utf8(multiarch.stdout).unwrap();
+        let machine = Machine {
+            dir,
+            lib: format!("/usr/lib/{}", multiarch.trim()),
+        };
+        let source = machine.write("/tmp/program.c", "int main(void) { return 0; }");
+        let program = machine.make("/bin/sh");
+        gcc(&[source.to_str().unwrap()], &program);
+        let info =
+            ElfInfo::read(&FileReader::new(fs::File::open(&program).unwrap()).unwrap()).unwrap();
+        let interpreter = String::from_utf8(info.interpreter.unwrap()).unwrap();
+        fs::copy(&interpreter, machine.make(&interpreter)).unwrap();
+        machine.write("/etc/os-release", "NAME=Example\nID=debian\n");
+        machine
+    }
+
+    /// With a working driver of this version.
+    fn with_driver(version: &str) -> Machine {
+        let machine = Machine::new();
+        machine.module(version);
+        for device in ["nvidiactl", "nvidia-uvm", "nvidia0"] {
+            machine.write(&format!("/dev/{device}"), "");
+        }
+        machine.write(
+            "/proc/driver/nvidia/gpus/0000:00:06.0/information",
+            "Model: \t\t NVIDIA H100 80GB HBM3\nBus Location: \t 0000:00:06.0\n",
+        );
+        let lib = machine.lib.clone();
+        machine.libcuda(&lib, version);
+        machine
+    }
+
+    fn module(&self, version: &str) {
+        let line = format!(
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build  (x@y)\n\
+             GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)\n"
+        );
+        self.write("/proc/driver/nvidia/version", &line);
+    }
+
+    fn make(&self, path: &str) -> PathBuf {
+        let path = self.dir.path().join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    fn write(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.make(path);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A driver's library with its compiler for PTX beside it.
+    fn libcuda(&self, dir: &str, version: &str) {
+        let source = self.write("/tmp/driver.c", DRIVER);
+        let flags = [
+            "-shared",
+            "-fPIC",
+            "-Wl,-soname,libcuda.so.1",
+            "-Wl,-rpath,$ORIGIN",
+        ];
+        let args = [&flags[..], &[source.to_str().unwrap()]].concat();
+        let name = format!("libcuda.so.{version}");
+        gcc(&args, &self.make(&format!("{dir}/{name}")));
+        symlink(&name, self.make(&format!("{dir}/libcuda.so.1"))).unwrap();
+        let empty = self.write("/tmp/empty.c", "");
+        let compiler = self.make(&format!("{dir}/libnvidia-ptxjitcompiler.so.1"));
+        gcc(&["-shared", "-fPIC", empty.to_str().unwrap()], &compiler);
+    }
+
+    fn stub(&self, dir: &str) {
+        let source = self.write("/tmp/stub.c", "int cuInit(int x) { return x + 34; }");
+        let args = [
+            "-shared",
+            "-fPIC",
+            "-Wl,-soname,libcuda.so.1",
+            source.to_str().unwrap(),
+        ];
+        gcc(&args, &self.make(&format!("{dir}/libcuda.so.1")));
+    }
+
+    fn remove(&self, path: &str) {
+        let path = self.make(path);
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap();
+        } else {
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    fn look(&self) -> Value {
+        let output = Command::new(BINARY)
+            .args(["doctor", "--json", "--root"])
+            .arg(self.dir.path())
+            .output()
+            .unwrap();
+        let value: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        let findings = value["findings"].as_array().unwrap();
+        let broken = findings
+            .iter()
+            .any(|finding| finding["severity"] == "error");
+        assert_eq!(output.status.code(), Some(i32::from(broken)), "{value}");
+        for finding in findings {
+            let help = finding["help"].as_str().unwrap();
+            assert!(!help.is_empty(), "{finding}");
+        }
+        value
+    }
+
+    /// Codes of what is wrong.
+    fn codes(&self) -> Vec<String> {
+        let value = self.look();
+        let findings = value["findings"].as_array().unwrap().iter();
+        findings
+            .map(|f| f["code"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn help(&self) -> String {
+        self.look()["findings"][0]["help"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+#[test]
+fn a_machine_that_works_has_no_findings() {
+    let machine = Machine::with_driver("580.159.04");
+    let value = machine.look();
+    assert_eq!(value["findings"], serde_json::json!([]), "{value}");
+    assert_eq!(value["kernelModule"], "580.159.04");
+    assert_eq!(value["driverCuda"], "13.0");
+    assert_eq!(value["gpus"][0]["name"], "NVIDIA H100 80GB HBM3");
+    let libcuda = &value["libcuda"][0];
+    assert_eq!(libcuda["driver"], "580.159.04");
+    assert_eq!(libcuda["default"], true);
+    assert_eq!(libcuda["compilesPtx"], true);
+    assert_eq!(value["libcuda"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn nothing_of_nvidia_is_said_in_one_finding() {
+    assert_eq!(Machine::new().codes(), ["gpu-missing"]);
+}
+
+#[test]
+fn a_gpu_without_a_module_is_told_from_no_gpu() {
+    let machine = Machine::new();
+    machine.write("/sys/bus/pci/devices/0000:00:06.0/vendor", "0x10de\n");
+    machine.write("/sys/bus/pci/devices/0000:00:06.0/class", "0x030200\n");
+    // The sound device of a graphics card is no GPU.
+    machine.write("/sys/bus/pci/devices/0000:00:06.1/vendor", "0x10de\n");
+    machine.write("/sys/bus/pci/devices/0000:00:06.1/class", "0x040300\n");
+    assert_eq!(machine.codes(), ["module-missing", "libcuda-missing"]);
+    assert_eq!(machine.look()["pciGpus"], 1);
+    assert!(machine.help().contains("modprobe nvidia"));
+}
+
+#[test]
+fn missing_device_files_have_another_cause_in_a_container() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.remove("/dev/nvidia-uvm");
+    assert_eq!(machine.codes(), ["device-missing"]);
+    assert!(machine.help().contains("nvidia-modprobe"));
+    machine.write("/.dockerenv", "");
+    assert!(machine.help().contains("--gpus all"));
+    machine.write("/run/.containerenv", "");
+    assert!(machine.help().contains("nvidia.com/gpu=all"));
+    machine.write("/var/run/secrets/kubernetes.io/token", "");
+    assert!(machine.help().contains("nvidia.com/gpu: 1"));
+}
+
+#[test]
+fn a_device_file_that_does_not_open_is_named() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.remove("/dev/nvidia0");
+    // A directory opens for reading only.
+    fs::create_dir(machine.make("/dev/nvidia0")).unwrap();
+    assert_eq!(machine.codes(), ["device-refused"]);
+}
+
+#[test]
+fn libraries_of_another_driver_than_the_module_are_an_error() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.module("580.95.05");
+    assert_eq!(machine.codes(), ["driver-mismatch"]);
+    assert!(machine.help().contains("reboot"));
+}
+
+#[test]
+fn a_stub_in_a_default_directory_is_an_error() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.remove(&machine.lib.clone());
+    machine.stub(&machine.lib);
+    assert_eq!(machine.codes(), ["stub-found"]);
+}
+
+#[test]
+fn a_driver_that_only_a_runpath_reaches_is_a_note_on_nixos_and_the_advice_works() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.remove(&machine.lib.clone());
+    machine.libcuda("/run/opengl-driver/lib", "580.159.04");
+    let value = machine.look();
+    assert_eq!(value["findings"][0]["code"], "libcuda-not-default");
+    assert_eq!(value["findings"][0]["severity"], "warning");
+    let help = value["findings"][0]["help"].as_str().unwrap();
+    assert!(
+        help.contains("--driver-link /run/opengl-driver/lib"),
+        "{help}"
+    );
+    machine.write("/etc/os-release", "ID=nixos\n");
+    let value = machine.look();
+    assert_eq!(value["system"], "nixos");
+    assert_eq!(value["findings"][0]["severity"], "note");
+}
+
+#[test]
+fn a_driver_without_its_ptx_compiler_is_a_warning() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.remove(&format!("{}/libnvidia-ptxjitcompiler.so.1", machine.lib));
+    assert_eq!(machine.codes(), ["ptx-compiler-missing"]);
+}
+
+#[test]
+fn a_driver_that_is_not_installed_gets_the_command_of_the_system() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.remove(&machine.lib.clone());
+    assert_eq!(machine.codes(), ["libcuda-missing"]);
+    assert!(machine.help().contains("apt-get install nvidia-driver"));
+    machine.write("/etc/os-release", "ID=nixos\n");
+    assert!(machine.help().contains("hardware.graphics.enable"));
+}
+
+#[test]
+fn a_newer_forward_compatibility_package_is_offered() {
+    let machine = Machine::with_driver("535.261.03");
+    // The code says 13.0 in both: the default's is made older.
+    let old = DRIVER.replace("13000", "12020");
+    let source = machine.write("/tmp/old.c", &old);
+    let file = machine.make(&format!("{}/libcuda.so.535.261.03", machine.lib));
+    gcc(
+        &[
+            "-shared",
+            "-fPIC",
+            "-Wl,-rpath,$ORIGIN",
+            source.to_str().unwrap(),
+        ],
+        &file,
+    );
+    machine.libcuda("/usr/local/cuda-13.0/compat", "580.95.05");
+    symlink("cuda-13.0", machine.make("/usr/local/cuda")).unwrap();
+    let value = machine.look();
+    assert_eq!(value["driverCuda"], "12.2");
+    assert_eq!(value["findings"].as_array().unwrap().len(), 1, "{value}");
+    assert_eq!(value["findings"][0]["code"], "compat-available");
+    assert_eq!(value["libcuda"][1]["forwardCompatibility"], true);
+}
+
+#[test]
+fn wsl_and_jetson_need_no_kernel_module() {
+    let machine = Machine::new();
+    machine.write("/dev/dxg", "");
+    machine.libcuda("/usr/lib/wsl/lib", "580.159.04");
+    let value = machine.look();
+    assert_eq!(value["system"], "wsl");
+    assert_eq!(value["findings"][0]["code"], "libcuda-not-default");
+
+    let machine = Machine::new();
+    machine.write(
+        "/proc/device-tree/compatible",
+        "nvidia,p3737\0nvidia,tegra234\0",
+    );
+    machine.write("/dev/nvmap", "");
+    machine.libcuda(&machine.lib, "540.4.0");
+    let value = machine.look();
+    assert_eq!(value["system"], "jetson");
+    assert_eq!(value["gpus"][0]["capability"], "8.7");
+    assert_eq!(value["findings"], serde_json::json!([]), "{value}");
+}
+
+#[test]
+fn hostile_files_neither_stop_nor_panic() {
+    let machine = Machine::with_driver("580.159.04");
+    for file in [
+        "/proc/driver/nvidia/version",
+        "/etc/os-release",
+        "/proc/device-tree/compatible",
+    ] {
+        let path = machine.make(file);
+        let _ = fs::remove_file(&path);
+        let made = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+    }
+    machine.write("/proc/driver/nvidia/gpus/x/information", "Model:\x1b[31m\n");
+    let elf = machine.make(&format!("{}/libcuda.so.580.159.04", machine.lib));
+    fs::write(elf, b"\x7fELF").unwrap();
+    machine.look();
+    let output = Command::new(BINARY)
+        .args(["doctor", "--root"])
+        .arg(machine.dir.path())
+        .output()
+        .unwrap();
+    assert!(!output.stdout.contains(&0x1b));
+}
+
+/// This machine, whatever it is, with a stand-in for nvidia-smi.
+fn here(smi: &str, variables: &[(&str, &str)]) -> Value {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("nvidia-smi");
+    fs::write(&program, format!("#!/bin/sh\n{smi}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&program, mode).unwrap();
+    let path = format!("{}:/usr/bin:/bin", dir.path().display());
+    let output = Command::new(BINARY)
+        .args(["doctor", "--json"])
+        .env("PATH", path)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn nvidia_smi_gives_the_compute_capabilities() {
+    let value = here(
+        "case $1 in
+         --query-gpu=*) echo '00000000:00:06.0, 9.0, 580.159.04, NVIDIA H100, the large one' ;;
+         --query) echo '    CUDA Version          : 13.0' ;;
+         esac",
+        &[],
+    );
+    let gpus = value["gpus"].as_array().unwrap();
+    assert!(gpus.iter().any(|gpu| gpu["capability"] == "9.0"), "{value}");
+    assert!(
+        gpus.iter()
+            .any(|gpu| gpu["name"].as_str().unwrap().contains("H100"))
+    );
+    assert_eq!(value["nvidiaSmi"]["error"], Value::Null);
+}
+
+#[test]
+fn a_mismatch_that_nvidia_smi_reports_means_a_reboot() {
+    let value = here(
+        "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18",
+        &[],
+    );
+    let findings = value["findings"].as_array().unwrap();
+    let said = findings
+        .iter()
+        .find(|f| f["code"] == "nvidia-smi-fails")
+        .unwrap();
+    assert!(said["help"].as_str().unwrap().contains("reboot"));
+}
+
+#[test]
+fn variables_that_hide_every_gpu_are_errors() {
+    for value in ["", "-1", "-1,0"] {
+        let value = here("exit 1", &[("CUDA_VISIBLE_DEVICES", value)]);
+        let findings = value["findings"].as_array().unwrap();
+        assert!(
+            findings.iter().any(|f| f["code"] == "gpus-hidden"),
+            "{value}"
+        );
+    }
+    let value = here("exit 1", &[("CUDA_VISIBLE_DEVICES", "GPU-ef07cf76")]);
+    let findings = value["findings"].as_array().unwrap();
+    assert!(
+        findings.iter().all(|f| f["code"] != "gpus-hidden"),
+        "{value}"
+    );
+}
