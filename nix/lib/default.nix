@@ -4,6 +4,7 @@
 #   (import ./nix/lib).selection { cudaVersion = "12.8"; cudaCapabilities = [ "8.6" "9.0a" ]; }
 let
   inherit (builtins)
+    all
     compareVersions
     concatMap
     concatStringsSep
@@ -53,6 +54,10 @@ let
 
   digits = builtins.replaceStrings [ "." ] [ "" ];
 
+  # Whether a CUDA version has a toolkit of its own for this Jetson.
+  needsJetsonToolkit = cuda: each: each.jetson && !isSbsa cuda each;
+  isSbsa = cuda: each: each ? sbsaSince && atMost each.sbsaSince cuda;
+
   # What is wrong with one capability, or null.
   refusal =
     cuda: capability:
@@ -96,16 +101,16 @@ let
     }:
     let
       cuda = majorMinor cudaVersion;
-    in
-    names (
-      filter (
+      rows = filter (
         each:
         inCuda cuda each
         && isBase each.capability
         && each.jetson == jetson
         && (each.defaultUntil == null || atMost cuda each.defaultUntil)
-      ) table
-    );
+      ) table;
+      unified = filter (isSbsa cuda) rows;
+    in
+    names (if unified != [ ] then unified else rows);
 
   # What is wrong with a list: messages, none if it can be built for.
   wrong =
@@ -118,14 +123,18 @@ let
       # In the order in which the program tells them; what no table has comes last.
       list = ordered cudaCapabilities ++ filter (each: row each == null) cudaCapabilities;
       refusals = filter (message: message != null) (map (refusal cuda) list);
-      jetson = filter (each: (row each).jetson) list;
-      others = filter (each: !(row each).jetson) list;
+      jetson = filter (each: needsJetsonToolkit cuda (row each)) list;
+      others = filter (each: !needsJetsonToolkit cuda (row each)) list;
+      since = map (each: (row each).sbsaSince or null) jetson;
+      newest = last (sort (a: b: compareVersions a b < 0) since);
     in
     if refusals != [ ] then
       refusals
     else if jetson != [ ] && others != [ ] then
       [
-        "Jetson's compute capabilities (${concatStringsSep " " jetson}) and others (${concatStringsSep " " others}) don't go into one build: build twice"
+        "Jetson's compute capabilities (${concatStringsSep " " jetson}) and others (${concatStringsSep " " others}) don't go into one build: build twice${
+          if elem null since then "" else ", or take CUDA ${newest} or newer"
+        }"
       ]
     else if list == [ ] then
       [ "the list of compute capabilities is empty: name at least one" ]
@@ -154,7 +163,7 @@ let
         cudaVersion = majorMinor cudaVersion;
         cudaCapabilities = list;
         cudaForwardCompat = ptx != null;
-        isJetsonBuild = (row (head list)).jetson;
+        isJetsonBuild = all (each: (row each).jetson) list;
         realArches = map (each: "sm_${each}") arch;
         virtualArches = map (each: "compute_${each}") arch;
         gencode =

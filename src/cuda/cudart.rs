@@ -1,8 +1,10 @@
-//! Evidence for a CUDA runtime (cudart) that is linked statically into a file, stripped or not.
+//! Evidence for the code of a CUDA runtime (cudart) in a file, stripped or not: linked in statically,
+//! or the file is the shared runtime.
 //!
 //! Three strings that only the runtime holds all of; then, and only then, the number that its
 //! `cudaRuntimeGetVersion` returns. API names are no evidence: libcupti has hundreds of them.
 
+use super::soname::is_cudart;
 use elf_edit::ElfInfo;
 use elf_edit::windows::Window;
 use memchr::memmem;
@@ -22,18 +24,18 @@ const STRINGS: [&str; 3] = [
 static FINDERS: LazyLock<[memmem::Finder<'static>; 3]> =
     LazyLock::new(|| STRINGS.map(memmem::Finder::new));
 
-/// What a claim rests on.
+/// A piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clue {
-    /// What was found: a string, or which instructions.
+    /// A string, or which instructions.
     pub what: String,
-    /// Where it first stands in the file.
+    /// Its first place in the file.
     pub offset: u64,
 }
 
-/// A CUDA runtime linked into a file.
+/// The code of a CUDA runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaticCudart {
+pub struct RuntimeCode {
     /// 1000 * major + 10 * minor, as `cudaRuntimeGetVersion` gives it. None where its code was not
     /// found, or where several places in the file could be it and say different things.
     pub version: Option<u32>,
@@ -41,8 +43,8 @@ pub struct StaticCudart {
     pub evidence: Vec<Clue>,
 }
 
-impl StaticCudart {
-    pub(crate) fn new(strings: Vec<Clue>, versions: &Versions) -> StaticCudart {
+impl RuntimeCode {
+    pub(crate) fn new(strings: Vec<Clue>, versions: &Versions) -> RuntimeCode {
         // libcusolver's own version, 12200 of 12.2.0, comes out of the same instructions: no CUDA
         // has had a minor version above 9.
         let likely = |version: &u32| version % 1000 < 100;
@@ -61,7 +63,7 @@ impl StaticCudart {
             [(&only, _)] => Some(only),
             _ => None,
         };
-        StaticCudart { version, evidence }
+        RuntimeCode { version, evidence }
     }
 }
 
@@ -73,7 +75,7 @@ pub fn shown_version(version: u32) -> String {
 /// Whether the file is the shared runtime, which holds the same strings.
 pub fn is_cudart_itself(facts: &ElfInfo) -> bool {
     let soname = facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
-    soname.is_some_and(|name| name.starts_with(b"libcudart"))
+    soname.is_some_and(is_cudart)
 }
 
 /// Which of the three strings were seen, and where first.
@@ -257,7 +259,7 @@ mod tests {
                 first: true,
             });
         }
-        let cudart = StaticCudart::new(Vec::new(), &two);
+        let cudart = RuntimeCode::new(Vec::new(), &two);
         assert_eq!(cudart.version, None);
         assert_eq!(cudart.evidence.len(), 2);
         // What can't be CUDA's is no answer beside one that can, and the answer where it is alone.
@@ -265,7 +267,7 @@ mod tests {
             let mut versions = Versions::new(elf::EM_X86_64);
             let found = values.iter().map(|&value| (value, 0));
             versions.found.extend(found);
-            StaticCudart::new(Vec::new(), &versions)
+            RuntimeCode::new(Vec::new(), &versions)
         };
         assert_eq!(one(&[12_200, 13_020]).version, Some(13_020));
         assert_eq!(one(&[12_200, 13_020]).evidence.len(), 1);

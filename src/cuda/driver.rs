@@ -1,6 +1,7 @@
 //! Libraries that come with NVIDIA's driver: they are on no machine but the one that runs the
 //! program, behind the driver link, so no build ever finds them.
 
+use super::Soname;
 use object::elf;
 
 /// A library of the driver.
@@ -66,18 +67,17 @@ const fn row(stem: &'static str, what: &'static str, source: &'static str) -> Dr
 
 /// The driver library that a file name (`libcuda.so.1`, `libcuda.so`) means.
 pub fn library(name: &[u8]) -> Option<&'static DriverLibrary> {
-    LIBRARIES.iter().find(|library| {
-        name.strip_prefix(library.stem.as_bytes())
-            .is_some_and(is_version)
-    })
+    copy_of(name).filter(|_| Soname::parse(name).is_some_and(|soname| !soname.renamed))
 }
 
-/// Nothing, or `.1`, `.570.86.15`.
-fn is_version(rest: &[u8]) -> bool {
-    rest.is_empty()
-        || rest.strip_prefix(b".").is_some_and(|numbers| {
-            !numbers.is_empty() && numbers.iter().all(|b| b.is_ascii_digit() || *b == b'.')
-        })
+/// The driver library that a name means, also where a tool renamed a copy of it
+/// (`libcuda-53d54daa.so.1`): a driver never provides that name.
+pub fn copy_of(name: &[u8]) -> Option<&'static DriverLibrary> {
+    let soname = Soname::parse(name)?;
+    let stem = |library: &&DriverLibrary| library.stem.strip_suffix(".so").map(str::as_bytes);
+    LIBRARIES
+        .iter()
+        .find(|library| stem(library) == Some(soname.stem))
 }
 
 /// Where NixOS puts the driver's libraries, for programs of this machine.
@@ -139,6 +139,16 @@ mod tests {
         ] {
             assert!(library(name.as_bytes()).is_none(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_renamed_copy_is_none_that_a_driver_provides() {
+        let name = b"libcuda-53d54daa.so.550.54";
+        assert!(library(name).is_none());
+        assert_eq!(
+            copy_of(name).map(|library| library.stem),
+            Some("libcuda.so")
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How a file uses the CUDA runtime: linked in, as a shared library, or not at all.
 
-use super::CudaVersion;
-use super::cudart::StaticCudart;
+use super::cudart::{self, RuntimeCode};
+use super::soname::is_cudart;
+use super::{CudaVersion, RuntimeVersion};
 use elf_edit::ElfInfo;
 
 /// Where a file's CUDA runtime is.
@@ -41,8 +42,9 @@ pub struct Cudart {
     /// Where the runtime is. A file with a static one that needs a shared one too is `Static`,
     /// and `needed` names the other.
     pub linkage: Linkage,
-    /// The static runtime's version, where its code tells.
-    pub version: Option<CudaVersion>,
+    /// The version of the runtime in the file, or of the shared one that it needs, as far as the
+    /// file says it.
+    pub version: Option<RuntimeVersion>,
     /// The shared runtime that the file needs: `libcudart.so.12`.
     pub needed: Option<Vec<u8>>,
     /// Why it is said.
@@ -50,21 +52,21 @@ pub struct Cudart {
 }
 
 impl Cudart {
-    /// From the headers and, where the contents were read, what they say.
-    pub fn new(facts: &ElfInfo, within: Option<&StaticCudart>) -> Cudart {
-        let is_cudart = |name: &&Vec<u8>| name.starts_with(b"libcudart.so");
-        let needed = facts.needed().iter().find(is_cudart).cloned();
+    /// From the headers and, where the contents were read, the code of a runtime in them.
+    pub fn new(facts: &ElfInfo, code: Option<&RuntimeCode>) -> Cudart {
+        let needed = facts.needed().iter().find(|name| is_cudart(name)).cloned();
         let soname = facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
+        let is_cudart = cudart::is_cudart_itself(facts);
         let mut evidence = Vec::new();
-        if let Some(found) = within {
-            evidence.extend(found.evidence.iter().map(|clue| Evidence {
+        if let Some(code) = code {
+            evidence.extend(code.evidence.iter().map(|clue| Evidence {
                 what: clue.what.clone(),
                 offset: Some(clue.offset),
             }));
         }
         for (tag, name) in [
             ("NEEDED", needed.as_ref()),
-            ("SONAME", soname.filter(is_cudart)),
+            ("SONAME", soname.filter(|_| is_cudart)),
         ] {
             if let Some(name) = name {
                 evidence.push(Evidence {
@@ -73,24 +75,20 @@ impl Cudart {
                 });
             }
         }
+        let own = code.and_then(|code| code.version);
+        let own = own.map(|number| CudaVersion::from_number(number).into());
+        let of_name = |name: Option<&Vec<u8>>| RuntimeVersion::of_soname(name?);
+        let (linkage, version) = match code {
+            _ if is_cudart => (Linkage::Shared, own.or_else(|| of_name(soname))),
+            Some(_) => (Linkage::Static, own),
+            None if needed.is_some() => (Linkage::Shared, of_name(needed.as_ref())),
+            None => (Linkage::None, None),
+        };
         Cudart {
-            linkage: match within {
-                Some(_) => Linkage::Static,
-                None if evidence.is_empty() => Linkage::None,
-                None => Linkage::Shared,
-            },
-            version: within
-                .and_then(|found| found.version)
-                .map(CudaVersion::from_number),
+            linkage,
+            version,
             needed,
             evidence,
         }
-    }
-
-    /// The shared runtime's version as its name has it: 12 of `libcudart.so.12`, 11.0 of
-    /// `libcudart.so.11.0` (which all of CUDA 11 has).
-    pub fn needed_version(&self) -> Option<String> {
-        let name = self.needed.as_ref()?.strip_prefix(b"libcudart.so.")?;
-        String::from_utf8(name.to_vec()).ok()
     }
 }

@@ -1,7 +1,7 @@
 //! A list of capabilities to build for, checked, and what nvcc and CMake are told about it.
 
 use super::capability::Variant;
-use super::table::{Refusal, Table};
+use super::table::{Refusal, Row, Table};
 use super::{Capability, CudaVersion};
 use serde::Serialize;
 use std::fmt;
@@ -33,12 +33,14 @@ pub struct Selection {
 pub enum SelectionError {
     /// Some are not in this CUDA version.
     Refused(Vec<Refusal>),
-    /// Jetson's and others in one list.
+    /// Some are of a Jetson with a toolkit of its own, others are not.
     Mixed {
         /// Jetson's.
         jetson: Vec<Capability>,
         /// The others.
         others: Vec<Capability>,
+        /// The CUDA version from which on they go together.
+        since: Option<CudaVersion>,
     },
     /// Nothing to build for.
     Empty,
@@ -51,12 +53,22 @@ impl fmt::Display for SelectionError {
                 let texts: Vec<_> = refusals.iter().map(Refusal::to_string).collect();
                 f.write_str(&texts.join("\n"))
             }
-            SelectionError::Mixed { jetson, others } => write!(
-                f,
-                "Jetson's compute capabilities ({}) and others ({}) don't go into one build: build twice",
-                spaced(jetson),
-                spaced(others)
-            ),
+            SelectionError::Mixed {
+                jetson,
+                others,
+                since,
+            } => {
+                write!(
+                    f,
+                    "Jetson's compute capabilities ({}) and others ({}) don't go into one build: build twice",
+                    spaced(jetson),
+                    spaced(others)
+                )?;
+                match since {
+                    Some(since) => write!(f, ", or take CUDA {since} or newer"),
+                    None => Ok(()),
+                }
+            }
             SelectionError::Empty => {
                 f.write_str("the list of compute capabilities is empty: name at least one")
             }
@@ -81,19 +93,18 @@ impl Selection {
     ) -> Result<Selection, SelectionError> {
         list.sort();
         list.dedup();
-        let (mut jetson, mut others, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut refusals) = (Vec::new(), Vec::new());
         for &capability in &list {
             match table.check(capability, cuda) {
-                Ok(row) if row.jetson => jetson.push(capability),
-                Ok(_) => others.push(capability),
+                Ok(row) => rows.push(row),
                 Err(refusal) => refusals.push(refusal),
             }
         }
         if !refusals.is_empty() {
             return Err(SelectionError::Refused(refusals));
         }
-        if !jetson.is_empty() && !others.is_empty() {
-            return Err(SelectionError::Mixed { jetson, others });
+        if let Some(mixed) = mixed(&rows, cuda) {
+            return Err(mixed);
         }
         if list.is_empty() {
             return Err(SelectionError::Empty);
@@ -118,7 +129,7 @@ impl Selection {
             .collect();
         Ok(Selection {
             cuda_version: cuda,
-            is_jetson_build: !jetson.is_empty(),
+            is_jetson_build: rows.iter().all(|row| row.jetson),
             cuda_capabilities: list,
             cuda_forward_compat: ptx.is_some(),
             real_arches: digits.iter().map(|d| format!("sm_{d}")).collect(),
@@ -127,6 +138,23 @@ impl Selection {
             cmake_cuda_architectures: cmake.join(";"),
         })
     }
+}
+
+/// Jetsons that this CUDA version has a toolkit of its own for, beside what it has none for.
+fn mixed(rows: &[&Row], cuda: CudaVersion) -> Option<SelectionError> {
+    let (jetson, others): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| row.needs_jetson_toolkit(cuda));
+    if jetson.is_empty() || others.is_empty() {
+        return None;
+    }
+    let since = jetson.iter().map(|row| row.sbsa_since);
+    let since: Option<Vec<CudaVersion>> = since.collect();
+    let capabilities = |rows: &[&Row]| rows.iter().map(|row| row.capability).collect();
+    Some(SelectionError::Mixed {
+        jetson: capabilities(&jetson),
+        others: capabilities(&others),
+        since: since.and_then(|all| all.into_iter().max()),
+    })
 }
 
 #[cfg(test)]
@@ -162,8 +190,34 @@ mod tests {
         assert_eq!(text.lines().count(), 2, "{text}");
         assert_eq!(
             select("12.4", "8.6 8.7 9.0").unwrap_err().to_string(),
-            "Jetson's compute capabilities (8.7) and others (8.6 9.0) don't go into one build: build twice"
+            "Jetson's compute capabilities (8.7) and others (8.6 9.0) don't go into one build: build twice, \
+             or take CUDA 13.2 or newer"
+        );
+        assert_eq!(
+            select("12.4", "7.2 9.0").unwrap_err().to_string(),
+            "Jetson's compute capabilities (7.2) and others (9.0) don't go into one build: build twice"
         );
         assert!(select("12.4", "8.7").unwrap().is_jetson_build);
+    }
+
+    /// The toolkit for servers (sbsa) builds for Thor since CUDA 13.0 and for Orin since 13.2.
+    #[test]
+    fn jetsons_of_sbsa_go_with_others() {
+        let thor = select("13.0", "9.0 11.0").unwrap();
+        assert!(!thor.is_jetson_build && thor.real_arches == ["sm_90", "sm_110"]);
+        assert!(select("13.2", "8.7 9.0 11.0").is_ok());
+        for (cuda, list) in [
+            ("13.0", "8.7 9.0"),
+            ("13.1", "8.7 11.0"),
+            ("12.9", "9.0 10.1"),
+        ] {
+            let refused = select(cuda, list);
+            assert!(
+                matches!(refused, Err(SelectionError::Mixed { .. })),
+                "{cuda}: {list}"
+            );
+        }
+        assert!(select("13.0", "11.0").unwrap().is_jetson_build);
+        assert!(select("12.9", "8.7 10.1").unwrap().is_jetson_build);
     }
 }

@@ -20,6 +20,9 @@ pub struct Row {
     pub default_until: Option<CudaVersion>,
     /// For an integrated (Jetson) GPU.
     pub jetson: bool,
+    /// The first CUDA version whose toolkit for servers (sbsa) builds for this Jetson too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbsa_since: Option<CudaVersion>,
     /// What later CUDA versions call it.
     pub successor: Option<Capability>,
     /// How this row is known.
@@ -29,6 +32,15 @@ pub struct Row {
 impl Row {
     fn in_cuda(&self, cuda: CudaVersion) -> bool {
         self.min <= cuda && self.max.is_none_or(|max| cuda <= max)
+    }
+
+    /// Whether this CUDA version builds for the capability with a toolkit for Jetsons only.
+    pub fn needs_jetson_toolkit(&self, cuda: CudaVersion) -> bool {
+        self.jetson && !self.is_sbsa(cuda)
+    }
+
+    fn is_sbsa(&self, cuda: CudaVersion) -> bool {
+        self.sbsa_since.is_some_and(|since| since <= cuda)
     }
 
     fn default_in(&self, cuda: CudaVersion) -> bool {
@@ -88,14 +100,24 @@ impl Table {
             .find(|row| row.capability == capability)
     }
 
+    /// Whether a capability is that of an integrated (Tegra) GPU.
+    pub fn is_tegra(&self, capability: Capability) -> bool {
+        self.row(capability).is_some_and(|row| row.jetson)
+    }
+
     /// What this CUDA version takes, in order.
     pub fn supported(&self, cuda: CudaVersion) -> Vec<Capability> {
         self.select(|row| row.in_cuda(cuda))
     }
 
-    /// What is built for when nobody says: no Jetson (or Jetson only), no letters, nothing deprecated.
+    /// What is built for by default: no Jetson (or Jetson only), no letters, nothing deprecated. With
+    /// a toolkit that builds for Jetsons and servers alike, no Jetson that needs another one.
     pub fn defaults(&self, cuda: CudaVersion, jetson: bool) -> Vec<Capability> {
-        self.select(|row| row.default_in(cuda) && row.jetson == jetson)
+        let wanted = |row: &&Row| row.default_in(cuda) && row.jetson == jetson;
+        let rows: Vec<&Row> = self.capabilities.iter().filter(wanted).collect();
+        let unified = rows.iter().any(|row| row.is_sbsa(cuda));
+        let rows = rows.iter().filter(|row| !unified || row.is_sbsa(cuda));
+        rows.map(|row| row.capability).collect()
     }
 
     fn select(&self, wanted: impl Fn(&Row) -> bool) -> Vec<Capability> {
@@ -248,6 +270,7 @@ mod tests {
             "7.5 8.0 8.6 8.9 9.0 10.0 10.3 12.0 12.1"
         );
         assert_eq!(text("12.9", true), "5.3 6.2 7.2 8.7 10.1");
+        assert_eq!(text("13.0", true), "11.0");
         assert_eq!(text("13.5", true), "8.7 11.0");
     }
 }

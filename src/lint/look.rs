@@ -1,6 +1,6 @@
 //! Reads what the rules need of a file, and asks them.
 
-use super::runtimes::{self, Libraries, meet_here};
+use super::runtimes::{self, Kind, Libraries, meet_here};
 use super::symbols::registration;
 use super::{Check, Finding, Options, RULES, Subject, TextFile};
 use crate::advice::Advice;
@@ -84,11 +84,12 @@ impl Linter {
             path,
             facts,
             contents: &contents,
-            cudart: &Cudart::new(facts, contents.static_cudart.as_ref()),
+            cudart: &Cudart::new(facts, contents.cudart.as_ref()),
             device_code: &code,
             advice: &advice,
             unprovided: &unprovided(file, facts, &resolution)?,
-            runtimes_meet: meet_here(&resolution, &runtimes),
+            runtimes_meet: meet_here(&resolution, &runtimes, |_| true),
+            shared_runtimes_meet: meet_here(&resolution, &runtimes, Kind::is_shared),
             runtimes: &runtimes,
             through_environment: &through_environment,
             resolution: &resolution,

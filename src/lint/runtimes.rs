@@ -1,7 +1,8 @@
 //! The CUDA runtimes of one process: what the libraries hold that are loaded with a file.
 
 use super::symbols;
-use crate::cuda::CudaVersion;
+use crate::cuda::soname::is_cudart;
+use crate::cuda::{CudaVersion, RuntimeVersion};
 use crate::loader::{FileId, Object, Resolution};
 use crate::rodata;
 use crate::scan;
@@ -21,10 +22,17 @@ const MAX_RUNTIMES: usize = 64;
 /// A CUDA runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// libcudart.so
-    Shared,
+    /// libcudart.so; its version, as far as the file or its name says it.
+    Shared(Option<RuntimeVersion>),
     /// Linked into a file; its version, where that is known.
-    Static(Option<CudaVersion>),
+    Static(Option<RuntimeVersion>),
+}
+
+impl Kind {
+    /// Whether it is libcudart.so.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Kind::Shared(_))
+    }
 }
 
 /// A library that is loaded with a file and has a CUDA runtime in it.
@@ -50,33 +58,42 @@ impl Libraries {
         let runtimes = objects.filter_map(|(object, found)| {
             let library = found.library.as_deref()?;
             let soname = library.soname.as_deref().unwrap_or_default();
-            let kind = match soname.starts_with(b"libcudart.so") {
-                true => Kind::Shared,
-                false => self.within(library.id, &found.path)?,
-            };
+            let kind = self.within(library.id, &found.path, soname)?;
             let path = &found.path;
             Some(Runtime { path, kind, object })
         });
         runtimes.take(MAX_RUNTIMES).collect()
     }
 
-    fn within(&self, id: FileId, path: &[u8]) -> Option<Kind> {
+    fn within(&self, id: FileId, path: &[u8], soname: &[u8]) -> Option<Kind> {
         let known = {
             let lock = self.0.lock();
             let mut known = lock.unwrap_or_else(PoisonError::into_inner);
             known.entry(id).or_default().clone()
         };
         *known.get_or_init(|| {
+            if is_cudart(soname) {
+                let own = open(path).and_then(|(file, facts)| version(&file, &facts)?);
+                return Some(Kind::Shared(
+                    own.or_else(|| RuntimeVersion::of_soname(soname)),
+                ));
+            }
             // What can't be read has a finding, or none, where it is linted itself.
             let (file, facts) = open(path)?;
             let strings = symbols::strings(&file, &facts).ok()?;
             if strings.is_some_and(|s| memmem::find(&s, DLSYM).is_none()) {
                 return None;
             }
-            let found = rodata::read(&file, &facts).ok()?.static_cudart?;
-            Some(Kind::Static(found.version.map(CudaVersion::from_number)))
+            Some(Kind::Static(version(&file, &facts)?))
         })
     }
+}
+
+/// The version of the runtime in a file, where the code says it; `None` without a runtime.
+fn version(file: &FileReader, facts: &ElfInfo) -> Option<Option<RuntimeVersion>> {
+    let code = rodata::read(file, facts).ok()?.cudart?;
+    let number = code.version;
+    Some(number.map(|number| CudaVersion::from_number(number).into()))
 }
 
 /// A library as the loader found it.
@@ -86,20 +103,28 @@ pub(super) fn open(path: &[u8]) -> Option<(FileReader, ElfInfo)> {
     Some((file, facts))
 }
 
-/// Whether the file brings runtimes together that no library below it brings together: the one
-/// place to tell it.
-pub(super) fn meet_here(resolution: &Resolution, runtimes: &[Runtime<'_>]) -> bool {
+/// Whether the file brings runtimes together that no library below it brings together, which makes
+/// it the one file to report. Each shared runtime has a state of its own, whatever its version;
+/// NVIDIA's libraries come with static ones of one version on purpose.
+pub(super) fn meet_here(
+    resolution: &Resolution,
+    runtimes: &[Runtime<'_>],
+    counts: impl Fn(Kind) -> bool,
+) -> bool {
     let kinds = |mask: u64| {
         let held = runtimes.iter().enumerate();
-        let held = held.filter(|(bit, _)| mask & 1 << bit != 0);
-        held.map(|(_, runtime)| runtime.kind)
-            .collect::<BTreeSet<_>>()
+        let held = held.filter(|(bit, runtime)| mask & 1 << bit != 0 && counts(runtime.kind));
+        held.map(|(_, runtime)| match runtime.kind {
+            Kind::Shared(_) => (runtime.kind, runtime.object),
+            Kind::Static(_) => (runtime.kind, 0),
+        })
+        .collect::<BTreeSet<_>>()
     };
     let all = kinds(u64::MAX);
     if all.len() < 2 {
         return false;
     }
-    let masks = reached(resolution.loaded(), runtimes);
+    let masks = reached(&resolution.objects, runtimes);
     let below: BTreeSet<u64> = masks.into_iter().skip(1).collect();
     below.into_iter().all(|mask| kinds(mask) != all)
 }

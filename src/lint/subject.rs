@@ -3,8 +3,11 @@
 use super::runtimes::{Kind, Runtime};
 use crate::advice::Advice;
 use crate::cuda::device_code::DeviceCode;
+use crate::cuda::driver_versions::DriverVersions;
 use crate::cuda::linkage::{Cudart, Linkage};
-use crate::cuda::{Capability, CudaVersion, driver};
+use crate::cuda::reach::Machine;
+use crate::cuda::table::Table;
+use crate::cuda::{Capability, CudaVersion, RuntimeVersion, driver};
 use crate::loader::{Entry, Library, Mark, Need, Problem, Resolution};
 use crate::rodata::Contents;
 use elf_edit::ElfInfo;
@@ -59,6 +62,8 @@ pub struct Subject<'a> {
     pub runtimes: &'a [Runtime<'a>],
     /// They are different ones, and no library below the file loads them all.
     pub runtimes_meet: bool,
+    /// The same of the shared ones alone.
+    pub shared_runtimes_meet: bool,
     /// What the user says.
     pub options: &'a Options,
 }
@@ -157,7 +162,8 @@ impl<'a> Subject<'a> {
             let name = runtime.path.rsplit(|&b| b == b'/').next();
             let path = super::text(name.unwrap_or_default());
             match runtime.kind {
-                Kind::Shared => format!("the shared {path}"),
+                Kind::Shared(Some(version)) => format!("the shared {path} ({version})"),
+                Kind::Shared(None) => format!("the shared {path}"),
                 Kind::Static(Some(version)) => format!("a static {version} in {path}"),
                 Kind::Static(None) => format!("a static one in {path}"),
             }
@@ -173,30 +179,46 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The CUDA runtime that the file uses, for a message.
-    pub fn cudart_name(&self) -> String {
-        match (
-            self.cudart.linkage,
-            self.cudart.version,
-            &self.cudart.needed,
-        ) {
-            (Linkage::Static, Some(version), _) => format!("a static cudart {version}"),
-            (Linkage::Static, None, _) => "a static cudart of unknown version".to_owned(),
-            (_, _, Some(needed)) => super::text(needed).into_owned(),
-            _ => "cudart".to_owned(),
+    /// The CUDA runtime that the file has in it, is, or loads, for a message. The one that it loads
+    /// has no name here where that file is linted itself and has the finding.
+    pub fn own_runtime(&self) -> Option<(String, RuntimeVersion)> {
+        let version = self.cudart.version;
+        match (self.cudart.linkage, &self.cudart.needed) {
+            (Linkage::Static, _) => Some((format!("holds a static cudart {}", version?), version?)),
+            (Linkage::Shared, None) => {
+                Some((format!("is the CUDA runtime {}", version?), version?))
+            }
+            (Linkage::Shared, Some(needed)) => {
+                let mut runtimes = self.runtimes.iter();
+                let loaded = runtimes.find_map(|runtime| match runtime.kind {
+                    Kind::Shared(version) => Some((runtime.path, version)),
+                    Kind::Static(_) => None,
+                });
+                if loaded.is_some_and(|(path, _)| self.is_linted(path)) {
+                    return None;
+                }
+                let version = loaded.and_then(|(_, version)| version).or(version)?;
+                let name = super::text(needed);
+                Some((format!("uses {name}, the CUDA runtime {version}"), version))
+            }
+            (Linkage::None, _) => None,
         }
     }
 
-    /// The version of the CUDA runtime that the file uses, as exact as it is known.
-    pub fn cudart_version(&self) -> Option<CudaVersion> {
-        if self.cudart.linkage == Linkage::Static {
-            return self.cudart.version;
+    /// Whether a file is below one of the linted trees.
+    fn is_linted(&self, path: &[u8]) -> bool {
+        let trees = self.options.trees.iter();
+        let mut trees = trees.map(|tree| tree.as_os_str().as_encoded_bytes());
+        trees.any(|tree| below(path, tree))
+    }
+
+    /// Which device code runs where.
+    pub fn machine<'t>(&self, table: &'t Table, drivers: &'t DriverVersions) -> Machine<'t> {
+        Machine {
+            table,
+            drivers,
+            driver: self.options.max_driver_cuda,
         }
-        let text = self.cudart.needed_version()?;
-        let mut numbers = text.split('.').map(str::parse);
-        let major = numbers.next()?.ok()?;
-        let minor = numbers.next().and_then(Result::ok).unwrap_or(0);
-        Some(CudaVersion { major, minor })
     }
 }
 

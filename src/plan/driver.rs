@@ -63,17 +63,20 @@ pub fn loads_driver(facts: &ElfInfo, contents: Option<&Contents>) -> Option<Driv
     let notes = super::dependencies::notes(facts);
     let (whole, tails) = contents.map_or((&[][..], &[][..]), |c| (&c.sonames, &c.tails));
     let own = facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
-    let named = facts
+    let mut named = facts
         .needed()
         .iter()
         .chain(notes.iter().flatten())
         .chain(whole)
         // A linker may have merged the name into the end of a longer string.
         .chain(tails)
-        .find(|name| Some(*name) != own && driver::library(name).is_some());
-    if let Some(name) = named {
+        .filter(|name| Some(*name) != own && driver::library(name).is_some());
+    // Most files that open several open the CUDA driver first.
+    let is_cuda = |name: &&Vec<u8>| name.starts_with(b"libcuda.so");
+    let first = named.next();
+    if let Some(name) = first.into_iter().chain(named).find(is_cuda).or(first) {
         return Some(DriverUse::Library(name.clone()));
     }
-    contents?.static_cudart.as_ref()?;
+    contents?.cudart.as_ref()?;
     Some(DriverUse::StaticCudart)
 }

@@ -7,13 +7,9 @@ use std::io::{self, Write};
 
 /// `{"linkage", "version", "needed", "evidence": [{"what", "offset"}]}`
 pub fn cudart_json(cudart: &Cudart) -> Value {
-    let version = match cudart.linkage {
-        Linkage::Static => cudart.version.map(|v| v.to_string()),
-        _ => cudart.needed_version(),
-    };
     json!({
         "linkage": cudart.linkage.word(),
-        "version": version,
+        "version": cudart.version.map(|version| version.to_string()),
         "needed": cudart.needed.as_ref().map(|n| Shown::from(&n[..]).to_string()),
         "evidence": cudart.evidence.iter().map(|evidence| json!({
             "what": Shown::from(evidence.what.as_bytes()).to_string(),
@@ -24,13 +20,13 @@ pub fn cudart_json(cudart: &Cudart) -> Value {
 
 /// One line, and one for each piece of evidence. Nothing for a file without a runtime.
 pub fn write_cudart(out: &mut impl Write, indent: &str, cudart: &Cudart) -> io::Result<()> {
-    match cudart.linkage {
-        Linkage::None => return Ok(()),
-        Linkage::Static => match cudart.version {
-            Some(version) => writeln!(out, "{indent}cudart: static, {version}")?,
-            None => writeln!(out, "{indent}cudart: static, version unknown")?,
-        },
-        Linkage::Shared => writeln!(out, "{indent}cudart: shared")?,
+    if cudart.linkage == Linkage::None {
+        return Ok(());
+    }
+    let linkage = cudart.linkage.word();
+    match cudart.version {
+        Some(version) => writeln!(out, "{indent}cudart: {linkage}, {version}")?,
+        None => writeln!(out, "{indent}cudart: {linkage}, version unknown")?,
     }
     for evidence in &cudart.evidence {
         let what = Shown::from(evidence.what.as_bytes());

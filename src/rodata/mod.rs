@@ -3,12 +3,12 @@
 //!
 //! One streaming pass over read-only data in fixed windows, whatever the file's size. Device code
 //! is not read here, nor are executable bytes, but for the one number that follows the three
-//! strings of a static cudart. Whoever asks only for header facts does not come here.
+//! strings of a cudart.
 
 mod regions;
 mod sonames;
 
-pub use crate::cuda::cudart::{Clue, StaticCudart};
+pub use crate::cuda::cudart::{Clue, RuntimeCode};
 pub use regions::{code, read_only_data};
 
 use crate::cuda::{CudaVersion, cudart};
@@ -33,8 +33,8 @@ pub struct Contents {
     pub offsets: BTreeMap<Vec<u8>, u64>,
     /// More names were there than are kept: the first ones in file order are.
     pub truncated: bool,
-    /// The CUDA runtime that is linked into the file.
-    pub static_cudart: Option<StaticCudart>,
+    /// The code of a CUDA runtime: linked into the file, or the file is libcudart itself.
+    pub cudart: Option<RuntimeCode>,
 }
 
 /// Reads the read-only data of `file`, whose headers `facts` are.
@@ -47,20 +47,20 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Contents, R
             clues.look(window);
         })?;
     }
-    let static_cudart = match clues.all() {
-        Some(clues) if !cudart::is_cudart_itself(facts) => {
+    let cudart = match clues.all() {
+        Some(clues) => {
             let mut versions = cudart::Versions::new(facts.header.machine);
             for region in code(facts) {
                 windows(file, region, |window| versions.look(window))?;
             }
-            Some(StaticCudart::new(clues, &versions))
+            Some(RuntimeCode::new(clues, &versions))
         }
-        _ => None,
+        None => None,
     };
     let own = facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     let mut contents = Contents {
         truncated: names.truncated(),
-        static_cudart,
+        cudart,
         ..Contents::default()
     };
     for (name, found) in names.found() {
@@ -88,6 +88,6 @@ pub fn driver_version<R: ReadAt + ?Sized>(
     for region in code(facts) {
         windows(file, region, |window| versions.look(window))?;
     }
-    let version = StaticCudart::new(Vec::new(), &versions).version;
+    let version = RuntimeCode::new(Vec::new(), &versions).version;
     Ok(version.map(CudaVersion::from_number))
 }

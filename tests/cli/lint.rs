@@ -310,6 +310,17 @@ fn the_driver_and_its_link() {
     let told = "strings in it name libno1.so, libno2.so.3, which would not be found";
     let expected = ("dlopen-not-found".to_owned(), told.to_owned());
     assert_eq!(findings(dir.path(), &["libx.so"]), [expected]);
+    // All names, CUDA's first.
+    let many: Vec<String> = (0..12).map(|i| format!("libaaa{i:02}.so.1")).collect();
+    let names = format!("\"{}\", \"libcudnn.so.9\"", many.join("\", \""));
+    library(
+        dir.path(),
+        "libx.so",
+        &format!("const char *n[] = {{ {names} }};"),
+        &[],
+    );
+    let told = format!("name libcudnn.so.9, {}, which", many.join(", "));
+    assert!(findings(dir.path(), &["libx.so"])[0].1.contains(&told));
     let stub = ["-Wl,-soname,libcuda.so.1"];
     let found = made(PLAIN, &stub, &[]);
     assert_eq!(found, set(&["driver-library-installed"]));
@@ -350,6 +361,181 @@ fn cuda_runtimes_of_real_libraries() {
     }
     let without_ptx = wheel("nvidia-npp-13.2.0.93/nvidia/cu13/lib");
     assert!(codes(&without_ptx, &["libnppc.so.13"]).contains("no-forward-ptx"));
+}
+
+/// auditwheel's name of a runtime is that of a runtime; the file's own version counts before its name.
+#[test]
+fn renamed_runtimes_and_their_versions() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let renamed = "libcudart-53d54daa.so.12.6.68";
+    for name in [renamed, "libcudart.so.12"] {
+        library(dir, name, PLAIN, &[&format!("-Wl,-soname,{name}")]);
+        let user = format!("user-{name}");
+        let needs = format!("./{name}");
+        let flags = ["-Wl,--no-as-needed", &needs, "-Wl,-rpath,$ORIGIN"];
+        library(dir, &user, PLAIN, &flags);
+        // One finding for one cause: at the runtime, where that is linted too.
+        for paths in [vec![user.as_str()], vec![name, &user]] {
+            let of = |options: &[&str]| {
+                let found = findings(dir, &[options, &paths].concat()).into_iter();
+                found
+                    .filter(|(code, _)| code.starts_with("cudart-"))
+                    .count()
+            };
+            assert_eq!(of(&["--cuda=11.8"]), 1, "{paths:?}");
+            assert_eq!(of(&["--max-driver-cuda=11.8"]), 1, "{paths:?}");
+            assert_eq!(
+                of(&["--cuda=12.6", "--max-driver-cuda=12.0"]),
+                0,
+                "{paths:?}"
+            );
+            assert_eq!(
+                of(&["--cuda=12.4"]),
+                usize::from(name == renamed),
+                "{paths:?}"
+            );
+        }
+    }
+    let wheel = wheel("nvidia-cuda-runtime-cu12-12.9.79/nvidia/cuda_runtime/lib");
+    fs::copy(wheel.join("libcudart.so.12"), dir.join("libcudart.so.12")).unwrap();
+    let found = codes(dir, &["--cuda=12.4", "libcudart.so.12"]);
+    assert!(found.contains("cudart-other-version"), "{found:?}");
+    let found = codes(dir, &["--cuda=12.9", "libcudart.so.12"]);
+    assert!(!found.contains("cudart-other-version"), "{found:?}");
+}
+
+/// Two shared runtimes are two, of two versions or of one under two names.
+#[test]
+fn two_shared_runtimes() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let linked = |name: &str, needs: &[&str]| {
+        let soname = format!("-Wl,-soname,{name}");
+        let needs: Vec<String> = needs.iter().map(|need| format!("./{need}")).collect();
+        let mut flags = vec!["-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", &soname];
+        flags.extend(needs.iter().map(String::as_str));
+        library(dir, name, PLAIN, &flags);
+        codes(dir, &[name]).contains("cudart-twice")
+    };
+    let renamed = "libcudart-53d54daa.so.12.6.68";
+    for name in ["libcudart.so.12", "libcudart.so.13", renamed] {
+        linked(name, &[]);
+    }
+    assert!(!linked("lib12.so", &["libcudart.so.12"]));
+    assert!(!linked("lib13.so", &["libcudart.so.13"]));
+    assert!(!linked("libother.so", &[renamed]));
+    assert!(linked("libmajors.so", &["lib12.so", "lib13.so"]));
+    assert!(linked("libnames.so", &["lib12.so", "libother.so"]));
+    assert!(!linked("libabove.so", &["libmajors.so"]));
+    assert!(!linked("libsame.so", &["lib12.so", "libcudart.so.12"]));
+}
+
+/// nvcc's own results: PTX that is too new for a driver, and code of a desktop for a Jetson.
+#[test]
+fn device_code_that_a_machine_does_not_run() {
+    let (_farm, farm) = crate::support::split_farm();
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let source = "__global__ void k(int *p) { *p = 1; } void r(int *p) { k<<<1, 1>>>(p); }";
+    fs::write(dir.join("k.cu"), source).unwrap();
+    let compiled = |codes: &[&str]| {
+        let compiled = Command::new(farm.join("bin/nvcc"))
+            .current_dir(dir)
+            .args(["-shared", "-Xcompiler=-fPIC", "k.cu", "-o", "libk.so"])
+            .args(codes.iter().map(|code| format!("-gencode=arch={code}")))
+            .output()
+            .unwrap();
+        crate::support::succeeded(&compiled);
+    };
+    let of = |options: &[&str]| findings(dir, &[options, &["libk.so"]].concat());
+    let missing = |options: &[&str]| {
+        let mut found = of(options).into_iter();
+        found.find_map(|(code, text)| (code == "capability-missing").then_some(text))
+    };
+    compiled(&["compute_80,code=sm_80", "compute_80,code=compute_80"]);
+    let too_new = missing(&["--capabilities=9.0", "--max-driver-cuda=13.0"]).unwrap();
+    assert!(
+        too_new.contains("PTX is of version 9.5, too new for a driver of CUDA 13.0"),
+        "{too_new}"
+    );
+    assert_eq!(
+        missing(&["--capabilities=9.0", "--max-driver-cuda=13.5"]),
+        None
+    );
+    assert_eq!(
+        missing(&["--capabilities=8.9", "--max-driver-cuda=13.0"]),
+        None
+    );
+    assert_eq!(missing(&["--capabilities=8.7"]), None);
+    // Its runtime is of 13.5.
+    let newer = |driver: &str| {
+        let option = format!("--max-driver-cuda={driver}");
+        of(&[&option])
+            .iter()
+            .any(|(code, _)| code == "cudart-newer-than-driver")
+    };
+    assert!(!newer("13.0") && newer("12.9"));
+    compiled(&["compute_80,code=sm_80"]);
+    assert!(missing(&["--capabilities=8.7"]).unwrap().contains("Jetson"));
+    compiled(&["compute_87,code=sm_87"]);
+    assert!(missing(&["--capabilities=8.9"]).is_some());
+    assert_eq!(missing(&["--capabilities=8.7"]), None);
+    // PTX of one architecture is none for the GPUs to come; CUPTI keeps code of its own.
+    let forward = |codes: &[&str]| {
+        compiled(codes);
+        of(&[]).iter().any(|(code, _)| code == "no-forward-ptx")
+    };
+    assert!(forward(&["compute_90a,code=compute_90a"]));
+    assert!(!forward(&["compute_90,code=compute_90"]));
+    let cupti = wheel("nvidia-cuda-cupti-13.5.25/nvidia/cu13/lib");
+    assert!(!codes(&cupti, &["libcupti.so.13"]).contains("no-forward-ptx"));
+}
+
+/// ONNX Runtime 1.11: DT_NEEDED taken out, its version needs left.
+#[test]
+fn versions_of_a_library_that_nothing_loads() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("map"), "V_1 { global: f; };").unwrap();
+    let flags = ["-Wl,-soname,libdep.so.1", "-Wl,--version-script,map"];
+    library(dir, "libdep.so.1", PLAIN, &flags);
+    let source = "int f(void); int g(void) { return f(); }";
+    library(
+        dir,
+        "user.so",
+        source,
+        &["./libdep.so.1", "-Wl,-rpath,$ORIGIN"],
+    );
+    let removed = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+        .current_dir(dir)
+        .args(["patchelf", "--remove-needed", "libdep.so.1", "user.so"])
+        .status()
+        .unwrap();
+    assert!(removed.success());
+    let found = findings(dir, &["user.so"]);
+    let expected = "wants versions of libdep.so.1, which nothing loads: glibc stops there";
+    assert!(
+        found.contains(&("symbol-version-missing".into(), expected.into())),
+        "{found:?}"
+    );
+    assert_eq!(lint(dir, &["user.so"]).status.code(), Some(1));
+}
+
+/// Of several libraries of the driver the CUDA driver is named.
+#[test]
+fn the_cuda_driver_is_named_first() {
+    let dir = TempDir::new().unwrap();
+    let source = r#"const char *n[] = { "libEGL_nvidia.so.0", "libcuda.so.1" };"#;
+    library(dir.path(), "libx.so", source, &[]);
+    let found = findings(dir.path(), &["libx.so"]);
+    let named = |(code, text): &(String, String)| {
+        code == "driver-link-missing" && text.contains("loads libcuda.so.1 of the driver")
+    };
+    assert!(found.iter().any(named), "{found:?}");
+    // A copy that a wheel tool renamed hides no driver, and is one that does not belong there.
+    let copy = "-Wl,-soname,libcuda-53d54daa.so.1";
+    assert!(made(PLAIN, &[copy], &[]).contains("driver-library-installed"));
 }
 
 #[test]
@@ -439,7 +625,7 @@ fn runtimes_of_the_libraries_that_are_loaded() {
         found("libtwo.so", "cudart-twice"),
         [format!(
             "holds a static cudart 12.9 and loads a static 13.5 in {}, \
-             a static 13.5 in {}, the shared {}",
+             a static 13.5 in {}, the shared {} (13.5)",
             "libaa.so", "liba.so", "libcudart.so.13"
         )]
     );

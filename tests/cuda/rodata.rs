@@ -66,7 +66,7 @@ fn dlopen_candidates_of_a_compiled_library() {
     // Neither the own soname nor a NEEDED nor what stands in writable data.
     assert_eq!(names(&found.sonames), ["libfirst.so.1", "libsecond-2.0.so"]);
     assert_eq!(names(&found.tails), ["libpath.so", "libtail.so.3"]);
-    assert_eq!(found.static_cudart, None);
+    assert_eq!(found.cudart, None);
     let bytes = fs::read(&library).unwrap();
     for (name, &offset) in &found.offsets {
         assert!(bytes[offset as usize..].starts_with(name));
@@ -122,10 +122,10 @@ fn static_cudart_in_a_host_program_stripped_or_not() {
         let program = compile("g++", &dir, "host", HOST_ONLY, &libraries);
         let printed = Command::new(&program).output().unwrap().stdout;
         assert_eq!(String::from_utf8(printed).unwrap(), version.to_string());
-        let whole = read(&program).static_cudart.unwrap();
+        let whole = read(&program).cudart.unwrap();
         run("strip", &[program.to_str().unwrap()]);
         let found = read(&program);
-        let stripped = found.static_cudart.unwrap();
+        let stripped = found.cudart.unwrap();
         assert_eq!(whole.version, Some(version), "{name}");
         assert_eq!(stripped, whole, "{name}");
         assert_eq!(stripped.evidence.len(), 4);
@@ -157,22 +157,34 @@ fn static_cudart_of_aarch64() {
             library.to_str().unwrap(),
         ],
     );
-    let found = read(&library).static_cudart.unwrap();
+    let found = read(&library).cudart.unwrap();
     assert_eq!(found.version, Some(12_090), "{:?}", found.evidence);
 }
 
-/// The shared runtime, its users, and libraries full of API names are no static runtime.
+/// The shared runtime says its own version.
 #[test]
-fn real_libraries_without_a_static_cudart() {
-    for (name, file) in [
+fn versions_of_shared_runtimes() {
+    for (name, file, version) in [
         (
             "nvidia-cuda-runtime-13.5.37",
             "nvidia/cu13/lib/libcudart.so.13",
+            13_050,
         ),
         (
             "nvidia-cuda-runtime-cu12-12.9.79",
             "nvidia/cuda_runtime/lib/libcudart.so.12",
+            12_090,
         ),
+    ] {
+        let found = read(&wheel(name).join(file)).cudart.unwrap();
+        assert_eq!(found.version, Some(version), "{file}");
+    }
+}
+
+/// Libraries full of API names have no runtime in them.
+#[test]
+fn real_libraries_without_a_cudart() {
+    for (name, file) in [
         (
             "nvidia-cuda-cupti-13.5.25",
             "nvidia/cu13/lib/libcupti.so.13",
@@ -183,7 +195,7 @@ fn real_libraries_without_a_static_cudart() {
         ),
     ] {
         let found = read(&wheel(name).join(file));
-        assert_eq!(found.static_cudart, None, "{file}");
+        assert_eq!(found.cudart, None, "{file}");
     }
 }
 

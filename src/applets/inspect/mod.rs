@@ -264,7 +264,7 @@ impl Run {
         };
         let cuda = match cuda {
             true => Some(Cuda {
-                cudart: Cudart::new(&facts, contents.static_cudart.as_ref()),
+                cudart: Cudart::new(&facts, contents.cudart.as_ref()),
                 code: device_code::read_elf(file, &facts.header)?,
                 every: self.args.device_code,
             }),

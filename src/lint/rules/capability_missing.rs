@@ -9,37 +9,49 @@
 //! ## Fix
 //! Build for it: `cudaCapabilities`, CMAKE_CUDA_ARCHITECTURES, or with PTX of an older capability.
 
-use crate::cuda::capability::{Capability, Variant};
-use crate::cuda::fatbin::ImageKind;
+use crate::cuda::Capability;
+use crate::cuda::driver_versions::DriverVersions;
+use crate::cuda::reach::Machine;
+use crate::cuda::table::Table;
 use crate::lint::Subject;
 
-/// cubins run on the same major capability from their minor one on, PTX on anything newer.
+/// By the images' kinds and capabilities, and with `--max-driver-cuda` by the version of PTX.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    let images = &s.device_code.images;
-    if !images.iter().any(|i| i.entry.arch != 0) {
+    let (Ok(table), Ok(drivers)) = (Table::read(), DriverVersions::read()) else {
+        return;
+    };
+    let machine = s.machine(&table, &drivers);
+    let mut images = s.device_code.images.iter();
+    if !images.any(|image| image.entry.arch != 0) {
         return;
     }
     for &wanted in &s.options.capabilities {
-        let runs = images.iter().any(|image| {
-            image
-                .entry
-                .capability()
-                .is_some_and(|has| covers(image.entry.kind, has, wanted))
-        });
-        if !runs {
-            say(format!("no device code for capability {wanted}, and no PTX that would do"));
+        let mut images = s.device_code.images.iter();
+        if !images.any(|image| machine.runs(&image.entry, wanted)) {
+            let why = why(s, machine, wanted);
+            say(format!("no device code for capability {wanted}, and no PTX that would do{why}"));
         }
     }
 }
 
-fn covers(kind: ImageKind, has: Capability, wanted: Capability) -> bool {
-    let number = |c: Capability| (c.major, c.minor);
-    match (kind, has.variant) {
-        (_, Variant::Architecture) => number(has) == number(wanted),
-        (_, Variant::Family) | (ImageKind::Cubin, Variant::Base) => {
-            has.major == wanted.major && has.minor <= wanted.minor
-        }
-        (ImageKind::Ptx, Variant::Base) => number(has) <= number(wanted),
-        _ => false,
+/// What comes near and does not count.
+fn why(s: &Subject<'_>, machine: Machine<'_>, wanted: Capability) -> String {
+    let images = || s.device_code.images.iter().map(|image| &image.entry);
+    let any_driver = Machine {
+        driver: None,
+        ..machine
+    };
+    let too_new = images().filter(|image| any_driver.runs(image, wanted));
+    if let Some((major, minor)) = too_new.map(|image| image.version).min()
+        && let Some(max) = machine.driver
+    {
+        let known = machine.drivers.newest_ptx(max);
+        let known = known.map_or(String::new(), |(a, b)| format!(", which compiles up to {a}.{b}"));
+        return format!(": its PTX is of version {major}.{minor}, too new for a driver of CUDA {max}{known}");
+    }
+    let mut near = images().filter(|image| machine.only_tegra_forbids(image, wanted));
+    match near.next().and_then(|image| image.capability()) {
+        Some(code) => format!(": code for {code} does not run there, for one of them is a Jetson's"),
+        None => String::new(),
     }
 }

@@ -13,9 +13,10 @@
 use crate::cuda::linkage::Linkage;
 use crate::lint::Subject;
 
-/// Told for the file that brings them together. If it has one itself, that is `cudart-twice`.
+/// Reported for the file that brings them together. If it has one itself, or brings two shared ones
+/// together, that is `cudart-twice`.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    if s.cudart.linkage == Linkage::Static || !s.runtimes_meet {
+    if s.cudart.linkage == Linkage::Static || s.shared_runtimes_meet || !s.runtimes_meet {
         return;
     }
     if let Some(all) = s.shown_runtimes(|_| true) {

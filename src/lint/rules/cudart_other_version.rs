@@ -10,19 +10,14 @@
 //! ## Fix
 //! Build the library from source, or take the prebuilt file that is made for this CUDA.
 
-use crate::cuda::linkage::Linkage;
 use crate::lint::Subject;
 
-/// A soname tells the major version only (and 11.0 for all of CUDA 11).
+/// By the runtime's own code, else by the soname, which has the major version only.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    let (Some(cuda), Some(found)) = (s.options.cuda, s.cudart_version()) else {
+    let (Some(cuda), Some((runtime, version))) = (s.options.cuda, s.own_runtime()) else {
         return;
     };
-    let same = match s.cudart.linkage {
-        Linkage::Static => found == cuda,
-        _ => found.major == cuda.major,
-    };
-    if !same {
-        say(format!("uses {}, the package is built with CUDA {cuda}", s.cudart_name()));
+    if !version.may_be(cuda) {
+        say(format!("{runtime}, the package is built with CUDA {cuda}"));
     }
 }

@@ -22,5 +22,9 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     }
     let first = s.cudart.evidence.first().map_or("", |e| &e.what);
     let more = s.cudart.evidence.len().saturating_sub(1);
-    say(format!("holds {}: it has the {first} and {more} more signs of it", s.cudart_name()));
+    let version = s.cudart.version.map(|v| v.to_string());
+    let version = version.as_deref().unwrap_or("of unknown version");
+    say(format!(
+        "holds a static cudart {version}: it has the {first} and {more} more signs of it"
+    ));
 }

@@ -1,29 +1,36 @@
-//! A file with a static CUDA runtime is loaded together with the shared one, or with another version.
+//! Two CUDA runtimes that share nothing are loaded: a static one beside another, or two shared ones.
 //!
 //! ## Why is this bad
 //! Two runtimes in one process have separate state: a device that one of them set is not set for the
 //! other, and errors of one are not seen by the other.
 //!
 //! ## Example
-//! A program that links CUDA::cudart_static and a library that needs libcudart.so.12.
+//! A program that links CUDA::cudart_static and a library that needs libcudart.so.12; a program whose
+//! libraries need libcudart.so.12 and libcudart.so.13.
 //!
 //! ## Fix
-//! Link the shared runtime everywhere: see `cudart-static`.
+//! Link the shared runtime of one CUDA version everywhere: see `cudart-static`.
 
 use crate::cuda::linkage::Linkage;
 use crate::lint::{Kind, Subject};
 
-/// The static one from the file's contents, the others from what is loaded with it. NVIDIA's own
-/// libraries come with static ones of one version on purpose.
+/// A static one from the file's contents, the others from what is loaded with it. NVIDIA's own
+/// libraries come with static ones of one version on purpose. Shared ones are reported for the file
+/// that brings them together.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    if s.cudart.linkage != Linkage::Static {
-        return;
-    }
-    let other = |kind| match kind {
-        Kind::Shared => true,
-        Kind::Static(version) => version.is_some() && version != s.cudart.version,
-    };
-    if let Some(others) = s.shown_runtimes(other) {
-        say(format!("holds {} and loads {others}", s.cudart_name()));
+    if s.cudart.linkage == Linkage::Static {
+        let other = |kind| match kind {
+            Kind::Shared(_) => true,
+            Kind::Static(version) => version.is_some() && version != s.cudart.version,
+        };
+        if let Some(others) = s.shown_runtimes(other) {
+            let version = s.cudart.version.map(|v| v.to_string());
+            let version = version.as_deref().unwrap_or("of unknown version");
+            say(format!("holds a static cudart {version} and loads {others}"));
+        }
+    } else if s.shared_runtimes_meet
+        && let Some(all) = s.shown_runtimes(Kind::is_shared)
+    {
+        say(format!("loads several CUDA runtimes: {all}"));
     }
 }

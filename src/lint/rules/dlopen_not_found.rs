@@ -14,10 +14,14 @@ use crate::cuda::driver;
 use crate::lint::Subject;
 use crate::lint::text;
 
-/// Names shown of those that only stand in strings.
-const SHOWN: usize = 8;
+/// Starts of the names of CUDA's libraries: without them the GPU is not used, or the program stops.
+const CUDA: [&[u8]; 10] = [
+    b"libcub", b"libcud", b"libcuf", b"libcupti", b"libcurand", b"libcus", b"libcut", b"libnccl", b"libnpp",
+    b"libnv",
+];
 
-/// From `.note.dlopen`, each, and from strings, all at once; one of several alternatives is enough.
+/// From `.note.dlopen`, each, and from strings, all at once, CUDA's first; one of several
+/// alternatives is enough.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let mut strings = Vec::new();
     for candidate in s.resolution.dlopen.iter().filter(|c| c.found.is_none()) {
@@ -29,17 +33,14 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
             let name = text(name);
             say(format!("{name}, which its .note.dlopen names, would not be found"));
         } else if !has_version_of(s, name) {
-            strings.push(text(name));
+            strings.push(name);
         }
     }
-    let more = match strings.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    strings.truncate(SHOWN);
+    // A stable sort: within both groups the order of the alphabet stays.
+    strings.sort_by_key(|name| !CUDA.iter().any(|start| name.starts_with(start)));
     if !strings.is_empty() {
-        let names = strings.join(", ");
-        say(format!("strings in it name {names}{more}, which would not be found"));
+        let names: Vec<_> = strings.into_iter().map(text).collect();
+        say(format!("strings in it name {}, which would not be found", names.join(", ")));
     }
 }
 

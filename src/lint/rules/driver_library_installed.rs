@@ -21,7 +21,7 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     };
     let mut parents = s.path.ancestors().skip(1);
     let in_stubs = parents.any(|dir| dir.file_name().is_some_and(|name| name == "stubs"));
-    if !in_stubs && let Some(library) = driver::library(soname) {
+    if !in_stubs && let Some(library) = driver::copy_of(soname) {
         say(format!(
             "is {}, a library of the driver ({})",
             text(&soname[..]),

@@ -10,17 +10,27 @@
 //! Add `-gencode=arch=compute_90,code=compute_90` (cudaForwardCompat).
 
 use crate::cuda::capability::Variant;
+use crate::cuda::device_code::Image;
 use crate::cuda::fatbin::ImageKind;
 use crate::lint::Subject;
 
+/// Sections of what host code registers with the runtime. In others (CUPTI's `.rodata`) a library
+/// keeps code of its own for the GPUs that it knows.
+const REGISTERED: [&[u8]; 2] = [b".nv_fatbin", b"__nv_relfatbin"];
+
 /// PTX with a letter runs on nothing newer.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    let images = &s.device_code.images;
-    let forward = |i: &crate::cuda::device_code::Image| {
-        i.entry.kind == ImageKind::Ptx && i.entry.variant == Variant::Base
+    let is_registered = |image: &&Image| {
+        let section = s.device_code.places.get(image.place);
+        let section = section.and_then(|place| place.section.as_deref());
+        section.is_none_or(|section| REGISTERED.contains(&section))
     };
-    let code = images.iter().any(|i| i.entry.kind == ImageKind::Cubin);
-    if code && !images.iter().any(forward) {
+    let images = || s.device_code.images.iter().filter(is_registered);
+    let is_code = |image: &Image| matches!(image.entry.kind, ImageKind::Cubin | ImageKind::Ptx);
+    let forward = |image: &Image| {
+        image.entry.kind == ImageKind::Ptx && image.entry.variant == Variant::Base
+    };
+    if images().any(is_code) && !images().any(forward) {
         say("has device code and no PTX for GPUs that are still to come".to_owned());
     }
 }

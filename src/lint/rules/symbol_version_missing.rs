@@ -14,6 +14,13 @@ use crate::lint::text;
 
 /// As `cuda-fixup inspect` finds them.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    let own = s.resolution.objects.first();
+    for name in own.into_iter().flat_map(|object| &object.versions_of_nothing) {
+        say(format!(
+            "wants versions of {}, which nothing loads: glibc stops there",
+            text(&name[..])
+        ));
+    }
     for need in s.own_needs() {
         for version in &need.missing_versions {
             say(format!(

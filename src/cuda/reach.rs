@@ -1,0 +1,194 @@
+//! Which GPUs an image of device code runs on.
+//!
+//! The CUDA C++ Programming Guide, "Binary Compatibility": a cubin runs on its own compute
+//! capability and on later minor ones of the same major one; "binary compatibility is supported
+//! only for the desktop. It is not supported for Tegra", nor between the two. PTX compiles for any
+//! later capability, if the driver knows its version. Code with a letter runs on its architecture
+//! (`a`) or its family (`f`) only.
+
+use super::CudaVersion;
+use super::capability::{Capability, Variant};
+use super::driver_versions::DriverVersions;
+use super::fatbin::{Entry, ImageKind};
+use super::table::Table;
+
+/// What decides about images, beside the images.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// Which capabilities are Tegra's.
+    pub table: &'a Table,
+    /// Which driver compiles which PTX.
+    pub drivers: &'a DriverVersions,
+    /// The newest CUDA that the driver knows, if it is known.
+    pub driver: Option<CudaVersion>,
+}
+
+impl Machine<'_> {
+    /// Whether an image runs on a GPU.
+    pub fn runs(&self, image: &Entry, gpu: Capability) -> bool {
+        let Some(code) = image.capability() else {
+            return false;
+        };
+        match image.kind {
+            ImageKind::Cubin => self.is_binary_compatible(code, gpu),
+            ImageKind::Ptx => self.compiles(image) && is_ptx_compatible(code, gpu, self.table),
+            ImageKind::LtoIr | ImageKind::Concatenated | ImageKind::Unknown(_) => false,
+        }
+    }
+
+    /// Whether the driver compiles an image of PTX.
+    pub fn compiles(&self, image: &Entry) -> bool {
+        let driver = self.driver;
+        driver.is_none_or(|driver| self.drivers.compiles(driver, image.version))
+    }
+
+    /// Whether a cubin of capability `code` runs on a GPU.
+    fn is_binary_compatible(&self, code: Capability, gpu: Capability) -> bool {
+        let desktop = !self.table.is_tegra(code) && !self.table.is_tegra(gpu);
+        match code.variant {
+            _ if number(code) == number(gpu) => true,
+            Variant::Architecture => false,
+            Variant::Base | Variant::Family => {
+                desktop && code.major == gpu.major && code.minor <= gpu.minor
+            }
+        }
+    }
+
+    /// Whether an image would run on the GPU, were that one of a desktop, or no desktop's.
+    pub fn only_tegra_forbids(&self, image: &Entry, gpu: Capability) -> bool {
+        let Some(code) = image
+            .capability()
+            .filter(|_| image.kind == ImageKind::Cubin)
+        else {
+            return false;
+        };
+        let reaches = code.major == gpu.major && code.minor <= gpu.minor;
+        reaches && code.variant != Variant::Architecture && !self.runs(image, gpu)
+    }
+}
+
+fn is_ptx_compatible(code: Capability, gpu: Capability, table: &Table) -> bool {
+    match code.variant {
+        Variant::Base => number(code) <= number(gpu),
+        Variant::Architecture => number(code) == number(gpu),
+        Variant::Family => {
+            let one_family = code.major == gpu.major && table.is_tegra(code) == table.is_tegra(gpu);
+            one_family && code.minor <= gpu.minor
+        }
+    }
+}
+
+fn number(capability: Capability) -> (u32, u32) {
+    (capability.major, capability.minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cuda::fatbin::Compression;
+
+    fn image(kind: ImageKind, code: &str, version: (u16, u16)) -> Entry {
+        let code: Capability = code.parse().unwrap();
+        Entry {
+            kind,
+            arch: code.major * 10 + code.minor,
+            variant: code.variant,
+            version,
+            flags: 0,
+            offset: 0,
+            payload: 0,
+            size: 0,
+            compressed_size: 0,
+            uncompressed_size: 0,
+            compression: Compression::None,
+            name: None,
+            part: None,
+        }
+    }
+
+    fn runs(kind: ImageKind, code: &str, gpu: &str) -> bool {
+        let machine = Machine {
+            table: &Table::read().unwrap(),
+            drivers: &DriverVersions::read().unwrap(),
+            driver: None,
+        };
+        machine.runs(&image(kind, code, (1, 8)), gpu.parse().unwrap())
+    }
+
+    #[test]
+    fn cubins_run_on_later_minor_capabilities_of_the_desktop() {
+        for (code, gpu) in [
+            ("8.0", "8.0"),
+            ("8.0", "8.6"),
+            ("8.0", "8.9"),
+            ("8.6", "8.9"),
+            ("8.7", "8.7"),
+            ("7.2", "7.2"),
+            ("9.0a", "9.0"),
+            ("10.0f", "10.3"),
+            ("12.0f", "12.1"),
+            ("11.0f", "11.0"),
+            ("12.0", "12.1"),
+        ] {
+            assert!(runs(ImageKind::Cubin, code, gpu), "{code} on {gpu}");
+        }
+        for (code, gpu) in [
+            ("8.0", "8.7"),
+            ("8.6", "8.7"),
+            ("8.7", "8.9"),
+            ("7.0", "7.2"),
+            ("7.2", "7.5"),
+            ("6.1", "6.2"),
+            ("5.2", "5.3"),
+            ("6.0", "6.2"),
+            ("10.0", "10.1"),
+            ("10.0f", "10.1"),
+            ("10.1", "10.3"),
+            ("8.6", "8.0"),
+            ("8.9", "9.0"),
+            ("10.0a", "10.3"),
+            ("10.3f", "10.0"),
+        ] {
+            assert!(!runs(ImageKind::Cubin, code, gpu), "{code} on {gpu}");
+        }
+    }
+
+    #[test]
+    fn ptx_compiles_for_all_that_is_newer_and_tegra_too() {
+        for (code, gpu) in [
+            ("8.0", "8.7"),
+            ("7.0", "12.1"),
+            ("9.0a", "9.0"),
+            ("10.0f", "10.3"),
+        ] {
+            assert!(runs(ImageKind::Ptx, code, gpu), "{code} on {gpu}");
+        }
+        for (code, gpu) in [
+            ("9.0a", "10.0"),
+            ("10.0f", "12.0"),
+            ("9.0", "8.9"),
+            ("10.0f", "10.1"),
+        ] {
+            assert!(!runs(ImageKind::Ptx, code, gpu), "{code} on {gpu}");
+        }
+        assert!(!runs(ImageKind::LtoIr, "8.0", "8.0"));
+    }
+
+    #[test]
+    fn ptx_that_is_too_new_for_the_driver_runs_nowhere() {
+        let (table, drivers) = (Table::read().unwrap(), DriverVersions::read().unwrap());
+        let on = |driver: &str, version| {
+            let machine = Machine {
+                table: &table,
+                drivers: &drivers,
+                driver: Some(driver.parse().unwrap()),
+            };
+            machine.runs(
+                &image(ImageKind::Ptx, "8.0", version),
+                "9.0".parse().unwrap(),
+            )
+        };
+        assert!(on("13.5", (9, 5)) && on("13.0", (9, 0)) && on("13.0", (7, 0)));
+        assert!(!on("13.0", (9, 5)) && !on("12.8", (8, 8)));
+    }
+}
