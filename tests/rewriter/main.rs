@@ -14,6 +14,7 @@ mod fuzz;
 mod growth;
 mod properties;
 mod rewrite;
+mod symbols;
 mod tables;
 mod tails;
 mod torture;

@@ -110,10 +110,16 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         Ok(by_section.max(by_hash).filter(|&n| n <= MAX_SYMBOLS))
     }
 
-    fn sysv_hash(&self, vaddr: u64) -> io::Result<Option<HashTable>> {
-        // Entries are 8 bytes wide on 64-bit s390x and alpha alone (their psABIs).
+    /// Size in bytes of an entry of `.hash`: 4, but 8 on 64-bit s390x and alpha (their psABIs).
+    pub fn hash_entry_size(&self) -> usize {
         let wide = self.format().class == Class::Elf64
             && matches!(self.facts.header.machine, elf::EM_S390 | elf::EM_ALPHA);
+        if wide { 8 } else { 4 }
+    }
+
+    fn sysv_hash(&self, vaddr: u64) -> io::Result<Option<HashTable>> {
+        let entry = self.hash_entry_size();
+        let wide = entry == 8;
         let Some(head) = self.words(vaddr, if wide { 4 } else { 2 })? else {
             return Ok(None);
         };
@@ -123,8 +129,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         } else {
             (head[0], head[1])
         };
-        let entry = if wide { 8 } else { 4 };
-        let size = (2 + u64::from(buckets) + u64::from(chains)) * entry;
+        let size = (2 + u64::from(buckets) + u64::from(chains)) * entry as u64;
         Ok(Some(HashTable {
             symbols: chains.into(),
             size,

@@ -6,6 +6,7 @@
 
 use super::context::{LayoutContext, MAX_TABLE, NewTable, refuse};
 use crate::read::codec::{Class, Format};
+use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
 use crate::rewrite::error::RewriteError;
@@ -28,6 +29,13 @@ pub struct SymbolEdit {
     /// `st_name` of the renamed ones before, sorted.
     old_names: Vec<u64>,
 }
+
+/// Android's packed relative relocations, which name no symbols (bionic's `elf.h`).
+const DT_ANDROID_RELR: i64 = 0x6fff_e000;
+const DT_ANDROID_RELRSZ: i64 = 0x6fff_e001;
+const DT_ANDROID_RELRENT: i64 = 0x6fff_e003;
+/// `DT_USED`, a string (Solaris, "Linker and Libraries Guide").
+const DT_USED: i64 = 0x7fff_fffe;
 
 /// `VER_NDX_GLOBAL`: defined or needed with no version.
 const UNVERSIONED: u64 = 1;
@@ -160,9 +168,10 @@ impl<R: ReadAt + ?Sized> LayoutContext<'_, R> {
         }
         if self.has(elf::DT_HASH) {
             let mut table = self.table(elf::DT_HASH)?;
-            table.bytes = match sysv_hash_table(format, &table.bytes, edit) {
+            let width = self.tables.hash_entry_size();
+            table.bytes = match sysv_hash_table(format, width, &table.bytes, edit) {
                 Some(bytes) => bytes,
-                None => return refuse("its .hash makes no sense, or has entries of 8 bytes"),
+                None => return refuse("its .hash makes no sense"),
             };
             self.changed_tables.push(table);
         }
@@ -226,6 +235,12 @@ impl<R: ReadAt + ?Sized> LayoutContext<'_, R> {
         let Some(dynamic) = &self.info().dynamic else {
             return Ok(());
         };
+        if let Some(tag) = names_symbols(dynamic, self.info().header.machine) {
+            return refuse(format!(
+                "symbols can't be renamed: dynamic tag {tag:#x} may name them by their number, \
+                 which changes with their order in .gnu.hash"
+            ));
+        }
         let with_addend = dynamic.value(elf::DT_PLTREL) == Some(elf::DT_RELA as u64);
         let plt_size = if with_addend { 3 } else { 2 } * format.word_size();
         for (tag, size_tag, entry) in [
@@ -339,28 +354,76 @@ fn gnu_hash_table(format: Format, old: &[u8], edit: &SymbolEdit) -> Option<Vec<u
     })
 }
 
-fn sysv_hash_table(format: Format, old: &[u8], edit: &SymbolEdit) -> Option<Vec<u8>> {
-    let (buckets, chains) = (format.u32(old, 0)? as usize, format.u32(old, 4)? as usize);
-    if buckets == 0 || chains != edit.names.len() || old.len() != (2 + buckets + chains) * 4 {
+fn sysv_hash_table(format: Format, width: usize, old: &[u8], edit: &SymbolEdit) -> Option<Vec<u8>> {
+    let entry = |index: usize| match width {
+        8 => format.word(old, 8 * index),
+        _ => format.u32(old, 4 * index).map(u64::from),
+    };
+    let (buckets, chains) = (entry(0)? as usize, entry(1)? as usize);
+    let entries = buckets.checked_add(chains)?.checked_add(2)?;
+    if buckets == 0 || chains != edit.names.len() || old.len() != entries.checked_mul(width)? {
         return None;
     }
-    let mut starts = vec![0u32; buckets];
-    let mut next = vec![0u32; chains];
-    // Undefined symbols are in the table too; number 0 is none. From the back, so that chains
-    // run in the order of the symbols.
+    let mut starts = vec![0u64; buckets];
+    let mut next = vec![0u64; chains];
+    // Undefined symbols are in the table too, local ones are not; number 0 is none. From the
+    // back, so that chains run in the order of the symbols.
     for index in (1..chains).rev() {
+        if is_local(format, &edit.symbols[index]) {
+            continue;
+        }
         let bucket = sysv_hash(&edit.names[index]) as usize % buckets;
         next[index] = starts[bucket];
-        starts[bucket] = index as u32;
+        starts[bucket] = index as u64;
     }
-    let mut out = old[..8].to_vec();
+    let mut out = old[..2 * width].to_vec();
     out.extend(
         starts
             .iter()
             .chain(&next)
-            .flat_map(|&w| format.number(w.into(), 4)),
+            .flat_map(|&w| format.number(w, width)),
     );
     Some(out)
+}
+
+/// Whether a raw symbol has the binding STB_LOCAL.
+fn is_local(format: Format, symbol: &[u8]) -> bool {
+    // st_info follows st_name in ELFCLASS64, and value and size in ELFCLASS32 (gABI).
+    let at = match format.class {
+        Class::Elf32 => 12,
+        Class::Elf64 => 4,
+    };
+    symbol
+        .get(at)
+        .is_some_and(|info| info >> 4 == elf::STB_LOCAL)
+}
+
+/// The first dynamic tag, if any, whose table may name symbols by their number in a form that
+/// is not rewritten here.
+fn names_symbols(dynamic: &Dynamic, machine: u16) -> Option<i64> {
+    let tags = dynamic.entries.iter().map(|entry| entry.tag);
+    tags.into_iter().find(|&tag| !is_rewritten(tag, machine))
+}
+
+/// Whether the numbers of symbols don't matter to what this tag says, or are rewritten.
+fn is_rewritten(tag: i64, machine: u16) -> bool {
+    match tag {
+        // The gABI's up to DT_RELRENT; DT_SYMTAB_SHNDX is a table in the order of the symbols.
+        0..=37 => tag != elf::DT_SYMTAB_SHNDX,
+        // Solaris' and GNU's, all but DT_SYMINFO, another table in the order of the symbols, and
+        // DT_MOVETAB, whose records name symbols as relocations do.
+        0x6fff_fd00..=0x6fff_ffff => tag != elf::DT_SYMINFO && tag != elf::DT_MOVETAB,
+        DT_ANDROID_RELR | DT_ANDROID_RELRSZ | DT_ANDROID_RELRENT => true,
+        elf::DT_AUXILIARY | DT_USED | elf::DT_FILTER => true,
+        // Addresses, sizes and flags of the processor's own: PLT and GOT, BTI and PAC, memory
+        // tags, packed relative relocations, the names of functions with another call standard.
+        _ => match machine {
+            elf::EM_X86_64 | elf::EM_PPC | elf::EM_PPC64 | elf::EM_RISCV | elf::EM_AARCH64 => {
+                (0x7000_0000..=0x7000_001f).contains(&tag)
+            }
+            _ => false,
+        },
+    }
 }
 
 #[cfg(test)]
