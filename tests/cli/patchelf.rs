@@ -626,6 +626,10 @@ fn errors_and_warnings_name_the_file_in_patchelfs_words() {
             "--add-needed libx.so spie",
             "patchelf: spie: is a static PIE: no loader reads its dynamic section, so a NEEDED would do nothing",
         ),
+        (
+            "--set-rpath @nothere exe",
+            "patchelf: getting info about 'nothere': No such file or directory",
+        ),
         ("", "syntax: patchelf"),
         (
             "--debug --set-rpath /r exe",
@@ -654,5 +658,105 @@ fn the_name_of_the_link_and_the_name_of_the_applet_are_the_same() {
             .output()
             .unwrap();
         assert_eq!(by_link, by_name, "{words:?}");
+    }
+}
+
+#[test]
+fn a_dangling_link_as_output_is_written_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = our_patchelf(dir.path());
+    let work = dir.path().join("w");
+    fs::create_dir(&work).unwrap();
+    populate(&work);
+    fs::create_dir(work.join("sub")).unwrap();
+    for (target, name) in [
+        ("result", "one"),
+        ("sub/first", "two"),
+        ("two-more", "chain"),
+    ] {
+        std::os::unix::fs::symlink(target, work.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("../sub/end", work.join("sub/hop")).unwrap();
+    std::os::unix::fs::symlink("sub/hop", work.join("two-more")).unwrap();
+    std::os::unix::fs::symlink("circle", work.join("circle")).unwrap();
+    let try_output = |name: &str| {
+        let words = ["--set-rpath", "/r", "--output", name, "exe"];
+        let mut command = Command::new(&ours);
+        command.current_dir(&work).args(words).output().unwrap()
+    };
+    for (name, file) in [
+        ("one", "result"),
+        ("two", "sub/first"),
+        ("chain", "sub/end"),
+    ] {
+        assert!(try_output(name).status.success(), "{name}");
+        assert!(work.join(name).is_symlink(), "{name}");
+        let file = work.join(file).symlink_metadata().unwrap();
+        assert!(file.is_file(), "{name}");
+    }
+    let circle = try_output("circle");
+    assert_eq!(circle.status.code(), Some(1));
+    assert!(work.join("circle").is_symlink());
+}
+
+#[test]
+fn what_an_edit_builds_on_must_be_well_formed() {
+    use object::elf;
+    let dir = tempfile::tempdir().unwrap();
+    let ours = our_patchelf(dir.path());
+    let sound = files()[Path::new("exe")].clone();
+    let info = elf_edit::ElfInfo::read(&sound[..]).unwrap();
+    let dynamic = info.dynamic.clone().unwrap();
+    let versions = dynamic.value(elf::DT_VERNEED).unwrap();
+    let versions = info.offset_of(versions, 16).unwrap() as usize;
+    let hash = dynamic.value(elf::DT_GNU_HASH).unwrap();
+    let hash = info.offset_of(hash, 16).unwrap() as usize;
+    let spare = dynamic.offset as usize + 16 * dynamic.entries.len();
+    let end_of_dynamic = (dynamic.offset + dynamic.size) as usize;
+    let map = dir.path().join("map");
+    fs::write(&map, "printf renamed\nmain other\n").unwrap();
+    let map = map.to_str().unwrap();
+    let huge = [0xff, 0xff, 0xff, 0x7f];
+    let set_rpath = &["--set-rpath", "/r"][..];
+    let replace = &["--replace-needed", "libc.so.6", "libx.so"];
+    let rename = &["--rename-dynamic-symbols", map];
+    for (at, bytes, words, why) in [
+        (6, &[7][..], set_rpath, "unsupported ELF version"),
+        (
+            spare,
+            &vec![0x15; end_of_dynamic - spare],
+            set_rpath,
+            ".dynamic section has no DT_NULL terminator",
+        ),
+        (
+            spare,
+            &vec![0x15; end_of_dynamic - spare],
+            &["--add-debug-tag"][..],
+            ".dynamic section has no DT_NULL terminator",
+        ),
+        (
+            (dynamic.strtab + dynamic.strsz - 1) as usize,
+            b"A",
+            set_rpath,
+            "string table is not NUL-terminated",
+        ),
+        (
+            versions + 4,
+            &huge,
+            replace,
+            "string table index out of bounds",
+        ),
+        (hash, &[0; 4], rename, "hash table header out of range"),
+        (hash + 8, &huge, rename, "hash table header out of range"),
+    ] {
+        let file = dir.path().join("file");
+        let mut broken = sound.clone();
+        broken[at..at + bytes.len()].copy_from_slice(bytes);
+        fs::write(&file, &broken).unwrap();
+        let out = Command::new(&ours).args(words).arg(&file).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{words:?}: {why}: {said}");
+        assert!(said.contains(why), "{words:?}: {why}: {said}");
+        assert!(fs::read(&file).unwrap() == broken, "{words:?}: {why}");
     }
 }

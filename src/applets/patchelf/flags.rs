@@ -8,7 +8,8 @@ use super::symbol_map::read_symbol_map;
 use anyhow::{Context, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -363,15 +364,20 @@ impl Request {
     }
 }
 
-/// A value as it stands, or the contents of FILE for `@FILE`.
+/// A value as given, or the contents of FILE for `@FILE`.
 fn text(word: &OsStr) -> anyhow::Result<Vec<u8>> {
-    match word.as_bytes().strip_prefix(b"@") {
-        Some(name) => {
-            let path = Path::new(OsStr::from_bytes(name));
-            fs::read(path).with_context(|| format!("reading {}", crate::escape::shown(path)))
-        }
-        None => Ok(word.as_bytes().to_vec()),
-    }
+    let Some(name) = word.as_bytes().strip_prefix(b"@") else {
+        return Ok(word.as_bytes().to_vec());
+    };
+    let path = Path::new(OsStr::from_bytes(name));
+    let name = crate::escape::shown(path);
+    // patchelf's words for each step.
+    fs::metadata(path).with_context(|| format!("getting info about '{name}'"))?;
+    let mut file = File::open(path).with_context(|| format!("opening '{name}'"))?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)
+        .with_context(|| format!("reading '{name}'"))?;
+    Ok(text)
 }
 
 /// As C's `atoi` reads it: digits, and then what may follow.

@@ -32,17 +32,13 @@ pub(super) fn write(path: &Path, reader: &FileReader, steps: &[Step]) -> anyhow:
             fs::canonicalize(path).with_context(context)?,
             Some(there.mode()),
         ),
-        Err(_) => (PathBuf::from(path), None),
+        Err(_) => (target_of(path).with_context(context)?, None),
     };
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     // 0777 less the umask, as patchelf has it for a new file.
     let mut file = tempfile::Builder::new()
         .prefix(concat!(".", env!("CARGO_PKG_NAME"), "-"))
         .permissions(Permissions::from_mode(0o777))
-        .tempfile_in(dir)
+        .tempfile_in(parent(&path))
         .with_context(context)?;
     copy(&contents, file.as_file_mut()).with_context(context)?;
     if let Some(mode) = mode {
@@ -51,6 +47,36 @@ pub(super) fn write(path: &Path, reader: &FileReader, steps: &[Step]) -> anyhow:
     }
     file.persist(&path).with_context(context)?;
     Ok(())
+}
+
+/// Links that the kernel follows before it gives up with ELOOP.
+const MAX_LINKS: usize = 40;
+
+/// Where a file would be created that is opened by this name: at the end of a chain of links.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&target) {
+            Ok(link) => target = parent(&target).join(link),
+            // No link, or not there: this is the name to create.
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
+                ) =>
+            {
+                return Ok(target);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Err(rustix::io::Errno::LOOP.into())
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 fn copy(contents: &impl ReadAt, out: &mut File) -> io::Result<()> {

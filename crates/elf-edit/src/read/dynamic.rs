@@ -158,7 +158,8 @@ pub(crate) fn named_string<'s, R: ReadAt + ?Sized>(
     match strings.get(value)? {
         Some(string) => Ok(string),
         None if value >= dynamic.strsz => malformed(format!(
-            "dynamic entry {tag:#x} names string {value:#x}, past the string table ({:#x} bytes)",
+            "string table index out of bounds: dynamic entry {tag:#x} names string {value:#x} of \
+             {:#x} bytes",
             dynamic.strsz
         )),
         None => malformed(format!(

@@ -185,10 +185,19 @@ pub fn read_segments<R: ReadAt + ?Sized>(
             header.phentsize
         ));
     }
+    let len = count * size;
+    let end = header.phoff.checked_add(len as u64);
+    if end.is_none_or(|end| end > file.len()) {
+        return malformed(format!(
+            "program header table out of bounds: {count} headers at offset {:#x} of {:#x} bytes",
+            header.phoff,
+            file.len()
+        ));
+    }
     if count > MAX_SEGMENTS {
         return malformed(format!("{count} program headers, more than {MAX_SEGMENTS}"));
     }
-    let table = window(file, header.phoff, count * size, "program header table")?;
+    let table = window(file, header.phoff, len, "program header table")?;
     let mut segments = Vec::with_capacity(count);
     let raw = table.chunks_exact(size);
     segments.extend(raw.filter_map(|raw| Segment::decode(header.format, raw)));

@@ -6,6 +6,7 @@ mod entries;
 pub(crate) mod error;
 mod extents;
 pub mod layout;
+pub mod malformed;
 pub(crate) mod options;
 pub mod patch;
 pub(crate) mod refusal;
@@ -42,6 +43,7 @@ pub fn prepare<R: ReadAt + ?Sized>(
     options: &RewriteOptions,
 ) -> Result<Prepared, RewriteError> {
     let target = Target::new(facts, edits)?;
+    malformed::check_for(file, facts, &target)?;
     let patch = layout::patch(file, facts, &target, options.page_size)?;
     let mut expected = View::default();
     if let Some(patch) = &patch {

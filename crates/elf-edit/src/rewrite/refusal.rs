@@ -26,4 +26,7 @@ pub enum Refusal {
     /// The file's own structure gives no way that is safe.
     #[error("can't be rewritten safely: {0}")]
     Layout(String),
+    /// The file breaks the gABI where the edit builds on it.
+    #[error("malformed ELF file: {0}")]
+    Malformed(String),
 }

@@ -148,8 +148,10 @@ impl<R: ReadAt + ?Sized> LayoutContext<'_, R> {
             let number = |at| format.u32(&table.bytes, at).unwrap_or(0);
             let (buckets, first) = (number(0), number(4) as usize);
             let bloom = number(8) as usize * format.word_size();
-            let starts = table.bytes.get(16 + bloom..).unwrap_or_default();
-            let starts = starts.get(..4 * buckets as usize).unwrap_or_default();
+            let starts = 16 + bloom..16 + bloom + 4 * buckets as usize;
+            let Some(starts) = table.bytes.get(starts).filter(|s| !s.is_empty()) else {
+                return refuse(".gnu.hash table header out of range");
+            };
             // GNU ld writes a table that no symbol is in where all are undefined.
             if starts.iter().any(|&b| b != 0)
                 && edit.renamed.iter().skip(first).any(|&renamed| renamed)
@@ -157,7 +159,7 @@ impl<R: ReadAt + ?Sized> LayoutContext<'_, R> {
                 edit.sort(first, buckets);
                 table.bytes = match gnu_hash_table(format, &table.bytes, edit) {
                     Some(bytes) => bytes,
-                    None => return refuse("its .gnu.hash makes no sense"),
+                    None => return refuse(".gnu.hash table header out of range"),
                 };
                 self.changed_tables.push(table);
             }
@@ -171,7 +173,7 @@ impl<R: ReadAt + ?Sized> LayoutContext<'_, R> {
             let width = self.tables.hash_entry_size();
             table.bytes = match sysv_hash_table(format, width, &table.bytes, edit) {
                 Some(bytes) => bytes,
-                None => return refuse("its .hash makes no sense"),
+                None => return refuse(".hash table header out of range"),
             };
             self.changed_tables.push(table);
         }
