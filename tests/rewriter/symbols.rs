@@ -124,7 +124,7 @@ fn library_and_program_find_each_other_by_new_names_on_every_machine() {
     }
 }
 
-/// A library by lld, whose dynamic section keeps a spare entry.
+/// A library by lld.
 fn library(dir: &Path, flags: &[&str]) -> PathBuf {
     let (source, _) = sources(dir);
     let library = dir.join("libl.so");
@@ -179,14 +179,15 @@ fn symbols_that_a_table_of_unknown_form_may_name_are_not_renamed() {
         0x6123_4567,
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let library = library(dir.path(), &[]);
+        let library = library(dir.path(), &["-Wl,-soname,libl.so"]);
         let mut bytes = fs::read(&library).unwrap();
         let facts = ElfInfo::read(&bytes[..]).unwrap();
         let dynamic = facts.dynamic.unwrap();
-        let unneeded = |entry: &elf_edit::Dyn| entry.tag == elf::DT_RELACOUNT;
-        let index = dynamic.entries.iter().position(unneeded);
-        let end = dynamic.entries.len();
-        let at = dynamic.offset as usize + 16 * index.unwrap_or(end);
+        let index = dynamic
+            .entries
+            .iter()
+            .position(|entry| entry.tag == elf::DT_SONAME);
+        let at = dynamic.offset as usize + 16 * index.unwrap();
         bytes[at..at + 8].copy_from_slice(&tag.to_le_bytes());
         fs::write(&library, bytes).unwrap();
         refused(&library, tag);

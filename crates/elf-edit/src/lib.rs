@@ -56,6 +56,7 @@ pub use read::read_at::{FileReader, ReadAt, Stamp, SubReader};
 pub use read::{notes, sections, tables, tokens, versions, windows};
 pub use rewrite::edit::Edit;
 pub use rewrite::error::RewriteError;
+pub use rewrite::malformed::check;
 pub use rewrite::options::{RewriteOptions, Rewritten};
 pub use rewrite::refusal::Refusal;
 pub use rewrite::verify::Mismatch;

@@ -12,7 +12,6 @@ use super::Outcome;
 use crate::escape::shown;
 use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use elf_edit::rewrite::malformed;
 use elf_edit::{ElfInfo, FileReader, ReadError, RewriteOptions, prepare, rewrite};
 use plan::Streams;
 use std::ffi::OsString;
@@ -140,7 +139,7 @@ fn one_file(request: &Request, path: &Path, streams: &mut Streams<'_>) -> anyhow
         ReadError::NotElf => anyhow!("not an ELF executable: {name} has no ELF magic"),
         error => anyhow!("{name}: {error}"),
     })?;
-    malformed::check(&reader, &facts).with_context(|| name.clone())?;
+    elf_edit::check(&reader, &facts).with_context(|| name.clone())?;
     let edits = request.plan(&facts, &name, streams)?;
     streams.out.flush()?;
     if let Some(size) = request.page_size

@@ -3,7 +3,7 @@
 use crate::read::headers::ElfInfo;
 use crate::read::read_at::ReadAt;
 use crate::read::versions;
-use crate::rewrite::RewriteError;
+use crate::rewrite::error::RewriteError;
 use crate::rewrite::refusal::Refusal;
 use crate::rewrite::target::Target;
 use object::elf;

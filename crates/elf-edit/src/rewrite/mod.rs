@@ -6,7 +6,7 @@ mod entries;
 pub(crate) mod error;
 mod extents;
 pub mod layout;
-pub mod malformed;
+pub(crate) mod malformed;
 pub(crate) mod options;
 pub mod patch;
 pub(crate) mod refusal;

@@ -21,6 +21,7 @@ mod context;
 mod current;
 mod encode;
 mod fit;
+mod hashes;
 mod in_place;
 mod journal;
 mod model;

@@ -5,6 +5,7 @@
 //! relocation that names it.
 
 use super::context::{LayoutContext, MAX_TABLE, NewTable, refuse};
+use super::hashes::{gnu_hash, gnu_hash_table, sysv_hash_table};
 use crate::read::codec::{Class, Format};
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
@@ -19,9 +20,9 @@ use std::io;
 /// `.dynsym` as it shall be.
 pub struct SymbolEdit {
     /// Raw symbols in their new order.
-    symbols: Vec<Vec<u8>>,
+    pub(super) symbols: Vec<Vec<u8>>,
     /// The name of each.
-    names: Vec<Vec<u8>>,
+    pub(super) names: Vec<Vec<u8>>,
     /// For each, where it stood before.
     was: Vec<usize>,
     /// Which of them get another name.
@@ -302,104 +303,6 @@ fn renumber(format: Format, raw: &mut [u8], is: &[u64]) {
     }
 }
 
-/// The hash function of `.gnu.hash`.
-fn gnu_hash(name: &[u8]) -> u32 {
-    name.iter()
-        .fold(5381u32, |h, &c| h.wrapping_mul(33).wrapping_add(c.into()))
-}
-
-/// The hash function of `.hash` (gABI, "Hash Table Section").
-fn sysv_hash(name: &[u8]) -> u32 {
-    name.iter().fold(0u32, |h, &c| {
-        let h = (h << 4).wrapping_add(c.into());
-        let top = h & 0xf000_0000;
-        (h ^ (top >> 24)) & !top
-    })
-}
-
-fn gnu_hash_table(format: Format, old: &[u8], edit: &SymbolEdit) -> Option<Vec<u8>> {
-    let number = |at| format.u32(old, at);
-    let (buckets, first) = (number(0)?, number(4)? as usize);
-    let (bloom, shift) = (number(8)?, number(12)?);
-    if buckets == 0 || bloom == 0 || first > edit.names.len() {
-        return None;
-    }
-    let word = format.word_size();
-    let bits = 8 * word as u32;
-    let mut filter = vec![0u64; bloom as usize];
-    let mut starts = vec![0u32; buckets as usize];
-    let hashes: Vec<u32> = edit.names[first..].iter().map(|n| gnu_hash(n)).collect();
-    let mut chains = Vec::with_capacity(hashes.len());
-    for (index, &hash) in hashes.iter().enumerate() {
-        let slot = &mut filter[((hash / bits) % bloom) as usize];
-        *slot |= 1 << (hash % bits) | 1 << (hash.checked_shr(shift)? % bits);
-        let bucket = hash % buckets;
-        if starts[bucket as usize] == 0 {
-            starts[bucket as usize] = u32::try_from(first + index).ok()?;
-        }
-        let last = hashes
-            .get(index + 1)
-            .is_none_or(|next| next % buckets != bucket);
-        chains.push(hash & !1 | u32::from(last));
-    }
-    let mut out = old.get(..16)?.to_vec();
-    out.extend(filter.iter().flat_map(|&w| format.number(w, word)));
-    out.extend(
-        starts
-            .iter()
-            .chain(&chains)
-            .flat_map(|&w| format.number(w.into(), 4)),
-    );
-    (out.len() <= old.len()).then(|| {
-        out.resize(old.len(), 0);
-        out
-    })
-}
-
-fn sysv_hash_table(format: Format, width: usize, old: &[u8], edit: &SymbolEdit) -> Option<Vec<u8>> {
-    let entry = |index: usize| match width {
-        8 => format.word(old, 8 * index),
-        _ => format.u32(old, 4 * index).map(u64::from),
-    };
-    let (buckets, chains) = (entry(0)? as usize, entry(1)? as usize);
-    let entries = buckets.checked_add(chains)?.checked_add(2)?;
-    if buckets == 0 || chains != edit.names.len() || old.len() != entries.checked_mul(width)? {
-        return None;
-    }
-    let mut starts = vec![0u64; buckets];
-    let mut next = vec![0u64; chains];
-    // Undefined symbols are in the table too, local ones are not; number 0 is none. From the
-    // back, so that chains run in the order of the symbols.
-    for index in (1..chains).rev() {
-        if is_local(format, &edit.symbols[index]) {
-            continue;
-        }
-        let bucket = sysv_hash(&edit.names[index]) as usize % buckets;
-        next[index] = starts[bucket];
-        starts[bucket] = index as u64;
-    }
-    let mut out = old[..2 * width].to_vec();
-    out.extend(
-        starts
-            .iter()
-            .chain(&next)
-            .flat_map(|&w| format.number(w, width)),
-    );
-    Some(out)
-}
-
-/// Whether a raw symbol has the binding STB_LOCAL.
-fn is_local(format: Format, symbol: &[u8]) -> bool {
-    // st_info follows st_name in ELFCLASS64, and value and size in ELFCLASS32 (gABI).
-    let at = match format.class {
-        Class::Elf32 => 12,
-        Class::Elf64 => 4,
-    };
-    symbol
-        .get(at)
-        .is_some_and(|info| info >> 4 == elf::STB_LOCAL)
-}
-
 /// The first dynamic tag, if any, whose table may name symbols by their number in a form that
 /// is not rewritten here.
 fn names_symbols(dynamic: &Dynamic, machine: u16) -> Option<i64> {
@@ -425,19 +328,5 @@ fn is_rewritten(tag: i64, machine: u16) -> bool {
             }
             _ => false,
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hash_functions_give_the_known_values() {
-        // From the gABI's and glibc's own tables.
-        assert_eq!(gnu_hash(b"printf"), 0x156b_2bb8);
-        assert_eq!(gnu_hash(b""), 0x1505);
-        assert_eq!(sysv_hash(b"printf"), 0x077_905a6);
-        assert_eq!(sysv_hash(b""), 0);
     }
 }
