@@ -213,6 +213,7 @@ impl SecondPass<'_> {
             ));
         }
         let facts = scan::dynamic_facts(&reader)?;
+        self.check_kind(&reader, &facts)?;
         if let (Some(why), Some(_)) = (&self.request.no_interpreter, &facts.interpreter) {
             return Err(FileError::Problem(why.clone()));
         }
@@ -225,6 +226,24 @@ impl SecondPass<'_> {
             plan,
             status,
         })
+    }
+
+    /// Passes over files that no RUNPATH suits. They are in the index all the same: a libc may be
+    /// a loader, too.
+    fn check_kind(&self, file: &FileReader, facts: &ElfInfo) -> Result<(), FileError> {
+        let unfit = elf_edit::unfit(file, facts)
+            .map_err(|error| FileError::Problem(format!("cannot be read: {error}")))?;
+        let skip = match unfit {
+            Some(elf_edit::Unfit::Loader) => Skip::Loader,
+            Some(elf_edit::Unfit::Vdso) => Skip::Vdso,
+            Some(elf_edit::Unfit::Device) => Skip::Device,
+            // With a platform to compare with, files of others are gone already.
+            None if self.request.platform.is_none() && !facts.platform().is_linux() => {
+                Skip::ForeignOsAbi
+            }
+            None => return Ok(()),
+        };
+        Err(FileError::Skip(skip))
     }
 
     fn plan(

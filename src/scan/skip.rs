@@ -22,6 +22,12 @@ pub enum Skip {
     ForeignMachine,
     /// Another OS ABI than the target's.
     ForeignOsAbi,
+    /// ld.so itself.
+    Loader,
+    /// An image that the kernel maps into each process.
+    Vdso,
+    /// Code for a GPU or for BPF.
+    Device,
     /// An `e_type` of no file that is loaded.
     Other,
     /// ELF magic, but malformed; only where the caller takes that for no error.
@@ -38,7 +44,7 @@ pub enum Skip {
 
 impl Skip {
     /// All of them, in the order of reports.
-    pub const ALL: [Skip; 15] = [
+    pub const ALL: [Skip; 18] = [
         Skip::NotElf,
         Skip::Empty,
         Skip::Archive,
@@ -48,6 +54,9 @@ impl Skip {
         Skip::SeparateDebug,
         Skip::ForeignMachine,
         Skip::ForeignOsAbi,
+        Skip::Loader,
+        Skip::Vdso,
+        Skip::Device,
         Skip::Other,
         Skip::Malformed,
         Skip::Link,
@@ -68,6 +77,9 @@ impl Skip {
             Skip::SeparateDebug => "separate_debug",
             Skip::ForeignMachine => "foreign_machine",
             Skip::ForeignOsAbi => "foreign_os_abi",
+            Skip::Loader => "loader",
+            Skip::Vdso => "vdso",
+            Skip::Device => "device",
             Skip::Other => "other",
             Skip::Malformed => "malformed",
             Skip::Link => "link",
@@ -89,6 +101,9 @@ impl Skip {
             Skip::SeparateDebug => "a separate debug file",
             Skip::ForeignMachine => "for another machine than the target",
             Skip::ForeignOsAbi => "for another operating system than the target",
+            Skip::Loader => "a dynamic loader (a new tag would break every program that it starts)",
+            Skip::Vdso => "a vDSO image",
+            Skip::Device => "code for a GPU or for BPF",
             Skip::Other => "an ELF file of a type that is not loaded",
             Skip::Malformed => "a malformed ELF file",
             Skip::Link => "a symbolic link",

@@ -18,6 +18,7 @@ mod fixup_movable;
 mod fixup_wheels;
 mod inspect;
 mod lint;
+mod loaders;
 mod patchelf;
 mod readme;
 mod redist;

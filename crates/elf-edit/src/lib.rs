@@ -53,6 +53,7 @@ pub use read::error::ReadError;
 pub use read::headers::{ElfInfo, Kind, read_sections, read_segments};
 pub use read::platform::{Platform, machine_name};
 pub use read::read_at::{FileReader, ReadAt, Stamp, SubReader};
+pub use read::unfit::{Unfit, unfit};
 pub use read::{notes, sections, tables, tokens, versions, windows};
 pub use rewrite::edit::Edit;
 pub use rewrite::error::RewriteError;

@@ -13,5 +13,6 @@ pub mod sections;
 pub(crate) mod strings;
 pub mod tables;
 pub mod tokens;
+pub(crate) mod unfit;
 pub mod versions;
 pub mod windows;

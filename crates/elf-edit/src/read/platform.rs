@@ -36,6 +36,13 @@ impl Platform {
         }
     }
 
+    /// Whether the OS ABI is one that Linux' loaders take: System V or GNU, on ARM also those of
+    /// its own ABIs (ARM IHI 0044: ELFOSABI_ARM_AEABI, _FDPIC and the old one).
+    pub fn is_linux(self) -> bool {
+        matches!(self.os_abi, elf::ELFOSABI_SYSV | elf::ELFOSABI_GNU)
+            || (self.machine == elf::EM_ARM && matches!(self.os_abi, 64 | 65 | 97))
+    }
+
     /// Same machine, word size and byte order.
     pub fn same_machine(self, other: Platform) -> bool {
         (self.machine, self.class, self.endian) == (other.machine, other.class, other.endian)

@@ -2,6 +2,7 @@
 
 use crate::read::headers::ElfInfo;
 use crate::read::read_at::ReadAt;
+use crate::read::unfit::unfit;
 use crate::read::versions;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::refusal::Refusal;
@@ -38,6 +39,11 @@ pub(super) fn check_for<R: ReadAt + ?Sized>(
     target: &Target,
 ) -> Result<(), RewriteError> {
     check(file, info)?;
+    if target.changes_dynamic(info)
+        && let Some(unfit) = unfit(file, info)?
+    {
+        return Err(Refusal::from(unfit).into());
+    }
     if let Some(dynamic) = &info.dynamic
         && dynamic.entries.len() >= dynamic.capacity
     {

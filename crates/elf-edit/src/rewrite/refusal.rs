@@ -1,5 +1,7 @@
 //! Edits that a file can't take.
 
+use crate::read::unfit::Unfit;
+
 /// Why an edit can't be made to a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -26,6 +28,9 @@ pub enum Refusal {
     /// The file's own structure gives no way that is safe.
     #[error("can't be rewritten safely: {0}")]
     Layout(String),
+    /// The file is of a kind whose dynamic section must stay as it is.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The file breaks the gABI where the edit builds on it.
     #[error("malformed ELF file: {0}")]
     Malformed(String),
