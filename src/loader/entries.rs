@@ -59,19 +59,51 @@ impl Mark {
     }
 }
 
-/// Directories in which software is built. Seen in published wheels: /project/build, /root.
-const BUILD_DIRECTORIES: [&str; 10] = [
-    "/build/",
-    "/tmp/",
-    "/var/tmp/",
-    "/root/",
-    "/home/",
-    "/project/",
-    "/builddir/",
-    "/workspace/",
-    "/__w/",
-    "/private/tmp/",
+/// Directories in which software is built, and where that is known from.
+const BUILD_DIRECTORIES: [(&str, &str); 16] = [
+    (
+        "/build/",
+        "Nix, the sandbox's build directory; Debian's sbuild",
+    ),
+    (
+        "/nix/var/nix/builds/",
+        "Nix since 2.30, the option build-dir",
+    ),
+    ("/tmp/", "Nix without a sandbox; pip"),
+    ("/var/tmp/", "rpmbuild's default _tmppath"),
+    ("/private/tmp/", "macOS, where /tmp is a link to it"),
+    ("/root/", "seen in published wheels"),
+    ("/home/", "seen in published wheels"),
+    (
+        "/project/",
+        "cibuildwheel, the project in its container; seen in published wheels",
+    ),
+    (
+        "/io/",
+        "the manylinux demo's mount of the project; seen in published wheels",
+    ),
+    (
+        "/src/build/",
+        "common build directory of Dockerfiles; issue reports of wheels",
+    ),
+    ("/builddir/", "Fedora's mock"),
+    (
+        "/workspace/",
+        "Google Cloud Build, Jenkins' and Kaniko's default",
+    ),
+    ("/__w/", "GitHub Actions, the workspace in a container job"),
+    (
+        "/github/workspace/",
+        "GitHub Actions, the workspace in a container action",
+    ),
+    (
+        "/opt/conda/conda-bld/",
+        "conda-build, croot of the docker images",
+    ),
+    ("/feedstock_root/", "conda-forge's build containers"),
 ];
+/// conda-build pads the prefix that it replaces at installation with this.
+const CONDA_PLACEHOLDER: &[u8] = b"_placehold_placehold";
 
 /// The elements of an object's RUNPATH or RPATH.
 pub(super) fn entries(c: &Closure, of: usize, runpath: bool, dlopen: &[Candidate]) -> Vec<Entry> {
@@ -146,7 +178,46 @@ fn fill(c: &Closure, step: Step, dlopen: &[Candidate], entries: &mut [Entry]) {
 }
 
 fn is_build_directory(element: &[u8]) -> bool {
-    BUILD_DIRECTORIES
-        .iter()
-        .any(|dir| element.starts_with(dir.as_bytes()))
+    let mut directories = BUILD_DIRECTORIES.iter();
+    directories.any(|(dir, _)| {
+        // The directory itself is one, too.
+        let dir = dir.trim_end_matches('/').as_bytes();
+        let rest = element.strip_prefix(dir);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }) || memchr::memmem::find(element, CONDA_PLACEHOLDER).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_of_builds_are_known_and_their_like_are_not() {
+        for built in [
+            "/build/source/lib",
+            "/build",
+            "/nix/var/nix/builds/nix-42/lib",
+            "/io/build/lib",
+            "/src/build/lib",
+            "/github/workspace/lib",
+            "/opt/conda/conda-bld/x_1700000000000/_h_env/lib",
+            "/home/u/_h_env_placehold_placehold_placehold/lib",
+        ] {
+            assert!(is_build_directory(built.as_bytes()), "{built}");
+        }
+        for other in [
+            "/builds/lib",
+            "/iodine/lib",
+            "/src/lib",
+            "/opt/conda/lib",
+            "/nix/store/x/lib",
+        ] {
+            assert!(!is_build_directory(other.as_bytes()), "{other}");
+        }
+        assert!(
+            BUILD_DIRECTORIES
+                .iter()
+                .all(|(dir, source)| dir.ends_with('/') && !source.is_empty())
+        );
+    }
 }

@@ -708,6 +708,11 @@ fn leaks_of_a_toolkit_and_of_a_host_compiler() {
         codes(dir, &[options, &["libx.so"]].concat())
     };
     assert!(linked(&["farm/lib"], &[]).contains("runpath-farm"));
+    // nvcc's own package has its libraries beside its compilers.
+    let own = dir.join("farm/lib");
+    library(&own, "libown.so", PLAIN, &["-Wl,-rpath,$ORIGIN"]);
+    assert!(!codes(dir, &["farm/lib/libown.so"]).contains("runpath-farm"));
+    fs::remove_file(own.join("libown.so")).unwrap();
     assert!(!linked(&["gcc-12/lib"], &[]).contains("runpath-farm"));
     for mark in ["nvvm/bin/cicc", "share/cuda-fixup/farm.json"] {
         fs::remove_dir_all(dir.join("farm")).unwrap();

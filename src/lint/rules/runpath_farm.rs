@@ -21,7 +21,7 @@ use std::path::Path;
 const MARKS: [&str; 3] = ["bin/nvcc", "nvvm/bin/cicc", PLACE];
 
 /// By what is beside the directory, or beside `targets/…/lib`, and by `--farm`. The system's own
-/// directories have a rule.
+/// directories have a rule. A file of the toolkit itself may name its own directory.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         let directory = entry.directory.as_deref().filter(|_| !s.is_system(entry));
@@ -33,8 +33,11 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
             say(format!("{tag} has {shown} of a toolkit farm, which is gone after the build"));
             continue;
         }
-        let mut roots = directory.ancestors().skip(1).take(3);
-        let mark = roots.find_map(|root| MARKS.iter().find(|mark| root.join(mark).exists()));
+        let roots = directory.ancestors().skip(1).take(3);
+        // A toolkit's own libraries find each other there.
+        let mark = roots
+            .filter(|root| !s.path.starts_with(root))
+            .find_map(|root| MARKS.iter().find(|mark| root.join(mark).exists()));
         if let Some(mark) = mark {
             say(format!("{tag} has {shown}, part of a toolkit with its own {mark}"));
         }
