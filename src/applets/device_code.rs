@@ -37,7 +37,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write single images to files, decoded
+    /// Write single images to files: cubins and PTX decoded, LTO-IR as it is in the file
+    ///
+    /// NVIDIA documents no encoding of LTO-IR; nvlink and nvJitLink read it in this form.
     Extract {
         /// An ELF file, static archive, fatbin or cubin
         file: PathBuf,
@@ -171,6 +173,13 @@ fn extract(
             payload::write(source, entry, whole.map(|w| &w.entry), out).with_context(context)
         })?;
         writeln!(out, "{}", shown(&target))?;
+        if entry.kind == ImageKind::LtoIr {
+            let target = shown(&target);
+            writeln!(
+                io::stderr(),
+                "warning: {target} is LTO-IR as it is in the file, not decoded: NVIDIA documents no encoding of it"
+            )?;
+        }
         written += 1;
     }
     if written == 0 {

@@ -115,6 +115,15 @@ fn all_kinds_that_nvcc_makes() {
     let listed = list(&dir.path().join("k.fatbin"));
     assert_eq!(listed["entries"][2]["version"], "9.5");
     assert_eq!(listed["problems"], json!([]));
+    // LTO-IR is written as it is, and that is said; of the others nothing is.
+    let out = dir.path().to_str().unwrap();
+    for (kind, said) in [("lto-ir", true), ("ptx", false), ("cubin", false)] {
+        let extract = ["extract", "--kind", kind, "-o", out];
+        let extract = device_code(&extract, &dir.path().join("k.fatbin"));
+        assert!(extract.status.success(), "{extract:?}");
+        let stderr = String::from_utf8(extract.stderr).unwrap();
+        assert_eq!(stderr.contains("not decoded"), said, "{kind}: {stderr}");
+    }
 }
 
 /// What extract writes is what cuobjdump writes, for LZ4, ZSTD, none and concatenated entries.
