@@ -57,7 +57,7 @@ pub fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> String {
         "runs CUDA",
         cuda.map_or("unknown".to_owned(), |cuda| {
             format!(
-                "up to {cuda}.x by minor version compatibility: {}.x",
+                "{cuda}; runtimes of any {}.x (minor version compatibility)",
                 cuda.major
             )
         }),

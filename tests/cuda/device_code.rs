@@ -126,6 +126,32 @@ fn all_kinds_that_nvcc_makes() {
     }
 }
 
+/// nvcc 13.0 writes an empty container before PTX that is alone: that is no fault.
+#[test]
+fn an_empty_container_is_no_fault() {
+    let dir = TempDir::new().unwrap();
+    nvcc(
+        dir.path(),
+        &[
+            "-fatbin",
+            "k.cu",
+            "-arch=compute_80",
+            "-code=compute_80",
+            "-o",
+            "k.fatbin",
+        ],
+    );
+    let file = dir.path().join("k.fatbin");
+    let plain = list(&file);
+    let container = fs::read(&file).unwrap();
+    let empty = [&container[..8], &[0; 8]].concat();
+    fs::write(&file, [empty, container].concat()).unwrap();
+    let listed = list(&file);
+    assert_eq!(listed["problems"], json!([]));
+    let count = |value: &Value| value["entries"].as_array().unwrap().len();
+    assert_eq!(count(&listed), count(&plain));
+}
+
 /// What extract writes is what cuobjdump writes, for LZ4, ZSTD, none and concatenated entries.
 #[test]
 fn extracted_images_are_those_that_cuobjdump_extracts() {

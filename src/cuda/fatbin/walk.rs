@@ -55,7 +55,8 @@ pub(super) enum Container {
     None,
     /// The magic, and then something that can't be one: why.
     Bad(String),
-    /// A container whose first entry makes sense; one past its last byte, as it says itself.
+    /// A container whose first entry makes sense, or an empty one; one past its last byte, as it
+    /// says itself.
     Sound(u64),
 }
 
@@ -77,6 +78,10 @@ pub(super) fn look<R: ReadAt + ?Sized>(
     let mut size = [0; 8];
     size.copy_from_slice(&bytes[8..16]);
     let size = u64::from_le_bytes(size);
+    if size == 0 {
+        // nvcc 13.0 writes an empty one before PTX that is alone.
+        return Ok(Container::Sound(offset + CONTAINER_HEADER));
+    }
     let Some(raw) = Raw::new(&bytes[CONTAINER_HEADER as usize..]) else {
         return Ok(Container::Bad(
             "a fatbin container without a first entry".to_owned(),
