@@ -152,7 +152,10 @@ _cudaPublishComponents() {
 
 _cudaInstallSetupHook() {
     local own=''
-    if [[ -f $1 ]]; then own=$(<"$1") || return; fi
+    if [[ -f $1 ]]; then
+        # One that was copied out of the store is read-only.
+        own=$(<"$1") && chmod u+w "$1" || return
+    fi
     printf 'source %q\n%s\n' "$_cudaComponentHookPath/nix-support/setup-hook" "$own" >"$1"
 }
 

@@ -1,5 +1,6 @@
 //! Writes that fail: whatever goes wrong, the file is as it was, and the message says why.
 
+use crate::support::as_root;
 use elf_edit::writes::Patch;
 use elf_edit::writes::{Disk, run_steps};
 use elf_edit::{Edit, ElfInfo, FileReader, RewriteError, RewriteOptions, prepare, rewrite};
@@ -247,6 +248,10 @@ fn a_file_that_changes_in_between_is_left_alone() {
 
 #[test]
 fn mode_and_attributes_stay() {
+    as_root("writing::mode_and_attributes_stay", mode_and_attributes);
+}
+
+fn mode_and_attributes() {
     for atomic in [false, true] {
         let (_dir, exe) = executable();
         fs::set_permissions(&exe, fs::Permissions::from_mode(0o4511)).unwrap();
@@ -293,6 +298,13 @@ fn as_nobody(exe: &Path) -> Output {
 
 #[test]
 fn a_read_only_file_is_written_by_its_owner_and_by_no_other() {
+    as_root(
+        "writing::a_read_only_file_is_written_by_its_owner_and_by_no_other",
+        a_read_only_file_and_two_users,
+    );
+}
+
+fn a_read_only_file_and_two_users() {
     let (dir, exe) = executable();
     fs::set_permissions(&exe, fs::Permissions::from_mode(0o555)).unwrap();
     let before = fs::read(&exe).unwrap();
@@ -331,6 +343,13 @@ fn with_mounts(script: &str, dir: &Path) -> Output {
 
 #[test]
 fn a_read_only_file_system_and_a_full_one_leave_the_file_as_it_was() {
+    as_root(
+        "writing::a_read_only_file_system_and_a_full_one_leave_the_file_as_it_was",
+        a_read_only_file_system_and_a_full_one,
+    );
+}
+
+fn a_read_only_file_system_and_a_full_one() {
     let (dir, exe) = executable();
     let before = fs::read(&exe).unwrap();
     let read_only = with_mounts(
@@ -426,7 +445,29 @@ fn a_library_that_a_program_has_open_goes_on_working() {
 }
 
 #[test]
+fn a_copy_asks_the_file_system_to_share() {
+    let (dir, exe) = executable();
+    fs::hard_link(&exe, dir.path().join("old")).unwrap();
+    let traced = run(Command::new("strace")
+        .args(["-f", "-y", "-e", "trace=ioctl", BINARY, "fixup", "--atomic"])
+        .args(["--append-runpath", "/a/place/that/is/new"])
+        .arg(&exe));
+    let calls = String::from_utf8_lossy(&traced.stderr).into_owned();
+    let asked = |line: &str| line.contains("FICLONE") && line.contains("/.elf-edit-");
+    assert!(calls.lines().any(asked), "{calls}");
+    // Shared or not, the copy is whole and the other name keeps its bytes.
+    let old = fs::read(dir.path().join("old")).unwrap();
+    assert!(fs::read(&exe).unwrap() != old);
+    run(Command::new(&exe).env_remove("LD_LIBRARY_PATH"));
+}
+
+/// On a file system that shares extents. Only root may mount an image of one: another user's test
+/// is the one above.
+#[test]
 fn a_copy_shares_what_it_does_not_change() {
+    if !rustix::process::geteuid().is_root() {
+        return a_copy_asks_the_file_system_to_share();
+    }
     let (dir, exe) = executable();
     // A second name keeps the old contents, and with them what is shared.
     let shared = with_mounts(
@@ -453,6 +494,13 @@ fn a_copy_shares_what_it_does_not_change() {
 
 #[test]
 fn a_copy_that_cannot_be_made_leaves_all_names_as_they_were() {
+    as_root(
+        "writing::a_copy_that_cannot_be_made_leaves_all_names_as_they_were",
+        a_copy_that_cannot_be_made,
+    );
+}
+
+fn a_copy_that_cannot_be_made() {
     let (dir, exe) = executable();
     // One name of two: the other one must not change, so a copy is needed, and the directory is
     // closed.

@@ -190,6 +190,26 @@ pub fn split_farm() -> (tempfile::TempDir, PathBuf) {
     Toolkit::pypi().farm(&[])
 }
 
+/// Runs a test's body as root with mounts of its own. Where an ordinary user runs the tests, the
+/// test of this name is run again in a user namespace, in which that user is root and has a
+/// range of subordinate users (subuid(5)).
+pub fn as_root(test: &str, body: impl FnOnce()) {
+    if rustix::process::geteuid().is_root() {
+        return body();
+    }
+    let again = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--map-auto", "--mount"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", test])
+        .output()
+        .unwrap();
+    let printed = succeeded(&again);
+    assert!(
+        printed.contains("\ntest result: ok. 1 passed"),
+        "{test}: {printed}"
+    );
+}
+
 /// Asserts that a program ended well, and returns what it wrote to stdout.
 #[track_caller]
 pub fn succeeded(output: &Output) -> String {

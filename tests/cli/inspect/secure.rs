@@ -2,6 +2,7 @@
 //! root and by an ordinary user, and inspect asked by the same user.
 
 use super::workshop::{BINARY, Workshop};
+use crate::support::as_root;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -86,6 +87,13 @@ type Case<'a> = (&'a str, &'a dyn Fn(), [bool; 2]);
 
 #[test]
 fn rights_that_a_program_gives_decide_what_counts() {
+    as_root(
+        "inspect::secure::rights_that_a_program_gives_decide_what_counts",
+        rights_decide_what_counts,
+    );
+}
+
+fn rights_decide_what_counts() {
     let shop = Workshop::new();
     fs::set_permissions(&shop.path, Permissions::from_mode(0o755)).unwrap();
     shop.lib("opt/libfoo.so", &[]);
@@ -143,6 +151,13 @@ fn rights_that_a_program_gives_decide_what_counts() {
 
 #[test]
 fn a_librarys_own_origin_counts_and_the_report_says_for_whom_it_holds() {
+    as_root(
+        "inspect::secure::a_librarys_own_origin_counts_and_the_report_says_for_whom_it_holds",
+        a_librarys_own_origin_counts,
+    );
+}
+
+fn a_librarys_own_origin_counts() {
     let shop = Workshop::new();
     fs::set_permissions(&shop.path, Permissions::from_mode(0o755)).unwrap();
     shop.lib("opt/libg.so", &[]);
