@@ -1,9 +1,13 @@
 {
   description = "Sets interpreters and RUNPATHs of prebuilt and CUDA software in one pass";
 
+  # flake.lock pins it for the checks and the development shell; users make it follow their own.
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+
   outputs =
     { self, nixpkgs }:
     let
+      inherit (nixpkgs) lib;
       systems = [
         "x86_64-linux"
         "aarch64-linux"
@@ -11,10 +15,7 @@
       ];
       overlays = import ./nix/overlays.nix;
       each =
-        f:
-        nixpkgs.lib.genAttrs systems (
-          system: f (nixpkgs.legacyPackages.${system}.extend overlays.default)
-        );
+        f: lib.genAttrs systems (system: f (nixpkgs.legacyPackages.${system}.extend overlays.default));
     in
     {
       inherit overlays;
@@ -26,10 +27,43 @@
         inherit (pkgs) cuda-fixup;
         inherit (pkgs.cudaFixup) auto-patchelf static;
       });
-      checks = each (pkgs: {
-        inherit (pkgs) cuda-fixup;
-        auto-patchelf = pkgs.cudaFixup.autoPatchelfHook.tests.structured;
-        driver-runpath = pkgs.cudaFixup.autoAddDriverRunpath.tests.plain;
+
+      # `nix run github:OWNER/cuda-fixup -- inspect PROGRAM`, `nix run ….#auto-patchelf -- …`.
+      apps = each (
+        pkgs:
+        let
+          app = package: {
+            type = "app";
+            program = lib.getExe package;
+            meta.description = package.meta.description or "";
+          };
+        in
+        {
+          default = app pkgs.cuda-fixup;
+          auto-patchelf = app pkgs.cudaFixup.auto-patchelf;
+        }
+      );
+
+      # The program with its unit tests, and a small program built with each hook, with structured
+      # attributes and without them.
+      checks = each (pkgs: { inherit (pkgs) cuda-fixup; } // pkgs.cudaFixup.hookTests);
+
+      # What `./test --quick` needs.
+      devShells = each (pkgs: {
+        default = pkgs.mkShell {
+          packages = [
+            pkgs.cargo
+            pkgs.clippy
+            pkgs.git
+            pkgs.libcap
+            pkgs.rustc
+            pkgs.rustfmt
+            pkgs.util-linux
+          ];
+        };
       });
+
+      # `nix fmt`
+      formatter = each (pkgs: pkgs.nixfmt-tree);
     };
 }

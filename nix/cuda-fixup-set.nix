@@ -19,6 +19,8 @@ let
     pkgs = final;
     inherit cuda-fixup;
   };
+  # Also those that only a CUDA set has.
+  everyHook = hooks // lib.optionalAttrs (final ? cudaPackages) (hooksOfSet final final.cudaPackages);
 in
 sets
 // removeAttrs (hooks // checks // farms) [
@@ -28,6 +30,11 @@ sets
 // {
   inherit cuda-fixup auto-patchelf upstream;
   static = final.pkgsStatic.callPackage ./package.nix { };
+  # The tests of every hook, as HOOK-MODE: the checks of flake.nix.
+  hookTests = lib.concatMapAttrs (name: hook: {
+    "${name}-plain" = hook.tests.plain;
+    "${name}-structured" = hook.tests.structured;
+  }) (lib.filterAttrs (_: value: value ? tests.structured) everyHook);
   # The hooks for the packages of one CUDA set, such as cudaPackages_12.
   hooksFor = set: removeAttrs (hooksOfSet final set) [ "override" "overrideDerivation" ];
   withHooks = import ./with-hooks.nix {

@@ -467,14 +467,8 @@ let
     }
   );
 
-  passthru = lib.mapAttrs (_: tests: removeAttrs tests [ "override" ]) {
-    patchelf = pkgs.autoPatchelfHook.tests;
-    driver = pkgs.autoAddDriverRunpath.tests;
-    whole = pkgs.cudaFixup.cudaFixupHook.tests;
-    lint = pkgs.cudaFixup.cudaFixupLintHook.tests;
-    setup = pkgs.cudaPackages.setupCudaHook.tests;
-    nvcc = pkgs.cudaPackages.nvccHook.tests;
-  };
+  # A program built with each hook, as `nix flake check` builds it.
+  passthru = pkgs.cudaFixup.hookTests;
   program = pkgs.cuda-fixup;
   # The program by itself, as `nix run` starts it: nothing of a stdenv is set.
   autoPatchelfAlone = pkgs.runCommand "auto-patchelf-alone" { } ''

@@ -2,6 +2,7 @@
 
 use crate::store::{Nix, checked, project};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
@@ -156,13 +157,68 @@ fn the_flake_and_default_nix_evaluate_on_any_nixpkgs() {
     };
     assert!(eval("packages.x86_64-linux.default.drvPath").contains("-cuda-fixup-"));
     assert!(eval("packages.aarch64-linux.static.drvPath").contains("-cuda-fixup-"));
-    assert!(eval("checks.x86_64-linux.auto-patchelf.drvPath").contains("-hook-test"));
+    let list = |attribute: &str, apply: &str| -> BTreeSet<String> {
+        let output = nix
+            .command("nix", false)
+            .args(["eval", "--json", "--no-write-lock-file"])
+            .args(["--override-input", "nixpkgs", &nixpkgs, "--apply", apply])
+            .arg(format!("{flake}#{attribute}"))
+            .output()
+            .unwrap();
+        serde_json::from_slice(&checked(output).stdout).unwrap()
+    };
+    // A check for each hook, in both modes: the sets say which hooks there are.
+    let checks = list("checks.x86_64-linux", "builtins.attrNames");
+    let hooks = list(
+        "legacyPackages.x86_64-linux",
+        "pkgs: builtins.filter (name: name != \"auto-patchelf\")
+            (builtins.attrNames (pkgs.cudaFixup.hooksFor pkgs.cudaPackages))",
+    );
+    assert!(hooks.len() > 12, "{hooks:?}");
+    for hook in &hooks {
+        for mode in ["plain", "structured"] {
+            assert!(
+                checks.contains(&format!("{hook}-{mode}")),
+                "{hook}: {checks:?}"
+            );
+        }
+    }
+    assert_eq!(checks.len(), 2 * hooks.len() + 1, "{checks:?}");
+    assert!(eval("checks.x86_64-linux.autoPatchelfHook-plain.drvPath").contains("-hook-test"));
+    let app: Value = serde_json::from_str(&eval("apps.x86_64-linux.default")).unwrap();
+    assert_eq!(app["type"], "app");
+    assert!(
+        app["program"]
+            .as_str()
+            .unwrap()
+            .ends_with("/bin/cuda-fixup"),
+        "{app}"
+    );
+    assert!(eval("apps.aarch64-linux.auto-patchelf.program").contains("/bin/auto-patchelf"));
+    assert!(eval("devShells.x86_64-linux.default.drvPath").contains("-nix-shell"));
+    assert!(eval("formatter.x86_64-linux.drvPath").contains("-nixfmt-tree"));
     assert_eq!(
         eval("legacyPackages.i686-linux.cudaFixup.addDriverRunpath.driverLink").trim(),
         "\"/run/opengl-driver-32\""
     );
     assert!(eval("packages.x86_64-linux.auto-patchelf.drvPath").contains("-auto-patchelf-"));
     assert!(eval("nixosModules.default").contains("nixos-module.nix"));
+
+    // The lock is whole and fits: nothing is fetched to find that out.
+    let output = nix
+        .command("nix", false)
+        .args([
+            "flake",
+            "metadata",
+            "--json",
+            "--no-update-lock-file",
+            &flake,
+        ])
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&checked(output).stdout).unwrap();
+    let locked = &metadata["locks"]["nodes"]["nixpkgs"]["locked"];
+    assert_eq!(locked["rev"].as_str().unwrap().len(), 40, "{locked}");
 
     let output = nix
         .command("nix-instantiate", false)
@@ -208,7 +264,7 @@ fn flake() -> tempfile::TempDir {
     let copy = Command::new("cp")
         .args(["-r", "nix", "hooks", "src", "crates", "Cargo.toml"])
         .args(["Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "README.md"])
-        .arg("flake.nix")
+        .args(["flake.nix", "flake.lock"])
         .arg(dir.path())
         .current_dir(project())
         .status()

@@ -2,8 +2,30 @@
 final:
 let
   inherit (final) lib stdenvNoCC;
+  # What a development shell names, and no test runs.
+  tools = [
+    "cargo"
+    "clippy"
+    "git"
+    "libcap"
+    "nixfmt-tree"
+    "rustfmt"
+    "util-linux"
+  ];
 in
-{
+builtins.listToAttrs (
+  map (name: {
+    inherit name;
+    value = final.runCommand name { } ''mkdir "$out"'';
+  }) tools
+)
+// {
+  mkShell =
+    { packages }:
+    final.stdenv.mkDerivation {
+      name = "nix-shell";
+      nativeBuildInputs = packages;
+    };
   runCommand =
     name: attrs: script:
     stdenvNoCC.mkDerivation (

@@ -34,6 +34,8 @@ rec {
   optionalAttrs = condition: set: if condition then set else { };
   genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
   filterAttrs = keep: set: genAttrs (filter (n: keep n set.${n}) (attrNames set)) (n: set.${n});
+  concatMapAttrs =
+    f: set: builtins.foldl' (all: name: all // f name set.${name}) { } (attrNames set);
   recurseIntoAttrs = set: set // { recurseForDerivations = true; };
   isDerivation = value: builtins.isAttrs value && value.type or "" == "derivation";
 

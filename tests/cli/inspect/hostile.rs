@@ -276,7 +276,7 @@ fn a_hostile_search_path_costs_bounded_time_and_memory() {
         ..Minimal::new(X86_64)
     };
     let path = shop.write("many", file.bytes());
-    let output = Command::new("/usr/bin/prlimit")
+    let output = Command::new("prlimit")
         .args([
             "--as=1000000000",
             "--cpu=60",
