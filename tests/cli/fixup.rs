@@ -577,7 +577,7 @@ fn unreadable_files_are_told() {
     let tree = tree();
     // Root reads everything: so this runs as nobody, on a copy of the binary that nobody can run.
     let binary = tree.at("cuda-fixup");
-    fs::copy(BINARY, &binary).unwrap();
+    crate::support::copy_binary(&binary);
     let set = |path: &std::path::Path, mode| {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
         fs::set_permissions(path, mode).unwrap();

@@ -1,6 +1,6 @@
 //! Writes that fail: whatever goes wrong, the file is as it was, and the message says why.
 
-use crate::support::as_root;
+use crate::support::{as_root, copy_binary};
 use elf_edit::writes::Patch;
 use elf_edit::writes::{Disk, run_steps};
 use elf_edit::{Edit, ElfInfo, FileReader, RewriteError, RewriteOptions, prepare, rewrite};
@@ -284,8 +284,7 @@ fn mode_and_attributes() {
 fn as_nobody(exe: &Path) -> Output {
     let binary = exe.with_file_name("binary");
     if !binary.exists() {
-        // By another process: a fork in another thread must not hold it open.
-        run(Command::new("cp").arg(BINARY).arg(&binary));
+        copy_binary(&binary);
     }
     Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
@@ -511,9 +510,7 @@ fn a_copy_that_cannot_be_made() {
         .arg("65534:65534")
         .arg(dir.path()));
     let before = fs::read(&exe).unwrap();
-    run(Command::new("cp")
-        .arg(BINARY)
-        .arg(exe.with_file_name("binary")));
+    copy_binary(&exe.with_file_name("binary"));
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o555)).unwrap();
     let refused = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])

@@ -190,6 +190,12 @@ pub fn split_farm() -> (tempfile::TempDir, PathBuf) {
     Toolkit::pypi().farm(&[])
 }
 
+/// Copies this program, by another process: a child that another test forks meanwhile would hold
+/// the copy open for writing, and Linux would not run it ("Text file busy").
+pub fn copy_binary(to: &Path) {
+    succeeded(&Command::new("cp").arg(BINARY).arg(to).output().unwrap());
+}
+
 /// Runs a test's body as root with mounts of its own. Where an ordinary user runs the tests, the
 /// test of this name is run again in a user namespace, in which that user is root and has a
 /// range of subordinate users (subuid(5)).

@@ -2,7 +2,7 @@
 //! root and by an ordinary user, and inspect asked by the same user.
 
 use super::workshop::{BINARY, Workshop};
-use crate::support::as_root;
+use crate::support::{as_root, copy_binary};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -34,9 +34,7 @@ fn agrees(shop: &Workshop, what: &str, library_path: &str) -> [bool; 2] {
     let exe = shop.at("app");
     // The test's own copy of the binary lies below a directory that only root may enter.
     let binary = shop.at("cuda-fixup");
-    // By another process: one that a test forks meanwhile would hold it open for writing.
-    let copied = run(Command::new("cp").args([BINARY.as_ref(), binary.as_os_str()]));
-    assert!(copied.status.success(), "{copied:?}");
+    copy_binary(&binary);
     [0, NOBODY].map(|user| {
         let real = run(by(user, &exe).env("LD_LIBRARY_PATH", library_path));
         let ours = run(by(user, &binary)

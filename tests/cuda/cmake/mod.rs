@@ -139,7 +139,7 @@ fn only_the_real_cmake_is_called() {
     // Two copies of this program, then nothing: neither calls the other for ever.
     let bin = site.path("bin");
     fs::create_dir(&bin).unwrap();
-    fs::copy(crate::support::BINARY, bin.join("cuda-fixup")).unwrap();
+    crate::support::copy_binary(&bin.join("cuda-fixup"));
     std::os::unix::fs::symlink("cuda-fixup", bin.join("cmake")).unwrap();
     let path = format!(
         "{}:{}/libexec/cuda-fixup",
