@@ -197,6 +197,31 @@ fn rooms_use_only_rooms_below_them() {
     no_complaints(complaints);
 }
 
+/// Which file a name leads to is one type, so that all rooms mean the same by it.
+#[test]
+fn one_type_says_which_file_is_which() {
+    let mut complaints = Vec::new();
+    for dir in ["src", "crates/elf-edit/src/rewrite"] {
+        forbid(
+            dir,
+            r"\.ino\(\)|st_ino",
+            "use elf_edit::FileId",
+            &mut complaints,
+        );
+    }
+    let reading = "crates/elf-edit/src/read";
+    let file_id = Path::new(reading).join("file_id.rs");
+    for file in with_extension(files_below(reading), "rs") {
+        let uses = code_lines(&file)
+            .iter()
+            .any(|(_, line)| line.contains(".ino()"));
+        if uses != (file == file_id) {
+            complaints.push(format!("{}: FileId is the one place", file.display()));
+        }
+    }
+    no_complaints(complaints);
+}
+
 #[test]
 fn planners_of_layouts_call_neither_each_other_nor_an_encoder() {
     let mut complaints = Vec::new();

@@ -3,11 +3,12 @@
 
 use super::Outcome;
 use anyhow::Context;
+use elf_edit::FileId;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +32,7 @@ pub struct Called {
     /// Place on PATH from which on the real program is searched, past our own link.
     after: usize,
     path: Vec<PathBuf>,
-    us: Option<(u64, u64)>,
+    us: Option<FileId>,
 }
 
 impl Called {
@@ -40,8 +41,10 @@ impl Called {
         let path: Vec<PathBuf> = env::var_os("PATH")
             .map(|path| env::split_paths(&path).collect())
             .unwrap_or_default();
-        let us = env::current_exe().ok().and_then(|exe| identity(&exe));
-        let ours = |file: &Path| us.is_some() && identity(file) == us;
+        let us = env::current_exe()
+            .ok()
+            .and_then(|exe| FileId::at(&exe).ok());
+        let ours = |file: &Path| us.is_some() && FileId::at(file).ok() == us;
         let on_path = |file: &Path| path.iter().position(|dir| dir.join(name) == file);
         let by_path = argv0.as_encoded_bytes().contains(&b'/');
         let link = if by_path {
@@ -83,13 +86,8 @@ impl Called {
             let real = file.canonicalize().ok();
             real.is_some_and(|real| real.file_name() == Some(OsStr::new("cuda-fixup")))
         };
-        executable && identity(file) != self.us && !copy()
+        executable && FileId::at(file).ok() != self.us && !copy()
     }
-}
-
-fn identity(file: &Path) -> Option<(u64, u64)> {
-    let meta = fs::metadata(file).ok()?;
-    Some((meta.dev(), meta.ino()))
 }
 
 /// Tells why the program is not even started, in lines that are not taken for its own.

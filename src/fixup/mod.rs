@@ -16,11 +16,9 @@ pub use results::{FileReport, SideEffects, Status, Summary};
 
 use crate::plan::{self, Context, Plan, Policy};
 use crate::rodata;
-use crate::scan::{
-    self, FileError, Inode, Problem, Root, Skip, Tree, Visit, Visited, Walk, Walked,
-};
+use crate::scan::{self, FileError, Problem, Root, Skip, Tree, Visit, Visited, Walk, Walked};
 use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
-use elf_edit::{ElfInfo, FileReader};
+use elf_edit::{ElfInfo, FileId, FileReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use relative::RelativeRoots;
@@ -207,7 +205,7 @@ impl SecondPass<'_> {
             return Err(FileError::Skip(Skip::Vanished));
         };
         let reader = scan::open(first, false)?;
-        if Inode::of(&reader) != file.inode {
+        if FileId::from(&reader) != file.id {
             return Err(FileError::Problem(
                 "another file took its place while this ran: left alone; run again".to_owned(),
             ));

@@ -3,10 +3,10 @@
 use super::symbols;
 use crate::cuda::soname::is_cudart;
 use crate::cuda::{CudaVersion, RuntimeVersion};
-use crate::loader::{FileId, Object, Resolution};
+use crate::loader::{Object, Resolution};
 use crate::rodata;
 use crate::scan;
-use elf_edit::{ElfInfo, FileReader};
+use elf_edit::{ElfInfo, FileId, FileReader};
 use memchr::memmem;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;

@@ -4,11 +4,11 @@
 use super::files::Files;
 use super::hidden::Hidden;
 use super::interpreter::{Rules, System};
-use super::library::{FileId, Library};
+use super::library::Library;
 use super::preload::Preload;
 use super::search_log::{SearchLog, Step, Via, Why};
 use super::tokens::{self, Dir, Trust};
-use elf_edit::FileHeader;
+use elf_edit::{FileHeader, FileId};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;

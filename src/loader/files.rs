@@ -2,8 +2,9 @@
 //! headers are read once, however many need it. Bounded: a part that grows too large is dropped
 //! and read again.
 
-use super::library::{self, FileId, Library, Unfit};
+use super::library::{self, Library, Unfit};
 use super::sysroot::Sysroot;
+use elf_edit::FileId;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::io;
@@ -112,7 +113,7 @@ impl Files {
     fn look(&self, path: &[u8]) -> io::Result<Probe> {
         let file = self.sysroot.open(path)?;
         let meta = file.metadata()?;
-        let id = library::id_of(&meta);
+        let id = FileId::from(&meta);
         if let Some(known) = self.by_id.get(&id) {
             return Ok(Probe::Library(known));
         }

@@ -2,19 +2,15 @@
 
 use super::search_log::Why;
 use elf_edit::versions::{self, Version, Wanted};
-use elf_edit::{Class, ElfInfo, FileHeader, FileReader, Kind, ReadAt, ReadError};
+use elf_edit::{Class, ElfInfo, FileHeader, FileId, FileReader, Kind, ReadAt, ReadError};
 use object::elf;
 use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
-
-/// Device and inode: the loader loads no file twice.
-pub type FileId = (u64, u64);
 
 /// A file that could be loaded.
 #[derive(Debug)]
 pub struct Library {
-    /// Which file it is.
+    /// Which file it is: the loader loads none twice.
     pub id: FileId,
     /// DT_SONAME
     pub soname: Option<Vec<u8>>,
@@ -180,8 +176,4 @@ pub(super) fn read(file: File, meta: &Metadata, id: FileId) -> Result<Library, U
             ReadError::Io(e) => Why::Broken(e.to_string()),
         },
     })
-}
-
-pub(super) fn id_of(meta: &Metadata) -> FileId {
-    (meta.dev(), meta.ino())
 }

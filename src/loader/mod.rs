@@ -36,7 +36,7 @@ pub use entries::{Entry, Mark};
 pub use hidden::Hidden;
 pub use hwcaps::Cpu;
 pub use interpreter::Rules;
-pub use library::{FileId, Library};
+pub use library::Library;
 pub use preload::Preload;
 pub use problems::{Problem, Verdict};
 pub use resolution::{Interpreter, LoadedBy, Resolution};
@@ -47,7 +47,7 @@ pub use tree::TreeLoaders;
 
 use abi::Usual;
 use closure::{Closure, Variables};
-use elf_edit::{ElfInfo, FileReader, ReadError};
+use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use files::Files;
 use interpreter::System;
 use std::os::unix::ffi::OsStrExt;
@@ -180,7 +180,7 @@ impl Loader {
     }
 
     fn library(&self, file: &FileReader, facts: &ElfInfo) -> Result<Arc<Library>, ReadError> {
-        let id = library::id_of(&file.file().metadata()?);
+        let id = FileId::from(&file.file().metadata()?);
         Ok(self.files.know(Arc::new(Library::new(id, file, facts)?)))
     }
 

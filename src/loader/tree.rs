@@ -3,8 +3,8 @@
 //! A library that finds nothing on its own may find all of it in a process of the program that
 //! needs it: through the program's RPATH, or because it is loaded already.
 
-use super::{FileId, LoadedBy, Loader, Resolution, library};
-use elf_edit::{ElfInfo, FileReader, ReadError};
+use super::{LoadedBy, Loader, Resolution};
+use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -147,7 +147,7 @@ fn headers(loader: &Loader, path: &Path) -> Option<Headers> {
     let (file, facts) = open(loader, path)?;
     let dynamic = facts.dynamic.as_ref()?;
     Some(Headers {
-        id: library::id_of(file.metadata()),
+        id: FileId::from(&file),
         needed: dynamic.needed.clone(),
         soname: dynamic.soname.clone(),
         is_program: facts.interpreter.is_some() && facts.kind != elf_edit::Kind::SharedLibrary,

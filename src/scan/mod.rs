@@ -11,7 +11,7 @@ mod walk;
 
 pub use skip::{Skip, Skipped};
 pub use visit::{
-    FileError, Inode, Visit, Visited, dynamic_facts, open, tree_order, visit, walk_and_visit,
+    FileError, Visit, Visited, dynamic_facts, open, tree_order, visit, walk_and_visit,
 };
 pub use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of, walk};
 

@@ -1,7 +1,7 @@
 //! Opens each listed file once, in parallel, and brings the names of one inode together.
 
 use super::{Problem, Skip, Skipped, Tree, Walk, Walked};
-use elf_edit::{ElfInfo, FileReader, Kind, ReadAt, ReadError};
+use elf_edit::{ElfInfo, FileId, FileReader, Kind, ReadAt, ReadError};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use rustix::fs::OFlags;
@@ -11,28 +11,9 @@ use std::fs::OpenOptions;
 use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-
-/// A file, whatever its names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Inode {
-    /// `st_dev`
-    pub device: u64,
-    /// `st_ino`
-    pub number: u64,
-}
-
-impl Inode {
-    /// The inode of an open file.
-    pub fn of(file: &FileReader) -> Inode {
-        Inode {
-            device: file.metadata().dev(),
-            number: file.metadata().ino(),
-        }
-    }
-}
 
 /// Why a file is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +35,8 @@ pub struct Visited<T> {
     pub root: usize,
     /// Whether the user named the file itself.
     pub named: bool,
-    /// Which file it was when it was read.
-    pub inode: Inode,
+    /// Which file the names led to when it was read.
+    pub id: FileId,
     /// What the caller kept.
     pub value: T,
 }
@@ -148,7 +129,7 @@ pub fn tree_order(a: &Path, b: &Path) -> Ordering {
 
 struct Kept<T> {
     walked: Walked,
-    inode: Inode,
+    id: FileId,
     value: T,
 }
 
@@ -168,7 +149,7 @@ impl<T> Part<T> {
         quiet: bool,
     ) -> Part<T> {
         let result = open(&walked.path, walked.named)
-            .and_then(|file| Ok((Inode::of(&file), read(&walked, &file)?)));
+            .and_then(|file| Ok((FileId::from(&file), read(&walked, &file)?)));
         self.add(walked, result, quiet)
     }
 
@@ -193,14 +174,10 @@ impl<T> Part<T> {
         }
     }
 
-    fn add(mut self, walked: Walked, read: Result<(Inode, T), FileError>, quiet: bool) -> Part<T> {
+    fn add(mut self, walked: Walked, read: Result<(FileId, T), FileError>, quiet: bool) -> Part<T> {
         let what = match read {
-            Ok((inode, value)) => {
-                self.kept.push(Kept {
-                    walked,
-                    inode,
-                    value,
-                });
+            Ok((id, value)) => {
+                self.kept.push(Kept { walked, id, value });
                 return self;
             }
             Err(FileError::Skip(skip)) if quiet || !walked.named => {
@@ -300,10 +277,10 @@ fn by_inode<T>(mut kept: Vec<Kept<T>>) -> Vec<Visited<T>> {
             .cmp(&b.root)
             .then_with(|| tree_order(&a.path, &b.path))
     });
-    let mut place: HashMap<Inode, usize> = HashMap::with_capacity(kept.len());
+    let mut place: HashMap<FileId, usize> = HashMap::with_capacity(kept.len());
     let mut files: Vec<Visited<T>> = Vec::with_capacity(kept.len());
     for file in kept {
-        let at = *place.entry(file.inode).or_insert(files.len());
+        let at = *place.entry(file.id).or_insert(files.len());
         match files.get_mut(at) {
             Some(visited) => {
                 visited.names.push(file.walked.path);
@@ -313,7 +290,7 @@ fn by_inode<T>(mut kept: Vec<Kept<T>>) -> Vec<Visited<T>> {
                 names: vec![file.walked.path],
                 root: file.walked.root,
                 named: file.walked.named,
-                inode: file.inode,
+                id: file.id,
                 value: file.value,
             }),
         }

@@ -45,7 +45,7 @@ fn elf_files(dir: &Path) -> Vec<(PathBuf, ElfInfo)> {
         if matches!(
             facts.kind,
             Kind::Object | Kind::Core | Kind::Other | Kind::SeparateDebug
-        ) || !seen.insert(reader.stamp().inode)
+        ) || !seen.insert(reader.stamp().file)
         {
             continue;
         }

@@ -50,6 +50,7 @@ pub use minimal::Minimal;
 pub use read::codec::{Class, Dyn, Endianness, FileHeader, Format, Section, Segment};
 pub use read::dynamic::Dynamic;
 pub use read::error::ReadError;
+pub use read::file_id::FileId;
 pub use read::headers::{ElfInfo, Kind, read_sections, read_segments};
 pub use read::platform::{Platform, machine_name};
 pub use read::read_at::{FileReader, ReadAt, Stamp, SubReader};

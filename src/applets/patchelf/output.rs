@@ -3,7 +3,7 @@
 use crate::escape::shown;
 use anyhow::Context;
 use elf_edit::writes::{Patched, Step};
-use elf_edit::{FileReader, ReadAt};
+use elf_edit::{FileId, FileReader, ReadAt};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,8 +14,7 @@ const WINDOW: u64 = 1 << 20;
 
 /// Whether `path` names the file that is open in `reader`.
 pub(super) fn is_same(path: &Path, reader: &FileReader) -> bool {
-    let input = reader.metadata();
-    fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (input.dev(), input.ino()))
+    FileId::at(path).is_ok_and(|id| id == FileId::from(reader))
 }
 
 /// Writes the file in `reader` as it is after `steps`.

@@ -2,11 +2,10 @@
 //! whose members are files of their own.
 
 use super::{DeviceCode, Place, open, read_image};
-use elf_edit::{FileReader, ReadAt, ReadError, SubReader};
+use elf_edit::{FileId, FileReader, ReadAt, ReadError, SubReader};
 use std::collections::HashSet;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"!<arch>\n";
@@ -159,7 +158,7 @@ fn read_thin_member(
     path: &Path,
     name: Vec<u8>,
     at: u64,
-    seen: &mut HashSet<(u64, u64)>,
+    seen: &mut HashSet<FileId>,
     code: &mut DeviceCode,
 ) {
     let dir = path.parent().unwrap_or(Path::new(""));
@@ -171,8 +170,8 @@ fn read_thin_member(
     };
     let mut member = DeviceCode::default();
     let read = open(&file).map_err(ReadError::Io).and_then(|opened| {
-        let inode = (opened.metadata().dev(), opened.metadata().ino());
-        let known = !seen.insert(inode) || read_image(&opened, &place, &mut member)?;
+        let known =
+            !seen.insert(FileId::from(&opened)) || read_image(&opened, &place, &mut member)?;
         Ok(!known && is_archive(opened.head()))
     });
     match read {

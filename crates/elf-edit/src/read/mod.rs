@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub mod codec;
 pub(crate) mod dynamic;
 pub(crate) mod error;
+pub(crate) mod file_id;
 pub(crate) mod format;
 pub mod headers;
 pub mod notes;

@@ -1,6 +1,7 @@
 //! Positioned reads of small windows. No memory map: a file truncated under a map kills the
 //! process with SIGBUS.
 
+use super::file_id::FileId;
 use std::borrow::Borrow;
 use std::fs::{File, Metadata};
 use std::io;
@@ -117,11 +118,11 @@ const LONGEST_KEPT: usize = 1 << 15;
 /// Windows kept of one file, so at most 256 KiB and a little.
 const KEPT: usize = 8;
 
-/// Tells one state of one file from another.
+/// A state of a file: differs after each write to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Device and inode.
-    pub inode: (u64, u64),
+    /// Which file.
+    pub file: FileId,
     /// Length in bytes.
     pub len: u64,
     /// Time of the last change of the contents: seconds, nanoseconds.
@@ -131,7 +132,7 @@ pub struct Stamp {
 impl From<&Metadata> for Stamp {
     fn from(metadata: &Metadata) -> Stamp {
         Stamp {
-            inode: (metadata.dev(), metadata.ino()),
+            file: FileId::from(metadata),
             len: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
