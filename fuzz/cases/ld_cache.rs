@@ -42,11 +42,11 @@ pub fn run(data: &[u8]) {
     fs::write(root.path().join("program"), program()).expect("a program");
     let file = fs::File::open(root.path().join("program")).and_then(FileReader::new);
     let file = file.expect("the program");
-    let facts = ElfInfo::read(&file).expect("the program is ELF");
+    let info = ElfInfo::read(&file).expect("the program is ELF");
     let loader = Loader::new(Environment {
         root: Some(root.path().to_owned()),
         cwd: PathBuf::from("/"),
         ..Environment::default()
     });
-    let _ = loader.resolve(Path::new("/program"), &file, &facts, &[]);
+    let _ = loader.resolve(Path::new("/program"), &file, &info, &[]);
 }

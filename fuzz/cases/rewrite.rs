@@ -60,10 +60,10 @@ pub fn run(data: &[u8]) {
         return;
     };
     let file = Memory(file);
-    let Ok(facts) = ElfInfo::read(&file) else {
+    let Ok(info) = ElfInfo::read(&file) else {
         return;
     };
-    let Ok(prepared) = prepare(&file, &facts, &edits, &RewriteOptions::default()) else {
+    let Ok(prepared) = prepare(&file, &info, &edits, &RewriteOptions::default()) else {
         return;
     };
     let Some(patch) = prepared.patch else {

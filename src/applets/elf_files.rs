@@ -49,7 +49,7 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
 
 /// A file that was named and is something else is no problem here: who asks wants to know.
 fn is_dynamic(_: &Walked, file: &FileReader) -> Result<bool, FileError> {
-    match scan::dynamic_facts(file) {
+    match scan::dynamic_info(file) {
         Ok(_) => Ok(true),
         Err(FileError::Skip(_) | FileError::Malformed(_)) => Ok(false),
         Err(problem) => Err(problem),

@@ -238,15 +238,15 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
     let linter = Linter::new(environment, options, loaders);
     let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {
         let problem = |error: &dyn std::fmt::Display| FileError::Problem(error.to_string());
-        let facts = match scan::dynamic_facts(file) {
-            Ok(facts) => facts,
+        let info = match scan::dynamic_info(file) {
+            Ok(info) => info,
             Err(FileError::Skip(Skip::NotElf)) => {
                 return lint::text_file(&walked.path, file).map_err(|e| problem(&e));
             }
             Err(other) => return Err(other),
         };
         let path = scan::absolute(&roots, &walked.path).unwrap_or_else(|| walked.path.clone());
-        let found = linter.elf(&walked.path, &path, file, &facts);
+        let found = linter.elf(&walked.path, &path, file, &info);
         found.map_err(|e| problem(&e))
     };
     let pool = args.jobs.pool_for(tree.files.len())?;

@@ -73,8 +73,8 @@ pub fn shown_version(version: u32) -> String {
 }
 
 /// Whether the file is the shared runtime, which holds the same strings.
-pub fn is_cudart_itself(facts: &ElfInfo) -> bool {
-    let soname = facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
+pub fn is_cudart_itself(info: &ElfInfo) -> bool {
+    let soname = info.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     soname.is_some_and(is_cudart)
 }
 

@@ -53,10 +53,10 @@ pub struct Cudart {
 
 impl Cudart {
     /// From the headers and, where the contents were read, the code of a runtime in them.
-    pub fn new(facts: &ElfInfo, code: Option<&RuntimeCode>) -> Cudart {
-        let needed = facts.needed().iter().find(|name| is_cudart(name)).cloned();
-        let soname = facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
-        let is_cudart = cudart::is_cudart_itself(facts);
+    pub fn new(info: &ElfInfo, code: Option<&RuntimeCode>) -> Cudart {
+        let needed = info.needed().iter().find(|name| is_cudart(name)).cloned();
+        let soname = info.dynamic.as_ref().and_then(|d| d.soname.as_ref());
+        let is_cudart = cudart::is_cudart_itself(info);
         let mut evidence = Vec::new();
         if let Some(code) = code {
             evidence.extend(code.evidence.iter().map(|clue| Evidence {

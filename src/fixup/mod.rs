@@ -210,17 +210,17 @@ impl SecondPass<'_> {
                 "another file took its place while this ran: left alone; run again".to_owned(),
             ));
         }
-        let facts = scan::dynamic_facts(&reader)?;
-        self.check_kind(&reader, &facts)?;
-        if let (Some(why), Some(_)) = (&self.request.no_interpreter, &facts.interpreter) {
+        let info = scan::dynamic_info(&reader)?;
+        self.check_kind(&reader, &info)?;
+        if let (Some(why), Some(_)) = (&self.request.no_interpreter, &info.interpreter) {
             return Err(FileError::Problem(why.clone()));
         }
-        let plan = self.plan(&names, &reader, &facts)?;
-        let status = self.apply(&names, &reader, &facts, &plan);
+        let plan = self.plan(&names, &reader, &info)?;
+        let status = self.apply(&names, &reader, &info, &plan);
         Ok(FileReport {
             names,
-            kind: facts.kind.as_str(),
-            platform: facts.platform(),
+            kind: info.kind.as_str(),
+            platform: info.platform(),
             plan,
             status,
         })
@@ -228,15 +228,15 @@ impl SecondPass<'_> {
 
     /// Passes over files that no RUNPATH suits. They are in the index all the same: a libc may be
     /// a loader, too.
-    fn check_kind(&self, file: &FileReader, facts: &ElfInfo) -> Result<(), FileError> {
-        let unfit = elf_edit::unfit(file, facts)
+    fn check_kind(&self, file: &FileReader, info: &ElfInfo) -> Result<(), FileError> {
+        let unfit = elf_edit::unfit(file, info)
             .map_err(|error| FileError::Problem(format!("cannot be read: {error}")))?;
         let skip = match unfit {
             Some(elf_edit::Unfit::Loader) => Skip::Loader,
             Some(elf_edit::Unfit::Vdso) => Skip::Vdso,
             Some(elf_edit::Unfit::Device) => Skip::Device,
             // With a platform to compare with, files of others are gone already.
-            None if self.request.platform.is_none() && !facts.platform().is_linux() => {
+            None if self.request.platform.is_none() && !info.platform().is_linux() => {
                 Skip::ForeignOsAbi
             }
             None => return Ok(()),
@@ -248,11 +248,11 @@ impl SecondPass<'_> {
         &self,
         names: &[PathBuf],
         file: &FileReader,
-        facts: &ElfInfo,
+        info: &ElfInfo,
     ) -> Result<Plan, FileError> {
         let policy = &self.policy;
         let contents = if policy.needs_contents(self.request.tell_dlopen) {
-            let contents = rodata::read(file, facts);
+            let contents = rodata::read(file, info);
             Some(contents.map_err(|error| FileError::Problem(error.to_string()))?)
         } else {
             None
@@ -272,18 +272,18 @@ impl SecondPass<'_> {
             contents: contents.as_ref(),
             stays_absolute: names
                 .first()
-                .and_then(|name| self.relative.stays_absolute(name, file, facts)),
+                .and_then(|name| self.relative.stays_absolute(name, file, info)),
         };
-        Ok(plan::plan(facts, &context))
+        Ok(plan::plan(info, &context))
     }
 
-    fn apply(&self, names: &[PathBuf], file: &FileReader, facts: &ElfInfo, plan: &Plan) -> Status {
+    fn apply(&self, names: &[PathBuf], file: &FileReader, info: &ElfInfo, plan: &Plan) -> Status {
         if plan.edits.is_empty() {
             return Status::Unchanged;
         }
         let options = &self.request.rewrite;
         if self.request.dry_run {
-            return match elf_edit::prepare(file, facts, &plan.edits, options) {
+            return match elf_edit::prepare(file, info, &plan.edits, options) {
                 Ok(prepared) => Status::Planned(SideEffects {
                     strip_safe: prepared.patch.as_ref().is_none_or(|p| p.strip_safe),
                     tail_copied: prepared.patch.as_ref().map_or(0, |p| p.tail_copied),
@@ -291,7 +291,7 @@ impl SecondPass<'_> {
                 Err(error) => Status::Failed(error.to_string()),
             };
         }
-        match elf_edit::rewrite(names, file, facts, &plan.edits, options) {
+        match elf_edit::rewrite(names, file, info, &plan.edits, options) {
             Ok(done) if done.changed => Status::Changed(done),
             Ok(_) => Status::Unchanged,
             Err(error) => Status::Failed(error.to_string()),

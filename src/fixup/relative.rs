@@ -99,12 +99,12 @@ impl RelativeRoots {
         &self,
         path: &Path,
         file: &FileReader,
-        facts: &ElfInfo,
+        info: &ElfInfo,
     ) -> Option<StaysAbsolute> {
         if self.roots.is_empty() {
             return None;
         }
-        if facts.interpreter.is_some() {
+        if info.interpreter.is_some() {
             // The kernel names a program by its real path: links to it change nothing.
             return privilege(path, file).map(StaysAbsolute::Privileged);
         }

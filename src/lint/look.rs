@@ -57,15 +57,15 @@ impl Linter {
         shown: &Path,
         path: &Path,
         file: &FileReader,
-        facts: &ElfInfo,
+        info: &ElfInfo,
     ) -> Result<Looked, ReadError> {
-        let contents = rodata::read(file, facts)?;
-        let code = device_code::read_elf(file, &facts.header)?;
+        let contents = rodata::read(file, info)?;
+        let code = device_code::read_elf(file, &info.header)?;
         let names = &contents.sonames;
-        let resolution = self.tree.resolve(&self.loader, path, file, facts, names)?;
+        let resolution = self.tree.resolve(&self.loader, path, file, info, names)?;
         let through_environment = match &self.elsewhere {
             Some(elsewhere) if by_environment(&resolution).next().is_some() => {
-                let without = elsewhere.resolve(path, file, facts, &[])?;
+                let without = elsewhere.resolve(path, file, info, &[])?;
                 let missing = without.objects.first().into_iter().flat_map(|o| &o.needs);
                 let missing: BTreeSet<_> = missing
                     .filter(|need| need.object.is_none())
@@ -77,17 +77,17 @@ impl Linter {
             _ => Vec::new(),
         };
         let problems = resolution.problems().into_iter();
-        let advise = |problem| near::advice(shown, facts, &resolution, problem);
+        let advise = |problem| near::advice(shown, info, &resolution, problem);
         let advice: Vec<Advice> = problems.map(advise).collect();
         let runtimes = self.libraries.runtimes(&resolution);
         let subject = Subject {
             path,
-            facts,
+            info,
             contents: &contents,
-            cudart: &Cudart::new(facts, contents.cudart.as_ref()),
+            cudart: &Cudart::new(info, contents.cudart.as_ref()),
             device_code: &code,
             advice: &advice,
-            unprovided: &unprovided(file, facts, &resolution)?,
+            unprovided: &unprovided(file, info, &resolution)?,
             runtimes_meet: meet_here(&resolution, &runtimes, |_| true),
             shared_runtimes_meet: meet_here(&resolution, &runtimes, Kind::is_shared),
             runtimes: &runtimes,
@@ -117,16 +117,16 @@ fn by_environment(resolution: &Resolution) -> impl Iterator<Item = &Vec<u8>> {
 /// Symbols `__cudaRegister…` that the file wants and that nothing has that is loaded with it.
 fn unprovided(
     file: &FileReader,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     resolution: &Resolution,
 ) -> Result<BTreeSet<Vec<u8>>, ReadError> {
-    let mut wanted = registration(file, facts)?.wanted;
+    let mut wanted = registration(file, info)?.wanted;
     for object in resolution.loaded().iter().skip(1) {
         if wanted.is_empty() {
             break;
         }
         let library = runtimes::open(&object.path);
-        let found = library.and_then(|(file, facts)| registration(&file, &facts).ok());
+        let found = library.and_then(|(file, info)| registration(&file, &info).ok());
         let defined = found.unwrap_or_default().defined;
         wanted.retain(|name| !defined.contains(name));
     }

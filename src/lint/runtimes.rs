@@ -73,25 +73,25 @@ impl Libraries {
         };
         *known.get_or_init(|| {
             if is_cudart(soname) {
-                let own = open(path).and_then(|(file, facts)| version(&file, &facts)?);
+                let own = open(path).and_then(|(file, info)| version(&file, &info)?);
                 return Some(Kind::Shared(
                     own.or_else(|| RuntimeVersion::of_soname(soname)),
                 ));
             }
             // What can't be read has a finding, or none, where it is linted itself.
-            let (file, facts) = open(path)?;
-            let strings = symbols::strings(&file, &facts).ok()?;
+            let (file, info) = open(path)?;
+            let strings = symbols::strings(&file, &info).ok()?;
             if strings.is_some_and(|s| memmem::find(&s, DLSYM).is_none()) {
                 return None;
             }
-            Some(Kind::Static(version(&file, &facts)?))
+            Some(Kind::Static(version(&file, &info)?))
         })
     }
 }
 
 /// The version of the runtime in a file, where the code says it; `None` without a runtime.
-fn version(file: &FileReader, facts: &ElfInfo) -> Option<Option<RuntimeVersion>> {
-    let code = rodata::read(file, facts).ok()?.cudart?;
+fn version(file: &FileReader, info: &ElfInfo) -> Option<Option<RuntimeVersion>> {
+    let code = rodata::read(file, info).ok()?.cudart?;
     let number = code.version;
     Some(number.map(|number| CudaVersion::from_number(number).into()))
 }
@@ -99,8 +99,8 @@ fn version(file: &FileReader, facts: &ElfInfo) -> Option<Option<RuntimeVersion>>
 /// A library as the loader found it.
 pub(super) fn open(path: &[u8]) -> Option<(FileReader, ElfInfo)> {
     let file = scan::open(Path::new(OsStr::from_bytes(path)), true).ok()?;
-    let facts = ElfInfo::read(&file).ok()?;
-    Some((file, facts))
+    let info = ElfInfo::read(&file).ok()?;
+    Some((file, info))
 }
 
 /// Whether the file brings runtimes together that no library below it brings together, which makes

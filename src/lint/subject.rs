@@ -43,7 +43,7 @@ pub struct Subject<'a> {
     /// Absolute.
     pub path: &'a Path,
     /// Its headers.
-    pub facts: &'a ElfInfo,
+    pub info: &'a ElfInfo,
     /// Its read-only data.
     pub contents: &'a Contents,
     /// Its CUDA runtime.
@@ -103,7 +103,7 @@ impl<'a> Subject<'a> {
     pub fn driver_link(&self) -> &'a [u8] {
         match &self.options.driver_link {
             Some(path) => path.as_os_str().as_encoded_bytes(),
-            None => driver::link(self.facts.header.machine).as_bytes(),
+            None => driver::link(self.info.header.machine).as_bytes(),
         }
     }
 

@@ -23,8 +23,8 @@ pub(super) struct Registration {
 }
 
 /// The dynamic string table, unless it is too large to be one.
-pub(super) fn strings(file: &FileReader, facts: &ElfInfo) -> Result<Option<Vec<u8>>, ReadError> {
-    match &facts.dynamic {
+pub(super) fn strings(file: &FileReader, info: &ElfInfo) -> Result<Option<Vec<u8>>, ReadError> {
+    match &info.dynamic {
         Some(dynamic) if dynamic.strsz <= MAX_STRINGS => {
             Ok(Some(file.read_vec(dynamic.strtab, dynamic.strsz as usize)?))
         }
@@ -33,9 +33,9 @@ pub(super) fn strings(file: &FileReader, facts: &ElfInfo) -> Result<Option<Vec<u
 }
 
 /// Reads the symbols of one file.
-pub(super) fn registration(file: &FileReader, facts: &ElfInfo) -> Result<Registration, ReadError> {
+pub(super) fn registration(file: &FileReader, info: &ElfInfo) -> Result<Registration, ReadError> {
     let mut found = Registration::default();
-    let Some(strings) = strings(file, facts)? else {
+    let Some(strings) = strings(file, info)? else {
         return Ok(found);
     };
     // Nearly every file is done here.
@@ -45,19 +45,19 @@ pub(super) fn registration(file: &FileReader, facts: &ElfInfo) -> Result<Registr
     if names.is_empty() {
         return Ok(found);
     }
-    let sections = read_sections(file, &facts.header).unwrap_or_default();
+    let sections = read_sections(file, &info.header).unwrap_or_default();
     let tables = Tables {
         file,
-        facts,
+        info,
         sections: &sections,
     };
-    let format = facts.format();
+    let format = info.format();
     let size = format.symbol_size() as u64;
-    let symtab = facts.dynamic.as_ref().and_then(|d| d.value(elf::DT_SYMTAB));
+    let symtab = info.dynamic.as_ref().and_then(|d| d.value(elf::DT_SYMTAB));
     let (Some(symtab), Some(count)) = (symtab, tables.symbol_count()?) else {
         return Ok(found);
     };
-    let Some(offset) = facts.offset_of(symtab, count * size) else {
+    let Some(offset) = info.offset_of(symtab, count * size) else {
         return Ok(found);
     };
     // st_info and st_shndx stand before st_value in 64-bit symbols and last in 32-bit ones (gABI).

@@ -61,14 +61,14 @@ pub(super) struct System {
 }
 
 impl System {
-    /// Reads what the interpreter at `interpreter` does for programs like `facts`.
-    pub(super) fn read(files: &Files, cpu: &Cpu, interpreter: &[u8], facts: &ElfInfo) -> System {
+    /// Reads what the interpreter at `interpreter` does for programs like `info`.
+    pub(super) fn read(files: &Files, cpu: &Cpu, interpreter: &[u8], info: &ElfInfo) -> System {
         let library = match files.probe(interpreter) {
             Probe::Library(library) => Some(library),
             _ => None,
         };
-        let machine = facts.header.machine;
-        let usual = Usual::of(&facts.header);
+        let machine = info.header.machine;
+        let usual = Usual::of(&info.header);
         let mut system = System {
             interpreter: interpreter.to_vec(),
             rules: Rules::Unknown,
@@ -80,7 +80,7 @@ impl System {
             subdirs: Vec::new(),
             cache_flags: usual.map_or(3, |p| p.cache_flags),
             cpu: cpu.clone(),
-            format: facts.format(),
+            format: info.format(),
             cache: OnceLock::new(),
             known_dirs: Cache::new(MAX_DIRS_WEIGHT),
             library,
@@ -197,15 +197,15 @@ impl Strings {
     fn read(files: &Files, path: &[u8]) -> Strings {
         let open = || {
             let reader = FileReader::new(files.sysroot.open(path).ok()?).ok()?;
-            let facts = ElfInfo::read(&reader).ok()?;
-            Some((reader, facts))
+            let info = ElfInfo::read(&reader).ok()?;
+            Some((reader, info))
         };
         let mut strings = Strings::default();
-        let Some((reader, facts)) = open() else {
+        let Some((reader, info)) = open() else {
             return strings;
         };
         let mut left = MAX_INTERPRETER_BYTES;
-        for segment in &facts.segments {
+        for segment in &info.segments {
             if segment.p_type != elf::PT_LOAD || segment.flags & elf::PF_W != 0 {
                 continue;
             }

@@ -36,20 +36,20 @@ impl Library {
     pub(crate) fn new<R: ReadAt + ?Sized>(
         id: FileId,
         file: &R,
-        facts: &ElfInfo,
+        info: &ElfInfo,
     ) -> Result<Library, ReadError> {
-        let dynamic = facts.dynamic.as_ref();
+        let dynamic = info.dynamic.as_ref();
         let flags_1 = dynamic.map_or(0, |d| d.flags_1);
         Ok(Library {
             id,
             soname: dynamic.and_then(|d| d.soname.clone()),
-            needed: facts.needed().to_vec(),
+            needed: info.needed().to_vec(),
             runpath: dynamic.and_then(|d| d.runpath.clone()),
             rpath: dynamic.and_then(|d| d.rpath.clone()),
             flags_1,
-            wanted: versions::wanted(file, facts)?,
-            header: facts.header.clone(),
-            refusal: refusal(facts, flags_1),
+            wanted: versions::wanted(file, info)?,
+            header: info.header.clone(),
+            refusal: refusal(info, flags_1),
             defined: OnceLock::new(),
             has_definitions: dynamic.is_some_and(|d| d.value(elf::DT_VERDEF).is_some()),
         })
@@ -78,8 +78,8 @@ impl Library {
         self.defined
             .get_or_init(|| {
                 let file = FileReader::new(open()?).ok()?;
-                let facts = ElfInfo::read(&file).ok()?;
-                versions::defined(&file, &facts).ok()?
+                let info = ElfInfo::read(&file).ok()?;
+                versions::defined(&file, &info).ok()?
             })
             .as_deref()
     }
@@ -123,17 +123,17 @@ pub(super) fn header_fits(found: &FileHeader, of: &FileHeader) -> Result<Option<
 }
 
 /// `_dl_map_object_from_fd` refuses these.
-fn refusal(facts: &ElfInfo, flags_1: u64) -> Option<&'static str> {
-    if !facts.segments.iter().any(|s| s.p_type == elf::PT_LOAD) {
+fn refusal(info: &ElfInfo, flags_1: u64) -> Option<&'static str> {
+    if !info.segments.iter().any(|s| s.p_type == elf::PT_LOAD) {
         return Some("no loadable segments");
     }
-    if facts.dynamic.is_none() {
-        return Some(match facts.kind {
+    if info.dynamic.is_none() {
+        return Some(match info.kind {
             Kind::SeparateDebug => "separate debug file",
             _ => "no dynamic section",
         });
     }
-    if facts.header.e_type == elf::ET_EXEC {
+    if info.header.e_type == elf::ET_EXEC {
         return Some("an executable, no library");
     }
     (flags_1 & u64::from(elf::DF_1_PIE) != 0).then_some("a PIE, no library")
@@ -167,7 +167,7 @@ pub(super) fn read(file: File, meta: &Metadata, id: FileId) -> Result<Library, U
     if reader.len() < smallest {
         return unfit(None, Why::TooShort);
     }
-    let read = ElfInfo::read(&reader).and_then(|facts| Library::new(id, &reader, &facts));
+    let read = ElfInfo::read(&reader).and_then(|info| Library::new(id, &reader, &info));
     read.map_err(|e| Unfit {
         header,
         why: match e {

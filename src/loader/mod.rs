@@ -105,10 +105,10 @@ impl Loader {
         &self,
         path: &Path,
         file: &FileReader,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         strings: &[Vec<u8>],
     ) -> Result<Resolution, ReadError> {
-        self.resolve_for(self.environment.user, path, file, facts, strings)
+        self.resolve_for(self.environment.user, path, file, info, strings)
     }
 
     /// The same for another user: a program that gives more rights depends on who runs it.
@@ -117,28 +117,28 @@ impl Loader {
         user: User,
         path: &Path,
         file: &FileReader,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         strings: &[Vec<u8>],
     ) -> Result<Resolution, ReadError> {
-        let root = self.library(file, facts)?;
+        let root = self.library(file, info)?;
         let program = Program {
             path: self.files.sysroot.absolute(path.as_os_str().as_bytes()),
-            facts,
-            privileges: privileges(file, facts),
+            info,
+            privileges: privileges(file, info),
         };
         let Some(system) = self.system_of(&program) else {
-            return Ok(resolution::alone(program.path, root, facts));
+            return Ok(resolution::alone(program.path, root, info));
         };
         let mut closure = self.closure(&program, &system, root, user);
         closure.load();
-        let context = match facts.interpreter {
+        let context = match info.interpreter {
             Some(_) => LoadedBy::Itself {
                 user,
                 privileges: program.privileges,
             },
             None => LoadedBy::First,
         };
-        Ok(resolution::finish(closure, 0, context, facts, strings))
+        Ok(resolution::finish(closure, 0, context, info, strings))
     }
 
     /// What loading `path` comes to in a process of the program at `by`, which needs it or opens
@@ -148,46 +148,46 @@ impl Loader {
         by: &Path,
         path: &Path,
         file: &FileReader,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         strings: &[Vec<u8>],
     ) -> Result<Resolution, ReadError> {
-        let library = self.library(file, facts)?;
+        let library = self.library(file, info)?;
         let by = self.files.sysroot.absolute(by.as_os_str().as_bytes());
         let by_file = FileReader::new(self.files.sysroot.open(&by)?)?;
-        let by_facts = ElfInfo::read(&by_file)?;
+        let by_info = ElfInfo::read(&by_file)?;
         let program = Program {
             path: by,
-            facts: &by_facts,
-            privileges: privileges(&by_file, &by_facts),
+            info: &by_info,
+            privileges: privileges(&by_file, &by_info),
         };
-        let root = self.library(&by_file, &by_facts)?;
+        let root = self.library(&by_file, &by_info)?;
         let path = self.files.sysroot.absolute(path.as_os_str().as_bytes());
         let Some(system) = self.system_of(&program) else {
-            return Ok(resolution::alone(path, library, facts));
+            return Ok(resolution::alone(path, library, info));
         };
         let user = self.environment.user;
         let mut closure = self.closure(&program, &system, root, user);
         closure.load();
         let needed = closure.index_of(library.id);
         let Some(object) = needed.or_else(|| closure.open(&path, library.clone())) else {
-            return Ok(resolution::alone(path, library, facts));
+            return Ok(resolution::alone(path, library, info));
         };
         let context = LoadedBy::Program {
             path: program.path,
             opened: needed.is_none(),
         };
-        Ok(resolution::finish(closure, object, context, facts, strings))
+        Ok(resolution::finish(closure, object, context, info, strings))
     }
 
-    fn library(&self, file: &FileReader, facts: &ElfInfo) -> Result<Arc<Library>, ReadError> {
+    fn library(&self, file: &FileReader, info: &ElfInfo) -> Result<Arc<Library>, ReadError> {
         let id = FileId::from(&file.file().metadata()?);
-        Ok(self.files.know(Arc::new(Library::new(id, file, facts)?)))
+        Ok(self.files.know(Arc::new(Library::new(id, file, info)?)))
     }
 
     fn system_of(&self, program: &Program) -> Option<Arc<System>> {
-        program.facts.dynamic.as_ref()?;
-        let interpreter = self.interpreter_of(&program.path, program.facts)?;
-        Some(self.system(&interpreter, program.facts))
+        program.info.dynamic.as_ref()?;
+        let interpreter = self.interpreter_of(&program.path, program.info)?;
+        Some(self.system(&interpreter, program.info))
     }
 
     fn closure<'a>(
@@ -208,26 +208,26 @@ impl Loader {
             preload: variable(&environment.preload),
             secure,
         };
-        let named = program.facts.interpreter.is_some();
+        let named = program.info.interpreter.is_some();
         Closure::new(&self.files, system, variables, &program.path, root, named)
     }
 
     /// The interpreter that the file names, or the one that would load it: that of the libc
     /// that its own RUNPATH leads to, else the usual one of its machine.
-    fn interpreter_of(&self, path: &[u8], facts: &ElfInfo) -> Option<Vec<u8>> {
-        if let Some(named) = &facts.interpreter {
+    fn interpreter_of(&self, path: &[u8], info: &ElfInfo) -> Option<Vec<u8>> {
+        if let Some(named) = &info.interpreter {
             return Some(named.clone());
         }
         if let Some(given) = &self.environment.interpreter {
             return Some(given.clone());
         }
-        let usual = Usual::of(&facts.header)?;
+        let usual = Usual::of(&info.header)?;
         let musl = |name: &Vec<u8>| name == b"libc.so" || name.starts_with(b"libc.musl-");
-        if facts.needed().iter().any(musl) {
+        if info.needed().iter().any(musl) {
             return Some(format!("/lib/ld-musl-{}.so.1", usual.musl).into_bytes());
         }
         let name = abi::file_name(usual.glibc.as_bytes());
-        let text = facts.runpath_or_rpath().unwrap_or_default();
+        let text = info.runpath_or_rpath().unwrap_or_default();
         let tokens = Tokens {
             origin: tokens::origin_of(path),
             lib: usual.libdir.as_bytes(),
@@ -256,8 +256,8 @@ impl Loader {
         self.files.sysroot.host_real(path.as_os_str().as_bytes())
     }
 
-    fn system(&self, interpreter: &[u8], facts: &ElfInfo) -> Arc<System> {
-        let key = (interpreter.to_vec(), facts.header.machine);
+    fn system(&self, interpreter: &[u8], info: &ElfInfo) -> Arc<System> {
+        let key = (interpreter.to_vec(), info.header.machine);
         let lock = self.systems.lock();
         let mut systems = lock.unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = systems.iter().find(|(k, _)| *k == key) {
@@ -267,7 +267,7 @@ impl Loader {
             systems.remove(0);
         }
         let cpu = &self.environment.cpu;
-        let system = Arc::new(System::read(&self.files, cpu, interpreter, facts));
+        let system = Arc::new(System::read(&self.files, cpu, interpreter, info));
         systems.push((key, system.clone()));
         system
     }
@@ -277,13 +277,13 @@ impl Loader {
 struct Program<'a> {
     /// Absolute, as seen inside the root.
     path: Vec<u8>,
-    facts: &'a ElfInfo,
+    info: &'a ElfInfo,
     privileges: Privileges,
 }
 
 /// Only a program gets them: of a library the kernel asks nothing.
-fn privileges(file: &FileReader, facts: &ElfInfo) -> Privileges {
-    match facts.interpreter {
+fn privileges(file: &FileReader, info: &ElfInfo) -> Privileges {
+    match info.interpreter {
         Some(_) => Privileges::of(file.file(), file.metadata()),
         None => Privileges::default(),
     }

@@ -110,10 +110,10 @@ pub(super) fn finish(
     mut closure: Closure,
     object: usize,
     loaded_by: LoadedBy,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     strings: &[Vec<u8>],
 ) -> Resolution {
-    let mut dlopen = dlopen::candidates(&facts.dlopen_notes, strings);
+    let mut dlopen = dlopen::candidates(&info.dlopen_notes, strings);
     for candidate in &mut dlopen {
         look_up(&mut closure, object, candidate);
     }
@@ -130,7 +130,7 @@ pub(super) fn finish(
     let mut resolution = Resolution {
         interpreter: Some(Interpreter {
             path: system.interpreter.clone(),
-            named: facts.interpreter.is_some(),
+            named: info.interpreter.is_some(),
             exists: system.library.is_some(),
             rules: system.rules,
             directories: system.dirs.clone(),
@@ -154,7 +154,7 @@ pub(super) fn finish(
 }
 
 /// A file that no loader loads.
-pub(super) fn alone(path: Vec<u8>, root: Arc<Library>, facts: &ElfInfo) -> Resolution {
+pub(super) fn alone(path: Vec<u8>, root: Arc<Library>, info: &ElfInfo) -> Resolution {
     Resolution {
         interpreter: None,
         loaded_by: LoadedBy::Nothing,
@@ -172,7 +172,7 @@ pub(super) fn alone(path: Vec<u8>, root: Arc<Library>, facts: &ElfInfo) -> Resol
         preloads: Vec::new(),
         hidden: Vec::new(),
         missing_symbols: Vec::new(),
-        dlopen: dlopen::candidates(&facts.dlopen_notes, &[]),
+        dlopen: dlopen::candidates(&info.dlopen_notes, &[]),
         complete: true,
     }
 }

@@ -60,10 +60,10 @@ impl TreeLoaders {
         loader: &Loader,
         path: &Path,
         file: &FileReader,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         strings: &[Vec<u8>],
     ) -> Result<Resolution, ReadError> {
-        let own = loader.resolve(path, file, facts, strings)?;
+        let own = loader.resolve(path, file, info, strings)?;
         if own.loads() || own.loaded_by != LoadedBy::First || self.files.len() < 2 {
             return Ok(own);
         }
@@ -75,7 +75,7 @@ impl TreeLoaders {
         let users = users.into_iter().flatten().map(|&at| &found.loaders[at]);
         let mut in_vain = None;
         for by in users.take(MAX_TRIED).filter(|by| by.path != path) {
-            let Ok(tried) = loader.resolve_by(&by.path, path, file, facts, strings) else {
+            let Ok(tried) = loader.resolve_by(&by.path, path, file, info, strings) else {
                 continue;
             };
             if tried.loads() {
@@ -86,7 +86,7 @@ impl TreeLoaders {
         if in_vain.is_none() {
             let programs = found.loaders.iter().filter(|by| by.is_program);
             for by in programs.take(MAX_TRIED) {
-                match loader.resolve_by(&by.path, path, file, facts, strings) {
+                match loader.resolve_by(&by.path, path, file, info, strings) {
                     Ok(tried) if tried.loads() => return Ok(tried),
                     _ => {}
                 }
@@ -139,25 +139,25 @@ fn open(loader: &Loader, path: &Path) -> Option<(FileReader, ElfInfo)> {
         .open(path.as_os_str().as_bytes())
         .ok()?;
     let file = FileReader::new(file).ok()?;
-    let facts = ElfInfo::read(&file).ok()?;
-    Some((file, facts))
+    let info = ElfInfo::read(&file).ok()?;
+    Some((file, info))
 }
 
 fn headers(loader: &Loader, path: &Path) -> Option<Headers> {
-    let (file, facts) = open(loader, path)?;
-    let dynamic = facts.dynamic.as_ref()?;
+    let (file, info) = open(loader, path)?;
+    let dynamic = info.dynamic.as_ref()?;
     Some(Headers {
         id: FileId::from(&file),
         needed: dynamic.needed.clone(),
         soname: dynamic.soname.clone(),
-        is_program: facts.interpreter.is_some() && facts.kind != elf_edit::Kind::SharedLibrary,
+        is_program: info.interpreter.is_some() && info.kind != elf_edit::Kind::SharedLibrary,
     })
 }
 
 /// The files of the tree that one of its loaders loads.
 fn loaded(loader: &Loader, path: &Path, in_tree: &HashSet<FileId>) -> Vec<FileId> {
     let resolution =
-        open(loader, path).and_then(|(file, facts)| loader.resolve(path, &file, &facts, &[]).ok());
+        open(loader, path).and_then(|(file, info)| loader.resolve(path, &file, &info, &[]).ok());
     let objects = resolution.iter().flat_map(|r| r.loaded());
     objects
         .filter_map(|object| Some(object.library.as_ref()?.id))

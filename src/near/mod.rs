@@ -18,12 +18,12 @@ const MAX_DEPTH: usize = 3;
 const MAX_FILES: usize = 4;
 
 /// The advice for one problem of a file. `file` is how the user names it.
-pub fn advice(file: &Path, facts: &ElfInfo, resolution: &Resolution, problem: Problem) -> Advice {
+pub fn advice(file: &Path, info: &ElfInfo, resolution: &Resolution, problem: Problem) -> Advice {
     match problem {
         Problem::NoInterpreter(interpreter) => {
             let near = Near {
                 file: Some(bytes(file)),
-                interpreters: assumed_interpreters(&facts.header, &interpreter.path)
+                interpreters: assumed_interpreters(&info.header, &interpreter.path)
                     .into_iter()
                     .filter(|path| Path::new(OsStr::from_bytes(path)).exists())
                     .collect(),
@@ -33,7 +33,7 @@ pub fn advice(file: &Path, facts: &ElfInfo, resolution: &Resolution, problem: Pr
         }
         Problem::Missing(object, need) => {
             let path = as_named(file, resolution, &object.path);
-            let near = near_library(&path, facts, resolution, need);
+            let near = near_library(&path, info, resolution, need);
             advise(Miss::Library(&need.name), &near)
         }
         Problem::Versions(object, need) => {
@@ -80,7 +80,7 @@ fn as_named(file: &Path, resolution: &Resolution, object: &[u8]) -> PathBuf {
     }
 }
 
-fn near_library(file: &Path, facts: &ElfInfo, resolution: &Resolution, need: &Need) -> Near {
+fn near_library(file: &Path, info: &ElfInfo, resolution: &Resolution, need: &Need) -> Near {
     let mut files: Vec<NearFile> = Vec::new();
     let mut seen: HashSet<PathBuf> = HashSet::new();
     let mut add = |path: PathBuf, state: State| {
@@ -100,7 +100,7 @@ fn near_library(file: &Path, facts: &ElfInfo, resolution: &Resolution, need: &Ne
             _ => None,
         };
         if unfit.is_some() {
-            let state = state(path, facts).unwrap_or(State::Unfit(tried.why.to_string()));
+            let state = state(path, info).unwrap_or(State::Unfit(tried.why.to_string()));
             let state = match state {
                 State::Fits => State::Unfit(tried.why.to_string()),
                 other => other,
@@ -119,7 +119,7 @@ fn near_library(file: &Path, facts: &ElfInfo, resolution: &Resolution, need: &Ne
                     continue;
                 };
                 let path = dir.join(name);
-                if state(&path, facts) == Some(State::Fits) {
+                if state(&path, info) == Some(State::Fits) {
                     let by = object.path.clone();
                     add(
                         as_named(file, resolution, &bytes(&path)),
@@ -130,14 +130,14 @@ fn near_library(file: &Path, facts: &ElfInfo, resolution: &Resolution, need: &Ne
         }
         for dir in configured() {
             let path = dir.join(name);
-            if state(&path, facts) == Some(State::Fits) {
+            if state(&path, info) == Some(State::Fits) {
                 add(path, State::InConfiguration);
             }
         }
         for path in beside(file, &need.name) {
             let state = match path.file_name() == Some(name) {
-                true => state(&path, facts),
-                false => other_version(&path, facts, &need.name),
+                true => state(&path, info),
+                false => other_version(&path, info, &need.name),
             };
             if let Some(state) = state {
                 add(path, state);
@@ -169,18 +169,18 @@ fn expanded(entry: &[u8], origin: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// What is at a path; `None` where nothing is, or what has no remedy.
-fn state(path: &Path, facts: &ElfInfo) -> Option<State> {
+fn state(path: &Path, info: &ElfInfo) -> Option<State> {
     let link = fs::symlink_metadata(path).ok()?;
     let Ok(file) = crate::scan::open(path, true) else {
         let target = link.is_symlink().then(|| fs::read_link(path).ok())??;
         return (!path.exists()).then(|| State::Dangling(bytes(&target)));
     };
     match ElfInfo::read(&file) {
-        Ok(found) if found.platform().goes_with(facts.platform()) => Some(State::Fits),
+        Ok(found) if found.platform().goes_with(info.platform()) => Some(State::Fits),
         Ok(found) => Some(State::Unfit(format!(
             "it is for {}, the file is for {}",
             found.platform(),
-            facts.platform()
+            info.platform()
         ))),
         Err(error) => Some(text_state(&file).unwrap_or(State::Unfit(error.to_string()))),
     }
@@ -198,10 +198,10 @@ fn text_state(file: &FileReader) -> Option<State> {
     }
 }
 
-fn other_version(path: &Path, facts: &ElfInfo, name: &[u8]) -> Option<State> {
+fn other_version(path: &Path, info: &ElfInfo, name: &[u8]) -> Option<State> {
     let file = crate::scan::open(path, true).ok()?;
     let found = ElfInfo::read(&file).ok()?;
-    if !found.platform().goes_with(facts.platform()) {
+    if !found.platform().goes_with(info.platform()) {
         return None;
     }
     let soname = found.dynamic?.soname;

@@ -93,20 +93,20 @@ pub(super) struct Found {
 }
 
 /// The alternatives of each `.note.dlopen` entry.
-pub(super) fn notes(facts: &ElfInfo) -> Vec<Vec<Vec<u8>>> {
-    let notes = parse_dlopen_notes(&facts.dlopen_notes).into_iter();
+pub(super) fn notes(info: &ElfInfo) -> Vec<Vec<Vec<u8>>> {
+    let notes = parse_dlopen_notes(&info.dlopen_notes).into_iter();
     notes.map(|note| note.names).collect()
 }
 
 /// Looks for all that the file needs, and for what it may dlopen.
-pub(super) fn resolve(facts: &ElfInfo, context: &Context<'_>, kept: &[Entry]) -> Found {
+pub(super) fn resolve(info: &ElfInfo, context: &Context<'_>, kept: &[Entry]) -> Found {
     let mut found = Found::default();
     if !context.policy.finds_dependencies() {
         return found;
     }
     let search = Search {
         context,
-        platform: facts.platform(),
+        platform: info.platform(),
         kept: kept
             .iter()
             .filter(|_| context.policy.existing != Existing::Replace)
@@ -118,9 +118,9 @@ pub(super) fn resolve(facts: &ElfInfo, context: &Context<'_>, kept: &[Entry]) ->
             .take(MAX_OWN_ENTRIES)
             .collect(),
     };
-    let notes = notes(facts);
+    let notes = notes(info);
     let declared = context.policy.existing == Existing::Replace;
-    let single = facts.needed().iter().map(|name| vec![name.clone()]);
+    let single = info.needed().iter().map(|name| vec![name.clone()]);
     for names in single.chain(notes.iter().filter(|_| declared).cloned()) {
         let (name, outcome) = search.any(&names);
         match &outcome {
@@ -129,7 +129,7 @@ pub(super) fn resolve(facts: &ElfInfo, context: &Context<'_>, kept: &[Entry]) ->
             }
             // A stub that the file was linked against.
             Outcome::Driver if context.policy.provided_only() => found.entries.push(Entry {
-                text: driver::link(facts, context.policy),
+                text: driver::link(info, context.policy),
                 reason: Reason::Driver(Some(DriverUse::Library(name))),
             }),
             _ if context.policy.provided_only() => continue,

@@ -18,23 +18,23 @@ pub enum DriverUse {
 }
 
 /// The driver link for this file.
-pub(super) fn link(facts: &ElfInfo, policy: &Policy) -> Vec<u8> {
+pub(super) fn link(info: &ElfInfo, policy: &Policy) -> Vec<u8> {
     match &policy.driver_link {
         Some(link) => link.clone(),
-        None => driver::link(facts.header.machine).as_bytes().to_vec(),
+        None => driver::link(info.header.machine).as_bytes().to_vec(),
     }
 }
 
 /// How the file loads the driver, where the policy asks.
-pub(super) fn driver_use(facts: &ElfInfo, context: &Context<'_>) -> Option<DriverUse> {
+pub(super) fn driver_use(info: &ElfInfo, context: &Context<'_>) -> Option<DriverUse> {
     match context.policy.driver {
-        Driver::Needed => loads_driver(facts, context.contents),
+        Driver::Needed => loads_driver(info, context.contents),
         Driver::All | Driver::Off => None,
     }
 }
 
 /// First entries: compat, then the driver link.
-pub(super) fn entries(facts: &ElfInfo, policy: &Policy, loads: Option<DriverUse>) -> Vec<Entry> {
+pub(super) fn entries(info: &ElfInfo, policy: &Policy, loads: Option<DriverUse>) -> Vec<Entry> {
     let wanted = policy.driver == Driver::All || loads.is_some();
     let mut entries = Vec::new();
     if let Some(compat) = &policy.compat
@@ -47,7 +47,7 @@ pub(super) fn entries(facts: &ElfInfo, policy: &Policy, loads: Option<DriverUse>
     }
     if wanted {
         entries.push(Entry {
-            text: link(facts, policy),
+            text: link(info, policy),
             reason: Reason::Driver(loads),
         });
     }
@@ -56,14 +56,14 @@ pub(super) fn entries(facts: &ElfInfo, policy: &Policy, loads: Option<DriverUse>
 
 /// Whether a file loads the driver by itself: the loader takes the RUNPATH of the file that asks,
 /// not that of the program.
-pub fn loads_driver(facts: &ElfInfo, contents: Option<&Contents>) -> Option<DriverUse> {
-    if cudart::is_cudart_itself(facts) {
+pub fn loads_driver(info: &ElfInfo, contents: Option<&Contents>) -> Option<DriverUse> {
+    if cudart::is_cudart_itself(info) {
         return Some(DriverUse::Cudart);
     }
-    let notes = super::dependencies::notes(facts);
+    let notes = super::dependencies::notes(info);
     let (whole, tails) = contents.map_or((&[][..], &[][..]), |c| (&c.sonames, &c.tails));
-    let own = facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
-    let mut named = facts
+    let own = info.dynamic.as_ref().and_then(|d| d.soname.as_ref());
+    let mut named = info
         .needed()
         .iter()
         .chain(notes.iter().flatten())

@@ -9,11 +9,11 @@ use std::collections::HashSet;
 
 /// The entries that stay, those that go, and whether a rule changed anything.
 pub(super) fn entries(
-    facts: &ElfInfo,
+    info: &ElfInfo,
     context: &Context<'_>,
     driver_use: Option<&DriverUse>,
 ) -> (Vec<Entry>, Vec<Dropped>, bool) {
-    let old = facts.runpath_or_rpath().unwrap_or_default();
+    let old = info.runpath_or_rpath().unwrap_or_default();
     let mut dropped = Vec::new();
     if old.is_empty() {
         return (Vec::new(), dropped, false);
@@ -34,7 +34,7 @@ pub(super) fn entries(
             });
             continue;
         }
-        let entries = mapped(text, facts, context);
+        let entries = mapped(text, info, context);
         if stubs_unused
             && matches!(&entries[..], [e] if matches!(e.reason, Reason::ReplacesStubs(_)))
         {
@@ -53,7 +53,7 @@ pub(super) fn entries(
         kept.extend(entries);
     }
     if policy.shrink && !policy.shrinks_by_use() {
-        kept = shrink(kept, facts, context, &mut dropped);
+        kept = shrink(kept, info, context, &mut dropped);
     }
     let rewritten = !dropped.is_empty()
         || kept.iter().any(|entry| !entry.reason.was_there())
@@ -69,7 +69,7 @@ pub(super) fn entries(
 
 /// One entry after the user's map and the stubs rule; none where the map drops it, several where
 /// it stands for several.
-fn mapped(text: &[u8], facts: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
+fn mapped(text: &[u8], info: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
     // `/farm/bin/../lib`, as nvcc's profile names it, is `/farm/lib`: farms have links for files.
     let absolute = text.starts_with(b"/").then(|| relative::expand(text, None));
     let place = absolute.flatten().unwrap_or_else(|| text.to_vec());
@@ -86,7 +86,7 @@ fn mapped(text: &[u8], facts: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
                 .map(|real| {
                     // A mapped directory was a farm's: whatever its prefix is called, it is CUDA's.
                     let stubs = real.ends_with(b"/stubs");
-                    unless_stubs(real, stubs, replaces(), text, facts, context)
+                    unless_stubs(real, stubs, replaces(), text, info, context)
                 })
                 .collect();
         }
@@ -96,7 +96,7 @@ fn mapped(text: &[u8], facts: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
         false,
         Reason::Kept,
         text,
-        facts,
+        info,
         context,
     )]
 }
@@ -107,7 +107,7 @@ fn unless_stubs(
     known_stubs: bool,
     reason: Reason,
     old: &[u8],
-    facts: &ElfInfo,
+    info: &ElfInfo,
     context: &Context<'_>,
 ) -> Entry {
     let directory = relative::expand(&entry, context.origin());
@@ -115,7 +115,7 @@ fn unless_stubs(
         known_stubs || driver_libraries::is_stubs(directory.as_deref().unwrap_or(&entry));
     if is_stubs && context.policy.stubs == Stubs::Replace {
         return Entry {
-            text: driver::link(facts, context.policy),
+            text: driver::link(info, context.policy),
             reason: Reason::ReplacesStubs(old.to_vec()),
         };
     }
@@ -132,13 +132,13 @@ const MAX_SHRUNK: usize = 1024;
 /// What the user or the driver rule would add is not lost by it.
 fn shrink(
     entries: Vec<Entry>,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     context: &Context<'_>,
     dropped: &mut Vec<Dropped>,
 ) -> Vec<Entry> {
     let policy = context.policy;
-    let link = driver::link(facts, policy);
-    let mut unmet: Vec<&Vec<u8>> = facts.needed().iter().collect();
+    let link = driver::link(info, policy);
+    let mut unmet: Vec<&Vec<u8>> = info.needed().iter().collect();
     let mut kept = Vec::new();
     for entry in entries {
         let exempt = kept.len() + dropped.len() >= MAX_SHRUNK
@@ -152,7 +152,7 @@ fn shrink(
             unmet.retain(|name| {
                 !context
                     .libraries
-                    .provides(&entry.text, name, facts.platform())
+                    .provides(&entry.text, name, info.platform())
             });
         }
         if exempt || unmet.len() < before {
@@ -171,20 +171,20 @@ fn shrink(
 /// the libc or a new entry provides need no old one.
 pub(super) fn shrink_by_use(
     entries: Vec<Entry>,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     context: &Context<'_>,
     found: &Found,
     driver_use: Option<&DriverUse>,
     dropped: &mut Vec<Dropped>,
 ) -> Vec<Entry> {
     let policy = context.policy;
-    let link = driver::link(facts, policy);
+    let link = driver::link(info, policy);
     let link_unused = policy.driver == Driver::Needed && driver_use.is_none();
     let provides = |directory: &[u8], name: &[u8]| {
         let libraries = context.libraries;
-        libraries.provides(directory, name, facts.platform())
+        libraries.provides(directory, name, info.platform())
     };
-    let mut may_load: Vec<Vec<u8>> = super::dependencies::notes(facts).concat();
+    let mut may_load: Vec<Vec<u8>> = super::dependencies::notes(info).concat();
     may_load.extend(context.contents.iter().flat_map(|c| c.sonames.clone()));
     may_load.retain(|name| !found.entries.iter().any(|e| provides(&e.text, name)));
     let outcomes = || found.resolutions.iter().map(|r| &r.outcome);
@@ -245,11 +245,11 @@ pub(super) fn preserve_origin(
 }
 
 /// With `keep_driver_link`: the driver link that is there.
-pub(super) fn driver_link(kept: &[Entry], facts: &ElfInfo, context: &Context<'_>) -> Option<Entry> {
+pub(super) fn driver_link(kept: &[Entry], info: &ElfInfo, context: &Context<'_>) -> Option<Entry> {
     if !context.policy.keep_driver_link {
         return None;
     }
-    let link = driver::link(facts, context.policy);
+    let link = driver::link(info, context.policy);
     kept.iter().find(|entry| entry.text == link).cloned()
 }
 

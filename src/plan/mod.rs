@@ -130,33 +130,33 @@ impl Plan {
 }
 
 /// Decides. Reads top to bottom as the rules apply.
-pub fn plan(facts: &ElfInfo, context: &Context<'_>) -> Plan {
+pub fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
     let policy = context.policy;
-    let Some(dynamic) = &facts.dynamic else {
+    let Some(dynamic) = &info.dynamic else {
         return Plan::default();
     };
     let mut plan = Plan {
-        interpreter: interpreter(facts, policy),
-        old_runpath: facts.runpath_or_rpath().map(<[u8]>::to_vec),
+        interpreter: interpreter(info, policy),
+        old_runpath: info.runpath_or_rpath().map(<[u8]>::to_vec),
         old_is_rpath: dynamic.runpath.is_none() && dynamic.rpath.is_some(),
         ..Plan::default()
     };
-    let driver_use = driver::driver_use(facts, context);
+    let driver_use = driver::driver_use(info, context);
     let (mut kept, mut dropped, mut rewritten) =
-        existing::entries(facts, context, driver_use.as_ref());
-    let found = dependencies::resolve(facts, context, &kept);
+        existing::entries(info, context, driver_use.as_ref());
+    let found = dependencies::resolve(info, context, &kept);
     if policy.shrinks_by_use() {
         let all = kept.len();
         let driver_use = driver_use.as_ref();
-        kept = existing::shrink_by_use(kept, facts, context, &found, driver_use, &mut dropped);
+        kept = existing::shrink_by_use(kept, info, context, &found, driver_use, &mut dropped);
         rewritten |= kept.len() < all;
     }
-    let is_executable = facts.interpreter.is_some();
+    let is_executable = info.interpreter.is_some();
 
     let mut list = List::default();
-    list.extend(driver::entries(facts, policy, driver_use));
+    list.extend(driver::entries(info, policy, driver_use));
     list.extend(
-        existing::driver_link(&kept, facts, context)
+        existing::driver_link(&kept, info, context)
             .into_iter()
             .collect(),
     );
@@ -208,8 +208,8 @@ pub fn plan(facts: &ElfInfo, context: &Context<'_>) -> Plan {
     plan
 }
 
-fn interpreter(facts: &ElfInfo, policy: &Policy) -> Option<(Vec<u8>, Vec<u8>)> {
-    let old = facts.interpreter.as_ref()?;
+fn interpreter(info: &ElfInfo, policy: &Policy) -> Option<(Vec<u8>, Vec<u8>)> {
+    let old = info.interpreter.as_ref()?;
     let new = policy.interpreter.as_ref()?;
     (old != new).then(|| (old.clone(), new.clone()))
 }

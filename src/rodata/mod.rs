@@ -37,11 +37,11 @@ pub struct Contents {
     pub cudart: Option<RuntimeCode>,
 }
 
-/// Reads the read-only data of `file`, whose headers `facts` are.
-pub fn read<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Contents, ReadError> {
+/// Reads the read-only data of `file`, whose headers are `info`.
+pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, ReadError> {
     let mut names = sonames::Finder::new(MAX_SONAMES);
     let mut clues = cudart::Clues::default();
-    for region in read_only_data(file, facts)? {
+    for region in read_only_data(file, info)? {
         windows(file, region, |window| {
             names.look(window);
             clues.look(window);
@@ -49,22 +49,22 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Contents, R
     }
     let cudart = match clues.all() {
         Some(clues) => {
-            let mut versions = cudart::Versions::new(facts.header.machine);
-            for region in code(facts) {
+            let mut versions = cudart::Versions::new(info.header.machine);
+            for region in code(info) {
                 windows(file, region, |window| versions.look(window))?;
             }
             Some(RuntimeCode::new(clues, &versions))
         }
         None => None,
     };
-    let own = facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
+    let own = info.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     let mut contents = Contents {
         truncated: names.truncated(),
         cudart,
         ..Contents::default()
     };
     for (name, found) in names.found() {
-        if own == Some(&name[..]) || facts.needed().contains(&name) {
+        if own == Some(&name[..]) || info.needed().contains(&name) {
             continue;
         }
         if found.whole {
@@ -82,10 +82,10 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Contents, R
 /// in 470.256.02, whose code differs.
 pub fn driver_version<R: ReadAt + ?Sized>(
     file: &R,
-    facts: &ElfInfo,
+    info: &ElfInfo,
 ) -> Result<Option<CudaVersion>, ReadError> {
-    let mut versions = cudart::Versions::new(facts.header.machine);
-    for region in code(facts) {
+    let mut versions = cudart::Versions::new(info.header.machine);
+    for region in code(info) {
         windows(file, region, |window| versions.look(window))?;
     }
     let version = RuntimeCode::new(Vec::new(), &versions).version;

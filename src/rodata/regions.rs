@@ -28,40 +28,40 @@ const CONTAINER: [u8; 8] = [0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0];
 /// linkers put both into one. Never the dynamic string table: the names in it are NEEDED.
 pub fn read_only_data<R: ReadAt + ?Sized>(
     file: &R,
-    facts: &ElfInfo,
+    info: &ElfInfo,
 ) -> Result<Vec<Region>, ReadError> {
-    let mut regions = match by_sections(file, facts)? {
+    let mut regions = match by_sections(file, info)? {
         Some(regions) => regions,
-        None => by_segments(facts),
+        None => by_segments(info),
     };
-    if let Some(dynamic) = &facts.dynamic {
+    if let Some(dynamic) = &info.dynamic {
         regions = without(regions, range(dynamic.strtab, dynamic.strsz));
     }
-    Ok(merged(regions, facts.size))
+    Ok(merged(regions, info.size))
 }
 
 /// The executable PT_LOADs, in order and without overlaps.
-pub fn code(facts: &ElfInfo) -> Vec<Region> {
-    let regions = facts
+pub fn code(info: &ElfInfo) -> Vec<Region> {
+    let regions = info
         .segments
         .iter()
         .filter(|s| s.p_type == elf::PT_LOAD && s.flags & elf::PF_X != 0)
         .map(|s| range(s.offset, s.filesz))
         .collect();
-    merged(regions, facts.size)
+    merged(regions, info.size)
 }
 
 fn by_sections<R: ReadAt + ?Sized>(
     file: &R,
-    facts: &ElfInfo,
+    info: &ElfInfo,
 ) -> Result<Option<Vec<Region>>, ReadError> {
     // The loader reads no section headers: a broken table is as good as none.
-    let sections = match read_sections(file, &facts.header) {
+    let sections = match read_sections(file, &info.header) {
         Ok(sections) if !sections.is_empty() => sections,
         Err(ReadError::Io(e)) => return Err(e.into()),
         _ => return Ok(None),
     };
-    let names = read_names(file, &facts.header, &sections)?;
+    let names = read_names(file, &info.header, &sections)?;
     let unwanted = u64::from(elf::SHF_WRITE | elf::SHF_EXECINSTR);
     let mut regions = Vec::new();
     for (section, name) in sections.iter().zip(&names) {
@@ -78,7 +78,7 @@ fn by_sections<R: ReadAt + ?Sized>(
     let describes = sections
         .iter()
         .any(|s| s.sh_type == elf::SHT_PROGBITS && s.flags & u64::from(elf::SHF_ALLOC) != 0);
-    let separate_debug = facts.kind == Kind::SeparateDebug;
+    let separate_debug = info.kind == Kind::SeparateDebug;
     Ok((describes || separate_debug).then_some(regions))
 }
 
@@ -96,9 +96,8 @@ fn starts_with_device_code<R: ReadAt + ?Sized>(file: &R, section: &Section) -> i
     }
 }
 
-fn by_segments(facts: &ElfInfo) -> Vec<Region> {
-    facts
-        .segments
+fn by_segments(info: &ElfInfo) -> Vec<Region> {
+    info.segments
         .iter()
         .filter(|s| s.p_type == elf::PT_LOAD && s.flags & elf::PF_W == 0)
         .map(|s| range(s.offset, s.filesz))

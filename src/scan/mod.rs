@@ -10,9 +10,7 @@ mod visit;
 mod walk;
 
 pub use skip::{Skip, Skipped};
-pub use visit::{
-    FileError, Visit, Visited, dynamic_facts, open, tree_order, visit, walk_and_visit,
-};
+pub use visit::{FileError, Visit, Visited, dynamic_info, open, tree_order, visit, walk_and_visit};
 pub use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of, walk};
 
 use std::path::PathBuf;

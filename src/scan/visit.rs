@@ -79,10 +79,10 @@ fn passed(error: io::Error) -> FileError {
 }
 
 /// Reads the headers of a file that the loader may load: dynamic, not a separate debug file.
-pub fn dynamic_facts(file: &FileReader) -> Result<ElfInfo, FileError> {
+pub fn dynamic_info(file: &FileReader) -> Result<ElfInfo, FileError> {
     let skip = |skip| Err(FileError::Skip(skip));
-    let facts = match ElfInfo::read(file) {
-        Ok(facts) => facts,
+    let info = match ElfInfo::read(file) {
+        Ok(info) => info,
         Err(ReadError::NotElf) if file.is_empty() => return skip(Skip::Empty),
         Err(ReadError::NotElf) if file.head().starts_with(b"!<arch>\n") => {
             return skip(Skip::Archive);
@@ -93,18 +93,18 @@ pub fn dynamic_facts(file: &FileReader) -> Result<ElfInfo, FileError> {
         }
         Err(error @ ReadError::Io(_)) => return Err(FileError::Problem(error.to_string())),
     };
-    match facts.kind {
+    match info.kind {
         Kind::Object => skip(Skip::ObjectFile),
         Kind::Core => skip(Skip::CoreDump),
         Kind::StaticExecutable | Kind::StaticPie => skip(Skip::Static),
         Kind::SeparateDebug => skip(Skip::SeparateDebug),
         Kind::Other => skip(Skip::Other),
         // ET_EXEC that names no interpreter is never loaded by one.
-        Kind::Executable if facts.interpreter.is_none() => skip(Skip::Static),
-        Kind::Executable | Kind::Pie | Kind::SharedLibrary if facts.dynamic.is_none() => {
+        Kind::Executable if info.interpreter.is_none() => skip(Skip::Static),
+        Kind::Executable | Kind::Pie | Kind::SharedLibrary if info.dynamic.is_none() => {
             skip(Skip::Static)
         }
-        Kind::Executable | Kind::Pie | Kind::SharedLibrary => Ok(facts),
+        Kind::Executable | Kind::Pie | Kind::SharedLibrary => Ok(info),
     }
 }
 

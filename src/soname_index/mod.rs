@@ -227,16 +227,16 @@ pub fn see(
     path: &Path,
     file: &FileReader,
 ) -> Result<LibraryInfo, FileError> {
-    Ok(seen(runpaths, path, &scan::dynamic_facts(file)?))
+    Ok(seen(runpaths, path, &scan::dynamic_info(file)?))
 }
 
-fn seen(runpaths: &RunpathDirectories, path: &Path, facts: &ElfInfo) -> LibraryInfo {
-    let searches = match facts.runpath_or_rpath() {
+fn seen(runpaths: &RunpathDirectories, path: &Path, info: &ElfInfo) -> LibraryInfo {
+    let searches = match info.runpath_or_rpath() {
         Some(runpath) if is_library_name(path) => runpaths.numbers(runpath),
         _ => Box::default(),
     };
     LibraryInfo {
-        platform: facts.platform(),
+        platform: info.platform(),
         searches,
     }
 }

@@ -489,7 +489,7 @@ fn extra_args_take_the_rest_of_the_command_line() {
         "--add-needed",
         "libm.so.6",
     ]);
-    let dynamic = facts(&user.path()).dynamic.unwrap();
+    let dynamic = info(&user.path()).dynamic.unwrap();
     assert_eq!(dynamic.runpath, None);
     assert_eq!(dynamic.rpath, Some(build.0.text("in").into_bytes()));
     assert_eq!(dynamic.needed[0], b"libm.so.6");

@@ -417,7 +417,7 @@ fn force_rpath_writes_the_old_tag_and_the_way_back_works() {
         status(&tree.run(&["fixup", "--add-driver-runpath=all", ".", "--force-rpath"])),
         0
     );
-    let dynamic = facts(&lib).dynamic.unwrap();
+    let dynamic = info(&lib).dynamic.unwrap();
     assert_eq!(
         (dynamic.runpath, dynamic.rpath.as_deref()),
         (None, Some(DRIVER.as_bytes()))
@@ -759,7 +759,7 @@ fn hooks_pass_words_of_both_older_command_lines() {
         "lib",
     ]);
     assert_eq!(status(&done), 0, "{done:?}");
-    let dynamic = facts(&tree.at("bin/tool")).dynamic.unwrap();
+    let dynamic = info(&tree.at("bin/tool")).dynamic.unwrap();
     assert!(dynamic.rpath.is_some() && dynamic.runpath.is_none());
 }
 

@@ -42,7 +42,7 @@ fn opener(tree: &Tree) -> PathBuf {
 
 /// What the real loader says of a library: `None` if it loads, and all that it needs is found.
 fn complaint(opener: &Path, library: &Path) -> Option<String> {
-    let ld = facts(Path::new("/proc/self/exe")).interpreter.unwrap();
+    let ld = info(Path::new("/proc/self/exe")).interpreter.unwrap();
     let list = Command::new(String::from_utf8(ld).unwrap())
         .arg("--list")
         .arg(library)

@@ -29,7 +29,7 @@ fn library_with(path: &Path, platform: Platform, runpath: Option<&str>) {
 
 fn visit(roots: &[PathBuf]) -> Visit<()> {
     let tree = scan::walk(roots, true, |_| false);
-    scan::visit(tree, |_, file| scan::dynamic_facts(file).map(|_| ()))
+    scan::visit(tree, |_, file| scan::dynamic_info(file).map(|_| ()))
 }
 
 /// An index of `trees`, then `libs`, as auto-patchelf makes it.
@@ -267,10 +267,10 @@ fn separate_debug_files_of_both_makers_are_no_libraries_and_name_no_interpreter(
         for maker in ["objcopy", "llvm", "eu"] {
             let path = at(&format!("{name}.{maker}"));
             let reader = FileReader::new(fs::File::open(&path).unwrap()).unwrap();
-            let facts = ElfInfo::read(&reader).unwrap();
-            assert_eq!(facts.kind, Kind::SeparateDebug, "{name} {maker}");
+            let info = ElfInfo::read(&reader).unwrap();
+            assert_eq!(info.kind, Kind::SeparateDebug, "{name} {maker}");
             assert_eq!(
-                (facts.interpreter, facts.dynamic),
+                (info.interpreter, info.dynamic),
                 (None, None),
                 "{name} {maker}"
             );

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 fn read(file: &Path) -> Contents {
     let reader = FileReader::new(fs::File::open(file).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
-    rodata::read(&reader, &facts).unwrap()
+    let info = ElfInfo::read(&reader).unwrap();
+    rodata::read(&reader, &info).unwrap()
 }
 
 fn run(program: &str, args: &[&str]) {
@@ -206,8 +206,8 @@ fn damaged_files_are_read_or_refused() {
     let library = compile("g++", &dir, "libx.so", DLOPENS, &["-shared", "-fPIC"]);
     let bytes = fs::read(&library).unwrap();
     let try_it = |bytes: &[u8]| {
-        if let Ok(facts) = ElfInfo::read(bytes) {
-            let _ = rodata::read(bytes, &facts);
+        if let Ok(info) = ElfInfo::read(bytes) {
+            let _ = rodata::read(bytes, &info);
         }
     };
     for len in (0..bytes.len()).step_by(61) {

@@ -39,17 +39,17 @@ fn elf_files(dir: &Path) -> Vec<(PathBuf, ElfInfo)> {
         let Ok(reader) = File::open(entry.path()).and_then(FileReader::new) else {
             continue;
         };
-        let Ok(facts) = ElfInfo::read(&reader) else {
+        let Ok(info) = ElfInfo::read(&reader) else {
             continue;
         };
         if matches!(
-            facts.kind,
+            info.kind,
             Kind::Object | Kind::Core | Kind::Other | Kind::SeparateDebug
         ) || !seen.insert(reader.stamp().file)
         {
             continue;
         }
-        files.push((entry.into_path(), facts));
+        files.push((entry.into_path(), info));
     }
     files
 }
@@ -62,8 +62,8 @@ fn corpus() -> Vec<(PathBuf, ElfInfo)> {
     for place in places {
         let mut files = elf_files(&place);
         if !long() {
-            files.retain(|(path, facts)| {
-                facts.size < SAMPLE_SIZE && !path.starts_with(wheels().join("torch-2.15.0"))
+            files.retain(|(path, info)| {
+                info.size < SAMPLE_SIZE && !path.starts_with(wheels().join("torch-2.15.0"))
             });
             let step = files.len().div_ceil(SAMPLE).max(1);
             files = files.into_iter().step_by(step).collect();
@@ -74,7 +74,7 @@ fn corpus() -> Vec<(PathBuf, ElfInfo)> {
 }
 
 /// The edits that every file gets, each on a fresh copy.
-fn edits(facts: &ElfInfo) -> Vec<Vec<String>> {
+fn edits(info: &ElfInfo) -> Vec<Vec<String>> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let text = |name: &Vec<u8>| String::from_utf8(name.clone()).unwrap();
     let mut edits = vec![
@@ -83,16 +83,16 @@ fn edits(facts: &ElfInfo) -> Vec<Vec<String>> {
         words("--remove-rpath"),
         words("--add-needed libadded.so.1 --set-soname libnamed.so.1"),
     ];
-    if facts.size > LARGE {
+    if info.size > LARGE {
         edits.truncate(1);
         return edits;
     }
-    if facts.interpreter.is_some() {
+    if info.interpreter.is_some() {
         edits.push(words(
             "--set-interpreter /a/longer/path/than/usual/to/an/interpreter/ld.so --add-rpath /y",
         ));
     }
-    if let [first, .., last] = facts.needed() {
+    if let [first, .., last] = info.needed() {
         let (first, last) = (text(first), text(last));
         edits.push(words(&format!(
             "--replace-needed {first} /abs/libreplaced.so.1 --remove-needed {last}"
@@ -171,7 +171,7 @@ fn compare(
     peer: &Path,
     ours: &Path,
     path: &Path,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     edit: &[String],
     dir: &Path,
 ) -> Verdict {
@@ -205,7 +205,7 @@ fn compare(
                 _ => Verdict::OnlyOurs,
             };
         }
-        (true, false) if facts.kind == Kind::StaticPie => return Verdict::OnlyOurs,
+        (true, false) if info.kind == Kind::StaticPie => return Verdict::OnlyOurs,
         (true, false) => return complain("they do it, we refuse"),
         (true, true) => {}
     }
@@ -263,10 +263,9 @@ fn differ(peer: &Path) {
                 scope.spawn(|| {
                     let dir = tempfile::tempdir().unwrap();
                     let mut verdicts = Vec::new();
-                    while let Some((path, facts)) = files.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        for edit in edits(facts) {
-                            verdicts.push(compare(peer, &ours, path, facts, &edit, dir.path()));
+                    while let Some((path, info)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        for edit in edits(info) {
+                            verdicts.push(compare(peer, &ours, path, info, &edit, dir.path()));
                         }
                     }
                     verdicts

@@ -10,16 +10,16 @@ use std::process::Command;
 
 fn read(path: &Path) -> (FileReader, ElfInfo) {
     let reader = FileReader::new(File::open(path).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
-    (reader, facts)
+    let info = ElfInfo::read(&reader).unwrap();
+    (reader, info)
 }
 
 /// Sets a RUNPATH, and returns the file's length afterwards.
 fn set_runpath(path: &Path, value: String) -> u64 {
-    let (reader, facts) = read(path);
+    let (reader, info) = read(path);
     let edits = [Edit::SetRunpath(value.clone().into())];
     let options = RewriteOptions::default();
-    let done = rewrite(&[path.to_owned()], &reader, &facts, &edits, &options).unwrap();
+    let done = rewrite(&[path.to_owned()], &reader, &info, &edits, &options).unwrap();
     assert!(done.strip_safe);
     let now = read(path).1;
     assert_eq!(now.runpath_or_rpath(), Some(value.as_bytes()));
@@ -102,15 +102,15 @@ fn global(name: String) -> String {
 
 /// Plans a first RUNPATH: nothing but the string table may move, whatever stands before it.
 fn only_the_strings_move(library: &Path, at_least: u64) {
-    let (reader, facts) = read(library);
-    let strings = facts.dynamic.as_ref().unwrap().strsz;
+    let (reader, info) = read(library);
+    let strings = info.dynamic.as_ref().unwrap().strsz;
     assert!(
         strings > at_least,
         "another {}: {strings}",
         library.display()
     );
     let edits = [Edit::SetRunpath(store_paths(3).into())];
-    let prepared = prepare(&reader, &facts, &edits, &RewriteOptions::default()).unwrap();
+    let prepared = prepare(&reader, &info, &edits, &RewriteOptions::default()).unwrap();
     let patch = prepared.patch.unwrap();
     assert!(patch.strip_safe);
     let written = patch.bytes_written();
@@ -122,7 +122,7 @@ fn only_the_strings_move(library: &Path, at_least: u64) {
         Step::Truncate { len } => Some(*len),
         _ => None,
     });
-    let grown = len.unwrap() - facts.size;
+    let grown = len.unwrap() - info.size;
     assert!(
         grown < strings + (64 << 10),
         "{grown} bytes, the strings are {strings}"

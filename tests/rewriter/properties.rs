@@ -105,21 +105,18 @@ struct Meaning {
 }
 
 impl Meaning {
-    fn of(facts: &ElfInfo) -> Meaning {
-        let dynamic = facts.dynamic.as_ref();
-        let stack = facts
-            .segments
-            .iter()
-            .find(|s| s.p_type == elf::PT_GNU_STACK);
+    fn of(info: &ElfInfo) -> Meaning {
+        let dynamic = info.dynamic.as_ref();
+        let stack = info.segments.iter().find(|s| s.p_type == elf::PT_GNU_STACK);
         Meaning {
-            interpreter: facts.interpreter.clone(),
+            interpreter: info.interpreter.clone(),
             runpath: dynamic.and_then(|d| d.runpath.clone()),
             rpath: dynamic.and_then(|d| d.rpath.clone()),
             soname: dynamic.and_then(|d| d.soname.clone()),
-            needed: facts.needed().to_vec(),
+            needed: info.needed().to_vec(),
             no_default_lib: dynamic.is_some_and(|d| d.flags_1 & u64::from(elf::DF_1_NODEFLIB) != 0),
             debug_tag: dynamic.is_some_and(|d| d.value(elf::DT_DEBUG).is_some()),
-            os_abi: facts.header.os_abi,
+            os_abi: info.header.os_abi,
             executable_stack: stack.map(|s| s.flags & elf::PF_X != 0),
         }
     }
@@ -213,15 +210,15 @@ fn fixed_sections(bytes: &[u8]) -> Vec<(String, u64, Vec<u8>)> {
 }
 
 /// A refusal that the file's kind gives cause for.
-fn expected(error: &RewriteError, about: &str, facts: &ElfInfo, edits: &[Edit]) -> bool {
+fn expected(error: &RewriteError, about: &str, info: &ElfInfo, edits: &[Edit]) -> bool {
     let has = |tag: i64| {
-        let dynamic = facts.dynamic.as_ref();
+        let dynamic = info.dynamic.as_ref();
         dynamic.is_some_and(|d| d.value(tag).is_some())
     };
     let symbols = |e: &Edit| match e {
         Edit::ClearSymbolVersion(_) => !has(elf::DT_VERSYM),
         // The GOT is in the order of the symbols; entries of `.hash` have 8 bytes.
-        Edit::RenameSymbols(_) => match facts.header.machine {
+        Edit::RenameSymbols(_) => match info.header.machine {
             elf::EM_MIPS => true,
             elf::EM_S390 => has(elf::DT_HASH),
             _ => false,
@@ -229,11 +226,11 @@ fn expected(error: &RewriteError, about: &str, facts: &ElfInfo, edits: &[Edit]) 
         _ => false,
     };
     match error {
-        RewriteError::Refused(Refusal::NoInterpreter(_)) => facts.interpreter.is_none(),
+        RewriteError::Refused(Refusal::NoInterpreter(_)) => info.interpreter.is_none(),
         RewriteError::Refused(Refusal::StaticPie | Refusal::Unread(_)) => {
             about.contains("static-pie")
         }
-        RewriteError::Refused(Refusal::NotDynamic(..)) => facts.dynamic.is_none(),
+        RewriteError::Refused(Refusal::NotDynamic(..)) => info.dynamic.is_none(),
         RewriteError::Refused(Refusal::Layout(_)) => edits.iter().any(symbols),
         _ => false,
     }
@@ -256,24 +253,24 @@ fn check(about: &str, bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, TestCaseE
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), bytes).unwrap();
     let reader = FileReader::new(File::open(file.path()).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
+    let info = ElfInfo::read(&reader).unwrap();
     let options = RewriteOptions::default();
-    let patch = match prepare(&reader, &facts, edits, &options) {
+    let patch = match prepare(&reader, &info, edits, &options) {
         Ok(Prepared { patch, .. }) => patch,
         Err(error) => {
-            prop_assert!(expected(&error, about, &facts, edits), "{about}: {error}");
+            prop_assert!(expected(&error, about, &info, edits), "{about}: {error}");
             return Ok(bytes.to_vec());
         }
     };
     let result = patched(&reader, patch.as_ref());
     let after = ElfInfo::read(&result[..])
         .map_err(|e| TestCaseError::fail(format!("{about}: the result is unreadable: {e}")))?;
-    let wanted = Meaning::of(&facts).edited(edits);
+    let wanted = Meaning::of(&info).edited(edits);
     prop_assert_eq!(&Meaning::of(&after), &wanted, "{}", about);
     prop_assert_eq!(fixed_sections(&result), fixed_sections(bytes), "{}", about);
 
     // What `rewrite` leaves on the disk is the same, and only declared ranges have changed.
-    let done = rewrite(&[file.path().to_owned()], &reader, &facts, edits, &options)
+    let done = rewrite(&[file.path().to_owned()], &reader, &info, edits, &options)
         .map_err(|e| TestCaseError::fail(format!("{about}: {e}")))?;
     let written = fs::read(file.path()).unwrap();
     prop_assert!(

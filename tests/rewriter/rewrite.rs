@@ -106,18 +106,18 @@ fn output(command: &mut Command) -> std::process::Output {
     }
 }
 
-fn facts(path: &Path) -> (FileReader, ElfInfo) {
+fn info(path: &Path) -> (FileReader, ElfInfo) {
     let reader = FileReader::new(File::open(path).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
-    (reader, facts)
+    let info = ElfInfo::read(&reader).unwrap();
+    (reader, info)
 }
 
 fn edit(path: &Path, edits: &[Edit]) -> Rewritten {
-    let (reader, facts) = facts(path);
+    let (reader, info) = info(path);
     rewrite(
         &[path.to_owned()],
         &reader,
-        &facts,
+        &info,
         edits,
         &RewriteOptions::default(),
     )
@@ -150,7 +150,7 @@ fn a_first_longer_shorter_and_removed_runpath_is_what_the_loader_uses() {
             "{about}: the old RUNPATH stays in the file"
         );
         edit(&case.exe, &[Edit::RemoveRunpath]);
-        assert!(facts(&case.exe).1.runpath_or_rpath().is_none());
+        assert!(info(&case.exe).1.runpath_or_rpath().is_none());
         assert!(!find(&fs::read(&case.exe).unwrap(), b"/libs/a"), "{about}");
         run(Command::new(&case.exe).env("LD_LIBRARY_PATH", case.libs("b")));
     }
@@ -165,7 +165,7 @@ fn interpreter_needed_and_runpath_change_in_one_plan() {
     for (compiler, flags) in KINDS {
         let case = case(compiler, flags);
         edit(&case.exe, &[set_runpath(&case.libs("a"))]);
-        let interpreter = facts(&case.exe).1.interpreter.unwrap();
+        let interpreter = info(&case.exe).1.interpreter.unwrap();
         let long = case
             .dir
             .path()
@@ -195,7 +195,7 @@ fn every_state_in_between_loads_with_the_old_or_the_new_meaning() {
         let case = case(compiler, flags);
         edit(&case.exe, &[set_runpath(&case.libs("a"))]);
         let long = format!("{}:/{}", case.libs("b"), "y".repeat(500));
-        let interpreter = facts(&case.exe).1.interpreter.unwrap();
+        let interpreter = info(&case.exe).1.interpreter.unwrap();
         let longer = case
             .dir
             .path()
@@ -229,8 +229,8 @@ fn every_state_in_between_loads_with_the_old_or_the_new_meaning() {
 
 /// Runs the file as it is after 0, 1, 2, … of the writes.
 fn each_prefix(case: &Case, edits: &[Edit], about: &str) {
-    let (reader, facts) = facts(&case.exe);
-    let patch = prepare(&reader, &facts, edits, &RewriteOptions::default())
+    let (reader, info) = info(&case.exe);
+    let patch = prepare(&reader, &info, edits, &RewriteOptions::default())
         .unwrap()
         .patch
         .unwrap();
@@ -280,7 +280,7 @@ fn a_hundred_rounds_add_one_segment_and_only_strings() {
     for (compiler, flags) in KINDS {
         let case = case(compiler, flags);
         let start = fs::metadata(&case.exe).unwrap().len();
-        let (_, before) = facts(&case.exe);
+        let (_, before) = info(&case.exe);
         for round in 1..=100 {
             let runpath = format!("{}:/{}", case.libs("a"), "z".repeat(round * 10));
             edit(&case.exe, &[set_runpath(&runpath)]);
@@ -292,7 +292,7 @@ fn a_hundred_rounds_add_one_segment_and_only_strings() {
                 );
             }
         }
-        let (_, after) = facts(&case.exe);
+        let (_, after) = info(&case.exe);
         assert!(
             after.segments.len() <= before.segments.len() + 1,
             "{compiler} {flags:?}"
@@ -363,7 +363,7 @@ fn the_stack_flag_and_the_os_abi_change_in_place() {
         let before = fs::metadata(&case.exe).unwrap().len();
         edit(&case.exe, &[set_runpath(&case.libs("a"))]);
         let stack = |path: &Path| {
-            let segments = facts(path).1.segments;
+            let segments = info(path).1.segments;
             segments
                 .iter()
                 .find(|s| s.p_type == 0x6474_e551)
@@ -374,7 +374,7 @@ fn the_stack_flag_and_the_os_abi_change_in_place() {
             &[Edit::SetExecutableStack(true), Edit::SetOsAbi(3)],
         );
         assert_eq!(
-            (stack(&case.exe), facts(&case.exe).1.header.os_abi),
+            (stack(&case.exe), info(&case.exe).1.header.os_abi),
             (Some(1), 3)
         );
         assert_eq!(answer(&case.exe), "1");
@@ -393,9 +393,9 @@ fn the_last_string_gives_way_to_two_others() {
         &case.exe,
         &[set_runpath("."), Edit::AddNeeded(b"liba.so.1".to_vec())],
     );
-    let facts = facts(&case.exe).1;
-    assert_eq!(facts.runpath_or_rpath(), Some(&b"."[..]));
-    assert_eq!(facts.needed()[0], b"liba.so.1");
+    let info = info(&case.exe).1;
+    assert_eq!(info.runpath_or_rpath(), Some(&b"."[..]));
+    assert_eq!(info.needed()[0], b"liba.so.1");
 }
 
 #[test]
@@ -431,10 +431,10 @@ fn an_undefined_symbol_is_renamed_where_no_symbol_is_hashed() {
     );
     // The same from bytes in memory.
     let bytes = fs::read(&exe).unwrap();
-    let facts = ElfInfo::read(&bytes[..]).unwrap();
+    let info = ElfInfo::read(&bytes[..]).unwrap();
     let prepared = prepare(
         &bytes[..],
-        &facts,
+        &info,
         &[set_runpath("/b")],
         &RewriteOptions::default(),
     );
@@ -482,14 +482,14 @@ fn a_version_by_the_name_of_the_library_is_found_after_the_soname_changed() {
 /// The address that DT_MIPS_RLD_MAP_REL leads to: its value counts from the entry itself.
 fn rld_map<R: ReadAt + ?Sized>(file: &R) -> u64 {
     const DT_MIPS_RLD_MAP_REL: i64 = 0x7000_0035;
-    let facts = ElfInfo::read(file).unwrap();
-    let start = facts.segments.iter().find(|s| s.p_type == 2).unwrap().vaddr;
-    let entries = &facts.dynamic.as_ref().unwrap().entries;
+    let info = ElfInfo::read(file).unwrap();
+    let start = info.segments.iter().find(|s| s.p_type == 2).unwrap().vaddr;
+    let entries = &info.dynamic.as_ref().unwrap().entries;
     let index = entries.iter().position(|d| d.tag == DT_MIPS_RLD_MAP_REL);
     let index = index.unwrap();
-    let entry = start + (index * facts.format().dyn_size()) as u64;
+    let entry = start + (index * info.format().dyn_size()) as u64;
     // A 32-bit difference wraps round.
-    let mask = u64::MAX >> (64 - 8 * facts.format().word_size());
+    let mask = u64::MAX >> (64 - 8 * info.format().word_size());
     entry.wrapping_add(entries[index].value) & mask
 }
 
@@ -506,13 +506,13 @@ fn the_rld_map_of_mips_stays_where_debuggers_look_for_it() {
         run(Command::new(compiler)
             .args(["-fPIE", "-pie", "-o"])
             .args([&exe, &source]));
-        let before = rld_map(&facts(&exe).0);
-        let place = facts(&exe).1.dynamic.unwrap().offset;
+        let before = rld_map(&info(&exe).0);
+        let place = info(&exe).1.dynamic.unwrap().offset;
         // One more entry before it, then more than the dynamic section has room for.
         for count in [1, 40] {
             let added = (0..count).map(|n| Edit::AddNeeded(format!("lib{count}-{n}.so").into()));
             let edits: Vec<Edit> = added.collect();
-            let (reader, now) = facts(&exe);
+            let (reader, now) = info(&exe);
             let prepared = prepare(&reader, &now, &edits, &RewriteOptions::default()).unwrap();
             let patch = prepared.patch.unwrap();
             for done in 0..=patch.steps.len() {
@@ -521,8 +521,8 @@ fn the_rld_map_of_mips_stays_where_debuggers_look_for_it() {
             }
             edit(&exe, &edits);
         }
-        assert_ne!(facts(&exe).1.dynamic.unwrap().offset, place, "{compiler}");
-        assert_eq!(rld_map(&facts(&exe).0), before);
+        assert_ne!(info(&exe).1.dynamic.unwrap().offset, place, "{compiler}");
+        assert_eq!(rld_map(&info(&exe).0), before);
     }
 }
 
@@ -532,14 +532,14 @@ fn the_time_of_an_edit_is_linear_in_the_number_of_entries() {
     let mut file = Minimal::new(Platform::X86_64);
     file.needed = (0..65_000).map(|n| format!("{n}").into()).collect();
     let bytes = file.bytes();
-    let facts = ElfInfo::read(&bytes[..]).unwrap();
+    let info = ElfInfo::read(&bytes[..]).unwrap();
     let start = Instant::now();
     let edits = [
         Edit::SetRunpath(b"/a".to_vec()),
         Edit::RemoveNeeded(b"7".to_vec()),
     ];
     let options = RewriteOptions::default();
-    let prepared = prepare(&bytes[..], &facts, &edits, &options).unwrap();
+    let prepared = prepare(&bytes[..], &info, &edits, &options).unwrap();
     assert!(prepared.patch.is_some());
     let took = start.elapsed();
     assert!(took < Duration::from_secs(20), "{took:?}");
@@ -561,9 +561,9 @@ fn many_entries_of_one_long_string_are_refused_and_cost_no_memory() {
             bytes[at + 8..at + 16].copy_from_slice(&long.to_le_bytes());
         }
     }
-    let facts = ElfInfo::read(&bytes[..]).unwrap();
+    let info = ElfInfo::read(&bytes[..]).unwrap();
     let edits = [Edit::SetRunpath(b"/a".to_vec())];
-    let refused = prepare(&bytes[..], &facts, &edits, &RewriteOptions::default());
+    let refused = prepare(&bytes[..], &info, &edits, &RewriteOptions::default());
     let why = refused.unwrap_err().to_string();
     assert!(why.contains("bytes of strings"), "{why}");
 }

@@ -181,8 +181,8 @@ fn symbols_that_a_table_of_unknown_form_may_name_are_not_renamed() {
         let dir = tempfile::tempdir().unwrap();
         let library = library(dir.path(), &["-Wl,-soname,libl.so"]);
         let mut bytes = fs::read(&library).unwrap();
-        let facts = ElfInfo::read(&bytes[..]).unwrap();
-        let dynamic = facts.dynamic.unwrap();
+        let info = ElfInfo::read(&bytes[..]).unwrap();
+        let dynamic = info.dynamic.unwrap();
         let index = dynamic
             .entries
             .iter()

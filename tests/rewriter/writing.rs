@@ -52,16 +52,15 @@ fn started(path: &Path) -> std::process::Child {
 
 fn set_runpath(path: &Path, options: &RewriteOptions) -> Result<(), RewriteError> {
     let reader = FileReader::new(File::open(path).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
+    let info = ElfInfo::read(&reader).unwrap();
     let edits = [Edit::SetRunpath(LONG.into())];
-    rewrite(&[path.to_owned()], &reader, &facts, &edits, options).map(|_| ())
+    rewrite(&[path.to_owned()], &reader, &info, &edits, options).map(|_| ())
 }
 
 fn runpath(path: &Path) -> Option<String> {
     let reader = FileReader::new(File::open(path).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
-    facts
-        .runpath_or_rpath()
+    let info = ElfInfo::read(&reader).unwrap();
+    info.runpath_or_rpath()
         .map(|r| String::from_utf8(r.to_vec()).unwrap())
 }
 
@@ -113,9 +112,9 @@ impl Disk for Failing {
 
 fn patch_of(path: &Path) -> Patch {
     let reader = FileReader::new(File::open(path).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
+    let info = ElfInfo::read(&reader).unwrap();
     let edits = [Edit::SetRunpath(LONG.into())];
-    prepare(&reader, &facts, &edits, &RewriteOptions::default())
+    prepare(&reader, &info, &edits, &RewriteOptions::default())
         .unwrap()
         .patch
         .unwrap()
@@ -224,7 +223,7 @@ fn a_running_program_is_busy_and_atomic_replaces_it() {
 fn a_file_that_changes_in_between_is_left_alone() {
     let (_dir, exe) = executable();
     let reader = FileReader::new(File::open(&exe).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
+    let info = ElfInfo::read(&reader).unwrap();
     let mut longer = fs::read(&exe).unwrap();
     longer.push(0);
     fs::write(&exe, &longer).unwrap();
@@ -234,13 +233,7 @@ fn a_file_that_changes_in_between_is_left_alone() {
             ..RewriteOptions::default()
         };
         let edits = [Edit::SetRunpath(LONG.into())];
-        let refused = rewrite(
-            std::slice::from_ref(&exe),
-            &reader,
-            &facts,
-            &edits,
-            &options,
-        );
+        let refused = rewrite(std::slice::from_ref(&exe), &reader, &info, &edits, &options);
         assert!(matches!(refused, Err(RewriteError::Changed)), "{refused:?}");
         assert!(fs::read(&exe).unwrap() == longer);
     }
@@ -384,10 +377,10 @@ fn hard_links_change_together_or_not_at_all() {
     fs::hard_link(&exe, &inside).unwrap();
     fs::hard_link(&exe, &outside).unwrap();
     let reader = FileReader::new(File::open(&exe).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).unwrap();
+    let info = ElfInfo::read(&reader).unwrap();
     let names = [exe.clone(), inside.clone()];
     let edits = [Edit::SetRunpath(LONG.into())];
-    rewrite(&names, &reader, &facts, &edits, &RewriteOptions::default()).unwrap();
+    rewrite(&names, &reader, &info, &edits, &RewriteOptions::default()).unwrap();
     assert_eq!(runpath(&exe).unwrap(), LONG);
     assert_eq!(runpath(&outside).unwrap(), "/old/path");
     let inode = |path: &Path| fs::metadata(path).unwrap().ino();

@@ -120,13 +120,13 @@ impl Tree {
     }
 }
 
-pub fn facts(file: &Path) -> ElfInfo {
+pub fn info(file: &Path) -> ElfInfo {
     ElfInfo::read(&fs::read(file).unwrap()[..]).unwrap()
 }
 
 /// DT_RUNPATH, and that there is no DT_RPATH.
 pub fn runpath(file: &Path) -> Option<String> {
-    let dynamic = facts(file).dynamic.unwrap();
+    let dynamic = info(file).dynamic.unwrap();
     assert_eq!(dynamic.rpath, None, "{}", file.display());
     dynamic
         .runpath
@@ -134,7 +134,7 @@ pub fn runpath(file: &Path) -> Option<String> {
 }
 
 pub fn interpreter(file: &Path) -> String {
-    String::from_utf8(facts(file).interpreter.unwrap()).unwrap()
+    String::from_utf8(info(file).interpreter.unwrap()).unwrap()
 }
 
 pub fn runs(program: &Path) -> bool {

@@ -305,7 +305,7 @@ mod tests {
     use object::Endianness;
 
     #[test]
-    fn facts_read_what_was_asked_for() {
+    fn headers_read_what_was_asked_for() {
         for (machine, class, endian) in [
             (elf::EM_X86_64, Class::Elf64, Endianness::Little),
             (elf::EM_386, Class::Elf32, Endianness::Little),
@@ -322,19 +322,19 @@ mod tests {
             wanted.needed = vec![b"liba.so.1".to_vec(), b"libb.so".to_vec()];
             wanted.runpath = Some(b"$ORIGIN:/x".to_vec());
             wanted.soname = Some(b"libme.so".to_vec());
-            let facts = ElfInfo::read(&wanted.bytes()[..]).unwrap();
-            assert_eq!(facts.kind, Kind::SharedLibrary);
-            assert_eq!(facts.platform(), platform);
-            let dynamic = facts.dynamic.unwrap();
+            let info = ElfInfo::read(&wanted.bytes()[..]).unwrap();
+            assert_eq!(info.kind, Kind::SharedLibrary);
+            assert_eq!(info.platform(), platform);
+            let dynamic = info.dynamic.unwrap();
             assert_eq!(dynamic.needed, wanted.needed);
             assert_eq!(dynamic.runpath, wanted.runpath);
             assert_eq!(dynamic.soname, wanted.soname);
 
             wanted.soname = None;
             wanted.interpreter = Some(b"/lib/ld.so".to_vec());
-            let facts = ElfInfo::read(&wanted.bytes()[..]).unwrap();
-            assert_eq!(facts.kind, Kind::Pie);
-            assert_eq!(facts.interpreter, wanted.interpreter);
+            let info = ElfInfo::read(&wanted.bytes()[..]).unwrap();
+            assert_eq!(info.kind, Kind::Pie);
+            assert_eq!(info.interpreter, wanted.interpreter);
         }
     }
 

@@ -181,7 +181,7 @@ impl Run {
     fn look(&self, tree: &Tree, walked: &Walked) -> Result<String, FileError> {
         let problem = |e: anyhow::Error| FileError::Problem(format!("{e:#}"));
         let file = scan::open(&walked.path, walked.named)?;
-        let facts = match scan::dynamic_facts(&file) {
+        let info = match scan::dynamic_info(&file) {
             // The user asked for this very file: its kind is an answer too.
             Err(FileError::Skip(skip)) if walked.named && skip != Skip::Empty => {
                 ElfInfo::read(&file).map_err(|_| FileError::Skip(skip))?
@@ -192,20 +192,20 @@ impl Run {
             self.count(|counts| counts.files += 1);
             let path = &walked.path;
             return match self.args.json {
-                true => inspect::headers_json(path, &facts).map_err(|e| problem(e.into())),
-                false => Ok(inspect::headers(path, &facts, self.paint)),
+                true => inspect::headers_json(path, &info).map_err(|e| problem(e.into())),
+                false => Ok(inspect::headers(path, &info, self.paint)),
             };
         }
         let path = self.path_inside(tree, &walked.path).map_err(problem)?;
         let (resolution, cuda) = self
-            .resolve(&path, &file, facts.clone(), walked.named)
+            .resolve(&path, &file, info.clone(), walked.named)
             .map_err(problem)?;
         let ordinary = match &resolution.loaded_by {
             LoadedBy::Itself { privileges, user }
                 if privileges.any() && !privileges.secure_for(*user) =>
             {
                 let other = User::Ordinary;
-                let found = self.loader.resolve_for(other, &path, &file, &facts, &[]);
+                let found = self.loader.resolve_for(other, &path, &file, &info, &[]);
                 Some(found.map_err(|e| problem(e.into()))?)
             }
             _ => None,
@@ -215,11 +215,11 @@ impl Run {
             None => resolution.problems(),
             Some(_) => Vec::new(),
         };
-        let advise = |problem| near::advice(&walked.path, &facts, &resolution, problem);
+        let advise = |problem| near::advice(&walked.path, &info, &resolution, problem);
         let advice: Vec<Advice> = problems.into_iter().map(advise).collect();
         let inspected = Inspected {
             path: &walked.path,
-            facts: &facts,
+            info: &info,
             resolution: &resolution,
             ordinary: ordinary.as_ref(),
             advice: &advice,
@@ -244,28 +244,28 @@ impl Run {
         &self,
         path: &Path,
         file: &FileReader,
-        mut facts: ElfInfo,
+        mut info: ElfInfo,
         named: bool,
     ) -> anyhow::Result<(Resolution, Option<Cuda>)> {
         let strings = match self.args.dlopen {
             Dlopen::Off => {
-                facts.dlopen_notes.clear();
+                info.dlopen_notes.clear();
                 false
             }
             Dlopen::Notes => false,
             Dlopen::Auto => named,
             Dlopen::All => true,
         };
-        let loaded = facts.dynamic.is_some() && facts.kind != Kind::Object;
+        let loaded = info.dynamic.is_some() && info.kind != Kind::Object;
         let cuda = named || self.args.device_code;
         let contents = match (strings || cuda) && loaded {
-            true => rodata::read(file, &facts)?,
+            true => rodata::read(file, &info)?,
             false => Contents::default(),
         };
         let cuda = match cuda {
             true => Some(Cuda {
-                cudart: Cudart::new(&facts, contents.cudart.as_ref()),
-                code: device_code::read_elf(file, &facts.header)?,
+                cudart: Cudart::new(&info, contents.cudart.as_ref()),
+                code: device_code::read_elf(file, &info.header)?,
                 every: self.args.device_code,
             }),
             false => None,
@@ -275,10 +275,10 @@ impl Run {
             false => &[],
         };
         let resolution = match &self.loaded_by {
-            Some(by) if by != path && facts.interpreter.is_none() => {
-                self.loader.resolve_by(by, path, file, &facts, names)?
+            Some(by) if by != path && info.interpreter.is_none() => {
+                self.loader.resolve_by(by, path, file, &info, names)?
             }
-            _ => self.tree.resolve(&self.loader, path, file, &facts, names)?,
+            _ => self.tree.resolve(&self.loader, path, file, &info, names)?,
         };
         Ok((resolution, cuda))
     }
@@ -300,7 +300,7 @@ impl Run {
         };
         let name = || format!("--loaded-by {}", shown(program));
         scan::open(program, true)
-            .and_then(|file| scan::dynamic_facts(&file))
+            .and_then(|file| scan::dynamic_info(&file))
             .map_err(|error| anyhow!(what(error)))
             .with_context(name)?;
         let path = match &self.root {

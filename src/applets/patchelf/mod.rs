@@ -134,13 +134,13 @@ fn one_file(request: &Request, path: &Path, streams: &mut Streams<'_>) -> anyhow
     let reader = File::open(path)
         .and_then(FileReader::new)
         .with_context(|| format!("opening '{name}'"))?;
-    let facts = ElfInfo::read(&reader).map_err(|error| match error {
+    let info = ElfInfo::read(&reader).map_err(|error| match error {
         ReadError::NotElf if info.len() < 52 => anyhow!("missing ELF header: {name} is too short"),
         ReadError::NotElf => anyhow!("not an ELF executable: {name} has no ELF magic"),
         error => anyhow!("{name}: {error}"),
     })?;
-    elf_edit::check(&reader, &facts).with_context(|| name.clone())?;
-    let edits = request.plan(&facts, &name, streams)?;
+    elf_edit::check(&reader, &info).with_context(|| name.clone())?;
+    let edits = request.plan(&info, &name, streams)?;
     streams.out.flush()?;
     if let Some(size) = request.page_size
         && !edits.is_empty()
@@ -161,7 +161,7 @@ fn one_file(request: &Request, path: &Path, streams: &mut Streams<'_>) -> anyhow
     {
         let mut steps = Vec::new();
         if !edits.is_empty() {
-            let prepared = prepare(&reader, &facts, &edits, &options);
+            let prepared = prepare(&reader, &info, &edits, &options);
             let patch = prepared.with_context(|| name.clone())?.patch;
             steps = patch.map(|patch| patch.steps).unwrap_or_default();
         }
@@ -172,7 +172,7 @@ fn one_file(request: &Request, path: &Path, streams: &mut Streams<'_>) -> anyhow
         return Ok(());
     }
     let names = [path.to_owned()];
-    let done = rewrite(&names, &reader, &facts, &edits, &options).with_context(|| name.clone())?;
+    let done = rewrite(&names, &reader, &info, &edits, &options).with_context(|| name.clone())?;
     if done.changed {
         request.tell(streams, format_args!("writing {name}"))?;
     }

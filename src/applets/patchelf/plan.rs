@@ -37,13 +37,13 @@ impl Request {
     /// order in which patchelf does things: what stands before it is printed already.
     pub(super) fn plan(
         &self,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
     ) -> anyhow::Result<Vec<Edit>> {
-        match facts.kind {
+        match info.kind {
             Kind::Object | Kind::Core | Kind::Other => {
-                bail!("wrong ELF type: {name} is a {}", facts.kind.as_str())
+                bail!("wrong ELF type: {name} is a {}", info.kind.as_str())
             }
             Kind::SeparateDebug => {
                 writeln!(
@@ -55,33 +55,33 @@ impl Request {
             _ => {}
         }
         let mut edits = Vec::new();
-        self.header(facts, name, streams, &mut edits)?;
-        self.runpath(facts, name, streams, &mut edits)?;
-        self.needed(facts, name, streams, &mut edits)?;
-        self.symbols_and_flags(facts, name, &mut edits)?;
+        self.header(info, name, streams, &mut edits)?;
+        self.runpath(info, name, streams, &mut edits)?;
+        self.needed(info, name, streams, &mut edits)?;
+        self.symbols_and_flags(info, name, &mut edits)?;
         Ok(edits)
     }
 
     fn header(
         &self,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
         edits: &mut Vec<Edit>,
     ) -> anyhow::Result<()> {
-        let interpreter = facts.interpreter.as_ref();
+        let interpreter = info.interpreter.as_ref();
         let no_interpreter = || {
             anyhow!(
                 "cannot find section '.interp'. The input file is most likely statically linked \
                  ({name} is a {} without PT_INTERP)",
-                facts.kind.as_str()
+                info.kind.as_str()
             )
         };
         if self.print.interpreter {
             line(streams.out, interpreter.ok_or_else(no_interpreter)?)?;
         }
         if self.print.os_abi {
-            let abi = facts.header.os_abi;
+            let abi = info.header.os_abi;
             match OS_ABIS.iter().find(|known| known.1 == abi) {
                 Some((name, _)) => writeln!(streams.out, "{name}")?,
                 None => writeln!(streams.out, "0x{abi:02X}")?,
@@ -91,8 +91,8 @@ impl Request {
             edits.push(Edit::SetOsAbi(os_abi(wanted)?));
         }
         // An executable that is no ET_DYN has no SONAME, and patchelf gives it none.
-        let shared = facts.header.e_type == elf::ET_DYN;
-        let soname = facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
+        let shared = info.header.e_type == elf::ET_DYN;
+        let soname = info.dynamic.as_ref().and_then(|d| d.soname.as_ref());
         if self.print.soname
             && shared
             && let Some(soname) = soname.filter(|soname| !soname.is_empty())
@@ -102,7 +102,7 @@ impl Request {
         if let Some(wanted) = &self.soname
             && shared
         {
-            dynamic(facts, name)?;
+            dynamic(info, name)?;
             edits.push(Edit::SetSoname(wanted.clone()));
         }
         if let Some(wanted) = self.interpreter.as_ref().filter(|path| !path.is_empty()) {
@@ -114,27 +114,27 @@ impl Request {
 
     fn runpath(
         &self,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
         edits: &mut Vec<Edit>,
     ) -> anyhow::Result<()> {
-        let now = facts.runpath_or_rpath();
+        let now = info.runpath_or_rpath();
         if self.print.rpath {
-            dynamic(facts, name)?;
+            dynamic(info, name)?;
             line(streams.out, now.unwrap_or_default())?;
         }
-        self.stack(facts, streams, edits)?;
+        self.stack(info, streams, edits)?;
         let wanted = if self.shrink_rpath {
-            dynamic(facts, name)?;
+            dynamic(info, name)?;
             let Some(now) = now else {
                 return Ok(());
             };
-            shrink(facts, now, &self.allowed_rpath_prefixes, &mut |text| {
+            shrink(info, now, &self.allowed_rpath_prefixes, &mut |text| {
                 self.tell(streams, text)
             })?
         } else if self.remove_rpath {
-            dynamic(facts, name)?;
+            dynamic(info, name)?;
             edits.push(Edit::RemoveRunpath);
             return Ok(());
         } else if let Some(value) = &self.set_rpath {
@@ -147,7 +147,7 @@ impl Request {
         } else {
             return Ok(());
         };
-        dynamic(facts, name)?;
+        dynamic(info, name)?;
         if now.is_none() && wanted.is_empty() {
             return Ok(());
         }
@@ -176,11 +176,11 @@ impl Request {
 
     fn stack(
         &self,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         streams: &mut Streams<'_>,
         edits: &mut Vec<Edit>,
     ) -> anyhow::Result<()> {
-        let mut headers = facts.segments.iter();
+        let mut headers = info.segments.iter();
         let stack = headers.find(|s| s.p_type == elf::PT_GNU_STACK);
         if self.print.execstack {
             let shown = match stack.map(|s| s.flags & elf::PF_X != 0) {
@@ -200,14 +200,14 @@ impl Request {
 
     fn needed(
         &self,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
         edits: &mut Vec<Edit>,
     ) -> anyhow::Result<()> {
         if self.print.needed {
-            dynamic(facts, name)?;
-            for library in facts.needed() {
+            dynamic(info, name)?;
+            for library in info.needed() {
                 line(streams.out, library)?;
             }
         }
@@ -217,8 +217,8 @@ impl Request {
         {
             return Ok(());
         }
-        dynamic(facts, name)?;
-        let mut names = facts.needed().to_vec();
+        dynamic(info, name)?;
+        let mut names = info.needed().to_vec();
         for library in &self.remove_needed {
             names.retain(|name| name != library);
             edits.push(Edit::RemoveNeeded(library.clone()));
@@ -244,12 +244,12 @@ impl Request {
 
     fn symbols_and_flags(
         &self,
-        facts: &ElfInfo,
+        info: &ElfInfo,
         name: &str,
         edits: &mut Vec<Edit>,
     ) -> anyhow::Result<()> {
         if !self.clear_symbol_versions.is_empty() {
-            let dynamic = dynamic(facts, name)?;
+            let dynamic = dynamic(info, name)?;
             if dynamic.value(elf::DT_VERSYM).is_none() {
                 bail!("cannot find section '.gnu.version': {name} has no DT_VERSYM");
             }
@@ -257,15 +257,15 @@ impl Request {
             edits.extend(symbols.map(Edit::ClearSymbolVersion));
         }
         if self.no_default_lib {
-            dynamic(facts, name)?;
+            dynamic(info, name)?;
             edits.push(Edit::NoDefaultLib);
         }
         if self.add_debug_tag {
-            dynamic(facts, name)?;
+            dynamic(info, name)?;
             edits.push(Edit::AddDebugTag);
         }
         if !self.rename_symbols.is_empty() {
-            dynamic(facts, name)?;
+            dynamic(info, name)?;
             let pairs = self.rename_symbols.iter();
             edits.push(Edit::RenameSymbols(
                 pairs.map(|(from, to)| (from.clone(), to.clone())).collect(),
@@ -287,12 +287,12 @@ impl Request {
     }
 }
 
-fn dynamic<'a>(facts: &'a ElfInfo, name: &str) -> anyhow::Result<&'a elf_edit::Dynamic> {
-    facts.dynamic.as_ref().ok_or_else(|| {
+fn dynamic<'a>(info: &'a ElfInfo, name: &str) -> anyhow::Result<&'a elf_edit::Dynamic> {
+    info.dynamic.as_ref().ok_or_else(|| {
         anyhow!(
             "cannot find section '.dynamic'. The input file is most likely statically linked \
              ({name} is a {} without PT_DYNAMIC)",
-            facts.kind.as_str()
+            info.kind.as_str()
         )
     })
 }

@@ -13,12 +13,12 @@ use std::path::Path;
 /// start with an allowed prefix or have no needed library that an earlier one hasn't. What isn't
 /// absolute ($ORIGIN) stays: where it leads depends on where the file will be.
 pub(super) fn shrink(
-    facts: &ElfInfo,
+    info: &ElfInfo,
     now: &[u8],
     allowed_prefixes: &[Vec<u8>],
     tell: &mut dyn FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<u8>> {
-    let mut missing: Vec<&Vec<u8>> = facts.needed().iter().collect();
+    let mut missing: Vec<&Vec<u8>> = info.needed().iter().collect();
     let mut kept = Vec::new();
     for dir in now.split(|&b| b == b':').filter(|dir| !dir.is_empty()) {
         if !dir.starts_with(b"/") {
@@ -42,7 +42,7 @@ pub(super) fn shrink(
             // A name with slashes, too, is looked for below the directory, as patchelf does.
             let file = [dir, library].join(&b'/');
             let file = Path::new(OsStr::from_bytes(&file));
-            if !has_library(file, facts, tell)? {
+            if !has_library(file, info, tell)? {
                 still_missing.push(library);
             }
         }
@@ -60,7 +60,7 @@ pub(super) fn shrink(
 /// as the program would stumble over it, too.
 fn has_library(
     path: &Path,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     tell: &mut dyn FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
     // Opening a pipe would wait for somebody to write to it.
@@ -91,7 +91,7 @@ fn has_library(
             shown(path)
         );
     };
-    let fits = header.machine == facts.header.machine;
+    let fits = header.machine == info.header.machine;
     if !fits {
         tell(format!(
             "ignoring library '{}' because its machine type differs",

@@ -48,10 +48,10 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
 /// `libx.so.1` in turn. What the file needs is not told a second time, nor its own name.
 fn has_version_of(s: &Subject<'_>, name: &[u8]) -> bool {
     let wanted = bare(name);
-    let own = s.facts.dynamic.as_ref().and_then(|d| d.soname.as_deref());
+    let own = s.info.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     let found = s.resolution.dlopen.iter().filter_map(|c| c.found.as_ref());
     own.into_iter()
-        .chain(s.facts.needed().iter().map(Vec::as_slice))
+        .chain(s.info.needed().iter().map(Vec::as_slice))
         .chain(found.map(|found| found.name.as_slice()))
         .any(|other| bare(other) == wanted)
 }

@@ -20,7 +20,7 @@ pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
         return;
     }
     let link = text(s.driver_link());
-    match loads_driver(s.facts, Some(s.contents)) {
+    match loads_driver(s.info, Some(s.contents)) {
         Some(DriverUse::Library(name)) => say(format!(
             "loads {} of the driver, and its RUNPATH lacks {link}",
             text(&name[..])

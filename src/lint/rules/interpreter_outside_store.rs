@@ -14,7 +14,7 @@ use crate::lint::text;
 
 /// By the paths alone.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    if let Some(interpreter) = &s.facts.interpreter
+    if let Some(interpreter) = &s.info.interpreter
         && s.in_store(s.path.as_os_str().as_encoded_bytes())
         && !s.in_store(interpreter)
     {

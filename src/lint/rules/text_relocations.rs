@@ -15,7 +15,7 @@ use object::elf;
 
 /// By either of the two ways to say so.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    let found = s.facts.dynamic.as_ref().is_some_and(|d| {
+    let found = s.info.dynamic.as_ref().is_some_and(|d| {
         d.value(elf::DT_TEXTREL).is_some() || d.flags & u64::from(elf::DF_TEXTREL) != 0
     });
     if found {

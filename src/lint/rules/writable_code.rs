@@ -15,7 +15,7 @@ use object::elf;
 /// By the flags of PT_LOADs.
 pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let both = elf::PF_W | elf::PF_X;
-    for load in s.facts.segments.iter().filter(|p| p.p_type == elf::PT_LOAD) {
+    for load in s.info.segments.iter().filter(|p| p.p_type == elf::PT_LOAD) {
         if load.flags & both == both {
             say(format!("the segment at {:#x} is writable and executable", load.vaddr));
         }

@@ -52,21 +52,21 @@ fn entries(list: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
 }
 
 /// One block for people: `readelf -d`'s facts, as the whole report words them.
-pub fn headers(path: &Path, facts: &ElfInfo, paint: Paint) -> String {
+pub fn headers(path: &Path, info: &ElfInfo, paint: Paint) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = write_headers(&mut out, path, facts, paint);
+    let _ = write_headers(&mut out, path, info, paint);
     out
 }
 
-fn write_headers(out: &mut String, path: &Path, facts: &ElfInfo, paint: Paint) -> std::fmt::Result {
+fn write_headers(out: &mut String, path: &Path, info: &ElfInfo, paint: Paint) -> std::fmt::Result {
     let path = paint.title(crate::escape::shown(path));
-    let kind = facts.kind.as_str();
-    writeln!(out, "{path}: {kind}, {}", super::machine(facts))?;
-    let dynamic = facts.dynamic.as_ref();
+    let kind = info.kind.as_str();
+    writeln!(out, "{path}: {kind}, {}", super::machine(info))?;
+    let dynamic = info.dynamic.as_ref();
     let soname = dynamic.and_then(|d| d.soname.as_deref());
     let one = [
-        ("interpreter", facts.interpreter.as_deref()),
+        ("interpreter", info.interpreter.as_deref()),
         ("SONAME", soname),
     ];
     for (what, text) in one {
@@ -83,7 +83,7 @@ fn write_headers(out: &mut String, path: &Path, facts: &ElfInfo, paint: Paint) -
             writeln!(out, "  {what} {}", shown(entry))?;
         }
     }
-    for name in facts.needed() {
+    for name in info.needed() {
         writeln!(out, "  needed {}", shown(name))?;
     }
     Ok(())
@@ -94,18 +94,18 @@ fn list(list: Option<&[u8]>) -> Vec<Entry<'_>> {
 }
 
 /// One JSON object, on a line.
-pub fn headers_json(path: &Path, facts: &ElfInfo) -> serde_json::Result<String> {
-    let dynamic = facts.dynamic.as_ref();
+pub fn headers_json(path: &Path, info: &ElfInfo) -> serde_json::Result<String> {
+    let dynamic = info.dynamic.as_ref();
     let mut line = serde_json::to_string(&File {
         schema: INSPECT,
         path: Text(crate::escape::shown(path)),
-        kind: facts.kind.as_str(),
-        machine: super::machine(facts),
-        interpreter: facts.interpreter.as_deref().map(text),
+        kind: info.kind.as_str(),
+        machine: super::machine(info),
+        interpreter: info.interpreter.as_deref().map(text),
         soname: dynamic.and_then(|d| d.soname.as_deref()).map(text),
         runpath: list(dynamic.and_then(|d| d.runpath.as_deref())),
         rpath: list(dynamic.and_then(|d| d.rpath.as_deref())),
-        needed: facts
+        needed: info
             .needed()
             .iter()
             .map(|n| Need { name: text(n) })

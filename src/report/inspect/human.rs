@@ -80,7 +80,7 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     write!(
         out,
         "{path}: {}, {}",
-        file.facts.kind.as_str(),
+        file.info.kind.as_str(),
         file.machine()
     )?;
     match &file.resolution.loaded_by {
@@ -105,11 +105,11 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
             (true, Rules::Unknown) => writeln!(out, "  {}", paint.odd("nothing can be told"))?,
             (true, _) => writeln!(out)?,
         }
-    } else if let Some(interpreter) = &file.facts.interpreter {
+    } else if let Some(interpreter) = &file.info.interpreter {
         writeln!(out, "  interpreter {}", shown(interpreter))?;
     }
     secure(out, file, paint)?;
-    let soname = file.facts.dynamic.as_ref().and_then(|d| d.soname.as_ref());
+    let soname = file.info.dynamic.as_ref().and_then(|d| d.soname.as_ref());
     if let Some(soname) = soname {
         writeln!(out, "  soname {}", shown(soname))?;
     }

@@ -18,13 +18,13 @@ use serde::Serialize;
 /// The line of one file.
 pub fn json(file: Inspected) -> serde_json::Result<String> {
     let resolution = file.resolution;
-    let dynamic = file.facts.dynamic.as_ref();
+    let dynamic = file.info.dynamic.as_ref();
     line(&File {
         schema: INSPECT,
         path: crate::escape::shown(file.path).to_string(),
-        kind: file.facts.kind.as_str(),
+        kind: file.info.kind.as_str(),
         machine: file.machine(),
-        interpreter: file.facts.interpreter.as_deref().map(text),
+        interpreter: file.info.interpreter.as_deref().map(text),
         loader: resolution.interpreter.as_ref().map(|i| Loader {
             path: text(&i.path),
             exists: i.exists,

@@ -29,7 +29,7 @@ pub struct Inspected<'a> {
     /// As named by the user, or found below what they named.
     pub path: &'a Path,
     /// What its headers say.
-    pub facts: &'a ElfInfo,
+    pub info: &'a ElfInfo,
     /// What loading it comes to.
     pub resolution: &'a Resolution,
     /// What it comes to for an ordinary user, where `resolution` is about one for whom the
@@ -54,7 +54,7 @@ pub struct Cuda {
 
 impl Inspected<'_> {
     fn machine(&self) -> String {
-        machine(self.facts)
+        machine(self.info)
     }
 
     /// A library's search depends on the program that loads it: alone is one case of many.
@@ -125,8 +125,8 @@ pub fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
     }
 }
 
-fn machine(facts: &ElfInfo) -> String {
-    let header = &facts.header;
+fn machine(info: &ElfInfo) -> String {
+    let header = &info.header;
     match (machine_name(header.machine), header.format.class) {
         (Some("x86-64"), Class::Elf32) => "x32".into(),
         (Some(name), _) => name.into(),

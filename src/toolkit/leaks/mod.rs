@@ -136,10 +136,10 @@ fn problem(error: &io::Error) -> FileError {
 }
 
 fn in_runpaths(file: &elf_edit::FileReader, needles: &Needles) -> Result<File, FileError> {
-    let Ok(facts) = scan::dynamic_facts(file) else {
+    let Ok(info) = scan::dynamic_info(file) else {
         return Ok(File::Clean);
     };
-    let dynamic = facts.dynamic.as_ref();
+    let dynamic = info.dynamic.as_ref();
     let lists = dynamic.and_then(|d| d.runpath.as_deref().or(d.rpath.as_deref()));
     let mut entries = lists.unwrap_or_default().split(|&byte| byte == b':');
     Ok(match entries.find(|entry| needles.is_in(entry)) {

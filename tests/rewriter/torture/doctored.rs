@@ -113,15 +113,15 @@ fn by_patchelf(dir: &Path, from: &Kind, version: &str, program: &Path) -> Kind {
 /// that it gives.
 fn move_table(file: &Path, change: impl FnOnce(&mut Vec<Segment>, &[u8]) -> u64) {
     let bytes = fs::read(file).unwrap();
-    let facts = ElfInfo::read(&bytes[..]).unwrap();
-    let format = facts.format();
-    let mut segments = facts.segments.clone();
+    let info = ElfInfo::read(&bytes[..]).unwrap();
+    let format = info.format();
+    let mut segments = info.segments.clone();
     let offset = change(&mut segments, &bytes);
     let mut table = Vec::new();
     for segment in &segments {
         segment.encode(format, &mut table);
     }
-    let mut header = facts.header.clone();
+    let mut header = info.header.clone();
     let old = header.phoff as usize;
     let old_size = usize::from(header.phnum) * format.segment_size();
     header.phoff = offset;
@@ -162,8 +162,8 @@ fn table_in_padding(file: &Path) {
 
 /// Address of the first byte of the file.
 fn segments_base(bytes: &[u8]) -> u64 {
-    let facts = ElfInfo::read(bytes).unwrap();
-    let first = facts.segments.iter().find(|s| s.p_type == elf::PT_LOAD);
+    let info = ElfInfo::read(bytes).unwrap();
+    let first = info.segments.iter().find(|s| s.p_type == elf::PT_LOAD);
     first.unwrap().vaddr
 }
 
@@ -178,12 +178,12 @@ fn table_at_end(file: &Path) {
 /// Neither section headers nor what lies behind the last segment.
 fn without_sections(file: &Path) {
     let bytes = fs::read(file).unwrap();
-    let facts = ElfInfo::read(&bytes[..]).unwrap();
-    let mut header = facts.header.clone();
+    let info = ElfInfo::read(&bytes[..]).unwrap();
+    let mut header = info.header.clone();
     header.shoff = 0;
     header.shnum = 0;
     header.shstrndx = 0;
-    let ends = facts.segments.iter().map(|s| s.offset + s.filesz);
+    let ends = info.segments.iter().map(|s| s.offset + s.filesz);
     let out = OpenOptions::new().write(true).open(file).unwrap();
     out.write_all_at(&header.encode(&bytes), 0).unwrap();
     out.set_len(ends.max().unwrap()).unwrap();
@@ -193,9 +193,9 @@ fn without_sections(file: &Path) {
 fn over_4_gib(file: &Path) {
     const FAR: u64 = (4 << 30) + (1 << 20);
     let bytes = fs::read(file).unwrap();
-    let facts = ElfInfo::read(&bytes[..]).unwrap();
-    let mut header = facts.header.clone();
-    let size = usize::from(header.shnum) * Format::section_size(facts.format());
+    let info = ElfInfo::read(&bytes[..]).unwrap();
+    let mut header = info.header.clone();
+    let size = usize::from(header.shnum) * Format::section_size(info.format());
     let table = &bytes[header.shoff as usize..][..size];
     header.shoff = FAR;
     let out = OpenOptions::new().write(true).open(file).unwrap();

@@ -42,8 +42,8 @@ pub fn run(dir: &Path, kinds: &[Kind]) -> Vec<String> {
                 &kind.with_runpath
             };
             let reader = FileReader::new(File::open(variant).unwrap()).unwrap();
-            let facts = ElfInfo::read(&reader).unwrap();
-            match prepare(&reader, &facts, &case.edits, &RewriteOptions::default()) {
+            let info = ElfInfo::read(&reader).unwrap();
+            match prepare(&reader, &info, &case.edits, &RewriteOptions::default()) {
                 Ok(prepared) => {
                     let patch = prepared.patch.unwrap();
                     let wrong = stop_everywhere(dir, kind, variant, &patch);

@@ -13,9 +13,9 @@ use std::process::Command;
 /// The rewriter under test.
 pub fn rewrite(file: &Path, edits: &[Edit]) -> Result<Rewritten, String> {
     let reader = FileReader::new(File::open(file).unwrap()).unwrap();
-    let facts = ElfInfo::read(&reader).map_err(|error| error.to_string())?;
+    let info = ElfInfo::read(&reader).map_err(|error| error.to_string())?;
     let options = RewriteOptions::default();
-    elf_edit::rewrite(&[file.to_owned()], &reader, &facts, edits, &options)
+    elf_edit::rewrite(&[file.to_owned()], &reader, &info, edits, &options)
         .map_err(|error| error.to_string())
 }
 
@@ -88,18 +88,18 @@ pub fn look(kind: &Kind, file: &Path) -> Seen {
 /// may be behind.
 pub fn look_as_loader(kind: &Kind, file: &Path) -> (Meaning, String) {
     let reader = FileReader::new(File::open(file).unwrap()).unwrap();
-    let facts = match ElfInfo::read(&reader) {
-        Ok(facts) => facts,
+    let info = match ElfInfo::read(&reader) {
+        Ok(info) => info,
         Err(error) => return (Meaning::default(), error.to_string()),
     };
     let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-    let dynamic = facts.dynamic.as_ref();
+    let dynamic = info.dynamic.as_ref();
     let mut meaning = Meaning {
         runpath: dynamic.and_then(|d| d.runpath.as_ref()).map(text),
         rpath: dynamic.and_then(|d| d.rpath.as_ref()).map(text),
-        needed: facts.needed().iter().map(text).collect(),
+        needed: info.needed().iter().map(text).collect(),
         soname: dynamic.and_then(|d| d.soname.as_ref()).map(text),
-        interpreter: facts.interpreter.as_ref().map(text),
+        interpreter: info.interpreter.as_ref().map(text),
         prints: Vec::new(),
     };
     let (prints, failure) = prints(kind, file, &meaning);

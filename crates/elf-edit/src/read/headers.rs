@@ -313,14 +313,14 @@ mod tests {
     #[test]
     fn own_test_binary_is_what_it_was_linked_as() {
         let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
-        let facts = ElfInfo::read(&crate::FileReader::new(file).unwrap()).unwrap();
+        let info = ElfInfo::read(&crate::FileReader::new(file).unwrap()).unwrap();
         if cfg!(target_feature = "crt-static") {
-            assert_eq!((&facts.interpreter, facts.needed().len()), (&None, 0));
+            assert_eq!((&info.interpreter, info.needed().len()), (&None, 0));
             return;
         }
-        assert_eq!(facts.kind, Kind::Pie);
-        assert!(facts.interpreter.as_ref().unwrap().starts_with(b"/"));
-        assert!(facts.needed().iter().any(|n| n.starts_with(b"libc.so")));
+        assert_eq!(info.kind, Kind::Pie);
+        assert!(info.interpreter.as_ref().unwrap().starts_with(b"/"));
+        assert!(info.needed().iter().any(|n| n.starts_with(b"libc.so")));
     }
 
     #[test]

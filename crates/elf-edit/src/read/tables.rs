@@ -34,18 +34,18 @@ pub struct Tables<'a, R: ?Sized> {
     /// The bytes.
     pub file: &'a R,
     /// What the headers say.
-    pub facts: &'a ElfInfo,
+    pub info: &'a ElfInfo,
     /// Section headers, none if the file has none.
     pub sections: &'a [Section],
 }
 
 impl<R: ReadAt + ?Sized> Tables<'_, R> {
     fn format(&self) -> Format {
-        self.facts.format()
+        self.info.format()
     }
 
     fn tag(&self, tag: i64) -> Option<u64> {
-        self.facts.dynamic.as_ref()?.value(tag)
+        self.info.dynamic.as_ref()?.value(tag)
     }
 
     /// 32-bit numbers at an address.
@@ -54,7 +54,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
             Some(len) if count <= MAX_SYMBOLS => len,
             _ => return Ok(None),
         };
-        let Some(offset) = self.facts.offset_of(vaddr, len) else {
+        let Some(offset) = self.info.offset_of(vaddr, len) else {
             return Ok(None);
         };
         let bytes = self.file.read_vec(offset, len as usize)?;
@@ -69,7 +69,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         if count > MAX_SYMBOLS {
             return Ok(None);
         }
-        let offset = self.facts.offset_of(vaddr, count * 4);
+        let offset = self.info.offset_of(vaddr, count * 4);
         let Some((mut at, end)) = offset.and_then(|at| Some((at, at.checked_add(count * 4)?)))
         else {
             return Ok(None);
@@ -113,7 +113,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
     /// Size in bytes of an entry of `.hash`: 4, but 8 on 64-bit s390x and alpha (their psABIs).
     pub fn hash_entry_size(&self) -> usize {
         let wide = self.format().class == Class::Elf64
-            && matches!(self.facts.header.machine, elf::EM_S390 | elf::EM_ALPHA);
+            && matches!(self.info.header.machine, elf::EM_S390 | elf::EM_ALPHA);
         if wide { 8 } else { 4 }
     }
 
@@ -200,7 +200,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
             return Ok(false);
         };
         let size = self.format().symbol_size() as u64;
-        let Some(offset) = self.facts.offset_of(symtab, count * size) else {
+        let Some(offset) = self.info.offset_of(symtab, count * size) else {
             return Ok(false);
         };
         const BATCH: u64 = 4096;
@@ -232,7 +232,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         let (Some(vaddr), Some(count)) = (self.tag(tag), self.tag(count_tag)) else {
             return Ok(Some(VersionNames::default()));
         };
-        let Some(offset) = self.facts.offset_of(vaddr, 1) else {
+        let Some(offset) = self.info.offset_of(vaddr, 1) else {
             return Ok(None);
         };
         // (size, where next stands, where aux stands, where the count stands) of the outer

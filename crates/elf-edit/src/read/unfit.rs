@@ -50,7 +50,7 @@ pub fn unfit<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> io::Result<Option<
     };
     let tables = Tables {
         file,
-        facts: info,
+        info,
         sections: &[],
     };
     let Some(count) = tables.symbol_count()?.filter(|&n| n <= MOST_SYMBOLS) else {

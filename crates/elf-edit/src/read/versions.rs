@@ -39,8 +39,8 @@ pub struct Wanted {
 }
 
 /// What DT_VERNEED asks for; empty where there is none.
-pub fn wanted<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Vec<Wanted>, ReadError> {
-    let Some(mut table) = Table::new(file, facts, elf::DT_VERNEED)? else {
+pub fn wanted<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Vec<Wanted>, ReadError> {
+    let Some(mut table) = Table::new(file, info, elf::DT_VERNEED)? else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
@@ -79,9 +79,9 @@ pub fn wanted<R: ReadAt + ?Sized>(file: &R, facts: &ElfInfo) -> Result<Vec<Wante
 /// What DT_VERDEF defines; `None` where the file has none, which the loader takes for any version.
 pub fn defined<R: ReadAt + ?Sized>(
     file: &R,
-    facts: &ElfInfo,
+    info: &ElfInfo,
 ) -> Result<Option<Vec<Version>>, ReadError> {
-    let Some(mut table) = Table::new(file, facts, elf::DT_VERDEF)? else {
+    let Some(mut table) = Table::new(file, info, elf::DT_VERDEF)? else {
         return Ok(None);
     };
     let mut found = Vec::new();
@@ -130,21 +130,21 @@ struct Table<'a, R: ?Sized> {
 }
 
 impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
-    fn new(file: &'a R, facts: &'a ElfInfo, tag: i64) -> Result<Option<Self>, ReadError> {
-        let Some(dynamic) = &facts.dynamic else {
+    fn new(file: &'a R, info: &'a ElfInfo, tag: i64) -> Result<Option<Self>, ReadError> {
+        let Some(dynamic) = &info.dynamic else {
             return Ok(None);
         };
         let Some(vaddr) = dynamic.value(tag) else {
             return Ok(None);
         };
-        let Some(start) = facts.offset_of(vaddr, 1) else {
+        let Some(start) = info.offset_of(vaddr, 1) else {
             return Err(ReadError::Malformed(format!(
                 "dynamic entry {tag:#x} names address {vaddr:#x}, which lies in no PT_LOAD"
             )));
         };
         Ok(Some(Table {
             file,
-            format: facts.format(),
+            format: info.format(),
             dynamic,
             strings: Strings::new(file, dynamic.strtab, dynamic.strsz),
             tag,
@@ -215,8 +215,8 @@ mod tests {
     fn what_a_program_wants_its_libc_has() {
         let own = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
         let own = FileReader::new(own).unwrap();
-        let facts = ElfInfo::read(&own).unwrap();
-        let wanted = wanted(&own, &facts).unwrap();
+        let info = ElfInfo::read(&own).unwrap();
+        let wanted = wanted(&own, &info).unwrap();
         let Some(libc) = wanted.iter().find(|w| w.file == b"libc.so.6") else {
             // A static binary, or one on musl, which has no versions.
             assert!(wanted.is_empty());
@@ -225,7 +225,7 @@ mod tests {
         assert!(libc.versions.iter().any(|v| v.name == b"GLIBC_2.2.5"
             || v.name == b"GLIBC_2.17"
             || v.name.starts_with(b"GLIBC_2.")));
-        assert_eq!(defined(&own, &facts).unwrap(), None);
+        assert_eq!(defined(&own, &info).unwrap(), None);
 
         // The one that this process runs with.
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();

@@ -16,10 +16,10 @@ pub struct Entry {
     pub old_index: Option<usize>,
 }
 
-/// The text of each entry that `facts` read one for.
-pub fn texts(facts: &ElfInfo) -> impl Iterator<Item = Option<&[u8]>> + Clone {
-    let dynamic = facts.dynamic.as_ref();
-    let mut needed = facts.needed().iter();
+/// The text of each entry that `info` read one for.
+pub fn texts(info: &ElfInfo) -> impl Iterator<Item = Option<&[u8]>> + Clone {
+    let dynamic = info.dynamic.as_ref();
+    let mut needed = info.needed().iter();
     let entries = dynamic.map_or(&[][..], |d| &d.entries);
     entries.iter().map(move |entry| {
         let dynamic = dynamic?;
@@ -46,15 +46,15 @@ pub fn places(entries: &[Entry], count: usize) -> Vec<Option<usize>> {
 
 /// What was taken out and put in again under the same tag, or changed and changed back, is the old
 /// entry. A DT_NEEDED keeps the place that the edits gave it: its order means something.
-pub fn restore(facts: &ElfInfo, entries: &mut [Entry]) {
-    let Some(dynamic) = &facts.dynamic else {
+pub fn restore(info: &ElfInfo, entries: &mut [Entry]) {
+    let Some(dynamic) = &info.dynamic else {
         return;
     };
     let places = places(entries, dynamic.entries.len());
     let mut new: Vec<usize> = (0..entries.len())
         .filter(|&at| entries[at].old_index.is_none())
         .collect();
-    let old = dynamic.entries.iter().zip(texts(facts)).zip(places);
+    let old = dynamic.entries.iter().zip(texts(info)).zip(places);
     for (index, ((d, text), stays)) in old.enumerate() {
         if text.is_none() {
             continue;

@@ -64,11 +64,11 @@ pub fn moves_with_contents(segment: &Segment) -> bool {
 
 /// All movable stretches of a file, by offset, overlapping ones joined.
 pub fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Extent>> {
-    let facts = tables.facts;
-    let word = facts.format().word_size() as u64;
+    let info = tables.info;
+    let word = info.format().word_size() as u64;
     let mut found = Vec::new();
-    for segment in facts.segments.iter().filter(|s| moves_with_contents(s)) {
-        if facts.offset_of(segment.vaddr, segment.filesz) == Some(segment.offset) {
+    for segment in info.segments.iter().filter(|s| moves_with_contents(s)) {
+        if info.offset_of(segment.vaddr, segment.filesz) == Some(segment.offset) {
             found.push(Extent {
                 offset: segment.offset,
                 vaddr: segment.vaddr,
@@ -78,7 +78,7 @@ pub fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Ext
         }
     }
     for tag in MOVABLE_TAGS {
-        let Some(vaddr) = facts.dynamic.as_ref().and_then(|d| d.value(tag)) else {
+        let Some(vaddr) = info.dynamic.as_ref().and_then(|d| d.value(tag)) else {
             continue;
         };
         let Some(len) = tables
@@ -87,7 +87,7 @@ pub fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Ext
         else {
             continue;
         };
-        if let Some(offset) = facts.offset_of(vaddr, len) {
+        if let Some(offset) = info.offset_of(vaddr, len) {
             found.push(Extent {
                 offset,
                 vaddr,

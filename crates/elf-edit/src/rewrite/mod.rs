@@ -38,17 +38,17 @@ pub struct Prepared {
 /// Finds out what `edits` would write, and checks what would come of it. Writes nothing.
 pub fn prepare<R: ReadAt + ?Sized>(
     file: &R,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     edits: &[Edit],
     options: &RewriteOptions,
 ) -> Result<Prepared, RewriteError> {
-    let target = Target::new(facts, edits)?;
-    malformed::check_for(file, facts, &target)?;
-    let patch = layout::patch(file, facts, &target, options.page_size)?;
+    let target = Target::new(info, edits)?;
+    malformed::check_for(file, info, &target)?;
+    let patch = layout::patch(file, info, &target, options.page_size)?;
     let mut expected = View::default();
     if let Some(patch) = &patch {
-        expected = View::expected(file, facts, &target)?;
-        verify(&Patched::new(file, &patch.steps), facts, &expected)?;
+        expected = View::expected(file, info, &target)?;
+        verify(&Patched::new(file, &patch.steps), info, &expected)?;
     }
     Ok(Prepared {
         target,
@@ -62,21 +62,21 @@ pub fn prepare<R: ReadAt + ?Sized>(
 pub fn rewrite(
     names: &[PathBuf],
     reader: &FileReader,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     edits: &[Edit],
     options: &RewriteOptions,
 ) -> Result<Rewritten, RewriteError> {
     let Prepared {
         patch, expected, ..
-    } = prepare(reader, facts, edits, options)?;
+    } = prepare(reader, info, edits, options)?;
     let Some(patch) = patch else {
         return Ok(Rewritten {
             changed: false,
             strip_safe: true,
             tail_copied: 0,
             bytes_written: 0,
-            size_before: facts.size,
-            size_after: facts.size,
+            size_before: info.size,
+            size_after: info.size,
         });
     };
     let size_after = write::write(names, reader, &patch, options, &|written| {
@@ -87,7 +87,7 @@ pub fn rewrite(
         strip_safe: patch.strip_safe,
         tail_copied: patch.tail_copied,
         bytes_written: patch.bytes_written(),
-        size_before: facts.size,
+        size_before: info.size,
         size_after,
     })
 }

@@ -34,7 +34,7 @@ pub fn free_parts<R: ReadAt + ?Sized>(
 ) -> io::Result<Vec<Range<u64>>> {
     let mut texts = Vec::new();
     for &at in dropped {
-        if let Some(text) = text_around(tables.file, tables.facts, at)? {
+        if let Some(text) = text_around(tables.file, tables.info, at)? {
             texts.push((text.start, at, text.end));
         }
     }
@@ -67,10 +67,10 @@ pub fn free_parts<R: ReadAt + ?Sized>(
 /// The unbroken text that holds `at`: from behind the NUL before it to its own NUL.
 fn text_around<R: ReadAt + ?Sized>(
     file: &R,
-    facts: &ElfInfo,
+    info: &ElfInfo,
     at: u64,
 ) -> io::Result<Option<Range<u64>>> {
-    let Some(dynamic) = facts.dynamic.as_ref().filter(|d| at < d.strsz) else {
+    let Some(dynamic) = info.dynamic.as_ref().filter(|d| at < d.strsz) else {
         return Ok(None);
     };
     let mut reach = 4096;

@@ -33,14 +33,14 @@ pub struct Target {
 
 impl Target {
     /// Applies `edits` to what the file says.
-    pub fn new(facts: &ElfInfo, edits: &[Edit]) -> Result<Target, Refusal> {
+    pub fn new(info: &ElfInfo, edits: &[Edit]) -> Result<Target, Refusal> {
         if matches!(
-            facts.kind,
+            info.kind,
             Kind::Object | Kind::Core | Kind::SeparateDebug | Kind::Other
         ) {
-            return Err(Refusal::Kind(facts.kind.as_str()));
+            return Err(Refusal::Kind(info.kind.as_str()));
         }
-        let mut builder = Builder::new(facts);
+        let mut builder = Builder::new(info);
         for edit in edits {
             builder.apply(edit)?;
         }
@@ -48,18 +48,18 @@ impl Target {
     }
 
     /// Whether all is as asked for already. Symbols are not looked at.
-    pub fn is_reached(&self, facts: &ElfInfo) -> bool {
+    pub fn is_reached(&self, info: &ElfInfo) -> bool {
         self.interpreter.is_none()
             && self.os_abi.is_none()
             && self.executable_stack.is_none()
             && self.unversioned.is_empty()
             && self.renamed_symbols.is_empty()
-            && !self.changes_dynamic(facts)
+            && !self.changes_dynamic(info)
     }
 
     /// Whether the dynamic section is to change at all.
-    pub fn changes_dynamic(&self, facts: &ElfInfo) -> bool {
-        let old = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+    pub fn changes_dynamic(&self, info: &ElfInfo) -> bool {
+        let old = info.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
         self.entries.len() != old.len()
             || self.entries.iter().zip(old).any(|(new, old)| {
                 new.string.is_some() || new.tag != old.tag || new.value != old.value
@@ -68,7 +68,7 @@ impl Target {
 }
 
 struct Builder<'a> {
-    facts: &'a ElfInfo,
+    info: &'a ElfInfo,
     interpreter: Option<Vec<u8>>,
     /// Each entry with the text it names now, where it names a string.
     entries: Vec<(Entry, Option<Cow<'a, [u8]>>)>,
@@ -80,11 +80,11 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(facts: &'a ElfInfo) -> Builder<'a> {
-        let old = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+    fn new(info: &'a ElfInfo) -> Builder<'a> {
+        let old = info.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
         let entries = old
             .iter()
-            .zip(texts(facts))
+            .zip(texts(info))
             .enumerate()
             .map(|(index, (d, text))| {
                 let Dyn { tag, value } = *d;
@@ -99,7 +99,7 @@ impl<'a> Builder<'a> {
                 )
             });
         Builder {
-            facts,
+            info,
             interpreter: None,
             entries: entries.collect(),
             renamed_needed: Vec::new(),
@@ -116,7 +116,7 @@ impl<'a> Builder<'a> {
             Edit::SetRunpath(value) => self.set_runpath(elf::DT_RUNPATH, elf::DT_RPATH, value),
             Edit::SetRpath(value) => self.set_runpath(elf::DT_RPATH, elf::DT_RUNPATH, value),
             Edit::RemoveRunpath => {
-                if self.facts.dynamic.is_some() {
+                if self.info.dynamic.is_some() {
                     self.entries
                         .retain(|(e, _)| e.tag != elf::DT_RUNPATH && e.tag != elf::DT_RPATH);
                 }
@@ -137,12 +137,12 @@ impl<'a> Builder<'a> {
             Edit::NoDefaultLib => self.no_default_lib(),
             Edit::AddDebugTag => self.add_debug_tag(),
             Edit::SetOsAbi(abi) => {
-                self.os_abi = (*abi != self.facts.header.os_abi).then_some(*abi);
+                self.os_abi = (*abi != self.info.header.os_abi).then_some(*abi);
                 Ok(())
             }
             Edit::SetExecutableStack(wanted) => {
                 let stack = self
-                    .facts
+                    .info
                     .segments
                     .iter()
                     .find(|s| s.p_type == elf::PT_GNU_STACK);
@@ -167,8 +167,8 @@ impl<'a> Builder<'a> {
     }
 
     fn dynamic(&self, what: &'static str) -> Result<(), Refusal> {
-        if self.facts.dynamic.is_none() {
-            return Err(Refusal::NotDynamic(what, self.facts.kind.as_str()));
+        if self.info.dynamic.is_none() {
+            return Err(Refusal::NotDynamic(what, self.info.kind.as_str()));
         }
         Ok(())
     }
@@ -177,7 +177,7 @@ impl<'a> Builder<'a> {
     /// static PIE, too.)
     fn loaded(&self, what: &'static str) -> Result<(), Refusal> {
         self.dynamic(what)?;
-        match self.facts.kind {
+        match self.info.kind {
             Kind::StaticPie => Err(Refusal::Unread(what)),
             _ => Ok(()),
         }
@@ -185,8 +185,8 @@ impl<'a> Builder<'a> {
 
     fn set_interpreter(&mut self, path: &[u8]) -> Result<(), Refusal> {
         no_nul(path, "the interpreter")?;
-        let Some(now) = &self.facts.interpreter else {
-            return Err(Refusal::NoInterpreter(self.facts.kind.as_str()));
+        let Some(now) = &self.info.interpreter else {
+            return Err(Refusal::NoInterpreter(self.info.kind.as_str()));
         };
         self.interpreter = (now.as_slice() != path).then(|| path.to_vec());
         Ok(())
@@ -194,7 +194,7 @@ impl<'a> Builder<'a> {
 
     fn set_runpath(&mut self, tag: i64, other: i64, value: &[u8]) -> Result<(), Refusal> {
         self.dynamic("a RUNPATH")?;
-        if self.facts.kind == Kind::StaticPie {
+        if self.info.kind == Kind::StaticPie {
             return Err(Refusal::StaticPie);
         }
         if !self.entries.iter().any(|(e, _)| e.tag == tag) {
@@ -301,8 +301,8 @@ impl<'a> Builder<'a> {
 
     fn finish(self) -> Target {
         let mut entries: Vec<Entry> = self.entries.into_iter().map(|(e, _)| e).collect();
-        restore(self.facts, &mut entries);
-        let old = self.facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+        restore(self.info, &mut entries);
+        let old = self.info.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
         let kept = |at: Option<usize>| at.is_some_and(|at| entries[at].string.is_none());
         let mut dropped: Vec<u64> = old
             .iter()

@@ -111,15 +111,15 @@ pub fn verify<R: ReadAt + ?Sized>(
     expected: &View,
 ) -> Result<(), Mismatch> {
     read_back(file, expected)?;
-    let facts = ElfInfo::read(file).map_err(|e| Mismatch::Unreadable(e.to_string()))?;
+    let info = ElfInfo::read(file).map_err(|e| Mismatch::Unreadable(e.to_string()))?;
     // A fault that the file had before is not ours.
     if check_loads(before).is_ok() {
-        check_loads(&facts)?;
+        check_loads(&info)?;
     }
-    let entries = facts.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
-    let found = entries.iter().zip(texts(&facts));
+    let entries = info.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
+    let found = entries.iter().zip(texts(&info));
     compare(
-        facts.interpreter.as_deref(),
+        info.interpreter.as_deref(),
         found.filter_map(|(entry, text)| Some((entry.tag, text?))),
         expected,
         |tag| READ_BY_FACTS.contains(&tag),
@@ -258,12 +258,12 @@ fn goblin_entries(bytes: &[u8], ctx: Ctx) -> Result<Vec<Dyn>, Mismatch> {
 
 /// What the kernel and ld.so need of PT_LOADs: in ascending order, apart from each other, and
 /// offset and address on the same place in a page.
-fn check_loads(facts: &ElfInfo) -> Result<(), Mismatch> {
+fn check_loads(info: &ElfInfo) -> Result<(), Mismatch> {
     let mut end = 0u64;
-    for load in facts.segments.iter().filter(|s| s.p_type == elf::PT_LOAD) {
+    for load in info.segments.iter().filter(|s| s.p_type == elf::PT_LOAD) {
         let page = load.align.clamp(1, 0x1000);
         let fine = load.vaddr >= end
-            && load.offset.saturating_add(load.filesz) <= facts.size
+            && load.offset.saturating_add(load.filesz) <= info.size
             && load.vaddr % page == load.offset % page;
         if !fine {
             return Err(Mismatch::Wrong {

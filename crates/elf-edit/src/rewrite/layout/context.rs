@@ -74,7 +74,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
         page_size: Option<u64>,
     ) -> LayoutContext<'a, R> {
         LayoutContext {
-            page_size: page_size.unwrap_or_else(|| max_page_size(tables.facts.header.machine)),
+            page_size: page_size.unwrap_or_else(|| max_page_size(tables.info.header.machine)),
             tables,
             target,
             free: Vec::new(),
@@ -88,7 +88,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
 
     /// The headers of the file before the rewrite.
     pub fn info(&self) -> &'a ElfInfo {
-        self.tables.facts
+        self.tables.info
     }
 
     /// Its section headers.

@@ -57,7 +57,7 @@ pub fn patch<R: ReadAt + ?Sized>(
     };
     let tables = Tables {
         file,
-        facts: info,
+        info,
         sections: &sections,
     };
     let target = fit::fit(info, target);
