@@ -222,6 +222,19 @@ fn one_type_says_which_file_is_which() {
     no_complaints(complaints);
 }
 
+/// How many files are worked on at once is decided in one place for all applets.
+#[test]
+fn one_place_says_how_many_threads() {
+    let mut complaints = Vec::new();
+    let sources = with_extension(files_below("src"), "rs").into_iter();
+    for file in sources.filter(|file| file != Path::new("src/applets/jobs.rs")) {
+        let pattern = r"NIX_BUILD_CORES|ThreadPoolBuilder|build_global";
+        let why = "src/applets/jobs.rs decides this";
+        forbid(file.to_str().unwrap(), pattern, why, &mut complaints);
+    }
+    no_complaints(complaints);
+}
+
 #[test]
 fn planners_of_layouts_call_neither_each_other_nor_an_encoder() {
     let mut complaints = Vec::new();

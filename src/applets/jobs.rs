@@ -22,14 +22,37 @@ impl Jobs {
 
     /// The threads to work on that many files: one file is not worth a second thread.
     pub fn pool_for(self, files: usize) -> anyhow::Result<ThreadPool> {
-        let of_nix = || std::env::var("NIX_BUILD_CORES").ok()?.parse().ok();
-        let threads = match files {
-            0 | 1 => 1,
-            _ => self.jobs.or_else(of_nix).unwrap_or(0).min(MOST),
-        };
+        let of_nix = std::env::var("NIX_BUILD_CORES").ok();
         ThreadPoolBuilder::new()
-            .num_threads(threads)
+            .num_threads(self.threads(files, of_nix.as_deref()))
             .build()
             .context("cannot start threads")
+    }
+
+    /// How many threads; 0 for as many as there are cores.
+    fn threads(self, files: usize, of_nix: Option<&str>) -> usize {
+        match files {
+            0 | 1 => 1,
+            _ => {
+                let of_nix = || of_nix?.parse().ok();
+                self.jobs.or_else(of_nix).unwrap_or(0).min(MOST)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_counts_before_nix_and_one_file_needs_one_thread() {
+        let (given, default) = (Jobs { jobs: Some(3) }, Jobs::default());
+        assert_eq!(given.threads(9, Some("5")), 3);
+        assert_eq!(default.threads(9, Some("5")), 5);
+        assert_eq!(default.threads(9, Some("many")), 0);
+        assert_eq!(default.threads(9, None), 0);
+        assert_eq!(default.threads(usize::MAX, Some("100000")), MOST);
+        assert_eq!(given.threads(1, Some("5")), 1);
     }
 }

@@ -88,13 +88,21 @@ pub fn link(machine: u16) -> &'static str {
     }
 }
 
+/// The components of a path, the last one first.
+fn from_the_end(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let parts = directory.rsplit(|&byte| byte == b'/');
+    parts.skip_while(|part| part.is_empty())
+}
+
+/// Whether a directory of a CUDA toolkit has its stubs.
+pub fn is_stubs_of_toolkit(directory: &[u8]) -> bool {
+    from_the_end(directory).next() == Some(b"stubs")
+}
+
 /// Whether a directory has CUDA's stubs: `…cuda…/lib/stubs` in any of its layouts.
 pub fn is_stubs(directory: &[u8]) -> bool {
-    let mut parts = directory
-        .rsplit(|&byte| byte == b'/')
-        .skip_while(|part| part.is_empty());
-    parts.next() == Some(b"stubs")
-        && parts.any(|part| {
+    is_stubs_of_toolkit(directory)
+        && from_the_end(directory).any(|part| {
             let part = part.to_ascii_lowercase();
             [b"cuda".as_slice(), b"nvidia"]
                 .iter()

@@ -85,7 +85,7 @@ fn mapped(text: &[u8], info: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
             return real
                 .map(|real| {
                     // A mapped directory was a farm's: whatever its prefix is called, it is CUDA's.
-                    let stubs = real.ends_with(b"/stubs");
+                    let stubs = driver_libraries::is_stubs_of_toolkit(&real);
                     unless_stubs(real, stubs, replaces(), text, info, context)
                 })
                 .collect();

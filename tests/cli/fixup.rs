@@ -325,7 +325,7 @@ fn leaks_of_a_build_are_mapped_to_their_real_place() {
         ".",
         "--add-driver-runpath=off",
         "--driver-link=/driver/lib",
-        "--replace-runpath=/farm/lib/stubs=/x-1/lib/x86_64-linux-gnu/stubs",
+        "--replace-runpath=/farm/lib/stubs=/x-1/lib/x86_64-linux-gnu/stubs//",
         "--replace-runpath=/farm/lib=/a/lib:/b/lib",
     ]);
     assert_eq!(status(&done), 0, "{done:?}");

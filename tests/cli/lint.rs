@@ -95,6 +95,9 @@ fn entries_of_runpath() {
     );
     let stubs = runpath("/usr/local/cuda-13.0/lib64/stubs", &[]);
     assert!(stubs.contains("runpath-stubs"), "{stubs:?}");
+    // fixup leaves it alone too.
+    let game = runpath("/opt/game/lib/stubs", &[]);
+    assert!(!game.contains("runpath-stubs"), "{game:?}");
     assert_eq!(
         runpath("/etc:/etc", &[]),
         set(&["runpath-duplicate", "runpath-unused"])

@@ -6,17 +6,15 @@
 use crate::read::codec::{Class, Endianness, Format, Section, symbol_name};
 use crate::read::headers::ElfInfo;
 use crate::read::read_at::ReadAt;
+use crate::read::versions;
 use object::elf;
 use std::io;
 
 /// `DT_MIPS_XHASH`: a GNU hash table with a translation table behind it (glibc's `elf.h`).
 pub(crate) const DT_MIPS_XHASH: i64 = 0x7000_0036;
 
-/// Most symbols, and most version entries, that are believed.
+/// Most symbols that are believed.
 const MAX_SYMBOLS: u64 = 1 << 26;
-const MAX_VERSIONS: usize = 1 << 16;
-/// Length of the longest record of version tables, in bytes: an `Elf_Verdef`.
-const LONGEST_RECORD: usize = 20;
 
 /// The section with contents at this address.
 pub(crate) fn section_at(sections: &[Section], addr: u64) -> Option<&Section> {
@@ -186,7 +184,9 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
             elf::DT_GNU_HASH => self.gnu_hash(vaddr)?.map(|h| h.size),
             elf::DT_SYMTAB => self.symbol_count()?.map(|n| n * symbol_size),
             elf::DT_VERSYM => self.symbol_count()?.map(|n| n * 2),
-            elf::DT_VERNEED | elf::DT_VERDEF => self.version_names(tag)?.map(|v| v.size),
+            elf::DT_VERNEED | elf::DT_VERDEF => {
+                versions::names(self.file, self.info, tag)?.map(|v| v.size)
+            }
             _ => None,
         })
     }
@@ -219,87 +219,9 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         }
         Ok(true)
     }
-
-    /// Reads `.gnu.version_r` (DT_VERNEED) or `.gnu.version_d` (DT_VERDEF). `None` if it makes
-    /// no sense.
-    pub(crate) fn version_names(&self, tag: i64) -> io::Result<Option<VersionNames>> {
-        let needs = tag == elf::DT_VERNEED;
-        let count_tag = if needs {
-            elf::DT_VERNEEDNUM
-        } else {
-            elf::DT_VERDEFNUM
-        };
-        let (Some(vaddr), Some(count)) = (self.tag(tag), self.tag(count_tag)) else {
-            return Ok(Some(VersionNames::default()));
-        };
-        let Some(offset) = self.info.offset_of(vaddr, 1) else {
-            return Ok(None);
-        };
-        // (size, where next stands, where aux stands, where the count stands) of the outer
-        // record, then size, name and next of the inner one: <elf.h>, Verneed and Verdef.
-        let (outer, next_at, aux_at, cnt_at) = if needs {
-            (16, 12, 8, 2)
-        } else {
-            (20, 16, 12, 6)
-        };
-        let (inner, name_at, inner_next_at) = if needs { (16, 8, 12) } else { (8, 0, 4) };
-        let format = self.format();
-        let read = |at: u64, len: u64| -> io::Result<Option<[u8; LONGEST_RECORD]>> {
-            let mut record = [0; LONGEST_RECORD];
-            let part = &mut record[..len as usize];
-            match self.file.read_exact_at(offset.saturating_add(at), part) {
-                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-                other => other.map(|()| Some(record)),
-            }
-        };
-        let mut names = VersionNames::default();
-        let mut at = 0u64;
-        for _ in 0..count.min(MAX_VERSIONS as u64) {
-            let Some(record) = read(at, outer)? else {
-                return Ok(None);
-            };
-            let number = |i: usize| format.u32(&record, i).unwrap_or(0);
-            if needs {
-                names.files.push((at + 4, number(4).into()));
-            }
-            names.size = names.size.max(at + outer);
-            let mut inner_off = at + u64::from(number(aux_at));
-            for _ in 0..format.u16(&record, cnt_at).unwrap_or(0) {
-                if names.versions.len() >= MAX_VERSIONS {
-                    return Ok(None);
-                }
-                let Some(record) = read(inner_off, inner)? else {
-                    return Ok(None);
-                };
-                let number = |i: usize| u64::from(format.u32(&record, i).unwrap_or(0));
-                names.versions.push(number(name_at));
-                names.size = names.size.max(inner_off + inner);
-                match number(inner_next_at) {
-                    0 => break,
-                    next => inner_off += next,
-                }
-            }
-            match number(next_at) {
-                0 => break,
-                next => at += u64::from(next),
-            }
-        }
-        Ok(Some(names))
-    }
 }
 
 struct HashTable {
     symbols: u64,
     size: u64,
-}
-
-/// Which strings a version table names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct VersionNames {
-    /// `vn_file` of each Verneed: (offset of the field in the table, offset of the string).
-    pub files: Vec<(u64, u64)>,
-    /// Names of versions: offsets of the strings.
-    pub versions: Vec<u64>,
-    /// Length of the table in bytes.
-    pub size: u64,
 }

@@ -38,42 +38,81 @@ pub struct Wanted {
     pub versions: Vec<Version>,
 }
 
+/// Where the fields of a table's records are: a record for each library or version, each with a
+/// chain of smaller ones for its names.
+struct Layout {
+    tag: i64,
+    count_tag: i64,
+    /// Size of a record, and its fields for the number of names, the first name, the next record.
+    size: usize,
+    count: usize,
+    aux: usize,
+    next: usize,
+    /// Size of a name's record, and its fields for the string and the next name.
+    aux_size: usize,
+    name: usize,
+    aux_next: usize,
+}
+
+/// Elf_Verneed: vn_version, vn_cnt (16 bits), vn_file, vn_aux, vn_next (32 bits).
+/// Elf_Vernaux: vna_hash (32), vna_flags, vna_other (16), vna_name, vna_next (32).
+const NEEDS: Layout = Layout {
+    tag: elf::DT_VERNEED,
+    count_tag: elf::DT_VERNEEDNUM,
+    size: 16,
+    count: 2,
+    aux: 8,
+    next: 12,
+    aux_size: 16,
+    name: 8,
+    aux_next: 12,
+};
+
+/// Elf_Verdef: vd_version, vd_flags, vd_ndx, vd_cnt (16), vd_hash, vd_aux, vd_next (32).
+/// Elf_Verdaux: vda_name, vda_next (32). The first names the version, others its parents.
+const DEFINITIONS: Layout = Layout {
+    tag: elf::DT_VERDEF,
+    count_tag: elf::DT_VERDEFNUM,
+    size: 20,
+    count: 6,
+    aux: 12,
+    next: 16,
+    aux_size: 8,
+    name: 0,
+    aux_next: 4,
+};
+
+/// `vn_file` in Elf_Verneed.
+const FILE: usize = 4;
+
+/// The longest record, an Elf_Verdef; shorter ones have zeroes behind them.
+type Record = [u8; 20];
+
 /// What DT_VERNEED asks for; empty where there is none.
 pub fn wanted<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Vec<Wanted>, ReadError> {
-    let Some(mut table) = Table::new(file, info, elf::DT_VERNEED)? else {
+    let Some(mut table) = Table::new(file, info, &NEEDS)? else {
         return Ok(Vec::new());
     };
-    let mut found = Vec::new();
-    let mut at = 0;
-    loop {
-        // Elf_Verneed: vn_version, vn_cnt (16 bits), vn_file, vn_aux, vn_next (32 bits).
-        let record: [u8; 16] = table.record(at)?;
-        let mut library = Wanted {
-            file: table.string(u32_at(table.format, &record, 4))?,
-            versions: Vec::new(),
-        };
-        let mut aux = at + u64::from(u32_at(table.format, &record, 8));
-        for _ in 0..u16_at(table.format, &record, 2) {
-            // Elf_Vernaux: vna_hash (32), vna_flags, vna_other (16), vna_name, vna_next (32).
-            let record: [u8; 16] = table.record(aux)?;
-            library.versions.push(Version {
-                hash: u32_at(table.format, &record, 0),
-                weak: u16_at(table.format, &record, 4) & elf::VER_FLG_WEAK != 0,
-                name: table.string(u32_at(table.format, &record, 8))?,
-            });
-            let next = u32_at(table.format, &record, 12);
-            if next == 0 {
-                break;
+    let mut found: Vec<Wanted> = Vec::new();
+    table.walk(
+        u64::MAX,
+        |count| count,
+        |table, level, _, record| {
+            match (level, found.last_mut()) {
+                (Level::Name, Some(library)) => library.versions.push(Version {
+                    hash: u32_at(table.format, record, 0),
+                    weak: u16_at(table.format, record, 4) & elf::VER_FLG_WEAK != 0,
+                    name: table.string(u32_at(table.format, record, NEEDS.name))?,
+                }),
+                _ => found.push(Wanted {
+                    file: table.string(u32_at(table.format, record, FILE))?,
+                    versions: Vec::new(),
+                }),
             }
-            aux += u64::from(next);
-        }
-        found.push(library);
-        let next = u32_at(table.format, &record, 12);
-        if next == 0 {
-            return Ok(found);
-        }
-        at += u64::from(next);
-    }
+            Ok(())
+        },
+    )?;
+    Ok(found)
 }
 
 /// What DT_VERDEF defines; `None` where the file has none, which the loader takes for any version.
@@ -81,27 +120,85 @@ pub fn defined<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,
 ) -> Result<Option<Vec<Version>>, ReadError> {
-    let Some(mut table) = Table::new(file, info, elf::DT_VERDEF)? else {
+    let Some(mut table) = Table::new(file, info, &DEFINITIONS)? else {
         return Ok(None);
     };
-    let mut found = Vec::new();
-    let mut at = 0;
-    loop {
-        // Elf_Verdef: vd_version, vd_flags, vd_ndx, vd_cnt (16), vd_hash, vd_aux, vd_next (32).
-        let record: [u8; 20] = table.record(at)?;
-        let aux = at + u64::from(u32_at(table.format, &record, 12));
-        // Elf_Verdaux: vda_name, vda_next. The first names the version, others its parents.
-        let name: [u8; 8] = table.record(aux)?;
-        found.push(Version {
-            hash: u32_at(table.format, &record, 8),
-            weak: u16_at(table.format, &record, 2) & elf::VER_FLG_WEAK != 0,
-            name: table.string(u32_at(table.format, &name, 0))?,
-        });
-        let next = u32_at(table.format, &record, 16);
-        if next == 0 {
-            return Ok(Some(found));
-        }
-        at += u64::from(next);
+    let mut found: Vec<Version> = Vec::new();
+    // The loader reads the first name, whatever the count says.
+    table.walk(
+        u64::MAX,
+        |_| 1,
+        |table, level, _, record| {
+            match (level, found.last_mut()) {
+                (Level::Name, Some(version)) => {
+                    version.name = table.string(u32_at(table.format, record, DEFINITIONS.name))?;
+                }
+                _ => found.push(Version {
+                    hash: u32_at(table.format, record, 8),
+                    weak: u16_at(table.format, record, 2) & elf::VER_FLG_WEAK != 0,
+                    name: Vec::new(),
+                }),
+            }
+            Ok(())
+        },
+    )?;
+    Ok(Some(found))
+}
+
+/// Which strings a version table names, for an edit of the table or of the strings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VersionNames {
+    /// `vn_file` of each Verneed: (offset of the field in the table, offset of the string).
+    pub files: Vec<(u64, u64)>,
+    /// Names of versions and of their parents: offsets of the strings.
+    pub versions: Vec<u64>,
+    /// Length of the table in bytes.
+    pub size: u64,
+}
+
+/// The strings that the table of DT_VERNEED or DT_VERDEF names. `None` if it is malformed.
+pub(crate) fn names<R: ReadAt + ?Sized>(
+    file: &R,
+    info: &ElfInfo,
+    tag: i64,
+) -> io::Result<Option<VersionNames>> {
+    let layout = if tag == NEEDS.tag {
+        &NEEDS
+    } else {
+        &DEFINITIONS
+    };
+    let mut names = VersionNames::default();
+    let count = info
+        .dynamic
+        .as_ref()
+        .and_then(|d| d.value(layout.count_tag));
+    let result = match (Table::new(file, info, layout), count) {
+        (Ok(Some(mut table)), Some(count)) => table.walk(
+            count,
+            |count| count,
+            |table, level, at, record| {
+                let number = |field| u64::from(u32_at(table.format, record, field));
+                let size = match level {
+                    Level::Record => layout.size,
+                    Level::Name => layout.aux_size,
+                };
+                names.size = names.size.max(at + size as u64);
+                match level {
+                    Level::Name => names.versions.push(number(layout.name)),
+                    Level::Record if layout.tag == NEEDS.tag => {
+                        names.files.push((at + FILE as u64, number(FILE)));
+                    }
+                    Level::Record => {}
+                }
+                Ok(())
+            },
+        ),
+        (table, _) => table.map(|_| ()),
+    };
+    match result {
+        Ok(()) => Ok(Some(names)),
+        Err(ReadError::Io(error)) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
@@ -113,6 +210,15 @@ fn u32_at(format: Format, record: &[u8], at: usize) -> u32 {
     format.u32(record, at).unwrap_or(0)
 }
 
+/// What a record describes.
+#[derive(Clone, Copy)]
+enum Level {
+    /// A library that versions are wanted of, or a version that is defined.
+    Record,
+    /// One name of the record before it.
+    Name,
+}
+
 /// A table of linked records behind one window, with a budget: records may point anywhere
 /// forward, and to the same place over and over.
 struct Table<'a, R: ?Sized> {
@@ -120,7 +226,7 @@ struct Table<'a, R: ?Sized> {
     format: Format,
     dynamic: &'a Dynamic,
     strings: Strings<'a, R>,
-    tag: i64,
+    layout: &'static Layout,
     /// File offset of the table.
     start: u64,
     window: Vec<u8>,
@@ -130,7 +236,12 @@ struct Table<'a, R: ?Sized> {
 }
 
 impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
-    fn new(file: &'a R, info: &'a ElfInfo, tag: i64) -> Result<Option<Self>, ReadError> {
+    fn new(
+        file: &'a R,
+        info: &'a ElfInfo,
+        layout: &'static Layout,
+    ) -> Result<Option<Self>, ReadError> {
+        let tag = layout.tag;
         let Some(dynamic) = &info.dynamic else {
             return Ok(None);
         };
@@ -147,7 +258,7 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
             format: info.format(),
             dynamic,
             strings: Strings::new(file, dynamic.strtab, dynamic.strsz),
-            tag,
+            layout,
             start,
             window: Vec::new(),
             window_at: 0,
@@ -156,17 +267,47 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
         }))
     }
 
-    fn record<const N: usize>(&mut self, at: u64) -> Result<[u8; N], ReadError> {
+    /// Shows each record and the names in it, with its offset in the table: `most` records, and of
+    /// each as many names as `names` makes of its count, unless the chain ends earlier.
+    fn walk(
+        &mut self,
+        most: u64,
+        names: impl Fn(u16) -> u16,
+        mut see: impl FnMut(&mut Self, Level, u64, &Record) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let (format, layout) = (self.format, self.layout);
+        let mut at = 0;
+        for _ in 0..most {
+            let record = self.record(at, layout.size)?;
+            see(self, Level::Record, at, &record)?;
+            let mut aux = at + u64::from(u32_at(format, &record, layout.aux));
+            for _ in 0..names(u16_at(format, &record, layout.count)) {
+                let name = self.record(aux, layout.aux_size)?;
+                see(self, Level::Name, aux, &name)?;
+                match u32_at(format, &name, layout.aux_next) {
+                    0 => break,
+                    next => aux += u64::from(next),
+                }
+            }
+            match u32_at(format, &record, layout.next) {
+                0 => break,
+                next => at += u64::from(next),
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, at: u64, size: usize) -> Result<Record, ReadError> {
         self.records += 1;
         if self.records > MAX_RECORDS {
             return Err(self.malformed("has more records than any real file"));
         }
-        if let Some(record) = self.in_window(at) {
+        if let Some(record) = self.in_window(at, size) {
             return Ok(record);
         }
         let len = self.file.len();
         let start = self.start.saturating_add(at);
-        if start.checked_add(N as u64).is_none_or(|end| end > len) {
+        if start.checked_add(size as u64).is_none_or(|end| end > len) {
             return Err(self.malformed("ends past the end of the file"));
         }
         self.window = match self.file.read_vec(start, WINDOW.min(len - start) as usize) {
@@ -176,18 +317,21 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
             other => other?,
         };
         self.window_at = at;
-        self.in_window(at)
+        self.in_window(at, size)
             .ok_or_else(|| self.malformed("cannot be read"))
     }
 
-    fn in_window<const N: usize>(&self, at: u64) -> Option<[u8; N]> {
+    fn in_window(&self, at: u64, size: usize) -> Option<Record> {
         let from = usize::try_from(at.checked_sub(self.window_at)?).ok()?;
-        self.window.get(from..from.checked_add(N)?)?.try_into().ok()
+        let bytes = self.window.get(from..from.checked_add(size)?)?;
+        let mut record = Record::default();
+        record.get_mut(..size)?.copy_from_slice(bytes);
+        Some(record)
     }
 
     fn string(&mut self, at: u32) -> Result<Vec<u8>, ReadError> {
         let named = Dyn {
-            tag: self.tag,
+            tag: self.layout.tag,
             value: at.into(),
         };
         let string = named_string(&mut self.strings, self.dynamic, named)?.to_vec();
@@ -201,7 +345,7 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
     fn malformed(&self, what: &str) -> ReadError {
         ReadError::Malformed(format!(
             "the table of dynamic entry {:#x} (symbol versions) {what}",
-            self.tag
+            self.layout.tag
         ))
     }
 }
@@ -235,9 +379,8 @@ mod tests {
         });
         let path = path.unwrap();
         let file = FileReader::new(std::fs::File::open(path).unwrap()).unwrap();
-        let defined = defined(&file, &ElfInfo::read(&file).unwrap())
-            .unwrap()
-            .unwrap();
+        let its_info = ElfInfo::read(&file).unwrap();
+        let defined = defined(&file, &its_info).unwrap().unwrap();
         for version in &libc.versions {
             assert!(
                 defined
@@ -245,5 +388,17 @@ mod tests {
                     .any(|d| d.name == version.name && d.hash == version.hash)
             );
         }
+
+        // An edit sees the same records, and those of the parents of versions too.
+        let names = |file, info, tag| names(file, info, tag).unwrap().unwrap();
+        let edited = names(&own, &info, elf::DT_VERNEED);
+        let versions: usize = wanted.iter().map(|library| library.versions.len()).sum();
+        assert_eq!(
+            (edited.files.len(), edited.versions.len()),
+            (wanted.len(), versions)
+        );
+        assert_eq!(edited.size, 16 * (wanted.len() + versions) as u64);
+        let edited = names(&file, &its_info, elf::DT_VERDEF);
+        assert!(edited.files.is_empty() && edited.versions.len() >= defined.len());
     }
 }

@@ -7,6 +7,7 @@
 use crate::read::headers::ElfInfo;
 use crate::read::read_at::ReadAt;
 use crate::read::tables::Tables;
+use crate::read::versions;
 use object::elf;
 use std::io;
 use std::ops::Range;
@@ -114,7 +115,7 @@ fn used_inside<R: ReadAt + ?Sized>(
     };
     named.entries.iter().copied().for_each(&mut note);
     for tag in [elf::DT_VERNEED, elf::DT_VERDEF] {
-        let Some(names) = tables.version_names(tag)? else {
+        let Some(names) = versions::names(tables.file, tables.info, tag)? else {
             return Ok(None);
         };
         names.versions.iter().copied().for_each(&mut note);

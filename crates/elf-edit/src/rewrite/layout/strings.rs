@@ -5,6 +5,7 @@ use super::context::{LayoutContext, NewString, refuse};
 use super::symbols::{self, SymbolEdit};
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
+use crate::read::versions;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::strtab::{StillNamed, StringTableAllocator, free_parts};
 use crate::rewrite::target::names_string;
@@ -134,7 +135,7 @@ fn renamed_version_files<R: ReadAt + ?Sized>(
     if context.target.renamed_needed.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(names) = context.tables.version_names(elf::DT_VERNEED)? else {
+    let Some(names) = versions::names(context.tables.file, context.info(), elf::DT_VERNEED)? else {
         return refuse("its table of needed symbol versions makes no sense");
     };
     let mut renamed = Vec::new();

@@ -9,6 +9,7 @@ use crate::read::codec::Segment;
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
+use crate::read::versions;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::patch::{Patch, Step};
 use crate::rewrite::target::names_string;
@@ -71,7 +72,7 @@ fn left_behind<R: ReadAt + ?Sized>(
 ) -> Result<Vec<Range<u64>>, RewriteError> {
     let named = dynamic.entries.iter().filter(|d| names_string(d.tag));
     let mut starts: Vec<u64> = named.map(|d| d.value).collect();
-    if let Some(names) = context.tables.version_names(elf::DT_VERNEED)? {
+    if let Some(names) = versions::names(context.tables.file, context.info(), elf::DT_VERNEED)? {
         starts.extend(names.files.iter().map(|f| f.1));
     }
     starts.sort_unstable();
