@@ -1,7 +1,8 @@
 //! `/etc/ld.so.cache`: any bytes there give an answer.
 use cuda_fixup::loader::{Environment, Loader};
 use elf_edit::{Class, Endianness};
-use elf_edit::{ElfInfo, FileReader, Minimal, Platform};
+use elf_edit::{ElfInfo, FileReader, Platform};
+use elf_fixtures::Minimal;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -2,8 +2,6 @@
 
 use super::Outcome;
 use anyhow::Context;
-use elf_edit::{Class, Minimal, Platform};
-use object::{Endianness, elf};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -76,44 +74,36 @@ pub fn run(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
+/// The ELF files of the tree; tests/cli/demo.rs makes them and checks them.
+#[cfg(target_arch = "aarch64")]
+macro_rules! sample {
+    ($name:literal) => {
+        include_bytes!(concat!("demo/aarch64/", $name))
+    };
+}
+#[cfg(not(target_arch = "aarch64"))]
+macro_rules! sample {
+    ($name:literal) => {
+        include_bytes!(concat!("demo/x86_64/", $name))
+    };
+}
+
+/// Every file of the tree.
+const FILES: [(&str, &[u8]); 4] = [
+    ("app/bin/train", sample!("train")),
+    ("app/lib/libmodel.so.1", sample!("libmodel.so.1")),
+    ("app/cuda/lib/libcudart.so.13", sample!("libcudart.so.13")),
+    ("app/README", b"A text among the ELF files.\n"),
+];
+
 fn make(root: &Path) -> io::Result<()> {
-    let (machine, interpreter) = if cfg!(target_arch = "aarch64") {
-        (elf::EM_AARCH64, "/lib/ld-linux-aarch64.so.1")
-    } else {
-        (elf::EM_X86_64, "/lib64/ld-linux-x86-64.so.2")
-    };
-    let platform = Platform {
-        machine,
-        class: Class::Elf64,
-        endian: Endianness::Little,
-        os_abi: elf::ELFOSABI_SYSV,
-    };
-    let file = |name: &str, needed: &[&str], runpath: Option<&str>| -> io::Result<()> {
-        let mut file = Minimal::new(platform);
-        file.needed = needed.iter().map(|n| n.as_bytes().to_vec()).collect();
-        file.runpath = runpath.map(|text| text.as_bytes().to_vec());
-        if name.contains("/bin/") {
-            file.interpreter = Some(interpreter.as_bytes().to_vec());
-        } else {
-            file.soname = Path::new(name)
-                .file_name()
-                .map(|n| n.as_encoded_bytes().to_vec());
-        }
+    for (name, contents) in FILES {
         let path = root.join(name);
         fs::create_dir_all(path.parent().unwrap_or(root))?;
-        fs::write(&path, file.bytes())?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
-    };
-    file(
-        "app/bin/train",
-        &["libmodel.so.1", "libc.so.6"],
-        Some("/project/build/app/lib:$ORIGIN/../lib"),
-    )?;
-    file(
-        "app/lib/libmodel.so.1",
-        &["libcudart.so.13", "libcuda.so.1", "libc.so.6"],
-        Some("/usr/local/cuda-13.5/lib64/stubs::/project/build/deps"),
-    )?;
-    file("app/cuda/lib/libcudart.so.13", &["libc.so.6"], None)?;
-    fs::write(root.join("app/README"), "A text among the ELF files.\n")
+        fs::write(&path, contents)?;
+        if contents.starts_with(b"\x7fELF") {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        }
+    }
+    Ok(())
 }

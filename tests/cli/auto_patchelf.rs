@@ -1,7 +1,8 @@
 //! `auto-patchelf` as nixpkgs' hook calls it: each numbered rule of its decisions.
 
 use crate::support::trees::*;
-use elf_edit::{Minimal, Platform};
+use elf_edit::Platform;
+use elf_fixtures::Minimal;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

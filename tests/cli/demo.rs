@@ -1,6 +1,63 @@
 //! `cuda-fixup demo`: the first thing that a new user runs, on a machine with nothing on it.
 
+use elf_fixtures::{Class, Endianness, Minimal, Platform};
+use object::elf;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
+
+/// The files of the sample tree: what each needs, its RUNPATH, and whether it is a program.
+const SAMPLES: [(&str, &[&str], Option<&str>, bool); 3] = [
+    (
+        "train",
+        &["libmodel.so.1", "libc.so.6"],
+        Some("/project/build/app/lib:$ORIGIN/../lib"),
+        true,
+    ),
+    (
+        "libmodel.so.1",
+        &["libcudart.so.13", "libcuda.so.1", "libc.so.6"],
+        Some("/usr/local/cuda-13.5/lib64/stubs::/project/build/deps"),
+        false,
+    ),
+    ("libcudart.so.13", &["libc.so.6"], None, false),
+];
+
+/// The files that the program embeds are those that elf-fixtures makes; `CUDA_FIXUP_BLESS=1 cargo
+/// test --test cli demo` writes them.
+#[test]
+fn the_embedded_files_are_generated() {
+    for (machine, dir, loader) in [
+        (elf::EM_X86_64, "x86_64", "/lib64/ld-linux-x86-64.so.2"),
+        (elf::EM_AARCH64, "aarch64", "/lib/ld-linux-aarch64.so.1"),
+    ] {
+        for (name, needed, runpath, is_program) in SAMPLES {
+            let mut file = Minimal::new(Platform {
+                machine,
+                class: Class::Elf64,
+                endian: Endianness::Little,
+                os_abi: elf::ELFOSABI_SYSV,
+            });
+            file.needed = needed.iter().map(|n| n.as_bytes().to_vec()).collect();
+            file.runpath = runpath.map(|text| text.as_bytes().to_vec());
+            if is_program {
+                file.interpreter = Some(loader.as_bytes().to_vec());
+            } else {
+                file.soname = Some(name.as_bytes().to_vec());
+            }
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("src/applets/demo")
+                .join(dir)
+                .join(name);
+            if std::env::var_os("CUDA_FIXUP_BLESS").is_some() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, file.bytes()).unwrap();
+            }
+            let embedded = fs::read(&path).unwrap_or_default();
+            assert!(embedded == file.bytes(), "{} is stale", path.display());
+        }
+    }
+}
 
 #[test]
 fn the_demo_needs_nothing_and_shows_all_steps() {

@@ -1,7 +1,7 @@
 //! `cuda-fixup fixup` on compiled trees: what is decided, written, and left alone.
 
 use crate::support::trees::*;
-use elf_edit::Minimal;
+use elf_fixtures::Minimal;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;

@@ -2,7 +2,8 @@
 
 use cuda_fixup::scan::{self, Skip, Visit};
 use cuda_fixup::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
-use elf_edit::{ElfInfo, FileReader, Kind, Minimal, Platform};
+use elf_edit::{ElfInfo, FileReader, Kind, Platform};
+use elf_fixtures::Minimal;
 use object::elf;
 use std::fs;
 use std::os::unix::fs::symlink;

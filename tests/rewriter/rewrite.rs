@@ -3,9 +3,9 @@
 
 use elf_edit::writes::Patched;
 use elf_edit::{
-    Edit, ElfInfo, FileReader, Minimal, Platform, ReadAt, RewriteOptions, Rewritten, prepare,
-    rewrite,
+    Edit, ElfInfo, FileReader, Platform, ReadAt, RewriteOptions, Rewritten, prepare, rewrite,
 };
+use elf_fixtures::Minimal;
 use object::elf;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;

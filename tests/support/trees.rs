@@ -1,6 +1,7 @@
 //! A small tree of compiled files, and the binary run on it, for the tests of the applets.
 
-use elf_edit::{Class, ElfInfo, Minimal, Platform};
+use elf_edit::{Class, ElfInfo, Platform};
+use elf_fixtures::Minimal;
 use object::Endianness;
 use std::collections::BTreeMap;
 use std::fs;

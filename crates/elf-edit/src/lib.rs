@@ -14,7 +14,8 @@
 //! # Example
 //!
 //! ```
-//! use elf_edit::{Edit, ElfInfo, FileReader, Minimal, Platform, RewriteOptions, rewrite};
+//! use elf_edit::{Edit, ElfInfo, FileReader, Platform, RewriteOptions, rewrite};
+//! # use elf_fixtures::Minimal;
 //! use std::fs::{self, File};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,11 +43,9 @@
 //! # }
 //! ```
 
-mod minimal;
 mod read;
 mod rewrite;
 
-pub use minimal::Minimal;
 pub use read::codec::{Class, Dyn, Endianness, FileHeader, Format, Section, Segment};
 pub use read::dynamic::Dynamic;
 pub use read::error::ReadError;

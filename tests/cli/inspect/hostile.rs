@@ -2,7 +2,8 @@
 
 use super::compare::{agree, need, text, tried_by_glibc, tried_by_us};
 use super::workshop::Workshop;
-use elf_edit::{Class, Endianness, Minimal, Platform};
+use elf_edit::{Class, Endianness, Platform};
+use elf_fixtures::Minimal;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fs;

@@ -133,7 +133,7 @@ pub fn parse_dlopen_notes(notes: &[Vec<u8>]) -> Vec<DlopenNote> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Minimal, Platform};
+    use elf_fixtures::{Minimal, Platform};
 
     #[test]
     fn dlopen_notes_give_alternatives_and_nonsense_gives_nothing() {

@@ -1,14 +1,15 @@
-//! The smallest dynamic ELF files that a loader accepts: no code, only what names other files.
-//! `demo` is made of them, so that it needs no compiler, and so are tests of foreign machines.
+//! Makes the smallest dynamic ELF files that a loader accepts: no code, only the names of other
+//! files. Tests use them for machines that have no compiler at hand, and the sample tree of
+//! `cuda-fixup demo` consists of them.
 
-use crate::read::codec::{Class, Dyn, FileHeader, Format, Section, Segment};
-use crate::read::platform::Platform;
+pub use elf_edit::{Class, Endianness, Platform};
+use elf_edit::{Dyn, FileHeader, Format, Section, Segment};
 use object::elf;
 
-/// What the file shall say.
+/// The contents of a file.
 #[derive(Clone, Debug)]
 pub struct Minimal {
-    /// What it claims to be built for.
+    /// The machine in its header.
     pub platform: Platform,
     /// PT_INTERP: makes it an executable.
     pub interpreter: Option<Vec<u8>>,
@@ -20,7 +21,7 @@ pub struct Minimal {
     pub runpath: Option<Vec<u8>>,
 }
 
-/// A piece of the file, with the section header that tells of it.
+/// A part of the file that has a section header.
 struct Piece {
     name: &'static str,
     sh_type: u32,
@@ -32,7 +33,7 @@ struct Piece {
 }
 
 impl Minimal {
-    /// A library or executable that says nothing yet.
+    /// A library with no name that needs nothing.
     pub fn new(platform: Platform) -> Minimal {
         Minimal {
             platform,
@@ -54,7 +55,7 @@ impl Minimal {
         let mut offsets = place(format, segments, &pieces);
         let [hash, dynsym, dynstr, dynamic] = [".hash", ".dynsym", ".dynstr", ".dynamic"]
             .map(|name| pieces.iter().position(|p| p.name == name).unwrap_or(0));
-        // Sizes are known now, so addresses are: the second round fills them in.
+        // The sizes do not depend on the addresses, so a second round can fill these in.
         let strsz = pieces[dynstr].bytes.len();
         let entries = [
             (elf::DT_HASH, offsets[hash] as u64),
@@ -278,7 +279,8 @@ fn segment(p_type: u32, at: usize, size: usize, align: usize) -> Segment {
     }
 }
 
-/// What `FileHeader::encode` takes from the original: magic, class, byte order, versions, size.
+/// The fields that `FileHeader::encode` copies from an original: magic, class, byte order,
+/// versions and size.
 fn ident(format: Format) -> Vec<u8> {
     let size = format.header_size();
     let mut out = vec![0; size];
@@ -289,8 +291,8 @@ fn ident(format: Format) -> Vec<u8> {
     };
     out[4] = class;
     out[5] = match format.endian {
-        crate::read::codec::Endianness::Little => elf::ELFDATA2LSB,
-        crate::read::codec::Endianness::Big => elf::ELFDATA2MSB,
+        Endianness::Little => elf::ELFDATA2LSB,
+        Endianness::Big => elf::ELFDATA2MSB,
     };
     out[6] = elf::EV_CURRENT;
     out[20..24].copy_from_slice(&format.number(1, 4));
@@ -301,8 +303,7 @@ fn ident(format: Format) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ElfInfo, Kind};
-    use object::Endianness;
+    use elf_edit::{ElfInfo, Kind};
 
     #[test]
     fn headers_read_what_was_asked_for() {
