@@ -382,6 +382,33 @@ fn files_are_short() {
     no_complaints(complaints);
 }
 
+/// A function that fits on a screen, by rustfmt's indentation.
+#[test]
+fn functions_are_short() {
+    let starts = regex(r"^ *(pub(\([a-z]+\))? )?((const|async|unsafe) )*fn [a-z]");
+    let mut complaints = Vec::new();
+    let mut functions = 0;
+    for file in with_extension([files_below("src"), files_below("crates")].concat(), "rs") {
+        let lines = code_lines(&file);
+        for (at, (number, line)) in lines.iter().enumerate() {
+            if !starts.is_match(line.as_bytes()) {
+                continue;
+            }
+            functions += 1;
+            let indent = line.len() - line.trim_start().len();
+            let end = format!("{}}}", &line[..indent]);
+            let rest = lines[at..].iter();
+            let length = 1 + rest.take_while(|(_, line)| *line != end).count();
+            if length >= 70 && !line.trim_end().ends_with(';') {
+                let file = file.display();
+                complaints.push(format!("{file}:{number}: {length} lines, not under 70"));
+            }
+        }
+    }
+    assert!(functions > 1000, "{functions} functions");
+    no_complaints(complaints);
+}
+
 #[test]
 fn no_file_names_a_machine_or_a_registry() {
     // In pieces, so that this file passes too.

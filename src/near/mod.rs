@@ -81,16 +81,44 @@ fn as_named(file: &Path, resolution: &Resolution, object: &[u8]) -> PathBuf {
 }
 
 fn near_library(file: &Path, info: &ElfInfo, resolution: &Resolution, need: &Need) -> Near {
-    let mut files: Vec<NearFile> = Vec::new();
-    let mut seen: HashSet<PathBuf> = HashSet::new();
-    let mut add = |path: PathBuf, state: State| {
-        if files.len() < MAX_FILES && seen.insert(path.clone()) {
-            let path = bytes(&path);
-            files.push(NearFile { path, state });
-        }
-    };
-    let name = OsStr::from_bytes(&need.name);
+    let mut found = Found::default();
     let look = !need.name.contains(&b'/') && !need.name.is_empty();
+    add_unfit(&mut found, info, need);
+    if look {
+        add_other_places(&mut found, file, info, resolution, need);
+    }
+    let known = crate::cuda::driver::library(&need.name).is_some();
+    Near {
+        file: Some(bytes(file)),
+        packages: match found.files.is_empty() && look && !known {
+            true => packages(&need.name),
+            false => Vec::new(),
+        },
+        files: found.files,
+        interpreters: Vec::new(),
+        driver_runs: Path::new("/proc/driver/nvidia/version").exists(),
+        system: system(),
+    }
+}
+
+/// Files near a miss: each once, a limited number of them.
+#[derive(Default)]
+struct Found {
+    files: Vec<NearFile>,
+    seen: HashSet<PathBuf>,
+}
+
+impl Found {
+    fn add(&mut self, path: PathBuf, state: State) {
+        if self.files.len() < MAX_FILES && self.seen.insert(path.clone()) {
+            let path = bytes(&path);
+            self.files.push(NearFile { path, state });
+        }
+    }
+}
+
+/// Files that the loader passed over in the places that it tried.
+fn add_unfit(found: &mut Found, info: &ElfInfo, need: &Need) {
     for tried in &need.trail.tried {
         let path = Path::new(OsStr::from_bytes(&tried.place));
         let unfit = match &tried.why {
@@ -105,56 +133,51 @@ fn near_library(file: &Path, info: &ElfInfo, resolution: &Resolution, need: &Nee
                 State::Fits => State::Unfit(tried.why.to_string()),
                 other => other,
             };
-            add(path.to_owned(), state);
+            found.add(path.to_owned(), state);
         }
     }
-    if look {
-        for object in resolution.loaded() {
-            let Some(runpath) = object.library.as_ref().and_then(|l| l.runpath.as_ref()) else {
+}
+
+/// Files of that name in RUNPATHs of other objects, in ld.so.conf, and beside the file, where
+/// other versions count too.
+fn add_other_places(
+    found: &mut Found,
+    file: &Path,
+    info: &ElfInfo,
+    resolution: &Resolution,
+    need: &Need,
+) {
+    let name = OsStr::from_bytes(&need.name);
+    for object in resolution.loaded() {
+        let Some(runpath) = object.library.as_ref().and_then(|l| l.runpath.as_ref()) else {
+            continue;
+        };
+        let origin = Path::new(OsStr::from_bytes(&object.path)).parent();
+        for entry in runpath.split(|&b| b == b':').take(64) {
+            let Some(dir) = expanded(entry, origin) else {
                 continue;
             };
-            let origin = Path::new(OsStr::from_bytes(&object.path)).parent();
-            for entry in runpath.split(|&b| b == b':').take(64) {
-                let Some(dir) = expanded(entry, origin) else {
-                    continue;
-                };
-                let path = dir.join(name);
-                if state(&path, info) == Some(State::Fits) {
-                    let by = object.path.clone();
-                    add(
-                        as_named(file, resolution, &bytes(&path)),
-                        State::InRunpathOf(by),
-                    );
-                }
-            }
-        }
-        for dir in configured() {
             let path = dir.join(name);
             if state(&path, info) == Some(State::Fits) {
-                add(path, State::InConfiguration);
-            }
-        }
-        for path in beside(file, &need.name) {
-            let state = match path.file_name() == Some(name) {
-                true => state(&path, info),
-                false => other_version(&path, info, &need.name),
-            };
-            if let Some(state) = state {
-                add(path, state);
+                let path = as_named(file, resolution, &bytes(&path));
+                found.add(path, State::InRunpathOf(object.path.clone()));
             }
         }
     }
-    let known = crate::cuda::driver::library(&need.name).is_some();
-    Near {
-        file: Some(bytes(file)),
-        packages: match files.is_empty() && look && !known {
-            true => packages(&need.name),
-            false => Vec::new(),
-        },
-        files,
-        interpreters: Vec::new(),
-        driver_runs: Path::new("/proc/driver/nvidia/version").exists(),
-        system: system(),
+    for dir in configured() {
+        let path = dir.join(name);
+        if state(&path, info) == Some(State::Fits) {
+            found.add(path, State::InConfiguration);
+        }
+    }
+    for path in beside(file, &need.name) {
+        let state = match path.file_name() == Some(name) {
+            true => state(&path, info),
+            false => other_version(&path, info, &need.name),
+        };
+        if let Some(state) = state {
+            found.add(path, state);
+        }
     }
 }
 

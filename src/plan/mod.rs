@@ -151,30 +151,7 @@ pub fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
         kept = existing::shrink_by_use(kept, info, context, &found, driver_use, &mut dropped);
         rewritten |= kept.len() < all;
     }
-    let is_executable = info.interpreter.is_some();
-
-    let mut list = List::default();
-    list.extend(driver::entries(info, policy, driver_use));
-    list.extend(
-        existing::driver_link(&kept, info, context)
-            .into_iter()
-            .collect(),
-    );
-    let before = list.len();
-    if policy.finds_dependencies() && is_executable {
-        list.extend(runpath::given(
-            &policy.runtime_dependencies,
-            Reason::RuntimeDependency,
-        ));
-    }
-    list.extend(found.entries);
-    let appended = runpath::given(&policy.append, Reason::Appended);
-    let replaces =
-        policy.existing == Existing::Replace && (list.len() > before || !appended.is_empty());
-    if !replaces {
-        list.extend(kept.clone());
-    }
-    list.extend(appended);
+    let (mut list, replaces) = wanted(info, context, driver_use, found.entries, &kept);
     if list.make_relative(context) {
         plan.stays_absolute.clone_from(&context.stays_absolute);
     }
@@ -206,6 +183,36 @@ pub fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
     plan.resolutions = found.resolutions;
     plan.candidates = found.candidates;
     plan
+}
+
+/// The entries that the rules want, in the order of the rules, and whether they replace the
+/// `kept` ones, which are among them otherwise.
+fn wanted(
+    info: &ElfInfo,
+    context: &Context<'_>,
+    driver_use: Option<DriverUse>,
+    found: Vec<Entry>,
+    kept: &[Entry],
+) -> (List, bool) {
+    let policy = context.policy;
+    let mut list = List::default();
+    list.extend(driver::entries(info, policy, driver_use));
+    let link = existing::driver_link(kept, info, context);
+    list.extend(link.into_iter().collect());
+    let before = list.len();
+    if policy.finds_dependencies() && info.interpreter.is_some() {
+        let first = &policy.runtime_dependencies;
+        list.extend(runpath::given(first, Reason::RuntimeDependency));
+    }
+    list.extend(found);
+    let appended = runpath::given(&policy.append, Reason::Appended);
+    let replaces =
+        policy.existing == Existing::Replace && (list.len() > before || !appended.is_empty());
+    if !replaces {
+        list.extend(kept.to_vec());
+    }
+    list.extend(appended);
+    (list, replaces)
 }
 
 fn interpreter(info: &ElfInfo, policy: &Policy) -> Option<(Vec<u8>, Vec<u8>)> {

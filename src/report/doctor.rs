@@ -1,7 +1,7 @@
 //! What `doctor` says of a machine.
 
 use super::{Paint, schema};
-use crate::doctor::{Finding, Machine, Severity};
+use crate::doctor::{DriverCopy, Finding, Machine, Severity};
 use crate::escape::Shown;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -63,26 +63,8 @@ pub fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> String {
         }),
     );
     for (index, copy) in machine.libraries.copies.iter().enumerate() {
-        let mut facts = Vec::new();
-        facts.extend(
-            copy.version
-                .as_ref()
-                .map(|v| format!("driver {}", shown(v))),
-        );
-        facts.extend(copy.cuda.map(|cuda| format!("CUDA {cuda}")));
-        if copy.stub {
-            facts.push("a stub".to_owned());
-        }
-        if copy.compat {
-            facts.push("forward compatibility package".to_owned());
-        }
-        if machine.libraries.default == Some(index) {
-            facts.push("what programs get whose RUNPATH has no driver".to_owned());
-        }
-        line(
-            "libcuda.so.1",
-            format!("{}: {}", shown(&copy.path), facts.join(", ")),
-        );
+        let default = machine.libraries.default == Some(index);
+        line("libcuda.so.1", describe(copy, default));
     }
     if machine.libraries.copies.is_empty() {
         line("libcuda.so.1", "not found".to_owned());
@@ -92,6 +74,21 @@ pub fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> String {
     }
     write_findings(&mut out, findings, paint);
     out
+}
+
+/// A copy of libcuda.so.1; the default one is what programs get whose RUNPATH has no driver.
+fn describe(copy: &DriverCopy, default: bool) -> String {
+    let version = copy.version.as_ref();
+    let parts = [
+        version.map(|v| format!("driver {}", shown(v))),
+        copy.cuda.map(|cuda| format!("CUDA {cuda}")),
+        copy.stub.then(|| "a stub".to_owned()),
+        copy.compat
+            .then(|| "forward compatibility package".to_owned()),
+        default.then(|| "what programs get whose RUNPATH has no driver".to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{}: {}", shown(&copy.path), parts.join(", "))
 }
 
 fn write_findings(out: &mut String, findings: &[Finding], paint: Paint) {

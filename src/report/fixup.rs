@@ -94,30 +94,7 @@ pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
         let _ = writeln!(page, "           to  {}", text(new));
     }
     if plan.changes_runpath() {
-        let old = plan.old_runpath.as_deref().unwrap_or_default();
-        let _ = writeln!(page, "  {} was", tag(plan.old_is_rpath));
-        for entry in old.split(|&byte| byte == b':').filter(|_| !old.is_empty()) {
-            let entry = if entry.is_empty() { b"(empty)" } else { entry };
-            let _ = writeln!(page, "    {}", text(entry));
-        }
-        if old.is_empty() {
-            let _ = writeln!(page, "    (none)");
-        }
-        let _ = writeln!(page, "  {} {}", tag(plan.new_is_rpath()), will_be(report));
-        let width = plan.runpath.iter().map(|e| text(&e.text).chars().count());
-        let width = width.max().unwrap_or(0).min(60);
-        for entry in &plan.runpath {
-            let shown = text(&entry.text);
-            let _ = writeln!(page, "    {shown:width$}  {}", reason(&entry.reason));
-        }
-        for dropped in &plan.dropped {
-            let shown = if dropped.text.is_empty() {
-                "(empty)".to_owned()
-            } else {
-                text(&dropped.text)
-            };
-            let _ = writeln!(page, "  - {shown}  dropped: {}", dropped.why);
-        }
+        write_runpaths(&mut page, report);
     } else if plan.edits.is_empty() {
         let _ = writeln!(page, "  nothing to change");
     }
@@ -161,6 +138,35 @@ pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
         let _ = writeln!(page, "  cannot be done: {why}");
     }
     out.write_all(page.as_bytes())
+}
+
+/// The old RUNPATH, the new one with the reason of each entry, and what is dropped.
+fn write_runpaths(page: &mut String, report: &FileReport) {
+    let plan = &report.plan;
+    let old = plan.old_runpath.as_deref().unwrap_or_default();
+    let _ = writeln!(page, "  {} was", tag(plan.old_is_rpath));
+    for entry in old.split(|&byte| byte == b':').filter(|_| !old.is_empty()) {
+        let entry = if entry.is_empty() { b"(empty)" } else { entry };
+        let _ = writeln!(page, "    {}", text(entry));
+    }
+    if old.is_empty() {
+        let _ = writeln!(page, "    (none)");
+    }
+    let _ = writeln!(page, "  {} {}", tag(plan.new_is_rpath()), will_be(report));
+    let width = plan.runpath.iter().map(|e| text(&e.text).chars().count());
+    let width = width.max().unwrap_or(0).min(60);
+    for entry in &plan.runpath {
+        let shown = text(&entry.text);
+        let _ = writeln!(page, "    {shown:width$}  {}", reason(&entry.reason));
+    }
+    for dropped in &plan.dropped {
+        let shown = if dropped.text.is_empty() {
+            "(empty)".to_owned()
+        } else {
+            text(&dropped.text)
+        };
+        let _ = writeln!(page, "  - {shown}  dropped: {}", dropped.why);
+    }
 }
 
 fn tag(is_rpath: bool) -> &'static str {

@@ -63,29 +63,7 @@ fn lay(
     sources: Sources,
     depth: usize,
 ) -> Result<(), FarmError> {
-    let mut directories: Vec<(PathBuf, PathBuf)> = Vec::new();
-    let mut file: Option<PathBuf> = None;
-    for path in sources.here {
-        let Ok(real) = path.canonicalize() else {
-            *dangling += 1;
-            continue;
-        };
-        let other = directories.first().map(|(_, path)| path).or(file.as_ref());
-        if real.is_dir() == directories.is_empty() && other.is_some() {
-            return conflict(place, other, path);
-        }
-        if real.is_dir() {
-            if !directories.iter().any(|(there, _)| *there == real) {
-                directories.push((real, path));
-            }
-        } else if let Some(first) = &file {
-            if !same_file(first, &path)? {
-                return conflict(place, other, path);
-            }
-        } else {
-            file = Some(path);
-        }
-    }
+    let (file, paths) = file_or_directories(&place, sources.here, dangling)?;
     if let Some(file) = file {
         if !sources.below.is_empty() {
             return Err(FarmError::prefix(
@@ -96,7 +74,6 @@ fn lay(
         tree.insert(place, Entry::Link(file));
         return Ok(());
     }
-    let paths: Vec<PathBuf> = directories.into_iter().map(|(_, path)| path).collect();
     let ours = OURS.iter().any(|ours| place == Path::new(ours));
     if let ([only], false, true) = (&paths[..], ours, sources.below.is_empty()) {
         tree.insert(place, Entry::Link(only.clone()));
@@ -129,12 +106,46 @@ fn lay(
     Ok(())
 }
 
-fn conflict(place: PathBuf, first: Option<&PathBuf>, second: PathBuf) -> Result<(), FarmError> {
-    Err(FarmError::Conflict {
-        place,
+/// The one file, or the different directories, that the sources of a place are. Sources of two
+/// kinds, and files that differ, are a conflict; links that lead nowhere are counted.
+fn file_or_directories(
+    place: &Path,
+    sources: Vec<PathBuf>,
+    dangling: &mut usize,
+) -> Result<(Option<PathBuf>, Vec<PathBuf>), FarmError> {
+    let mut directories: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut file: Option<PathBuf> = None;
+    for path in sources {
+        let Ok(real) = path.canonicalize() else {
+            *dangling += 1;
+            continue;
+        };
+        let other = directories.first().map(|(_, path)| path).or(file.as_ref());
+        if real.is_dir() == directories.is_empty() && other.is_some() {
+            return Err(conflict(place, other, path));
+        }
+        if real.is_dir() {
+            if !directories.iter().any(|(there, _)| *there == real) {
+                directories.push((real, path));
+            }
+        } else if let Some(first) = &file {
+            if !same_file(first, &path)? {
+                return Err(conflict(place, other, path));
+            }
+        } else {
+            file = Some(path);
+        }
+    }
+    let directories = directories.into_iter().map(|(_, path)| path).collect();
+    Ok((file, directories))
+}
+
+fn conflict(place: &Path, first: Option<&PathBuf>, second: PathBuf) -> FarmError {
+    FarmError::Conflict {
+        place: place.to_owned(),
         first: first.cloned().unwrap_or_default(),
         second,
-    })
+    }
 }
 
 /// The entries of a directory in order of name; none where there is no such directory.

@@ -66,19 +66,7 @@ pub fn json(file: Inspected) -> serde_json::Result<String> {
             .map(|h| hidden(file, h))
             .collect(),
         loads: resolution.loads(),
-        problems: resolution
-            .problems()
-            .into_iter()
-            .enumerate()
-            .map(|(at, p)| {
-                let mut line = problem(resolution, p);
-                if let Some(advice) = file.advice.get(at) {
-                    line.notes.clone_from(&advice.notes);
-                    line.helps.clone_from(&advice.helps);
-                }
-                line
-            })
-            .collect(),
+        problems: problems(file),
         cudart: file.cuda.map(|cuda| cudart_json(&cuda.cudart)),
         device_code: file.cuda.map(|cuda| groups_json(&cuda.code)),
         device_code_entries: file
@@ -87,6 +75,21 @@ pub fn json(file: Inspected) -> serde_json::Result<String> {
             .map(|cuda| entries_json(&cuda.code)),
         device_code_problems: file.cuda.map(|cuda| problems_json(&cuda.code)),
     })
+}
+
+/// What keeps the file from loading, each with its advice.
+fn problems(file: Inspected) -> Vec<ProblemJson> {
+    let problems = file.resolution.problems().into_iter().enumerate();
+    problems
+        .map(|(at, found)| {
+            let mut line = problem(file.resolution, found);
+            if let Some(advice) = file.advice.get(at) {
+                line.notes.clone_from(&advice.notes);
+                line.helps.clone_from(&advice.helps);
+            }
+            line
+        })
+        .collect()
 }
 
 /// The last line of a run over a directory: how many files were looked at and passed over.

@@ -141,29 +141,23 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
     if end > info.size {
         return Ok(None);
     }
-    let moving: Vec<Extent> = extents
-        .iter()
-        .copied()
-        .filter(|e| e.overlaps(start, end))
-        .collect();
-    let strtab = info
-        .dynamic
-        .as_ref()
-        .map_or((0, 0), |d| (d.strtab, d.strtab + d.strsz));
-    let dynamic = info
-        .dynamic
-        .as_ref()
-        .map_or((0, 0), |d| (d.offset, d.offset + d.size));
+    let moving = extents.iter().filter(|e| e.overlaps(start, end));
+    let moving: Vec<Extent> = moving.copied().collect();
+    let (strtab, dynamic) = info.dynamic.as_ref().map_or(((0, 0), (0, 0)), |d| {
+        (
+            (d.strtab, d.strtab + d.strsz),
+            (d.offset, d.offset + d.size),
+        )
+    });
     let dynamic_moves = dynamic.0 < end && dynamic.1 > start;
     let touches = |from: u64, len: u64| from < end && from.saturating_add(len) > start;
     let section_in_way = sections
         .iter()
         .filter(|s| occupies(s) && touches(s.offset, s.size))
         .any(|s| {
-            let is_strtab = s.offset == strtab.0 && s.size <= strtab.1 - strtab.0;
-            let is_dynamic =
-                dynamic_moves && s.offset == dynamic.0 && s.size <= dynamic.1 - dynamic.0;
-            !is_strtab && !is_dynamic && !moving.iter().any(|e| inside(s, e))
+            let is = |(from, to): (u64, u64)| s.offset == from && s.size <= to - from;
+            let moves = is(strtab) || dynamic_moves && is(dynamic);
+            !moves && !moving.iter().any(|e| inside(s, e))
         });
     if section_in_way || (section_table.is_none() && touches(shoff, section_headers)) {
         return Ok(None);
@@ -178,20 +172,20 @@ pub fn in_the_way<R: ReadAt + ?Sized>(
         return Ok(None);
     }
     // With no section headers, zero bytes may be data: only what moves, or padding, may go.
-    let padding_only = {
-        let covered: u64 = known
-            .iter()
-            .map(|&(a, b)| b.min(end).saturating_sub(a.max(start)))
-            .sum();
-        end - start - covered.min(end - start) < 16
-    };
-    let safe = !sections.is_empty() || padding_only;
+    let safe = !sections.is_empty() || only_padding_beside(&known, start, end);
     Ok(safe.then_some(Obstacles {
         extents: moving,
         dynamic: dynamic_moves,
         grown,
         section_table,
     }))
+}
+
+/// Whether the bytes of a range that are in no known part are too few to be data.
+fn only_padding_beside(known: &[(u64, u64)], start: u64, end: u64) -> bool {
+    let within = |&(a, b): &(u64, u64)| b.min(end).saturating_sub(a.max(start));
+    let covered: u64 = known.iter().map(within).sum();
+    end - start - covered.min(end - start) < 16
 }
 
 /// The PT_LOAD that holds the start of the program header table, if it can grow up to offset `end`:
