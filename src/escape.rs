@@ -4,10 +4,10 @@ use std::fmt;
 
 /// Bytes as text: control characters and what is no UTF-8 as `\xNN`.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a>(&'a [u8]);
+pub(crate) struct Shown<'a>(&'a [u8]);
 
 /// Shows a path or a string of a file.
-pub fn shown<T: AsRef<std::ffi::OsStr> + ?Sized>(text: &T) -> Shown<'_> {
+pub(crate) fn shown<T: AsRef<std::ffi::OsStr> + ?Sized>(text: &T) -> Shown<'_> {
     Shown(text.as_ref().as_encoded_bytes())
 }
 

@@ -1,23 +1,55 @@
-//! `cuda-fixup` as a library: reads ELF files, decides what their interpreter and RUNPATH
-//! should be, and writes a few bytes to make it so.
+//! The program's code. Its interface is the command line; [`cli::main`] is all that the binary
+//! calls, and [`parts`] is for tests.
 //!
-//! One flow: scan -> facts -> plan -> apply -> verify -> report. `docs/architecture.md` tells
-//! which module does what.
+//! One flow: scan -> headers -> plan -> rewrite -> verify -> report. `docs/architecture.md` says
+//! what each room does, and which rooms it may use.
 
-pub mod advice;
-pub mod applets;
+#![warn(unreachable_pub)]
+
+mod advice;
+mod applets;
 pub mod cli;
-pub mod cuda;
-pub mod doctor;
-pub mod escape;
-pub mod fixup;
-pub mod lint;
-pub mod loader;
-pub mod near;
-pub mod plan;
-pub mod redist;
-pub mod report;
-pub mod rodata;
-pub mod scan;
-pub mod soname_index;
-pub mod toolkit;
+mod cuda;
+mod doctor;
+mod escape;
+mod fixup;
+mod lint;
+mod loader;
+mod near;
+mod plan;
+mod redist;
+mod report;
+mod rodata;
+mod scan;
+mod soname_index;
+mod toolkit;
+
+/// What tests and fuzz targets call directly. It changes without notice.
+#[doc(hidden)]
+pub mod parts {
+    pub use crate::cuda::capability::Variant;
+    pub use crate::cuda::selection::Selection;
+    pub use crate::cuda::table::Table;
+    pub use crate::cuda::{Capability, CudaVersion};
+    pub use crate::lint::{RULES, documentation};
+    pub use crate::loader::{Environment, Loader};
+
+    pub mod device_code {
+        pub use crate::cuda::device_code::{DeviceCode, groups, open, read};
+        pub use crate::cuda::fatbin::payload::write as write_payload;
+    }
+    pub mod host_compilers {
+        pub use crate::cuda::host_compilers::Table;
+    }
+    pub mod rodata {
+        pub use crate::rodata::{Contents, read};
+    }
+    pub mod scan {
+        pub use crate::scan::{Skip, Visit, dynamic_info, visit, walk};
+    }
+    pub mod soname_index {
+        pub use crate::soname_index::{
+            Index, LibraryInfo, RunpathDirectories, is_library_name, see,
+        };
+    }
+}

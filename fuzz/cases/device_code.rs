@@ -1,7 +1,6 @@
 //! Device code: fatbins, cubins, host ELF files and archives are listed, and each image that is
 //! listed is decoded. What is written never exceeds what the header states.
-use cuda_fixup::cuda::device_code;
-use cuda_fixup::cuda::fatbin::payload;
+use cuda_fixup::parts::device_code;
 use elf_edit::FileReader;
 use std::io::{self, Write};
 use std::path::Path;
@@ -47,7 +46,7 @@ pub fn run(data: &[u8]) {
             continue;
         }
         let mut out = Counted(0);
-        let decoded = payload::write(&file, entry, whole.map(|w| &w.entry), &mut out);
+        let decoded = device_code::write_payload(&file, entry, whole.map(|w| &w.entry), &mut out);
         let stated = entry.image_size().max(entry.size);
         assert!(
             out.0 <= stated || decoded.is_err(),

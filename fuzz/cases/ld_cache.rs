@@ -1,5 +1,5 @@
 //! `/etc/ld.so.cache`: any bytes there give an answer.
-use cuda_fixup::loader::{Environment, Loader};
+use cuda_fixup::parts::{Environment, Loader};
 use elf_edit::{Class, Endianness};
 use elf_edit::{ElfInfo, FileReader, Platform};
 use elf_fixtures::Minimal;

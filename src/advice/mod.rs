@@ -10,7 +10,7 @@ use shell::word;
 
 /// What is missing.
 #[derive(Clone, Copy, Debug)]
-pub enum Miss<'a> {
+pub(crate) enum Miss<'a> {
     /// A needed library.
     Library(&'a [u8]),
     /// The interpreter of a program.
@@ -26,7 +26,7 @@ pub enum Miss<'a> {
 
 /// A file that has the wanted name, or almost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NearFile {
+pub(crate) struct NearFile {
     /// Where it is, as commands name it.
     pub path: Vec<u8>,
     /// What is the matter with it.
@@ -35,7 +35,7 @@ pub struct NearFile {
 
 /// What is the matter with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Nothing: it fits, but no search leads to it.
     Fits,
     /// It fits, and the RUNPATH of this other file leads to it.
@@ -56,7 +56,7 @@ pub enum State {
 
 /// All that is known of the neighbourhood of a miss.
 #[derive(Clone, Debug, Default)]
-pub struct Near {
+pub(crate) struct Near {
     /// The file that is to be mended, as commands name it; `None` where no command can.
     pub file: Option<Vec<u8>>,
     /// Files of that name, and other versions.
@@ -73,7 +73,7 @@ pub struct Near {
 
 /// What kind of system this is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum System {
+pub(crate) enum System {
     /// Any other.
     #[default]
     Other,
@@ -91,7 +91,7 @@ pub enum System {
 
 /// What is wrong, and what to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Advice {
+pub(crate) struct Advice {
     /// What is wrong, a line each.
     pub notes: Vec<String>,
     /// What to do, a line each; commands in backquotes.
@@ -100,7 +100,7 @@ pub struct Advice {
 
 impl Advice {
     /// `note: …` and `help: …` lines.
-    pub fn lines(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         let notes = self.notes.iter().map(|note| format!("note: {note}"));
         notes.chain(self.helps.iter().map(|help| format!("help: {help}")))
     }
@@ -115,7 +115,7 @@ impl Advice {
 }
 
 /// The advice for one miss.
-pub fn advise(miss: Miss, near: &Near) -> Advice {
+pub(crate) fn advise(miss: Miss, near: &Near) -> Advice {
     let mut advice = Advice::default();
     match miss {
         Miss::Library(name) => {

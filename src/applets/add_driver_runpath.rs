@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// A second run changes nothing, and a file without RUNPATH gets no empty entry, which would mean
 /// the current directory.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Files, or trees with all their ELF files
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// Adds the driver link.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let request = Request {
         paths: args.paths,
         recurse: true,

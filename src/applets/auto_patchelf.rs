@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// one before. Interpreter and libc are those of $NIX_BINTOOLS, else of $DEFAULT_BINTOOLS, which
 /// the package auto-patchelf sets. A RUNPATH that is found replaces the one that was there.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Trees and files to patch; their own libraries are found first
     #[arg(long, num_args = 0.., action = ArgAction::Set, overrides_with = "paths", value_name = "PATH")]
     paths: Option<Vec<PathBuf>>,
@@ -245,7 +245,7 @@ pub(super) fn apply_words(words: &[OsString], request: &mut Request) -> anyhow::
 }
 
 /// Patches all files of the paths.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut request = args.request()?;
     let mut errors = io::stderr();
     // What is not there has nothing to patch, as ever; but it may be a mistake.

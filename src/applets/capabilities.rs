@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 /// Tell which GPU architectures a CUDA version takes, and the flags to build for them
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -64,7 +64,7 @@ struct Wanted {
 }
 
 /// Prints the answer; what is wrong with the list goes to stderr.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let table = Table::read().context("the table of capabilities")?;
     let mut out = io::stdout().lock();
     let (wanted, printed) = match args.command {
@@ -132,7 +132,7 @@ struct ReportedFinding<'a> {
 }
 
 /// Capabilities out of `8.6;9.0a`, as CMake, Nix and a shell write lists.
-pub fn parse_list(text: &str) -> anyhow::Result<Vec<Capability>> {
+pub(crate) fn parse_list(text: &str) -> anyhow::Result<Vec<Capability>> {
     text.split([';', ',', ' '])
         .filter(|item| !item.is_empty())
         .map(|item| Ok(item.parse()?))

@@ -16,18 +16,18 @@ use std::path::{Path, PathBuf};
 /// CUDAToolkit_ROOT or CUDA_PATH names. All flags are cmake's own.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     theirs: PassedOn,
 }
 
 /// As `cuda-fixup cmake …`.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     run_as(OsStr::new("cmake"), args.theirs.args)
 }
 
 /// As a link's name: `argv0` is how it was called.
-pub fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
+pub(crate) fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
     let called = Called::new(argv0, "cmake");
     let real = called.real("cmake").context(
         "no cmake on PATH but this one, which wraps another: put the real cmake on PATH too",

@@ -8,13 +8,13 @@ use std::io::{self, Write};
 ///
 /// For bash, say: cuda-fixup completions bash > /usr/share/bash-completion/completions/cuda-fixup
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Which shell
     shell: Shell,
 }
 
 /// Prints the script.
-pub fn run(args: Args, mut command: clap::Command) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args, mut command: clap::Command) -> anyhow::Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "cuda-fixup", &mut script);
     io::stdout().lock().write_all(&script)?;

@@ -14,7 +14,7 @@ use std::process::Command;
 /// names directories of the vendor's build machine and CUDA's stubs. Every command that runs is
 /// printed, so that it can be tried on a tree of your own.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Make the tree there and leave it, rather than in a temporary directory
     #[arg(long, value_name = "DIR")]
     keep: Option<std::path::PathBuf>,
@@ -46,7 +46,7 @@ const STEPS: [(&str, &[&str]); 5] = [
 ];
 
 /// Makes the tree and runs the steps.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let temporary;
     let root = match &args.keep {
         Some(dir) => dir.as_path(),

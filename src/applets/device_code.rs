@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// Reads ELF files (sections .nv_fatbin and __nv_relfatbin, and fatbins in any other section of
 /// loaded data), static archives and their members, .fatbin files and cubins; headers only.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -59,7 +59,7 @@ enum Command {
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::List {
             paths,

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// loads no library of the driver, so a broken one can't take it down. Exit status 1 when no CUDA
 /// program can work here.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 /// Looks, and prints.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let root = match &args.root {
         Some(root) => Some(
             root.canonicalize()

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// else PATH is or holds is passed over: object files, static programs, separate debug files,
 /// malformed files, symbolic links.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Trees and files
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -24,7 +24,7 @@ pub struct Args {
 }
 
 /// Prints the list.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let tree = scan::walk(&args.paths, true, |_| false);
     let visit = scan::visit(tree, is_dynamic);
     let mut out = BufWriter::new(io::stdout().lock());

@@ -15,7 +15,7 @@ use std::process::Command;
 
 /// Arguments that are all the other program's.
 #[derive(Debug, clap::Args)]
-pub struct PassedOn {
+pub(super) struct PassedOn {
     /// Its own arguments
     #[arg(
         trailing_var_arg = true,
@@ -26,7 +26,7 @@ pub struct PassedOn {
 }
 
 /// How this process was called.
-pub struct Called {
+pub(super) struct Called {
     /// The link by which it was called, absolute and not followed: nvcc finds its toolkit so.
     pub link: Option<PathBuf>,
     /// Place on PATH from which on the real program is searched, past our own link.
@@ -37,7 +37,7 @@ pub struct Called {
 
 impl Called {
     /// From argv[0] and PATH.
-    pub fn new(argv0: &OsStr, name: &str) -> Called {
+    pub(super) fn new(argv0: &OsStr, name: &str) -> Called {
         let path: Vec<PathBuf> = env::var_os("PATH")
             .map(|path| env::split_paths(&path).collect())
             .unwrap_or_default();
@@ -65,7 +65,7 @@ impl Called {
     }
 
     /// The first program of that name on PATH after our own link, or anywhere on it.
-    pub fn real(&self, name: &str) -> Option<PathBuf> {
+    pub(super) fn real(&self, name: &str) -> Option<PathBuf> {
         let (before, after) = self.path.split_at(self.after);
         let mut candidates = after.iter().chain(before).map(|dir| dir.join(name));
         let found = candidates.find(|file| self.is_other_program(file))?;
@@ -73,7 +73,7 @@ impl Called {
     }
 
     /// Directories of PATH, in order.
-    pub fn path(&self) -> &[PathBuf] {
+    pub(super) fn path(&self) -> &[PathBuf] {
         &self.path
     }
 
@@ -91,7 +91,7 @@ impl Called {
 }
 
 /// Tells why the program is not even started, in lines that are not taken for its own.
-pub fn refuse(name: &str, reasons: &[String]) -> anyhow::Result<Outcome> {
+pub(super) fn refuse(name: &str, reasons: &[String]) -> anyhow::Result<Outcome> {
     let mut err = io::stderr().lock();
     for reason in reasons {
         writeln!(err, "{name} (cuda-fixup): error: {reason}")?;
@@ -100,7 +100,7 @@ pub fn refuse(name: &str, reasons: &[String]) -> anyhow::Result<Outcome> {
 }
 
 /// Becomes the program. Returns only if that fails.
-pub fn become_program(
+pub(super) fn become_program(
     program: &Path,
     argv0: &OsStr,
     args: impl IntoIterator<Item = OsString>,

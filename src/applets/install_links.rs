@@ -18,7 +18,7 @@ const SHADOWING: [&str; 3] = ["patchelf", "cmake", "nvcc"];
 /// DIR/libexec/cuda-fixup. A link that is there already is replaced; anything else of that
 /// name is an error.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where `bin` and `libexec/cuda-fixup` are made
     dir: PathBuf,
     /// What the links point to [default: this binary]
@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 /// Makes the links and prints each.
-pub fn run(args: Args, applets: &[String]) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args, applets: &[String]) -> anyhow::Result<Outcome> {
     let target = match args.target {
         Some(target) => target,
         None => std::env::current_exe().context("cannot tell where this binary is")?,

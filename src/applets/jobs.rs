@@ -5,7 +5,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// `-j`, for every applet that works on files in parallel.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub struct Jobs {
+pub(super) struct Jobs {
     /// Files at once; 0: as many as there are cores [default: NIX_BUILD_CORES, else 0]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
@@ -16,12 +16,12 @@ const MOST: usize = 256;
 
 impl Jobs {
     /// The threads to work on.
-    pub fn pool(self) -> anyhow::Result<ThreadPool> {
+    pub(super) fn pool(self) -> anyhow::Result<ThreadPool> {
         self.pool_for(usize::MAX)
     }
 
     /// The threads to work on that many files: one file is not worth a second thread.
-    pub fn pool_for(self, files: usize) -> anyhow::Result<ThreadPool> {
+    pub(super) fn pool_for(self, files: usize) -> anyhow::Result<ThreadPool> {
         let of_nix = std::env::var("NIX_BUILD_CORES").ok();
         ThreadPoolBuilder::new()
             .num_threads(self.threads(files, of_nix.as_deref()))

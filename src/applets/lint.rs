@@ -24,7 +24,7 @@ const CONFIG: &str = "cuda-fixup.toml";
 /// Exit status 1 when there are errors. A cuda-fixup.toml in the current directory, or in one that it is in, lists the
 /// package's own exceptions, each with its reason.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Files or directories
     #[arg(required_unless_present_any = ["explain", "list"], value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -96,7 +96,7 @@ enum Format {
 }
 
 /// Lints, lists or explains.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut out = BufWriter::new(io::stdout().lock());
     if let Some(code) = &args.explain {
         known(code).map_err(|error| anyhow!(error))?;

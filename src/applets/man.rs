@@ -9,14 +9,14 @@ use std::path::PathBuf;
 
 /// Print the manual page, or write one page an applet
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Write cuda-fixup.1 and a cuda-fixup-APPLET.1 each into DIR, and print their names
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 /// Prints or writes the pages.
-pub fn run(args: Args, command: clap::Command) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args, command: clap::Command) -> anyhow::Result<Outcome> {
     // `help` is no applet and needs no page.
     let command = command.disable_help_subcommand(true);
     let mut stdout = io::stdout().lock();

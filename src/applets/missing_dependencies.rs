@@ -12,7 +12,7 @@ const MOST: usize = 10_000;
 
 /// Missing dependencies, in the order of the files.
 #[derive(Debug, Default)]
-pub struct MissingDependencies {
+pub(super) struct MissingDependencies {
     lines: Vec<String>,
     missing: u64,
     names: Vec<Vec<u8>>,
@@ -21,7 +21,7 @@ pub struct MissingDependencies {
 
 impl MissingDependencies {
     /// Notes the misses of one file, and those that a pattern excuses.
-    pub fn note(&mut self, report: &FileReport) {
+    pub(super) fn note(&mut self, report: &FileReport) {
         let Some(file) = report.names.first() else {
             return;
         };
@@ -64,7 +64,7 @@ impl MissingDependencies {
     }
 
     /// Tells all of them, where was searched, and what to do with these flags.
-    pub fn tell(
+    pub(super) fn tell(
         &self,
         out: &mut dyn Write,
         summary: &Summary,

@@ -1,27 +1,27 @@
 //! The applets, one file each: clap arguments beside `run`.
 
-pub mod add_driver_runpath;
-pub mod auto_patchelf;
-pub mod capabilities;
-pub mod cmake;
-pub mod completions;
-pub mod demo;
-pub mod device_code;
-pub mod doctor;
-pub mod elf_files;
+pub(crate) mod add_driver_runpath;
+pub(crate) mod auto_patchelf;
+pub(crate) mod capabilities;
+pub(crate) mod cmake;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod device_code;
+pub(crate) mod doctor;
+pub(crate) mod elf_files;
 mod exec_wrapper;
-pub mod fixup;
-pub mod inspect;
-pub mod install_links;
+pub(crate) mod fixup;
+pub(crate) mod inspect;
+pub(crate) mod install_links;
 mod jobs;
-pub mod lint;
-pub mod man;
+pub(crate) mod lint;
+pub(crate) mod man;
 mod missing_dependencies;
-pub mod nvcc;
-pub mod patchelf;
+pub(crate) mod nvcc;
+pub(crate) mod patchelf;
 mod patchelf_flags;
-pub mod redist;
-pub mod toolkit;
+pub(crate) mod redist;
+pub(crate) mod toolkit;
 
 use std::io;
 use std::process::ExitCode;

@@ -20,18 +20,18 @@ use std::process::Command;
 /// elsewhere it takes the next nvcc on PATH. All flags are nvcc's own.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     theirs: PassedOn,
 }
 
 /// As `cuda-fixup nvcc …`.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     run_as(OsStr::new("nvcc"), args.theirs.args)
 }
 
 /// As a link's name: `argv0` is how it was called.
-pub fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
+pub(crate) fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
     let called = Called::new(argv0, "nvcc");
     let farm = match called.link.as_deref().and_then(root_of) {
         Some(root) => Record::read(&root)
@@ -119,7 +119,7 @@ fn refused(
 }
 
 /// Asks the driver for this machine's GPUs, as nvcc does for -arch=native.
-pub fn native_architectures(root: &Path) -> Result<(), String> {
+pub(crate) fn native_architectures(root: &Path) -> Result<(), String> {
     let query = root.join("bin/__nvcc_device_query");
     let output = Command::new(&query)
         .output()
@@ -156,7 +156,7 @@ fn ask_compiler(file: &Path, record: &Record) -> Option<Compiler> {
 }
 
 /// Asks a compiler for its version.
-pub fn known_compiler(file: &Path) -> Option<KnownCompiler> {
+pub(crate) fn known_compiler(file: &Path) -> Option<KnownCompiler> {
     let output = Command::new(file).arg("--version").output().ok()?;
     let compiler = Compiler::from_version_text(&String::from_utf8_lossy(&output.stdout))?;
     Some(KnownCompiler {

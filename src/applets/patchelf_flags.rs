@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 /// What the flags ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PatchelfFlags {
+pub(super) struct PatchelfFlags {
     /// `--force-rpath`
     pub force_rpath: bool,
     /// `--page-size`, in bytes
@@ -17,7 +17,7 @@ pub struct PatchelfFlags {
 }
 
 /// Reads flags as the patchelf applet does, and turns down those that are no edit of each file.
-pub fn parse(words: &[OsString]) -> anyhow::Result<PatchelfFlags> {
+pub(super) fn parse(words: &[OsString]) -> anyhow::Result<PatchelfFlags> {
     let request = match Request::parse(words)? {
         Parsed::Run(request) => *request,
         Parsed::Help | Parsed::Version => bail!("expected flags that change a file"),

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 /// Both kinds are read wherever a manifest is: NVIDIA's redistrib_VERSION.json, and the compact
 /// one that `index` writes.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -54,7 +54,7 @@ struct DiffArgs {
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Index(args) => index::run(args),
         Command::Diff(args) => run_diff(args),

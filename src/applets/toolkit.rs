@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 /// Lay a CUDA toolkit that stands in several prefixes out as one
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -109,7 +109,7 @@ struct LeaksArgs {
 }
 
 /// Does what the subcommand says.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Farm(args) => make_farm(args),
         Command::Leaks(args) => find_leaks(args),

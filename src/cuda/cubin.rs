@@ -7,7 +7,7 @@ use elf_edit::{FileHeader, ReadAt, ReadError};
 use memchr::memmem;
 
 /// `e_machine` of a cubin.
-pub const EM_CUDA: u16 = 190;
+pub(crate) const EM_CUDA: u16 = 190;
 /// OS ABIs of cubins: until CUDA 12, and since CUDA 13.
 const ABI_OLD: u8 = 0x33;
 const ABI_NEW: u8 = 0x41;
@@ -18,7 +18,7 @@ const MAX_NOTE: u64 = 64 << 10;
 
 /// The architecture of a cubin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arch {
+pub(crate) struct Arch {
     /// 90 for sm_90
     pub number: u32,
     /// The letter. The new ABI's `e_flags` have none: then it is the one of ptxas' command line,
@@ -27,7 +27,10 @@ pub struct Arch {
 }
 
 /// The architecture that `header` says, None for an ABI that is not known here.
-pub fn arch<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Result<Option<Arch>, ReadError> {
+pub(crate) fn arch<R: ReadAt + ?Sized>(
+    file: &R,
+    header: &FileHeader,
+) -> Result<Option<Arch>, ReadError> {
     match header.os_abi {
         ABI_OLD => Ok(Some(Arch {
             number: header.flags & 0xff,

@@ -68,12 +68,12 @@ impl RuntimeCode {
 }
 
 /// A version number as people write it: 12090 is `12.9`.
-pub fn shown_version(version: u32) -> String {
+pub(crate) fn shown_version(version: u32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
 }
 
 /// Whether the file is the shared runtime, which holds the same strings.
-pub fn is_cudart_itself(info: &ElfInfo) -> bool {
+pub(crate) fn is_cudart_itself(info: &ElfInfo) -> bool {
     let soname = info.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     soname.is_some_and(is_cudart)
 }
@@ -84,7 +84,7 @@ pub(crate) struct Clues([Option<u64>; 3]);
 
 impl Clues {
     /// Looks through one window of read-only data.
-    pub fn look(&mut self, window: Window<'_>) {
+    pub(crate) fn look(&mut self, window: Window<'_>) {
         for (seen, finder) in self.0.iter_mut().zip(FINDERS.iter()) {
             if seen.is_none() {
                 *seen = finder
@@ -95,7 +95,7 @@ impl Clues {
     }
 
     /// The evidence, if all three were seen.
-    pub fn all(&self) -> Option<Vec<Clue>> {
+    pub(crate) fn all(&self) -> Option<Vec<Clue>> {
         self.0
             .iter()
             .zip(STRINGS)
@@ -124,7 +124,7 @@ static MOV_X1_X0: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new(b"\xe1\x03\x00\xaa"));
 
 impl Versions {
-    pub fn new(machine: u16) -> Versions {
+    pub(crate) fn new(machine: u16) -> Versions {
         Versions {
             machine,
             found: BTreeMap::new(),
@@ -132,7 +132,7 @@ impl Versions {
     }
 
     /// Looks through one window of code.
-    pub fn look(&mut self, window: Window<'_>) {
+    pub(crate) fn look(&mut self, window: Window<'_>) {
         match self.machine {
             elf::EM_X86_64 => self.look_for(&TEST_RDI, x86_64, window),
             elf::EM_AARCH64 => self.look_for(&MOV_X1_X0, aarch64, window),

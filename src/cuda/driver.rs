@@ -6,7 +6,7 @@ use object::elf;
 
 /// A library of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DriverLibrary {
+pub(crate) struct DriverLibrary {
     /// The name up to and with `.so`.
     pub stem: &'static str,
     /// What it is for.
@@ -21,7 +21,7 @@ const README: &str = "README of driver 550.163.01, \"Listing of Installed Compon
 const LATER: &str = "named so in drivers after 555; not compared with a list of NVIDIA's";
 
 /// All of them that programs link to or dlopen by these names.
-pub const LIBRARIES: [DriverLibrary; 25] = [
+pub(crate) const LIBRARIES: [DriverLibrary; 25] = [
     row("libcuda.so", "CUDA driver", README),
     row("libcudadebugger.so", "GPU debugger", README),
     row("libnvcuvid.so", "video decoder", README),
@@ -66,13 +66,13 @@ const fn row(stem: &'static str, what: &'static str, source: &'static str) -> Dr
 }
 
 /// The driver library that a file name (`libcuda.so.1`, `libcuda.so`) means.
-pub fn library(name: &[u8]) -> Option<&'static DriverLibrary> {
+pub(crate) fn library(name: &[u8]) -> Option<&'static DriverLibrary> {
     copy_of(name).filter(|_| Soname::parse(name).is_some_and(|soname| !soname.renamed))
 }
 
 /// The driver library that a name means, also where a tool renamed a copy of it
 /// (`libcuda-53d54daa.so.1`): a driver never provides that name.
-pub fn copy_of(name: &[u8]) -> Option<&'static DriverLibrary> {
+pub(crate) fn copy_of(name: &[u8]) -> Option<&'static DriverLibrary> {
     let soname = Soname::parse(name)?;
     let stem = |library: &&DriverLibrary| library.stem.strip_suffix(".so").map(str::as_bytes);
     LIBRARIES
@@ -81,7 +81,7 @@ pub fn copy_of(name: &[u8]) -> Option<&'static DriverLibrary> {
 }
 
 /// Where NixOS puts the driver's libraries, for programs of this machine.
-pub fn link(machine: u16) -> &'static str {
+pub(crate) fn link(machine: u16) -> &'static str {
     match machine {
         elf::EM_386 => "/run/opengl-driver-32/lib",
         _ => "/run/opengl-driver/lib",
@@ -95,12 +95,12 @@ fn from_the_end(directory: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Whether a directory of a CUDA toolkit has its stubs.
-pub fn is_stubs_of_toolkit(directory: &[u8]) -> bool {
+pub(crate) fn is_stubs_of_toolkit(directory: &[u8]) -> bool {
     from_the_end(directory).next() == Some(b"stubs")
 }
 
 /// Whether a directory has CUDA's stubs: `…cuda…/lib/stubs` in any of its layouts.
-pub fn is_stubs(directory: &[u8]) -> bool {
+pub(crate) fn is_stubs(directory: &[u8]) -> bool {
     is_stubs_of_toolkit(directory)
         && from_the_end(directory).any(|part| {
             let part = part.to_ascii_lowercase();

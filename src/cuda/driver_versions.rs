@@ -6,32 +6,34 @@ use serde::{Deserialize, Deserializer};
 /// One major version of CUDA, all of whose runtimes run on any driver of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Major {
+pub(crate) struct Major {
     /// 12 of 12.4
     pub major: u32,
     /// The oldest driver that runs it.
     pub min_driver: String,
-    /// How this row is known.
+    /// How this row is known: a row without one is refused.
+    #[allow(dead_code, reason = "for readers of the table")]
     pub source: String,
 }
 
 /// A version of PTX and the first CUDA version that knows it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ptx {
+pub(crate) struct Ptx {
     /// (9, 5) of 9.5
     #[serde(deserialize_with = "isa")]
     pub isa: (u16, u16),
     /// 13.5
     pub cuda: CudaVersion,
-    /// How this row is known.
+    /// How this row is known: a row without one is refused.
+    #[allow(dead_code, reason = "for readers of the table")]
     pub source: String,
 }
 
 /// All rows.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DriverVersions {
+pub(crate) struct DriverVersions {
     #[serde(rename = "format")]
     _format: u32,
     /// Since CUDA 11.
@@ -49,13 +51,13 @@ fn isa<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(u16, u16), D::Erro
 
 impl DriverVersions {
     /// The table that this program was built with.
-    pub fn read() -> Result<DriverVersions, serde_json::Error> {
+    pub(crate) fn read() -> Result<DriverVersions, serde_json::Error> {
         serde_json::from_str(include_str!("../../nix/data/drivers.json"))
     }
 
     /// Whether a driver for CUDA `driver` runs programs with this runtime. Newer drivers run older
     /// runtimes; since CUDA 11, any driver of a major version runs all runtimes of it.
-    pub fn runs(&self, driver: CudaVersion, runtime: RuntimeVersion) -> bool {
+    pub(crate) fn runs(&self, driver: CudaVersion, runtime: RuntimeVersion) -> bool {
         if runtime.major != driver.major {
             return runtime.major < driver.major;
         }
@@ -65,21 +67,21 @@ impl DriverVersions {
     }
 
     /// The oldest driver that runs a major version of CUDA.
-    pub fn min_driver(&self, major: u32) -> Option<&str> {
+    pub(crate) fn min_driver(&self, major: u32) -> Option<&str> {
         let mut rows = self.minor_version_compatibility.iter();
         let row = rows.find(|row| row.major == major)?;
         Some(&row.min_driver)
     }
 
     /// The newest PTX that a driver for CUDA `driver` is known to compile.
-    pub fn newest_ptx(&self, driver: CudaVersion) -> Option<(u16, u16)> {
+    pub(crate) fn newest_ptx(&self, driver: CudaVersion) -> Option<(u16, u16)> {
         let known = self.ptx.iter().filter(|row| row.cuda <= driver);
         known.map(|row| row.isa).max()
     }
 
     /// Whether a driver for CUDA `driver` compiles PTX of this version. A driver newer than the
     /// table may compile PTX newer than the table.
-    pub fn compiles(&self, driver: CudaVersion, isa: (u16, u16)) -> bool {
+    pub(crate) fn compiles(&self, driver: CudaVersion, isa: (u16, u16)) -> bool {
         match self
             .ptx
             .iter()

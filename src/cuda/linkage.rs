@@ -7,7 +7,7 @@ use elf_edit::ElfInfo;
 
 /// Where a file's CUDA runtime is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linkage {
+pub(crate) enum Linkage {
     /// In the file itself.
     Static,
     /// In libcudart.so, which the file needs, or is.
@@ -18,7 +18,7 @@ pub enum Linkage {
 
 impl Linkage {
     /// The word that reports use.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Linkage::Static => "static",
             Linkage::Shared => "shared",
@@ -29,7 +29,7 @@ impl Linkage {
 
 /// What a claim rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// A string, instructions, or a dynamic entry.
     pub what: String,
     /// Where it stands in the file; None for a dynamic entry.
@@ -38,7 +38,7 @@ pub struct Evidence {
 
 /// How one file uses the CUDA runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cudart {
+pub(crate) struct Cudart {
     /// Where the runtime is. A file with a static one that needs a shared one too is `Static`,
     /// and `needed` names the other.
     pub linkage: Linkage,
@@ -53,7 +53,7 @@ pub struct Cudart {
 
 impl Cudart {
     /// From the headers and, where the contents were read, the code of a runtime in them.
-    pub fn new(info: &ElfInfo, code: Option<&RuntimeCode>) -> Cudart {
+    pub(crate) fn new(info: &ElfInfo, code: Option<&RuntimeCode>) -> Cudart {
         let needed = info.needed().iter().find(|name| is_cudart(name)).cloned();
         let soname = info.dynamic.as_ref().and_then(|d| d.soname.as_ref());
         let is_cudart = cudart::is_cudart_itself(info);

@@ -1,21 +1,21 @@
 //! CUDA's own facts: versions, architectures, drivers, host compilers, names of libraries, and
 //! what CUDA leaves in files.
 
-pub mod capability;
-pub mod cubin;
-pub mod cudart;
-pub mod device_code;
-pub mod driver;
-pub mod driver_versions;
-pub mod fatbin;
-pub mod host_compilers;
-pub mod linkage;
-pub mod reach;
-pub mod selection;
-pub mod soname;
-pub mod table;
-pub mod version;
+pub(crate) mod capability;
+pub(crate) mod cubin;
+pub(crate) mod cudart;
+pub(crate) mod device_code;
+pub(crate) mod driver;
+pub(crate) mod driver_versions;
+pub(crate) mod fatbin;
+pub(crate) mod host_compilers;
+pub(crate) mod linkage;
+pub(crate) mod reach;
+pub(crate) mod selection;
+pub(crate) mod soname;
+pub(crate) mod table;
+pub(crate) mod version;
 
 pub use capability::Capability;
-pub use soname::{RuntimeVersion, Soname};
+pub(crate) use soname::{RuntimeVersion, Soname};
 pub use version::CudaVersion;

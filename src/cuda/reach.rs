@@ -14,7 +14,7 @@ use super::table::Table;
 
 /// What decides about images, beside the images.
 #[derive(Clone, Copy, Debug)]
-pub struct Machine<'a> {
+pub(crate) struct Machine<'a> {
     /// Which capabilities are Tegra's.
     pub table: &'a Table,
     /// Which driver compiles which PTX.
@@ -25,7 +25,7 @@ pub struct Machine<'a> {
 
 impl Machine<'_> {
     /// Whether an image runs on a GPU.
-    pub fn runs(&self, image: &Entry, gpu: Capability) -> bool {
+    pub(crate) fn runs(&self, image: &Entry, gpu: Capability) -> bool {
         let Some(code) = image.capability() else {
             return false;
         };
@@ -37,7 +37,7 @@ impl Machine<'_> {
     }
 
     /// Whether the driver compiles an image of PTX.
-    pub fn compiles(&self, image: &Entry) -> bool {
+    pub(crate) fn compiles(&self, image: &Entry) -> bool {
         let driver = self.driver;
         driver.is_none_or(|driver| self.drivers.compiles(driver, image.version))
     }
@@ -55,7 +55,7 @@ impl Machine<'_> {
     }
 
     /// Whether an image would run on the GPU, were that one of a desktop, or no desktop's.
-    pub fn only_tegra_forbids(&self, image: &Entry, gpu: Capability) -> bool {
+    pub(crate) fn only_tegra_forbids(&self, image: &Entry, gpu: Capability) -> bool {
         let Some(code) = image
             .capability()
             .filter(|_| image.kind == ImageKind::Cubin)

@@ -12,7 +12,7 @@ const HASH: usize = 8;
 
 /// A soname, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Soname<'a> {
+pub(crate) struct Soname<'a> {
     /// `libcudart`, without the hash.
     pub stem: &'a [u8],
     /// A tool renamed the library when it copied it into a wheel.
@@ -23,7 +23,7 @@ pub struct Soname<'a> {
 
 impl<'a> Soname<'a> {
     /// Takes a soname apart. `None` for what has no `.so` followed by a version or nothing.
-    pub fn parse(name: &'a [u8]) -> Option<Soname<'a>> {
+    pub(crate) fn parse(name: &'a [u8]) -> Option<Soname<'a>> {
         let at = memchr::memmem::find(name, b".so")?;
         let (stem, rest) = (&name[..at], &name[at + 3..]);
         let version = match rest {
@@ -37,11 +37,6 @@ impl<'a> Soname<'a> {
             renamed: renamed.is_some(),
             version,
         })
-    }
-
-    /// The first number of the version.
-    pub fn major(&self) -> Option<u32> {
-        self.numbers().next()
     }
 
     fn numbers(&self) -> impl Iterator<Item = u32> + use<'a> {
@@ -64,13 +59,13 @@ fn without_hash(stem: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether a soname is that of the shared CUDA runtime.
-pub fn is_cudart(name: &[u8]) -> bool {
+pub(crate) fn is_cudart(name: &[u8]) -> bool {
     Soname::parse(name).is_some_and(|soname| soname.stem == b"libcudart")
 }
 
 /// A version of the CUDA runtime, as exact as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RuntimeVersion {
+pub(crate) struct RuntimeVersion {
     /// 12 of 12.4
     pub major: u32,
     /// 4 of 12.4, where it is known.
@@ -80,7 +75,7 @@ pub struct RuntimeVersion {
 impl RuntimeVersion {
     /// What a soname of cudart says. Since CUDA 11 the SONAME has the major version only:
     /// all of CUDA 11 is `libcudart.so.11.0`, all of CUDA 12 is `libcudart.so.12`.
-    pub fn of_soname(name: &[u8]) -> Option<RuntimeVersion> {
+    pub(crate) fn of_soname(name: &[u8]) -> Option<RuntimeVersion> {
         let soname = Soname::parse(name).filter(|soname| soname.stem == b"libcudart")?;
         let numbers: Vec<u32> = soname.numbers().collect();
         let (&major, rest) = numbers.split_first()?;
@@ -93,7 +88,7 @@ impl RuntimeVersion {
     }
 
     /// Whether this can be that CUDA's runtime.
-    pub fn may_be(self, cuda: CudaVersion) -> bool {
+    pub(crate) fn may_be(self, cuda: CudaVersion) -> bool {
         self.major == cuda.major && self.minor.is_none_or(|minor| minor == cuda.minor)
     }
 }

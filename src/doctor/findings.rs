@@ -4,7 +4,7 @@ use super::{Container, DeviceFile, Machine, Platform, State};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub(crate) enum Severity {
     /// CUDA works; some programs need to know.
     Note,
     /// CUDA may work.
@@ -15,7 +15,7 @@ pub enum Severity {
 
 impl Severity {
     /// The word for reports.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Severity::Note => "note",
             Severity::Warning => "warning",
@@ -26,7 +26,7 @@ impl Severity {
 
 /// Something wrong, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// A name for machines: `module-missing`.
     pub code: &'static str,
     /// How bad it is.
@@ -39,7 +39,7 @@ pub struct Finding {
 
 impl Machine {
     /// Everything that is wrong, the worst first.
-    pub fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         self.check_module(&mut found);
         self.check_devices(&mut found);

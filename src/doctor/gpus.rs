@@ -5,7 +5,7 @@ use crate::cuda::Capability;
 
 /// A GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gpu {
+pub(crate) struct Gpu {
     /// `NVIDIA H100 80GB HBM3`
     pub name: String,
     /// `0000:00:06.0`; none of an integrated one.

@@ -11,7 +11,7 @@ const NVIDIA: &str = "0x10de";
 
 /// The kernel's side.
 #[derive(Debug)]
-pub struct Kernel {
+pub(crate) struct Kernel {
     /// Version of the loaded module: `580.159.04`.
     pub module: Option<String>,
     /// Display controllers of NVIDIA on the PCI bus, with or without a driver.
@@ -22,7 +22,7 @@ pub struct Kernel {
 
 /// A device file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceFile {
+pub(crate) struct DeviceFile {
     /// As seen inside the root.
     pub path: String,
     /// Whether this user can open it.
@@ -31,7 +31,7 @@ pub struct DeviceFile {
 
 /// What opening a device file for reading and writing comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// It opens.
     Opens,
     /// It is not there.
@@ -44,7 +44,7 @@ pub enum State {
 
 impl State {
     /// The word for reports.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             State::Opens => "opens",
             State::Missing => "missing",

@@ -46,7 +46,7 @@ const STUB: u64 = 1 << 20;
 
 /// A libcuda.so.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DriverCopy {
+pub(crate) struct DriverCopy {
     /// As seen inside the root, with the links that lead to it.
     pub path: String,
     /// `580.159.04`, by the name of the file that it is.
@@ -63,7 +63,7 @@ pub struct DriverCopy {
 
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Libraries {
+pub(crate) struct Libraries {
     /// One for each file, whatever links lead to it.
     pub copies: Vec<DriverCopy>,
     /// The ordinary program that was asked.
@@ -74,7 +74,7 @@ pub struct Libraries {
 
 impl Libraries {
     /// What a program gets whose RUNPATH leads to no copy.
-    pub fn default_copy(&self) -> Option<&DriverCopy> {
+    pub(crate) fn default_copy(&self) -> Option<&DriverCopy> {
         self.copies.get(self.default?)
     }
 

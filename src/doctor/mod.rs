@@ -12,12 +12,12 @@ mod libraries;
 mod platform;
 mod smi;
 
-pub use findings::{Finding, Severity};
-pub use gpus::Gpu;
-pub use kernel::{DeviceFile, Kernel, State};
-pub use libraries::{DriverCopy, Libraries};
-pub use platform::{Container, Platform};
-pub use smi::Smi;
+pub(crate) use findings::{Finding, Severity};
+pub(crate) use gpus::Gpu;
+pub(crate) use kernel::{DeviceFile, Kernel, State};
+pub(crate) use libraries::{DriverCopy, Libraries};
+pub(crate) use platform::{Container, Platform};
+pub(crate) use smi::Smi;
 
 use crate::cuda::CudaVersion;
 use crate::loader::Loader;
@@ -33,7 +33,7 @@ const VARIABLES: [&str; 3] = [
 ];
 
 /// Where to look.
-pub struct Where<'a> {
+pub(crate) struct Where<'a> {
     /// Everything is read below this directory; `/` for this machine.
     pub root: &'a Path,
     /// Whether nvidia-smi may be run; not where `root` is another machine's.
@@ -78,7 +78,7 @@ impl Where<'_> {
 
 /// All that is known of a machine.
 #[derive(Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// Which kind of system it is.
     pub platform: Platform,
     /// Which container this runs in, if any.
@@ -97,7 +97,7 @@ pub struct Machine {
 
 impl Machine {
     /// Looks at a machine.
-    pub fn read(place: &Where<'_>) -> Machine {
+    pub(crate) fn read(place: &Where<'_>) -> Machine {
         let platform = Platform::of(place);
         let smi = Smi::run(place);
         let variables = VARIABLES
@@ -116,7 +116,7 @@ impl Machine {
 
     /// The newest CUDA version that the driver knows: what the copy of libcuda.so.1 that programs
     /// get says, else nvidia-smi.
-    pub fn driver_cuda(&self) -> Option<CudaVersion> {
+    pub(crate) fn driver_cuda(&self) -> Option<CudaVersion> {
         let first = self
             .libraries
             .copies

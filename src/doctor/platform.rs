@@ -5,7 +5,7 @@ use std::fmt;
 
 /// A system, by how it gets its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Platform {
+pub(crate) enum Platform {
     /// The driver's libraries are behind /run/opengl-driver.
     NixOs,
     /// Windows has the driver; its libraries are in /usr/lib/wsl/lib.
@@ -52,7 +52,7 @@ impl Platform {
     }
 
     /// The word for `--json`.
-    pub fn key(&self) -> &'static str {
+    pub(crate) fn key(&self) -> &'static str {
         match self {
             Platform::NixOs => "nixos",
             Platform::Wsl => "wsl",
@@ -77,7 +77,7 @@ impl fmt::Display for Platform {
 
 /// What a container was started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Container {
+pub(crate) enum Container {
     /// Docker leaves /.dockerenv.
     Docker,
     /// Podman leaves /run/.containerenv.
@@ -104,7 +104,7 @@ impl Container {
     }
 
     /// The word for reports.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Container::Docker => "docker",
             Container::Podman => "podman",

@@ -20,7 +20,7 @@ const PLACES: [&str; 4] = [
 
 /// What nvidia-smi says.
 #[derive(Debug, Default)]
-pub struct Smi {
+pub(crate) struct Smi {
     /// Which program was run.
     pub program: Option<PathBuf>,
     /// Why it gave no answer, in its own words.

@@ -11,14 +11,14 @@ use std::path::Path;
 
 /// The index, the libc, and the file system itself.
 #[derive(Debug)]
-pub struct FileSystem {
+pub(crate) struct FileSystem {
     index: Index,
     libc: Libc,
 }
 
 impl FileSystem {
     /// Answers out of these.
-    pub fn new(index: Index, libc: Libc) -> FileSystem {
+    pub(crate) fn new(index: Index, libc: Libc) -> FileSystem {
         FileSystem { index, libc }
     }
 }

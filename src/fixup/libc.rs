@@ -15,7 +15,7 @@ type Names = HashSet<Vec<u8>>;
 
 /// Where the libc's libraries are.
 #[derive(Clone, Debug, Default)]
-pub struct Libc {
+pub(crate) struct Libc {
     /// Names by platform; the platform is `None` for a libc that the user named.
     known: Vec<(Option<Platform>, Arc<Names>)>,
     directories: Vec<PathBuf>,
@@ -40,7 +40,7 @@ const GLIBC: [&str; 13] = [
 
 impl Libc {
     /// The libc of this directory, or of its `lib`.
-    pub fn in_directory(directory: &Path) -> io::Result<Libc> {
+    pub(crate) fn in_directory(directory: &Path) -> io::Result<Libc> {
         let lib = directory.join("lib");
         let directory = if lib.is_dir() {
             lib
@@ -55,7 +55,7 @@ impl Libc {
     }
 
     /// The libc that stands beside an interpreter.
-    pub fn beside(interpreter: &Path) -> io::Result<Libc> {
+    pub(crate) fn beside(interpreter: &Path) -> io::Result<Libc> {
         let target = interpreter.canonicalize()?;
         let directory = target.parent().unwrap_or(Path::new("/"));
         let names = names_in(directory)?;
@@ -66,7 +66,7 @@ impl Libc {
     }
 
     /// The libc of this machine, for each platform that it runs.
-    pub fn of_this_machine() -> Libc {
+    pub(crate) fn of_this_machine() -> Libc {
         let mut libc = Libc::default();
         for (machine, class, interpreter) in usual_interpreters() {
             let Ok(target) = Path::new(interpreter).canonicalize() else {
@@ -103,11 +103,6 @@ impl Libc {
             .filter(|(of, _)| of.is_none_or(|of| of.goes_with(platform)))
             .any(|(_, names)| names.contains(name))
     }
-
-    /// The directories whose names these are.
-    pub fn directories(&self) -> &[PathBuf] {
-        &self.directories
-    }
 }
 
 fn is_glibc_name(name: &[u8]) -> bool {
@@ -132,7 +127,7 @@ fn names_in(directory: &Path) -> io::Result<Names> {
 }
 
 /// What an ELF file is built for.
-pub fn platform_of(path: &Path) -> Option<Platform> {
+pub(crate) fn platform_of(path: &Path) -> Option<Platform> {
     let file = crate::scan::open(path, true).ok()?;
     let header = elf_edit::FileHeader::decode(file.head())?;
     Some(Platform::of(&header))

@@ -8,11 +8,11 @@ mod relative;
 mod request;
 mod results;
 
-pub use file_system::FileSystem;
-pub use libc::{Libc, platform_of};
-pub use relative::Relative;
-pub use request::Request;
-pub use results::{FileReport, SideEffects, Status, Summary};
+pub(crate) use file_system::FileSystem;
+pub(crate) use libc::{Libc, platform_of};
+pub(crate) use relative::Relative;
+pub(crate) use request::Request;
+pub(crate) use results::{FileReport, SideEffects, Status, Summary};
 
 use crate::plan::{self, Context, Plan, Policy};
 use crate::rodata;
@@ -33,7 +33,7 @@ const BATCH: usize = 512;
 
 /// Runs a request on the threads of `pool`. `tell` gets the files in an order that neither
 /// threads nor the file system change.
-pub fn run(
+pub(crate) fn run(
     pool: &ThreadPool,
     request: &Request,
     tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// When entries are written relative to `$ORIGIN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Relative {
+pub(crate) enum Relative {
     /// Never.
     #[default]
     Off,
@@ -31,7 +31,7 @@ pub(super) struct RelativeRoots {
 
 impl RelativeRoots {
     /// Takes the trees of a request by their real paths. `links` are those that the walk met.
-    pub fn new(request: &Request, roots: &[Root], links: &[Link]) -> RelativeRoots {
+    pub(super) fn new(request: &Request, roots: &[Root], links: &[Link]) -> RelativeRoots {
         let stores = store_names(&request.store);
         let in_store = |path: &Path| stores.iter().any(|store| path.starts_with(store));
         let wanted = |root: &&Root| match request.relative {
@@ -59,7 +59,7 @@ impl RelativeRoots {
     }
 
     /// The trees, as the rules take them.
-    pub fn roots(&self) -> impl Iterator<Item = Vec<u8>> {
+    pub(super) fn roots(&self) -> impl Iterator<Item = Vec<u8>> {
         let roots = self.roots.iter();
         roots.map(|root| root.as_os_str().as_bytes().to_vec())
     }
@@ -95,7 +95,7 @@ impl RelativeRoots {
     }
 
     /// Why no entry of this file may be relative.
-    pub fn stays_absolute(
+    pub(super) fn stays_absolute(
         &self,
         path: &Path,
         file: &FileReader,

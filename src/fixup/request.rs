@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// What to do, and where.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub(crate) struct Request {
     /// Trees and files to fix.
     pub paths: Vec<PathBuf>,
     /// Whether subdirectories of `paths` count.

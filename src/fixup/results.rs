@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// What became of a file.
 #[derive(Debug)]
-pub enum Status {
+pub(crate) enum Status {
     /// There was nothing to change: not touched.
     Unchanged,
     /// There is something to change, and it could be.
@@ -21,7 +21,7 @@ pub enum Status {
 
 /// Effects of a change besides the one that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SideEffects {
+pub(crate) struct SideEffects {
     /// Whether strip tools and kernels before 5.18 still find the program headers.
     pub strip_safe: bool,
     /// Bytes behind the ELF file that are copied to its new end.
@@ -30,7 +30,7 @@ pub struct SideEffects {
 
 impl Status {
     /// The side effects of a change that is made or planned.
-    pub fn side_effects(&self) -> Option<SideEffects> {
+    pub(crate) fn side_effects(&self) -> Option<SideEffects> {
         match self {
             Status::Planned(effects) => Some(*effects),
             Status::Changed(done) => Some(SideEffects {
@@ -44,7 +44,7 @@ impl Status {
 
 /// One file and what became of it.
 #[derive(Debug)]
-pub struct FileReport {
+pub(crate) struct FileReport {
     /// All names of it in the trees.
     pub names: Vec<PathBuf>,
     /// `executable`, `shared library`, …
@@ -59,7 +59,7 @@ pub struct FileReport {
 
 /// All files together.
 #[derive(Debug, Default)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Files that were planned for.
     pub files: u64,
     /// Of these, changed, or in a dry run to be changed.

@@ -9,7 +9,7 @@ use std::path::Path;
 /// What the file says; what it doesn't know is an error, so that a misspelt key isn't silence.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// Findings that are as they should be.
     #[serde(default)]
     pub exception: Vec<Exception>,
@@ -21,7 +21,7 @@ pub struct Config {
 /// A rule's severity, or its silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
+pub(crate) enum Level {
     /// Fails.
     Error,
     /// Is told.
@@ -35,7 +35,7 @@ pub enum Level {
 /// One kind of finding in some files.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exception {
+pub(crate) struct Exception {
     /// The rule's code.
     pub code: String,
     /// A glob over the path, or over the end of it behind a slash; without it, all files.
@@ -48,7 +48,7 @@ pub struct Exception {
 
 impl Config {
     /// Parses and checks the text of the file.
-    pub fn parse(text: &str) -> Result<Config, String> {
+    pub(crate) fn parse(text: &str) -> Result<Config, String> {
         let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
         for exception in &config.exception {
             known(&exception.code)?;
@@ -64,7 +64,7 @@ impl Config {
     }
 
     /// Which exception covers a finding.
-    pub fn exception(&self, finding: &Finding) -> Option<usize> {
+    pub(crate) fn exception(&self, finding: &Finding) -> Option<usize> {
         let code = RULES.get(finding.rule)?.code();
         self.exception.iter().position(|exception| {
             let message = exception.message.as_deref().unwrap_or("*");
@@ -84,7 +84,7 @@ fn path_matches(glob: &str, path: &Path) -> bool {
 }
 
 /// Fails for a code that no rule has.
-pub fn known(code: &str) -> Result<(), String> {
+pub(crate) fn known(code: &str) -> Result<(), String> {
     match Rule::find(code) {
         Some(_) => Ok(()),
         None => Err(match nearest(code) {
@@ -124,11 +124,11 @@ fn distance(a: &str, b: &str) -> usize {
 /// The severity of each rule, None where it is silent: defaults, then the file, then the command
 /// line, the last one wins.
 #[derive(Clone, Debug)]
-pub struct Levels(Vec<Option<Severity>>);
+pub(crate) struct Levels(Vec<Option<Severity>>);
 
 impl Levels {
     /// Defaults, changed by the file.
-    pub fn new(config: &Config) -> Levels {
+    pub(crate) fn new(config: &Config) -> Levels {
         let mut levels = Levels(RULES.iter().map(|rule| Some(rule.severity)).collect());
         for (code, &level) in &config.severity {
             levels.set(code, level);
@@ -137,7 +137,7 @@ impl Levels {
     }
 
     /// Changes one rule's.
-    pub fn set(&mut self, code: &str, level: Level) {
+    pub(crate) fn set(&mut self, code: &str, level: Level) {
         let at = RULES.iter().position(|rule| rule.code() == code);
         if let Some(slot) = at.and_then(|at| self.0.get_mut(at)) {
             *slot = match level {
@@ -150,7 +150,7 @@ impl Levels {
     }
 
     /// That of a finding.
-    pub fn of(&self, finding: &Finding) -> Option<Severity> {
+    pub(crate) fn of(&self, finding: &Finding) -> Option<Severity> {
         self.0.get(finding.rule).copied().flatten()
     }
 }

@@ -20,10 +20,10 @@ const MAX_TEXT: u64 = 1 << 20;
 const TEXT_NAMES: [&str; 8] = ["pc", "cmake", "la", "sh", "profile", "cfg", "conf", "prf"];
 
 /// What the rules found in one file.
-pub type Looked = Vec<Finding>;
+pub(crate) type Looked = Vec<Finding>;
 
 /// Lints files of one package, or of many.
-pub struct Linter {
+pub(crate) struct Linter {
     loader: Loader,
     /// The same without LD_LIBRARY_PATH, where there is one.
     elsewhere: Option<Loader>,
@@ -35,7 +35,7 @@ pub struct Linter {
 impl Linter {
     /// One that finds libraries as programs do in this environment.
     /// `tree` are the files that are linted.
-    pub fn new(environment: Environment, options: Options, tree: TreeLoaders) -> Linter {
+    pub(crate) fn new(environment: Environment, options: Options, tree: TreeLoaders) -> Linter {
         let without = Environment {
             library_path: None,
             preload: None,
@@ -52,7 +52,7 @@ impl Linter {
     }
 
     /// Asks all rules for ELF files. `path` is absolute, `shown` is how the user names the file.
-    pub fn elf(
+    pub(crate) fn elf(
         &self,
         shown: &Path,
         path: &Path,
@@ -134,7 +134,7 @@ fn unprovided(
 }
 
 /// Asks all rules for text files, if this is one that builds read.
-pub fn text_file(shown: &Path, file: &FileReader) -> io::Result<Looked> {
+pub(crate) fn text_file(shown: &Path, file: &FileReader) -> io::Result<Looked> {
     let named = shown.extension().and_then(|e| e.to_str());
     if !named.is_some_and(|e| TEXT_NAMES.contains(&e)) || file.len() > MAX_TEXT {
         return Ok(Vec::new());

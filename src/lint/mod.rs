@@ -1,17 +1,17 @@
 //! Rules that look at one file each and never write. A rule is a file of `rules/`: what it finds,
 //! why that is bad, an example and the fix stand in its documentation.
 
-pub mod config;
+pub(crate) mod config;
 mod look;
 mod rules;
 mod runtimes;
 mod subject;
 mod symbols;
 
-pub use look::{Linter, Looked, text_file};
+pub(crate) use look::{Linter, text_file};
 pub use rules::RULES;
-pub use runtimes::{Kind, Runtime};
-pub use subject::{Options, Subject};
+pub(crate) use runtimes::Kind;
+pub(crate) use subject::{Options, Subject};
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -40,14 +40,14 @@ impl Severity {
 
 /// A text file of a package.
 #[derive(Clone, Copy, Debug)]
-pub struct TextFile<'a> {
+pub(crate) struct TextFile<'a> {
     /// All of it: larger files are not looked at.
     pub bytes: &'a [u8],
 }
 
 /// What a rule looks at. It says what it found, once for each finding.
 #[derive(Clone, Copy, Debug)]
-pub enum Check {
+pub(crate) enum Check {
     /// A dynamic ELF file.
     Elf(fn(&Subject<'_>, &mut dyn FnMut(String))),
     /// A text file.
@@ -91,7 +91,7 @@ impl Rule {
 
 /// What a rule found in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The file.
     pub path: PathBuf,
     /// Place of the rule in [`RULES`].

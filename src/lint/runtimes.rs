@@ -21,7 +21,7 @@ const MAX_RUNTIMES: usize = 64;
 
 /// A CUDA runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// libcudart.so; its version, as far as the file or its name says it.
     Shared(Option<RuntimeVersion>),
     /// Linked into a file; its version, where that is known.
@@ -30,14 +30,14 @@ pub enum Kind {
 
 impl Kind {
     /// Whether it is libcudart.so.
-    pub fn is_shared(self) -> bool {
+    pub(crate) fn is_shared(self) -> bool {
         matches!(self, Kind::Shared(_))
     }
 }
 
 /// A library that is loaded with a file and has a CUDA runtime in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Runtime<'a> {
+pub(crate) struct Runtime<'a> {
     /// The path that the loader opens.
     pub path: &'a [u8],
     /// Which runtime.
@@ -53,7 +53,7 @@ pub(super) struct Libraries(Mutex<HashMap<FileId, Known>>);
 
 impl Libraries {
     /// The libraries with a runtime that are loaded with a file, the file itself left out.
-    pub fn runtimes<'a>(&self, resolution: &'a Resolution) -> Vec<Runtime<'a>> {
+    pub(super) fn runtimes<'a>(&self, resolution: &'a Resolution) -> Vec<Runtime<'a>> {
         let objects = resolution.loaded().iter().enumerate().skip(1);
         let runtimes = objects.filter_map(|(object, found)| {
             let library = found.library.as_deref()?;

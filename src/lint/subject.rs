@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// What the user says of the package.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// The CUDA that it is built with.
     pub cuda: Option<CudaVersion>,
     /// The newest CUDA that the driver runs.
@@ -39,7 +39,7 @@ pub struct Options {
 
 /// One file, with all that was read of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// Absolute.
     pub path: &'a Path,
     /// Its headers.
@@ -70,19 +70,19 @@ pub struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// What is loaded with the file, the file itself first: path and library.
-    pub fn loaded(&self) -> impl Iterator<Item = (&'a [u8], &'a Library)> {
+    pub(crate) fn loaded(&self) -> impl Iterator<Item = (&'a [u8], &'a Library)> {
         let objects = self.resolution.loaded().iter();
         objects.filter_map(|object| Some((&object.path[..], object.library.as_deref()?)))
     }
 
     /// What became of the file's own DT_NEEDED.
-    pub fn own_needs(&self) -> impl Iterator<Item = &'a Need> {
+    pub(crate) fn own_needs(&self) -> impl Iterator<Item = &'a Need> {
         let own = self.resolution.objects.first();
         own.into_iter().flat_map(|object| &object.needs)
     }
 
     /// What is wrong and what to do about a need that is not met, for the end of a message.
-    pub fn advice_for(&self, need: &Need) -> String {
+    pub(crate) fn advice_for(&self, need: &Need) -> String {
         let problems = self.resolution.problems();
         let at = problems.iter().position(|problem| match problem {
             Problem::Missing(_, other) | Problem::Versions(_, other) => std::ptr::eq(*other, need),
@@ -94,13 +94,13 @@ impl<'a> Subject<'a> {
     }
 
     /// Entries of RUNPATH and RPATH, each with the word for which it is.
-    pub fn search_path(&self) -> impl Iterator<Item = (&'static str, &'a Entry)> {
+    pub(crate) fn search_path(&self) -> impl Iterator<Item = (&'static str, &'a Entry)> {
         let runpath = self.resolution.runpath.iter().map(|e| ("RUNPATH", e));
         runpath.chain(self.resolution.rpath.iter().map(|e| ("RPATH", e)))
     }
 
     /// Where the driver's libraries are for the file's machine.
-    pub fn driver_link(&self) -> &'a [u8] {
+    pub(crate) fn driver_link(&self) -> &'a [u8] {
         match &self.options.driver_link {
             Some(path) => path.as_os_str().as_encoded_bytes(),
             None => driver::link(self.info.header.machine).as_bytes(),
@@ -108,7 +108,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether this entry is the driver link.
-    pub fn is_driver_link(&self, entry: &Entry) -> bool {
+    pub(crate) fn is_driver_link(&self, entry: &Entry) -> bool {
         let bare = |path: &[u8]| {
             path.trim_ascii()
                 .strip_suffix(b"/")
@@ -119,13 +119,13 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether the file's own search path leads to the driver.
-    pub fn has_driver_link(&self) -> bool {
+    pub(crate) fn has_driver_link(&self) -> bool {
         self.search_path()
             .any(|(_, entry)| self.is_driver_link(entry))
     }
 
     /// Whether a path is below the store.
-    pub fn in_store(&self, path: &[u8]) -> bool {
+    pub(crate) fn in_store(&self, path: &[u8]) -> bool {
         let stores = self.options.stores.iter();
         let mut stores = stores.map(|store| store.as_os_str().as_encoded_bytes());
         stores.any(|store| below(path, store))
@@ -133,7 +133,7 @@ impl<'a> Subject<'a> {
 
     /// Whether an entry is a directory of the machine that built the file. A store, or what is
     /// linted, may itself stand below /tmp or /home: that it leads there is as it should be.
-    pub fn is_build_directory(&self, entry: &Entry) -> bool {
+    pub(crate) fn is_build_directory(&self, entry: &Entry) -> bool {
         let meant = || entry.directory.as_deref().is_some_and(|d| self.in_store(d));
         entry.marks.contains(&Mark::BuildDirectory) && !meant() && !self.is_below_tree(entry)
     }
@@ -149,13 +149,13 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether an entry is a directory of the system.
-    pub fn is_system(&self, entry: &Entry) -> bool {
+    pub(crate) fn is_system(&self, entry: &Entry) -> bool {
         let mut system = [&b"/usr"[..], b"/lib", b"/lib64", b"/opt"].into_iter();
         system.any(|directory| below(&entry.text, directory))
     }
 
     /// Runtimes of other libraries, for a message: `the shared libcudart.so.13`, the first few.
-    pub fn shown_runtimes(&self, wanted: impl Fn(Kind) -> bool) -> Option<String> {
+    pub(crate) fn shown_runtimes(&self, wanted: impl Fn(Kind) -> bool) -> Option<String> {
         const SHOWN: usize = 4;
         let found = self.runtimes.iter().filter(|r| wanted(r.kind));
         let one = |runtime: &Runtime<'_>| {
@@ -181,7 +181,7 @@ impl<'a> Subject<'a> {
 
     /// The CUDA runtime that the file has in it, is, or loads, for a message. The one that it loads
     /// has no name here where that file is linted itself and has the finding.
-    pub fn own_runtime(&self) -> Option<(String, RuntimeVersion)> {
+    pub(crate) fn own_runtime(&self) -> Option<(String, RuntimeVersion)> {
         let version = self.cudart.version;
         match (self.cudart.linkage, &self.cudart.needed) {
             (Linkage::Static, _) => Some((format!("holds a static cudart {}", version?), version?)),
@@ -213,7 +213,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Which device code runs where.
-    pub fn machine<'t>(&self, table: &'t Table, drivers: &'t DriverVersions) -> Machine<'t> {
+    pub(crate) fn machine<'t>(&self, table: &'t Table, drivers: &'t DriverVersions) -> Machine<'t> {
         Machine {
             table,
             drivers,

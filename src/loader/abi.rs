@@ -75,13 +75,13 @@ impl Usual {
 }
 
 /// glibc's interpreter of each machine and class.
-pub fn usual_interpreters() -> impl Iterator<Item = (u16, Class, &'static str)> {
+pub(crate) fn usual_interpreters() -> impl Iterator<Item = (u16, Class, &'static str)> {
     KINDS.iter().map(|p| (p.machine, p.class, p.glibc))
 }
 
 /// The interpreters that programs of this kind usually name, those of the same libc as
 /// `interpreter`.
-pub fn assumed_interpreters(header: &FileHeader, interpreter: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn assumed_interpreters(header: &FileHeader, interpreter: &[u8]) -> Vec<Vec<u8>> {
     let Some(usual) = Usual::of(header) else {
         return Vec::new();
     };

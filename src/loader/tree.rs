@@ -18,7 +18,7 @@ const THREADS: usize = 4;
 
 /// The files of one run, as seen inside the root. Nothing is read before a library needs it.
 #[derive(Default)]
-pub struct TreeLoaders {
+pub(crate) struct TreeLoaders {
     files: Vec<PathBuf>,
     found: OnceLock<Found>,
 }
@@ -46,7 +46,7 @@ struct Headers {
 
 impl TreeLoaders {
     /// The files of a tree, in its order.
-    pub fn new(files: Vec<PathBuf>) -> TreeLoaders {
+    pub(crate) fn new(files: Vec<PathBuf>) -> TreeLoaders {
         TreeLoaders {
             files,
             found: OnceLock::new(),
@@ -55,7 +55,7 @@ impl TreeLoaders {
 
     /// [`Loader::resolve`]; a library that does not load on its own is asked about again in the
     /// processes of the tree's programs and extensions, and the first one counts that loads it.
-    pub fn resolve(
+    pub(crate) fn resolve(
         &self,
         loader: &Loader,
         path: &Path,

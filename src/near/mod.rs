@@ -18,7 +18,12 @@ const MAX_DEPTH: usize = 3;
 const MAX_FILES: usize = 4;
 
 /// The advice for one problem of a file. `file` is how the user names it.
-pub fn advice(file: &Path, info: &ElfInfo, resolution: &Resolution, problem: Problem) -> Advice {
+pub(crate) fn advice(
+    file: &Path,
+    info: &ElfInfo,
+    resolution: &Resolution,
+    problem: Problem,
+) -> Advice {
     match problem {
         Problem::NoInterpreter(interpreter) => {
             let near = Near {

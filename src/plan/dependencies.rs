@@ -11,7 +11,7 @@ const MAX_OWN_ENTRIES: usize = 64;
 
 /// What became of a dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// This directory has it, and becomes an entry.
     Directory(Vec<u8>),
     /// The libc's own directory has it: no entry.
@@ -40,7 +40,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// A word for JSON.
-    pub fn key(&self) -> &'static str {
+    pub(crate) fn key(&self) -> &'static str {
         match self {
             Outcome::Directory(_) => "found",
             Outcome::Libc => "libc",
@@ -56,7 +56,7 @@ impl Outcome {
 
 /// A dependency and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolution {
+pub(crate) struct Resolution {
     /// One NEEDED, or the alternatives of one `.note.dlopen` entry.
     pub names: Vec<Vec<u8>>,
     /// The outcome.
@@ -65,7 +65,7 @@ pub struct Resolution {
 
 impl Resolution {
     /// `libx.so.1`, or `any(a, b)`.
-    pub fn shown_name(&self) -> Vec<u8> {
+    pub(crate) fn shown_name(&self) -> Vec<u8> {
         match self.names.as_slice() {
             [one] => one.clone(),
             several => [b"any(", several.join(&b", "[..]).as_slice(), b")"].concat(),
@@ -75,7 +75,7 @@ impl Resolution {
 
 /// A library that a file may dlopen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Its name.
     pub name: Vec<u8>,
     /// It stands in a `.note.dlopen`, not just among the strings.

@@ -8,7 +8,7 @@ use elf_edit::ElfInfo;
 
 /// How a file loads the driver by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DriverUse {
+pub(crate) enum DriverUse {
     /// It needs or dlopens this library of the driver.
     Library(Vec<u8>),
     /// A CUDA runtime is linked into it, which dlopens the driver.
@@ -56,7 +56,7 @@ pub(super) fn entries(info: &ElfInfo, policy: &Policy, loads: Option<DriverUse>)
 
 /// Whether a file loads the driver by itself: the loader takes the RUNPATH of the file that asks,
 /// not that of the program.
-pub fn loads_driver(info: &ElfInfo, contents: Option<&Contents>) -> Option<DriverUse> {
+pub(crate) fn loads_driver(info: &ElfInfo, contents: Option<&Contents>) -> Option<DriverUse> {
     if cudart::is_cudart_itself(info) {
         return Some(DriverUse::Cudart);
     }

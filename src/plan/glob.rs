@@ -2,13 +2,13 @@
 
 /// Whether a pattern of `--ignore-missing` excuses a NEEDED: the whole name or, as in nixpkgs, the
 /// file name of one with a slash.
-pub fn excuses(pattern: &[u8], needed: &[u8]) -> bool {
+pub(crate) fn excuses(pattern: &[u8], needed: &[u8]) -> bool {
     let file_name = needed.rsplit(|&byte| byte == b'/').next();
     matches(pattern, needed) || file_name.is_some_and(|name| matches(pattern, name))
 }
 
 /// Whether the whole of `text` matches `pattern`.
-pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to go on when what follows the last star does not fit: one byte later.
     let mut retry = None;

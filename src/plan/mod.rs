@@ -13,18 +13,18 @@ mod policy;
 mod relative;
 mod runpath;
 
-pub use dependencies::{Candidate, Outcome, Resolution};
-pub use driver::{DriverUse, loads_driver};
-pub use glob::{excuses, matches as glob_matches};
-pub use policy::{Dependencies, Dlopen, Driver, Existing, Policy, Stubs};
-pub use runpath::{DropReason, Dropped, Entry, Reason};
+pub(crate) use dependencies::{Candidate, Outcome, Resolution};
+pub(crate) use driver::{DriverUse, loads_driver};
+pub(crate) use glob::{excuses, matches as glob_matches};
+pub(crate) use policy::{Dependencies, Dlopen, Driver, Existing, Policy, Stubs};
+pub(crate) use runpath::{Dropped, Entry, Reason};
 
 use crate::rodata::Contents;
 use elf_edit::{Edit, ElfInfo, Platform};
 use runpath::List;
 
 /// What there is to find, as the rules ask for it.
-pub trait Libraries: Sync {
+pub(crate) trait Libraries: Sync {
     /// Directories with a library of that name that `platform` can load, best first.
     fn find(&self, name: &[u8], platform: Platform) -> Vec<Vec<u8>>;
     /// Whether the libc's own directory has a file of that name.
@@ -38,7 +38,7 @@ pub trait Libraries: Sync {
 }
 
 /// All that a decision rests on, besides the file's own headers.
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// What the user asked for.
     pub policy: &'a Policy,
     /// What there is to find.
@@ -53,7 +53,7 @@ pub struct Context<'a> {
 
 /// Why entries of a file are not written relative to `$ORIGIN`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StaysAbsolute {
+pub(crate) enum StaysAbsolute {
     /// The loader ignores `$ORIGIN` in a program that gets rights which its caller lacks.
     Privileged(&'static str),
     /// The file is also loaded through this link, and `$ORIGIN` is the link's directory then.
@@ -76,7 +76,7 @@ impl Context<'_> {
 
 /// What shall become of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The interpreter, where it changes: old and new.
     pub interpreter: Option<(Vec<u8>, Vec<u8>)>,
     /// DT_RUNPATH, else DT_RPATH, as it is.
@@ -99,12 +99,12 @@ pub struct Plan {
 
 impl Plan {
     /// The new RUNPATH as it stands in a file.
-    pub fn new_runpath(&self) -> Vec<u8> {
+    pub(crate) fn new_runpath(&self) -> Vec<u8> {
         runpath::join(&self.runpath)
     }
 
     /// Whether the RUNPATH is written, or taken out.
-    pub fn changes_runpath(&self) -> bool {
+    pub(crate) fn changes_runpath(&self) -> bool {
         let is_runpath = |edit: &Edit| {
             matches!(
                 edit,
@@ -115,14 +115,14 @@ impl Plan {
     }
 
     /// Whether the new RUNPATH goes to DT_RPATH.
-    pub fn new_is_rpath(&self) -> bool {
+    pub(crate) fn new_is_rpath(&self) -> bool {
         self.edits
             .iter()
             .any(|edit| matches!(edit, Edit::SetRpath(_)))
     }
 
     /// Dependencies that nothing provides and no pattern excuses.
-    pub fn missing(&self) -> impl Iterator<Item = &Resolution> {
+    pub(crate) fn missing(&self) -> impl Iterator<Item = &Resolution> {
         self.resolutions
             .iter()
             .filter(|r| matches!(r.outcome, Outcome::Missing { .. }))
@@ -130,7 +130,7 @@ impl Plan {
 }
 
 /// Decides. Reads top to bottom as the rules apply.
-pub fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
+pub(crate) fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
     let policy = context.policy;
     let Some(dynamic) = &info.dynamic else {
         return Plan::default();

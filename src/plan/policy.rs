@@ -5,7 +5,7 @@ use elf_edit::Edit;
 
 /// Whether dependencies are looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Dependencies {
+pub(crate) enum Dependencies {
     /// Each NEEDED gets the directory that has it
     #[default]
     Find,
@@ -17,7 +17,7 @@ pub enum Dependencies {
 
 /// What happens to the RUNPATH that a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Existing {
+pub(crate) enum Existing {
     /// Stays behind new entries, without those that are empty, relative or there twice
     Tidy,
     /// Stays behind new entries as it is, without empty entries: for hooks
@@ -30,7 +30,7 @@ pub enum Existing {
 
 /// Which files get the driver link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Driver {
+pub(crate) enum Driver {
     /// Every dynamic ELF file
     #[default]
     All,
@@ -42,7 +42,7 @@ pub enum Driver {
 
 /// What happens for libraries that a file may dlopen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Dlopen {
+pub(crate) enum Dlopen {
     /// The directory of each one that is found becomes an entry
     Auto,
     /// They are listed by --dry-run, --json and -v
@@ -54,7 +54,7 @@ pub enum Dlopen {
 
 /// What happens to entries that are a stub directory of CUDA.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Stubs {
+pub(crate) enum Stubs {
     /// The driver link takes their place: a stub that is found at run time is a failure
     #[default]
     Replace,
@@ -64,7 +64,7 @@ pub enum Stubs {
 
 /// What the user asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// PT_INTERP of executables.
     pub interpreter: Option<Vec<u8>>,
     /// Whether dependencies are looked for at all.
@@ -108,13 +108,13 @@ pub struct Policy {
 
 impl Policy {
     /// Whether a NEEDED is looked for.
-    pub fn finds_dependencies(&self) -> bool {
+    pub(crate) fn finds_dependencies(&self) -> bool {
         self.dependencies != Dependencies::Off
     }
 
     /// Whether only the given directories count: a dependency that they don't have is left out of
     /// the report, and is not missing.
-    pub fn provided_only(&self) -> bool {
+    pub(crate) fn provided_only(&self) -> bool {
         self.dependencies == Dependencies::Provided
     }
 
@@ -125,7 +125,7 @@ impl Policy {
 
     /// Whether a rule needs to know what a file's read-only data says; `told` where somebody reads
     /// of what it may dlopen.
-    pub fn needs_contents(&self, told: bool) -> bool {
+    pub(crate) fn needs_contents(&self, told: bool) -> bool {
         let candidates = match self.dlopen {
             Dlopen::Auto => true,
             Dlopen::Report => told,

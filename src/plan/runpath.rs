@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Why an entry is in a new RUNPATH. Names are bytes out of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// It has CUDA's forward-compatible driver.
     Compat,
     /// It has the driver's libraries, which the file loads by itself, where that was asked.
@@ -29,7 +29,7 @@ pub enum Reason {
 
 impl Reason {
     /// A word for JSON.
-    pub fn key(&self) -> &'static str {
+    pub(crate) fn key(&self) -> &'static str {
         match self {
             Reason::Compat => "compat",
             Reason::Driver(_) => "driver",
@@ -51,7 +51,7 @@ impl Reason {
 
 /// One entry of a new RUNPATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The entry as it is written.
     pub text: Vec<u8>,
     /// Why it is there.
@@ -60,7 +60,7 @@ pub struct Entry {
 
 /// Why an entry is no longer there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropReason {
+pub(crate) enum DropReason {
     /// An empty entry means the current directory.
     Empty,
     /// A relative entry means a directory below the current one.
@@ -81,7 +81,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// A word for JSON.
-    pub fn key(self) -> &'static str {
+    pub(crate) fn key(self) -> &'static str {
         match self {
             DropReason::Empty => "empty",
             DropReason::Relative => "relative",
@@ -112,7 +112,7 @@ impl fmt::Display for DropReason {
 
 /// An entry that was there and will not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dropped {
+pub(crate) struct Dropped {
     /// The entry as it was written.
     pub text: Vec<u8>,
     /// Why it goes.
@@ -124,17 +124,17 @@ pub struct Dropped {
 pub(super) struct List(Vec<Entry>);
 
 impl List {
-    pub fn extend(&mut self, entries: Vec<Entry>) {
+    pub(super) fn extend(&mut self, entries: Vec<Entry>) {
         self.0.extend(entries);
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Writes entries relative to `$ORIGIN` where the policy asks for it; true where some stay
     /// absolute because of [`Context::stays_absolute`].
-    pub fn make_relative(&mut self, context: &Context<'_>) -> bool {
+    pub(super) fn make_relative(&mut self, context: &Context<'_>) -> bool {
         let mut stays = false;
         for entry in &mut self.0 {
             let Some(text) = relative::to_origin(&entry.text, context) else {
@@ -154,7 +154,7 @@ impl List {
 
     /// The first of equal entries stays. With [`Existing::Tidy`], entries are equal that mean one
     /// directory, and the text is that of the entry that was there.
-    pub fn without_duplicates(
+    pub(super) fn without_duplicates(
         self,
         context: &Context<'_>,
         dropped: &mut Vec<Dropped>,

@@ -10,13 +10,13 @@ const NOTHING: &str = "nothing";
 
 /// Gathers the problems of one file.
 #[derive(Debug, Default)]
-pub struct Checks {
+pub(super) struct Checks {
     /// In the order of the file.
     pub problems: Vec<Problem>,
 }
 
 /// Advice where a file is not what its server published.
-pub const DOWNLOAD_AGAIN: &str =
+pub(super) const DOWNLOAD_AGAIN: &str =
     "download the manifest again, and compare it with the one that NVIDIA publishes";
 
 impl Checks {
@@ -27,7 +27,7 @@ impl Checks {
     }
 
     /// A text without control characters.
-    pub fn text(&mut self, key: &str, value: Option<&Value>) -> Option<String> {
+    pub(super) fn text(&mut self, key: &str, value: Option<&Value>) -> Option<String> {
         match value.and_then(Value::text) {
             Some(text) if !text.is_empty() && !text.contains(char::is_control) => {
                 Some(text.to_owned())
@@ -40,7 +40,7 @@ impl Checks {
     }
 
     /// A name that is safe as an attribute and as a file's name.
-    pub fn name(&mut self, key: &str, name: &str) -> bool {
+    pub(super) fn name(&mut self, key: &str, name: &str) -> bool {
         let fine = is_name(name);
         if !fine {
             let found = Value::Text(name.to_owned());
@@ -54,7 +54,7 @@ impl Checks {
     }
 
     /// A version: a number first.
-    pub fn version(&mut self, key: &str, value: Option<&Value>) -> Option<String> {
+    pub(super) fn version(&mut self, key: &str, value: Option<&Value>) -> Option<String> {
         let text = value.and_then(Value::text);
         match text.filter(|text| is_version(text)) {
             Some(text) => Some(text.to_owned()),
@@ -66,7 +66,7 @@ impl Checks {
     }
 
     /// CUDA's major versions as texts.
-    pub fn majors(&mut self, key: &str, value: Option<&Value>) -> Vec<String> {
+    pub(super) fn majors(&mut self, key: &str, value: Option<&Value>) -> Vec<String> {
         let Some(value) = value else {
             return Vec::new();
         };
@@ -92,7 +92,7 @@ impl Checks {
     }
 
     /// Path, hash and size; NVIDIA's name of the path differs from ours.
-    pub fn archive(&mut self, key: &str, value: &Value, path_key: &str) -> Option<Archive> {
+    pub(super) fn archive(&mut self, key: &str, value: &Value, path_key: &str) -> Option<Archive> {
         let sha256 = self.digits(key, value, "sha256", 64);
         if value.get("md5").is_some() {
             self.digits(key, value, "md5", 32);
@@ -149,7 +149,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Whether a name is safe as an attribute and as a file's name.
-pub fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     name.len() <= 100
         && name.bytes().all(allowed)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Its kind.
     pub change: Change,
     /// The product, such as `cuda`.
@@ -33,7 +33,7 @@ pub struct Difference {
 /// Kinds of differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Change {
+pub(crate) enum Change {
     /// B has it, A does not.
     Came,
     /// A has it, B does not.
@@ -46,7 +46,7 @@ pub enum Change {
 
 impl Change {
     /// The word that is printed.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Change::Came => "came",
             Change::Went => "went",
@@ -58,7 +58,7 @@ impl Change {
 
 /// Compares release with release; two manifests of one release each are compared whatever their
 /// versions are.
-pub fn diff(a: &Manifest, b: &Manifest) -> Vec<Difference> {
+pub(crate) fn diff(a: &Manifest, b: &Manifest) -> Vec<Difference> {
     if let ([one], [other]) = (a.releases.as_slice(), b.releases.as_slice())
         && one.product == other.product
     {

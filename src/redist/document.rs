@@ -7,7 +7,7 @@ use std::fmt;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// `{ … }`, in the order of the file.
     Object(Vec<(String, Value)>),
     /// `[ … ]`
@@ -21,13 +21,13 @@ pub enum Value {
 }
 
 /// Parses a whole text.
-pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
+pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text)
 }
 
 impl Value {
     /// The value of a key, where this is an object that has it.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.entries()?
             .iter()
             .find(|(name, _)| name == key)
@@ -35,7 +35,7 @@ impl Value {
     }
 
     /// The keys and values of an object.
-    pub fn entries(&self) -> Option<&[(String, Value)]> {
+    pub(crate) fn entries(&self) -> Option<&[(String, Value)]> {
         match self {
             Value::Object(entries) => Some(entries),
             _ => None,
@@ -48,7 +48,7 @@ impl Value {
     }
 
     /// The characters of a text.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
             _ => None,

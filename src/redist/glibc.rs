@@ -13,14 +13,14 @@ const FUNCTIONS: [(&str, &str, u32); 3] = [
 ];
 
 /// The headers with such declarations.
-pub fn is_math_header(path: &str) -> bool {
+pub(crate) fn is_math_header(path: &str) -> bool {
     path.ends_with("include/crt/math_functions.h")
         || path.ends_with("include/crt/math_functions.hpp")
 }
 
 /// The header with the specifier at each declaration that lacks it, under any glibc; `None` if none
 /// does.
-pub fn math_header(text: &str) -> Option<String> {
+pub(crate) fn math_header(text: &str) -> Option<String> {
     let mut changed = false;
     let mut body = String::with_capacity(text.len() + 1024);
     for line in text.split_inclusive('\n') {

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 
 /// Joins releases, each with the name of the file that it is from.
 #[derive(Debug, Default)]
-pub struct Joined {
+pub(crate) struct Joined {
     releases: BTreeMap<(String, String), (Release, String)>,
     /// By path: hash and size, and where they were read.
     archives: BTreeMap<(String, String), (String, u64, String)>,
@@ -18,7 +18,7 @@ const HELP: &str = "one of the two was changed: compare both with what NVIDIA pu
 
 impl Joined {
     /// Adds a release; the problems are those that its file has beside the earlier ones.
-    pub fn add(&mut self, release: Release, file: &str) -> Vec<Problem> {
+    pub(crate) fn add(&mut self, release: Release, file: &str) -> Vec<Problem> {
         let mut problems = self.same_archives(&release, file);
         let key = (release.product.clone(), release.version.clone());
         match self.releases.entry(key) {
@@ -79,7 +79,7 @@ impl Joined {
     }
 
     /// All releases, in order.
-    pub fn into_manifest(self) -> Manifest {
+    pub(crate) fn into_manifest(self) -> Manifest {
         let releases = self.releases.into_values();
         let mut manifest = Manifest {
             releases: releases.map(|(release, _)| release).collect(),

@@ -10,18 +10,18 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 
 /// The value of `schema`.
-pub const SCHEMA: &str = "cuda-fixup.manifest/1";
+pub(crate) const SCHEMA: &str = "cuda-fixup.manifest/1";
 
 /// Releases in order of product and version, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// The releases.
     pub releases: Vec<Release>,
 }
 
 /// One release of a redistributable, such as cuDNN 9.14.0.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Release {
+pub(crate) struct Release {
     /// Such as `cudnn`.
     pub product: String,
     /// Such as `9.14.0`.
@@ -34,7 +34,7 @@ pub struct Release {
 
 /// One package of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Package {
+pub(crate) struct Package {
     /// Such as `9.14.0.64`.
     pub version: String,
     /// NVIDIA's description.
@@ -49,7 +49,7 @@ pub struct Package {
 
 /// For which system and CUDA an archive is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ArchiveKey {
+pub(crate) struct ArchiveKey {
     /// NVIDIA's name, such as `linux-sbsa`.
     pub system: String,
     /// CUDA's major version, where the system has an archive for each.
@@ -58,7 +58,7 @@ pub struct ArchiveKey {
 
 /// A file on NVIDIA's server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Archive {
+pub(crate) struct Archive {
     /// Hexadecimal.
     pub sha256: String,
     /// In bytes.
@@ -98,14 +98,14 @@ impl FromStr for ArchiveKey {
 
 impl Manifest {
     /// Puts the releases in order.
-    pub fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.releases.sort_by(|a, b| {
             (a.product.cmp(&b.product)).then_with(|| version::compare(&a.version, &b.version))
         });
     }
 
     /// The text of the file.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut out = format!("{{\"schema\":\"{SCHEMA}\",\"releases\":[");
         for (index, release) in self.releases.iter().enumerate() {
             out.push_str(if index == 0 { "\n" } else { ",\n" });
@@ -163,7 +163,7 @@ fn write_package(out: &mut String, key: &str, package: &Package) {
 }
 
 /// Reads the project's own manifest.
-pub fn read(document: &Value) -> (Manifest, Vec<Problem>) {
+pub(crate) fn read(document: &Value) -> (Manifest, Vec<Problem>) {
     let mut checks = Checks::default();
     let mut manifest = Manifest::default();
     let releases = match document.get("releases") {
@@ -265,7 +265,7 @@ fn read_package(key: &str, value: &Value, checks: &mut Checks) -> Option<Package
 }
 
 /// Whether a document is a manifest of ours; NVIDIA's have no `schema`.
-pub fn is_ours(document: &Value) -> Result<bool, Problem> {
+pub(crate) fn is_ours(document: &Value) -> Result<bool, Problem> {
     match document.get("schema") {
         None => Ok(false),
         Some(schema) if schema.text() == Some(SCHEMA) => Ok(true),
@@ -280,7 +280,7 @@ pub fn is_ours(document: &Value) -> Result<bool, Problem> {
 }
 
 /// Parses a file's text, of either kind.
-pub fn parse(text: &str) -> Result<Value, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Value, Problem> {
     let document = document::parse(text).map_err(|error| {
         Problem::error(
             "",

@@ -4,18 +4,18 @@
 //! Pure: text in, values out. The applet reads and writes the files.
 
 mod check;
-pub mod diff;
-pub mod document;
-pub mod glibc;
-pub mod join;
-pub mod manifest;
-pub mod nvidia;
-pub mod place;
-pub mod problem;
-pub mod tables;
-pub mod version;
+pub(crate) mod diff;
+pub(crate) mod document;
+pub(crate) mod glibc;
+pub(crate) mod join;
+pub(crate) mod manifest;
+pub(crate) mod nvidia;
+pub(crate) mod place;
+pub(crate) mod problem;
+pub(crate) mod tables;
+pub(crate) mod version;
 
-pub use check::is_name;
-pub use manifest::{Archive, ArchiveKey, Manifest, Package, Release};
-pub use problem::{Problem, Severity};
-pub use tables::Tables;
+pub(crate) use check::is_name;
+pub(crate) use manifest::{Archive, ArchiveKey, Package, Release};
+pub(crate) use problem::{Problem, Severity};
+pub(crate) use tables::Tables;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// What the caller knows and the file may not say.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
+pub(crate) struct Given<'a> {
     /// The product that the user names.
     pub product: Option<&'a str>,
     /// The version that the user names.
@@ -24,7 +24,11 @@ struct Reader<'a> {
 }
 
 /// Reads a manifest. Without a release there is at least one error among the problems.
-pub fn read(document: &Value, given: Given, tables: &Tables) -> (Option<Release>, Vec<Problem>) {
+pub(crate) fn read(
+    document: &Value,
+    given: Given,
+    tables: &Tables,
+) -> (Option<Release>, Vec<Problem>) {
     let mut reader = Reader {
         tables,
         checks: Checks::default(),

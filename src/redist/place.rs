@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// The outputs that a package has, and its CUDA.
 #[derive(Clone, Debug)]
-pub struct Outputs {
+pub(crate) struct Outputs {
     names: BTreeSet<String>,
     /// Major version, for archives with a folder for each CUDA.
     cuda_major: String,
@@ -14,7 +14,7 @@ pub struct Outputs {
 
 /// A file's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// The output's name and the path below it.
     In(String, String),
     /// Libraries for another CUDA.
@@ -23,7 +23,7 @@ pub enum Place {
 
 impl Outputs {
     /// `files` are the paths of all files of the archive.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         names: impl IntoIterator<Item = String>,
         cuda_major: &str,
         files: impl IntoIterator<Item = &'a str>,
@@ -65,13 +65,13 @@ impl Outputs {
     }
 
     /// The folders for CUDA's versions, if none of them is for this one.
-    pub fn lacks_cuda(&self) -> Option<Vec<&str>> {
+    pub(crate) fn lacks_cuda(&self) -> Option<Vec<&str>> {
         let folders = || self.cuda_folders.iter().map(String::as_str).collect();
         (!self.cuda_folders.is_empty() && self.cuda_folder().is_none()).then(folders)
     }
 
     /// The place of a file.
-    pub fn place(&self, path: &str) -> Place {
+    pub(crate) fn place(&self, path: &str) -> Place {
         let (top, rest) = path.split_once('/').unwrap_or((path, ""));
         let path = match top {
             // Some releases have either, and Nix looks in lib only.
@@ -126,7 +126,7 @@ impl Outputs {
 }
 
 /// A `.pc` file with the paths of the outputs in place of the archive's.
-pub fn pkg_config(text: &str, root: &str, include: &str, lib: &str) -> String {
+pub(crate) fn pkg_config(text: &str, root: &str, include: &str, lib: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let end = line.len() - line.trim_end_matches(['\n', '\r']).len();

@@ -6,7 +6,7 @@ use std::fmt;
 /// Whether a fault stops the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub(crate) enum Severity {
     /// The manifest can't be used.
     Error,
     /// It can; `--strict` makes it an error.
@@ -15,7 +15,7 @@ pub enum Severity {
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// How bad it is.
     pub severity: Severity,
     /// The path of keys, such as `cudnn.linux-x86_64.cuda12.sha256`; empty: the whole file.
@@ -30,7 +30,7 @@ pub struct Problem {
 
 impl Problem {
     /// A fault that stops the run.
-    pub fn error(
+    pub(crate) fn error(
         key: impl Into<String>,
         expected: impl Into<String>,
         found: impl Into<String>,
@@ -46,7 +46,7 @@ impl Problem {
     }
 
     /// The same as a warning.
-    pub fn into_warning(self) -> Problem {
+    pub(crate) fn into_warning(self) -> Problem {
         Problem {
             severity: Severity::Warning,
             ..self

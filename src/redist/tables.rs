@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// All tables.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Tables {
+pub(crate) struct Tables {
     #[serde(rename = "format")]
     _format: u32,
     /// Where NVIDIA publishes all products.
@@ -55,12 +55,15 @@ struct License {
 
 impl Tables {
     /// The tables that this program was built with.
-    pub fn read() -> Result<Tables, serde_json::Error> {
+    pub(crate) fn read() -> Result<Tables, serde_json::Error> {
         serde_json::from_str(include_str!("../../nix/data/redist.json"))
     }
 
     /// The product that a package belongs to, where only one has it.
-    pub fn product_of<'a>(&self, mut packages: impl Iterator<Item = &'a str>) -> Option<&str> {
+    pub(crate) fn product_of<'a>(
+        &self,
+        mut packages: impl Iterator<Item = &'a str>,
+    ) -> Option<&str> {
         packages.find_map(|package| {
             let of = |product: &&Product| product.packages.iter().any(|name| name == package);
             self.products
@@ -71,18 +74,18 @@ impl Tables {
     }
 
     /// Whether manifests are known to have this system.
-    pub fn knows_system(&self, name: &str) -> bool {
+    pub(crate) fn knows_system(&self, name: &str) -> bool {
         self.systems.iter().any(|system| system.system == name)
     }
 
     /// Whether a licence has a name in nixpkgs.
-    pub fn knows_license(&self, words: &str) -> bool {
+    pub(crate) fn knows_license(&self, words: &str) -> bool {
         let has = |license: &License| license.words.iter().any(|word| word == words);
         self.licenses.iter().any(has)
     }
 
     /// The address of an archive.
-    pub fn archive_url(&self, product: &str, path: &str) -> String {
+    pub(crate) fn archive_url(&self, product: &str, path: &str) -> String {
         let known = self.products.iter().find(|known| known.product == product);
         let url = &self.url;
         match known {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Compares two versions; parts that are no numbers compare as text, after numbers.
-pub fn compare(a: &str, b: &str) -> Ordering {
+pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     let part = |text: &str| match text.parse::<u64>() {
         Ok(number) => (0, number, String::new()),
         Err(_) => (1, 0, text.to_owned()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// `{"linkage", "version", "needed", "evidence": [{"what", "offset"}]}`
-pub fn cudart_json(cudart: &Cudart) -> Value {
+pub(crate) fn cudart_json(cudart: &Cudart) -> Value {
     json!({
         "linkage": cudart.linkage.word(),
         "version": cudart.version.map(|version| version.to_string()),
@@ -19,7 +19,7 @@ pub fn cudart_json(cudart: &Cudart) -> Value {
 }
 
 /// One line, and one for each piece of evidence. Nothing for a file without a runtime.
-pub fn write_cudart(out: &mut impl Write, indent: &str, cudart: &Cudart) -> io::Result<()> {
+pub(crate) fn write_cudart(out: &mut impl Write, indent: &str, cudart: &Cudart) -> io::Result<()> {
     if cudart.linkage == Linkage::None {
         return Ok(());
     }

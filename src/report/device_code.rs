@@ -16,7 +16,7 @@ fn version(version: (u16, u16)) -> String {
 
 /// One object for each place, kind and architecture: `arch`, `kind`, `count`, `section`,
 /// `member`, `size`, `compressed`, `versions`.
-pub fn groups_json(code: &DeviceCode) -> Value {
+pub(crate) fn groups_json(code: &DeviceCode) -> Value {
     let object = |group: Group| {
         let (low, high) = group.versions;
         json!({
@@ -34,7 +34,7 @@ pub fn groups_json(code: &DeviceCode) -> Value {
 }
 
 /// One object for each image, in file order, with its `index`.
-pub fn entries_json(code: &DeviceCode) -> Value {
+pub(crate) fn entries_json(code: &DeviceCode) -> Value {
     let object = |(index, image): (usize, &Image)| {
         let entry = &image.entry;
         let place = &code.places[image.place];
@@ -60,7 +60,7 @@ pub fn entries_json(code: &DeviceCode) -> Value {
 }
 
 /// What breaks the format, one object each.
-pub fn problems_json(code: &DeviceCode) -> Value {
+pub(crate) fn problems_json(code: &DeviceCode) -> Value {
     let object = |(place, problem): &(usize, crate::cuda::fatbin::Problem)| {
         let place = &code.places[*place];
         json!({
@@ -74,7 +74,11 @@ pub fn problems_json(code: &DeviceCode) -> Value {
 }
 
 /// A line for each place, then one for each architecture and kind in it.
-pub fn write_groups(out: &mut impl Write, indent: &str, code: &DeviceCode) -> io::Result<()> {
+pub(crate) fn write_groups(
+    out: &mut impl Write,
+    indent: &str,
+    code: &DeviceCode,
+) -> io::Result<()> {
     let mut last: Option<Place> = None;
     for group in groups(code) {
         if last.as_ref() != Some(&group.place) {
@@ -122,7 +126,11 @@ fn write_place(out: &mut impl Write, indent: &str, place: &Place) -> io::Result<
 }
 
 /// A line for each image, in file order, with its index in front.
-pub fn write_entries(out: &mut impl Write, indent: &str, code: &DeviceCode) -> io::Result<()> {
+pub(crate) fn write_entries(
+    out: &mut impl Write,
+    indent: &str,
+    code: &DeviceCode,
+) -> io::Result<()> {
     let mut last = None;
     for (index, image) in code.images.iter().enumerate() {
         if last != Some(image.place) {
@@ -167,7 +175,11 @@ fn write_entry(out: &mut impl Write, indent: &str, index: usize, image: &Image) 
 }
 
 /// A line for each thing that breaks the format.
-pub fn write_problems(out: &mut impl Write, indent: &str, code: &DeviceCode) -> io::Result<()> {
+pub(crate) fn write_problems(
+    out: &mut impl Write,
+    indent: &str,
+    code: &DeviceCode,
+) -> io::Result<()> {
     for (place, problem) in &code.problems {
         let place = &code.places[*place];
         write!(out, "{indent}problem at {:#x}", problem.offset)?;

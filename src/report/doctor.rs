@@ -11,7 +11,7 @@ fn shown(text: &str) -> Shown<'_> {
 }
 
 /// For people.
-pub fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> String {
+pub(crate) fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> String {
     let mut out = String::new();
     let mut line = |key: &str, value: String| {
         let _ = writeln!(out, "{key:<14} {value}");
@@ -103,7 +103,7 @@ fn write_findings(out: &mut String, findings: &[Finding], paint: Paint) {
 }
 
 /// For machines: one object.
-pub fn json(machine: &Machine, findings: &[Finding]) -> Value {
+pub(crate) fn json(machine: &Machine, findings: &[Finding]) -> Value {
     let kernel = &machine.kernel;
     json!({
         "schema": schema::DOCTOR,

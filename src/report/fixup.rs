@@ -18,7 +18,7 @@ fn list(names: &[Vec<u8>]) -> String {
 }
 
 /// The reason of an entry as a phrase.
-pub fn reason(reason: &Reason) -> String {
+pub(crate) fn reason(reason: &Reason) -> String {
     match reason {
         Reason::Compat => "compat driver".to_owned(),
         Reason::Driver(None) => "driver link".to_owned(),
@@ -40,7 +40,7 @@ pub fn reason(reason: &Reason) -> String {
 }
 
 /// What is known of a library that nothing provides, as a phrase; empty where nothing is.
-pub fn hint(outcome: &Outcome) -> String {
+pub(crate) fn hint(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Missing {
             elsewhere: Some((platform, directory)),
@@ -67,7 +67,7 @@ const RELATIVE: &str = "a name with a slash is opened as a path, never searched 
      right directory only";
 
 /// Why entries of a file stay absolute in a tree whose other files have relative ones.
-pub fn stays_absolute(report: &FileReport) -> Option<String> {
+pub(crate) fn stays_absolute(report: &FileReport) -> Option<String> {
     let why = match report.plan.stays_absolute.as_ref()? {
         StaysAbsolute::Privileged(what) => format!(
             "the loader ignores $ORIGIN in a {what}, so its entries stay absolute, and the tree \
@@ -83,7 +83,7 @@ pub fn stays_absolute(report: &FileReport) -> Option<String> {
 }
 
 /// The plan for one file, old and new, with all reasons.
-pub fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
+pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
     let plan = &report.plan;
     let mut page = String::new();
     for name in &report.names {
@@ -181,7 +181,7 @@ fn will_be(report: &FileReport) -> &'static str {
 }
 
 /// One file as a JSON object.
-pub fn file_json(report: &FileReport) -> Value {
+pub(crate) fn file_json(report: &FileReport) -> Value {
     let plan = &report.plan;
     let names: Vec<String> = report.names.iter().map(|n| shown(n).to_string()).collect();
     let mut object = json!({
@@ -259,7 +259,7 @@ fn outcome_json(outcome: &Outcome) -> Map<String, Value> {
 }
 
 /// A path that could not be handled as a JSON object.
-pub fn problem_json(path: &Path, what: &str) -> Value {
+pub(crate) fn problem_json(path: &Path, what: &str) -> Value {
     json!({
         "schema": schema::FIXUP,
         "event": "problem",
@@ -269,7 +269,7 @@ pub fn problem_json(path: &Path, what: &str) -> Value {
 }
 
 /// All files together as a JSON object.
-pub fn summary_json(summary: &Summary) -> Value {
+pub(crate) fn summary_json(summary: &Summary) -> Value {
     let skipped: Map<String, Value> = summary
         .skipped
         .counts()
@@ -296,7 +296,7 @@ fn count(number: u64, one: &str, several: &str) -> String {
 }
 
 /// All files together in one line, and with `counts` what was passed over in another.
-pub fn write_summary(
+pub(crate) fn write_summary(
     out: &mut dyn Write,
     summary: &Summary,
     dry_run: bool,

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 /// One finding with the severity that the user gave it.
 #[derive(Clone, Copy, Debug)]
-pub struct ReportedFinding<'a> {
+pub(crate) struct ReportedFinding<'a> {
     /// What was found.
     pub finding: &'a Finding,
     /// How bad it is.
@@ -26,7 +26,7 @@ impl ReportedFinding<'_> {
 }
 
 /// `error[code]: path: message`
-pub fn write_finding(out: &mut impl Write, told: ReportedFinding<'_>) -> io::Result<()> {
+pub(crate) fn write_finding(out: &mut impl Write, told: ReportedFinding<'_>) -> io::Result<()> {
     writeln!(
         out,
         "{}[{}]: {}: {}",
@@ -38,7 +38,7 @@ pub fn write_finding(out: &mut impl Write, told: ReportedFinding<'_>) -> io::Res
 }
 
 /// One object.
-pub fn finding_json(told: ReportedFinding<'_>) -> Value {
+pub(crate) fn finding_json(told: ReportedFinding<'_>) -> Value {
     json!({
         "schema": schema::LINT,
         "path": shown(&told.finding.path).to_string(),
@@ -49,7 +49,7 @@ pub fn finding_json(told: ReportedFinding<'_>) -> Value {
 }
 
 /// One document with all rules and all findings.
-pub fn sarif(all: &[ReportedFinding<'_>]) -> Value {
+pub(crate) fn sarif(all: &[ReportedFinding<'_>]) -> Value {
     let rule = |rule: &Rule| {
         json!({
             "id": rule.code(),

@@ -2,18 +2,18 @@
 
 mod cudart;
 mod device_code;
-pub mod doctor;
-pub mod fixup;
-pub mod inspect;
-pub mod lint;
+pub(crate) mod doctor;
+pub(crate) mod fixup;
+pub(crate) mod inspect;
+pub(crate) mod lint;
 mod ordered;
 mod paint;
-pub mod schema;
-pub mod structured_logs;
+pub(crate) mod schema;
+pub(crate) mod structured_logs;
 
-pub use cudart::{cudart_json, write_cudart};
-pub use device_code::{
+pub(crate) use cudart::{cudart_json, write_cudart};
+pub(crate) use device_code::{
     entries_json, groups_json, problems_json, write_entries, write_groups, write_problems,
 };
-pub use ordered::{Ordered, Piece};
-pub use paint::Paint;
+pub(crate) use ordered::{Ordered, Piece};
+pub(crate) use paint::Paint;

@@ -11,7 +11,7 @@ const MAX_WAITING: usize = 8 << 20;
 
 /// What one piece of work has to say.
 #[derive(Debug, Default)]
-pub struct Piece {
+pub(crate) struct Piece {
     /// For the results.
     pub out: Vec<u8>,
     /// For the messages.
@@ -19,7 +19,7 @@ pub struct Piece {
 }
 
 /// Two outputs, results and messages, that many threads write to.
-pub struct Ordered<O, M> {
+pub(crate) struct Ordered<O, M> {
     state: Mutex<State<O, M>>,
     turn: Condvar,
 }
@@ -35,7 +35,7 @@ struct State<O, M> {
 
 impl<O: Write, M: Write> Ordered<O, M> {
     /// Pieces are numbered from 0.
-    pub fn new(out: O, messages: M) -> Self {
+    pub(crate) fn new(out: O, messages: M) -> Self {
         Ordered {
             state: Mutex::new(State {
                 next: 0,
@@ -50,7 +50,7 @@ impl<O: Write, M: Write> Ordered<O, M> {
     }
 
     /// Hands in piece `index`. `false` tells to stop: the output can't be written any more.
-    pub fn submit(&self, index: usize, piece: Piece) -> bool {
+    pub(crate) fn submit(&self, index: usize, piece: Piece) -> bool {
         let mut state = self.lock();
         let size = piece.out.len() + piece.messages.len();
         while state.error.is_none() && index != state.next && state.bytes + size > MAX_WAITING {
@@ -69,7 +69,7 @@ impl<O: Write, M: Write> Ordered<O, M> {
     }
 
     /// Flushes, and tells whether writing failed.
-    pub fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         let state = self.state.into_inner();
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = state.error {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Whether text gets colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Paint {
+pub(crate) struct Paint {
     /// With them.
     pub colour: bool,
 }
@@ -18,22 +18,22 @@ impl Paint {
     }
 
     /// What a block is about.
-    pub fn title(self, text: impl fmt::Display) -> String {
+    pub(crate) fn title(self, text: impl fmt::Display) -> String {
         self.with("1", text)
     }
 
     /// What is wrong.
-    pub fn bad(self, text: impl fmt::Display) -> String {
+    pub(crate) fn bad(self, text: impl fmt::Display) -> String {
         self.with("31", text)
     }
 
     /// What is odd.
-    pub fn odd(self, text: impl fmt::Display) -> String {
+    pub(crate) fn odd(self, text: impl fmt::Display) -> String {
         self.with("33", text)
     }
 
     /// What matters less.
-    pub fn faint(self, text: impl fmt::Display) -> String {
+    pub(crate) fn faint(self, text: impl fmt::Display) -> String {
         self.with("2", text)
     }
 }

@@ -2,16 +2,16 @@
 //! would break. New keys break nobody.
 
 /// `capabilities flags --json`
-pub const CAPABILITIES: &str = "cuda-fixup.capabilities/1";
+pub(crate) const CAPABILITIES: &str = "cuda-fixup.capabilities/1";
 /// `device-code list --json`
-pub const DEVICE_CODE: &str = "cuda-fixup.device-code/1";
+pub(crate) const DEVICE_CODE: &str = "cuda-fixup.device-code/1";
 /// `doctor --json`
-pub const DOCTOR: &str = "cuda-fixup.doctor/1";
+pub(crate) const DOCTOR: &str = "cuda-fixup.doctor/1";
 /// `fixup --json`, and `auto-patchelf --structured-logs`, which is a fixup
-pub const FIXUP: &str = "cuda-fixup.fixup/1";
+pub(crate) const FIXUP: &str = "cuda-fixup.fixup/1";
 /// `inspect --json`
-pub const INSPECT: &str = "cuda-fixup.inspect/1";
+pub(crate) const INSPECT: &str = "cuda-fixup.inspect/1";
 /// `lint --format json`
-pub const LINT: &str = "cuda-fixup.lint/1";
+pub(crate) const LINT: &str = "cuda-fixup.lint/1";
 /// `redist … --json`
-pub const REDIST: &str = "cuda-fixup.redist/1";
+pub(crate) const REDIST: &str = "cuda-fixup.redist/1";

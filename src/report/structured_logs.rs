@@ -12,7 +12,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The events of one file.
-pub fn write_file(
+pub(crate) fn write_file(
     out: &mut dyn Write,
     report: &FileReport,
     ignore_missing: &[Vec<u8>],
@@ -70,7 +70,7 @@ fn ignored(file: &str, resolution: &Resolution, patterns: &[Vec<u8>]) -> Value {
 }
 
 /// An event for each ELF file that was passed over.
-pub fn write_skipped(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+pub(crate) fn write_skipped(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     for (path, skip) in &summary.skipped_files {
         let event = json!({ "SkipFile": {
             "file": shown(path).to_string(),

@@ -8,8 +8,8 @@
 mod regions;
 mod sonames;
 
-pub use crate::cuda::cudart::{Clue, RuntimeCode};
-pub use regions::{code, read_only_data};
+pub(crate) use crate::cuda::cudart::RuntimeCode;
+pub(crate) use regions::{code, read_only_data};
 
 use crate::cuda::{CudaVersion, cudart};
 use elf_edit::windows::windows;
@@ -80,7 +80,7 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, Re
 /// The newest CUDA version that a driver's libcuda.so.1 knows: its `cuDriverGetVersion` is the same
 /// few instructions as the runtime's function. Seen in 535.261.03 (12.2) and 550.163.01 (12.4); not
 /// in 470.256.02, whose code differs.
-pub fn driver_version<R: ReadAt + ?Sized>(
+pub(crate) fn driver_version<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,
 ) -> Result<Option<CudaVersion>, ReadError> {

@@ -26,7 +26,7 @@ const CONTAINER: [u8; 8] = [0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0];
 /// Loaded sections of program data (SHT_PROGBITS) that are neither writable nor executable, where
 /// there are section headers; else every PT_LOAD that isn't writable, code among it, as older
 /// linkers put both into one. Never the dynamic string table: the names in it are NEEDED.
-pub fn read_only_data<R: ReadAt + ?Sized>(
+pub(crate) fn read_only_data<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,
 ) -> Result<Vec<Region>, ReadError> {
@@ -41,7 +41,7 @@ pub fn read_only_data<R: ReadAt + ?Sized>(
 }
 
 /// The executable PT_LOADs, in order and without overlaps.
-pub fn code(info: &ElfInfo) -> Vec<Region> {
+pub(crate) fn code(info: &ElfInfo) -> Vec<Region> {
     let regions = info
         .segments
         .iter()

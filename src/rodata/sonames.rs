@@ -12,7 +12,7 @@ const NAME_MAX: usize = 255;
 
 /// How a soname was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     /// Where it first stands in the file, as a string of its own if it ever does.
     pub offset: u64,
     /// It is a string of its own, not just the tail of a longer one.
@@ -20,7 +20,7 @@ pub struct Found {
 }
 
 /// Collects sonames from windows.
-pub struct Finder {
+pub(super) struct Finder {
     so: memmem::Finder<'static>,
     found: BTreeMap<Vec<u8>, Found>,
     most: usize,
@@ -29,7 +29,7 @@ pub struct Finder {
 
 impl Finder {
     /// Keeps at most `most` names.
-    pub fn new(most: usize) -> Finder {
+    pub(super) fn new(most: usize) -> Finder {
         Finder {
             so: memmem::Finder::new(b".so"),
             found: BTreeMap::new(),
@@ -39,7 +39,7 @@ impl Finder {
     }
 
     /// Looks through one window.
-    pub fn look(&mut self, window: Window<'_>) {
+    pub(super) fn look(&mut self, window: Window<'_>) {
         for dot in self.so.find_iter(window.bytes) {
             let Some((name, whole)) = soname_at(window, dot) else {
                 continue;
@@ -60,12 +60,12 @@ impl Finder {
     }
 
     /// Whether names were left out.
-    pub fn truncated(&self) -> bool {
+    pub(super) fn truncated(&self) -> bool {
         self.truncated
     }
 
     /// All names, sorted.
-    pub fn found(self) -> BTreeMap<Vec<u8>, Found> {
+    pub(super) fn found(self) -> BTreeMap<Vec<u8>, Found> {
         self.found
     }
 }

@@ -9,9 +9,12 @@ mod skip;
 mod visit;
 mod walk;
 
-pub use skip::{Skip, Skipped};
-pub use visit::{FileError, Visit, Visited, dynamic_info, open, tree_order, visit, walk_and_visit};
-pub use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of, walk};
+pub use skip::Skip;
+pub(crate) use skip::Skipped;
+pub(crate) use visit::{FileError, Visited, open, tree_order, walk_and_visit};
+pub use visit::{Visit, dynamic_info, visit};
+pub use walk::walk;
+pub(crate) use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of};
 
 use std::path::PathBuf;
 

@@ -53,7 +53,7 @@ pub struct Visit<T> {
 }
 
 /// Opens a regular file for reading. Never blocks on a FIFO that has taken the file's place.
-pub fn open(path: &Path, follow_link: bool) -> Result<FileReader, FileError> {
+pub(crate) fn open(path: &Path, follow_link: bool) -> Result<FileReader, FileError> {
     let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     if !follow_link {
         flags |= OFlags::NOFOLLOW;
@@ -110,7 +110,7 @@ pub fn dynamic_info(file: &FileReader) -> Result<ElfInfo, FileError> {
 
 /// The order of a tree: a directory's own files by name, then its subdirectories. By bytes, since
 /// comparing the components of 100,000 long paths takes longer than reading the files.
-pub fn tree_order(a: &Path, b: &Path) -> Ordering {
+pub(crate) fn tree_order(a: &Path, b: &Path) -> Ordering {
     let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
     let split = |path: &[u8]| path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
     let (a_dir, a_name) = a.split_at(split(a));
@@ -227,7 +227,7 @@ const CHUNK: usize = 128;
 
 /// `walk` and [`visit`] at once: the threads of `pool` read what this one finds. The tree that
 /// comes back has no files.
-pub fn walk_and_visit<T: Send>(
+pub(crate) fn walk_and_visit<T: Send>(
     pool: &ThreadPool,
     walk: Walk<'_>,
     wanted_link: impl Fn(&Path) -> bool,

@@ -19,7 +19,7 @@ pub struct Root {
 }
 
 /// The place in `roots` of the one that `path` was met under, and the way from there.
-pub fn root_of<'a>(roots: &[Root], path: &'a Path) -> Option<(usize, &'a Path)> {
+pub(crate) fn root_of<'a>(roots: &[Root], path: &'a Path) -> Option<(usize, &'a Path)> {
     let bytes = path.as_os_str().as_bytes();
     roots.iter().enumerate().find_map(|(at, root)| {
         // By bytes: `walk` made the path by appending to the root as it was given.
@@ -36,7 +36,7 @@ pub fn root_of<'a>(roots: &[Root], path: &'a Path) -> Option<(usize, &'a Path)> 
 
 /// The absolute path of what was met under one of `roots`, free of links but for the last
 /// component.
-pub fn absolute(roots: &[Root], path: &Path) -> Option<PathBuf> {
+pub(crate) fn absolute(roots: &[Root], path: &Path) -> Option<PathBuf> {
     let (at, inside) = root_of(roots, path)?;
     let canonical = &roots.get(at)?.canonical;
     Some(if inside.as_os_str().is_empty() {
@@ -99,7 +99,7 @@ pub fn walk(roots: &[PathBuf], recurse: bool, wanted_link: impl Fn(&Path) -> boo
 
 /// What to walk, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     /// Directories and files.
     pub roots: &'a [PathBuf],
     /// Whether subdirectories count.

@@ -7,9 +7,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// For `cmake -C`.
-pub const INITIAL_CACHE: &str = "share/cuda-fixup/initial-cache.cmake";
+pub(crate) const INITIAL_CACHE: &str = "share/cuda-fixup/initial-cache.cmake";
 /// For CMAKE_TOOLCHAIN_FILE.
-pub const TOOLCHAIN: &str = "share/cuda-fixup/toolchain.cmake";
+pub(crate) const TOOLCHAIN: &str = "share/cuda-fixup/toolchain.cmake";
 
 /// Arguments that make a call something else than a configure, wherever they stand.
 const ANYWHERE: [&str; 12] = [
@@ -51,7 +51,7 @@ const WITH_VALUE: [&str; 11] = [
 ];
 
 /// Whether cmake, called with these arguments, configures a project.
-pub fn configures(args: &[OsString]) -> bool {
+pub(crate) fn configures(args: &[OsString]) -> bool {
     let first = args.first().and_then(|arg| arg.to_str());
     if args.is_empty() || first.is_some_and(|first| FIRST.contains(&first)) {
         return false;
@@ -76,7 +76,7 @@ pub fn configures(args: &[OsString]) -> bool {
 }
 
 /// The values of a variable that `-D` sets, the last one last.
-pub fn defined<'a>(args: &'a [OsString], name: &str) -> Vec<&'a str> {
+pub(crate) fn defined<'a>(args: &'a [OsString], name: &str) -> Vec<&'a str> {
     let mut values = Vec::new();
     let mut args = args.iter().filter_map(|arg| arg.to_str());
     while let Some(arg) = args.next() {
@@ -156,7 +156,7 @@ fn settings(request: &Request, record: &Record) -> Vec<Setting> {
 }
 
 /// The file for `-C`: it sets what nobody has set yet. `-D` and what a build tree has cached win.
-pub fn initial_cache(request: &Request, record: &Record) -> String {
+pub(crate) fn initial_cache(request: &Request, record: &Record) -> String {
     let mut file = String::from("# Made by cuda-fixup toolkit farm: docs/cmake.md tells why.\n");
     for setting in settings(request, record) {
         let (name, value) = (setting.variable, quoted(&setting.value));
@@ -171,7 +171,7 @@ pub fn initial_cache(request: &Request, record: &Record) -> String {
 }
 
 /// The same for CMAKE_TOOLCHAIN_FILE, which is read at each `project` and in each `try_compile`.
-pub fn toolchain(request: &Request, record: &Record) -> String {
+pub(crate) fn toolchain(request: &Request, record: &Record) -> String {
     let mut file = String::from("# Made by cuda-fixup toolkit farm: docs/cmake.md tells why.\n");
     for setting in settings(request, record) {
         let (name, value) = (setting.variable, quoted(&setting.value));

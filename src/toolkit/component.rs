@@ -8,15 +8,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The marker, below a package.
-pub const PLACE: &str = "nix-support/cuda-component";
+pub(super) const PLACE: &str = "nix-support/cuda-component";
 
 /// The CUDA version in a marker's text.
-pub fn cuda_version(text: &str) -> Option<CudaVersion> {
+pub(super) fn cuda_version(text: &str) -> Option<CudaVersion> {
     value(text, "cudaMajorMinorVersion")?.parse().ok()
 }
 
 /// The compiler that a package says it is: an absolute path, or one below the package.
-pub fn compiler(package: &Path) -> Result<Option<PathBuf>, FarmError> {
+pub(super) fn compiler(package: &Path) -> Result<Option<PathBuf>, FarmError> {
     let marker = package.join(PLACE);
     let text = match read_start(&marker) {
         Ok(text) => text,

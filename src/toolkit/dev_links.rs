@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Adds a link `lib*.so` for each library of `lib` that has none.
-pub fn add(tree: &mut Tree) {
+pub(super) fn add(tree: &mut Tree) {
     let mut newest: BTreeMap<PathBuf, (Vec<u64>, PathBuf)> = BTreeMap::new();
     for (place, entry) in tree.iter() {
         let (Some(name), Entry::Link(target)) = (place.file_name(), entry) else {

@@ -16,7 +16,7 @@ use std::path::Path;
 const MAX_SIZE: u64 = 64 << 20;
 
 /// The oldest CUDA version whose nvlink takes this archive, if it tells.
-pub fn oldest_cuda(path: &Path) -> Result<Option<CudaVersion>, FarmError> {
+pub(super) fn oldest_cuda(path: &Path) -> Result<Option<CudaVersion>, FarmError> {
     let file = File::open(path).and_then(FileReader::new);
     let newest = file.and_then(|file| newest_ptx(&file));
     let newest = newest.map_err(|e| FarmError::io(path, e))?;

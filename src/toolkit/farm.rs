@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What to make a farm of.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// Prefixes, the first wins where two have the same file.
     pub prefixes: Vec<PathBuf>,
     /// Where the farm will stand.
@@ -37,7 +37,7 @@ pub struct Request {
 
 /// What was made.
 #[derive(Clone, Debug)]
-pub struct Farm {
+pub(crate) struct Farm {
     /// As written to the farm.
     pub record: Record,
     /// The compiler that a package publishes, where the farm has no nvcc for it.
@@ -52,10 +52,10 @@ pub struct Farm {
 
 /// Where the link to the real cmake's wrapper stands: in a directory of its own, to be put on
 /// PATH only where there is a cmake to wrap.
-pub const CMAKE: &str = "libexec/cuda-fixup/cmake";
+pub(crate) const CMAKE: &str = "libexec/cuda-fixup/cmake";
 
 /// Makes the farm, or brings it up to date.
-pub fn make(request: &Request) -> Result<Farm, FarmError> {
+pub(crate) fn make(request: &Request) -> Result<Farm, FarmError> {
     let prefixes = canonical(&request.prefixes)?;
     let mut pieces = Vec::new();
     for prefix in &prefixes {
@@ -101,7 +101,7 @@ pub fn make(request: &Request) -> Result<Farm, FarmError> {
 }
 
 /// Whether a prefix has anything that a toolkit is made of, and whether that is the compiler's.
-pub fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
+pub(crate) fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
     let some = !prefix::pieces(prefix)?.is_empty();
     let compiler = ["bin/nvcc", "nvvm", "include/crt"];
     let compiler = compiler.iter().any(|place| prefix.join(place).exists());
@@ -110,7 +110,7 @@ pub fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
 }
 
 /// The CUDA version that a farm of these prefixes is of.
-pub fn cuda_version(prefixes: &[PathBuf]) -> Result<CudaVersion, FarmError> {
+pub(crate) fn cuda_version(prefixes: &[PathBuf]) -> Result<CudaVersion, FarmError> {
     let prefixes = canonical(prefixes)?;
     let nvcc = the_nvcc(&prefixes)?;
     the_version(&prefixes, nvcc.as_deref())

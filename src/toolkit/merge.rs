@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What stands at one place of the farm.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub(super) enum Entry {
     /// A directory of our own, with the directories that it stands for.
     Directory(Vec<PathBuf>),
     /// A link to a file or directory of a prefix.
@@ -20,7 +20,7 @@ pub enum Entry {
 }
 
 /// Place in the farm -> what stands there. A directory comes before what is in it.
-pub type Tree = BTreeMap<PathBuf, Entry>;
+pub(super) type Tree = BTreeMap<PathBuf, Entry>;
 
 /// Directories of our own even if one prefix alone has them, for something is added to them, or
 /// because a tool goes to `..` from there, which from a linked directory leads into the prefix.
@@ -31,7 +31,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_ENTRIES: usize = 500_000;
 
 /// The tree of all pieces, and how many dangling links were left out.
-pub fn merge(pieces: &[Piece]) -> Result<(Tree, usize), FarmError> {
+pub(super) fn merge(pieces: &[Piece]) -> Result<(Tree, usize), FarmError> {
     let mut tree = Tree::new();
     let mut dangling = 0;
     // Pieces are laid at their place's parents first: `nvvm/bin/cicc` makes `nvvm` and `nvvm/bin`.
@@ -149,7 +149,7 @@ fn conflict(place: &Path, first: Option<&PathBuf>, second: PathBuf) -> FarmError
 }
 
 /// The entries of a directory in order of name; none where there is no such directory.
-pub fn list(dir: &Path) -> Result<Vec<(OsString, PathBuf)>, FarmError> {
+pub(super) fn list(dir: &Path) -> Result<Vec<(OsString, PathBuf)>, FarmError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e)

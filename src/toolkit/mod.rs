@@ -5,17 +5,17 @@
 //! it on disk. `record` is what the farm says of itself, for nvcc, cmake and `leaks`, which finds
 //! what is left of a farm in a package that was built with it.
 
-pub mod cmake;
+pub(crate) mod cmake;
 mod component;
 mod dev_links;
 mod device_runtime;
-pub mod farm;
-pub mod leaks;
+pub(crate) mod farm;
+pub(crate) mod leaks;
 mod merge;
-pub mod nvcc;
+pub(crate) mod nvcc;
 mod prefix;
 mod profile;
-pub mod record;
+pub(crate) mod record;
 mod versions;
 mod write;
 
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 /// Why there is no farm.
 #[derive(Debug, thiserror::Error)]
-pub enum FarmError {
+pub(crate) enum FarmError {
     /// A file or directory could not be read or written.
     #[error("{}: {source}", crate::escape::shown(path))]
     Io {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// A directory or file of a prefix, and its place in the farm.
 #[derive(Clone, Debug)]
-pub struct Piece {
+pub(super) struct Piece {
     /// Place in the farm, relative.
     pub place: &'static str,
     /// What goes there.
@@ -29,7 +29,7 @@ const NVCC: [&str; 4] = [
 ];
 
 /// What of a prefix goes where. Empty if it has nothing that a toolkit is made of.
-pub fn pieces(prefix: &Path) -> Result<Vec<Piece>, FarmError> {
+pub(super) fn pieces(prefix: &Path) -> Result<Vec<Piece>, FarmError> {
     if !prefix.is_dir() {
         return Err(FarmError::prefix(prefix, "is no directory"));
     }
@@ -80,14 +80,14 @@ pub fn pieces(prefix: &Path) -> Result<Vec<Piece>, FarmError> {
 }
 
 /// Whether a name below a piece goes to the farm.
-pub fn joins(place: &Path, name: &OsStr) -> bool {
+pub(super) fn joins(place: &Path, name: &OsStr) -> bool {
     let ours = NOT_FROM_BIN.iter().any(|not| name == *not)
         || name.as_encoded_bytes().starts_with(b".nvcc-");
     place != Path::new("bin") || !ours
 }
 
 /// The real nvcc of a prefix, a program and no script.
-pub fn nvcc(prefix: &Path) -> Result<Option<PathBuf>, FarmError> {
+pub(super) fn nvcc(prefix: &Path) -> Result<Option<PathBuf>, FarmError> {
     for place in NVCC {
         let path = prefix.join(place);
         match starts_as_elf(&path) {

@@ -6,7 +6,7 @@
 use crate::cuda::CudaVersion;
 
 /// Whether a profile names places by `$(TOP)` and `$(_HERE_)` only, and no host compiler.
-pub fn is_relocatable(text: &str) -> bool {
+pub(super) fn is_relocatable(text: &str) -> bool {
     let lines = || {
         let lines = text.lines().map(str::trim);
         lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -25,7 +25,7 @@ pub fn is_relocatable(text: &str) -> bool {
 }
 
 /// A profile for the farm's layout.
-pub fn of_farm(cuda: CudaVersion) -> String {
+pub(super) fn of_farm(cuda: CudaVersion) -> String {
     let mut text = String::from(
         "TOP = $(_HERE_)/..\n\
          CICC_PATH = $(TOP)/nvvm/bin\n\

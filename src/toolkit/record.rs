@@ -7,14 +7,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Where it stands in the farm.
-pub const PLACE: &str = "share/cuda-fixup/farm.json";
+pub(crate) const PLACE: &str = "share/cuda-fixup/farm.json";
 /// Real ones have some kilobytes.
 const MAX_SIZE: u64 = 16 << 20;
 
 /// The contents of farm.json.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Record {
+pub(crate) struct Record {
     /// 1; another one is another program's.
     pub format: u32,
     /// The toolkit's version.
@@ -41,7 +41,7 @@ pub struct Record {
 
 /// A compiler by its file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct KnownCompiler {
+pub(crate) struct KnownCompiler {
     /// As nvcc is told, or as PATH has it.
     pub path: PathBuf,
     /// Size in bytes, to notice another file of that name.
@@ -53,7 +53,7 @@ pub struct KnownCompiler {
 /// Which CUDA runtime is linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Runtime {
+pub(crate) enum Runtime {
     /// libcudart.so
     Shared,
     /// libcudart_static.a
@@ -62,7 +62,7 @@ pub enum Runtime {
 
 impl Record {
     /// The record of the farm at `root`; `None` if there is no farm.
-    pub fn read(root: &Path) -> io::Result<Option<Record>> {
+    pub(crate) fn read(root: &Path) -> io::Result<Option<Record>> {
         let mut text = String::new();
         match File::open(root.join(PLACE)) {
             Ok(file) => file.take(MAX_SIZE).read_to_string(&mut text)?,

@@ -11,7 +11,7 @@ use std::process::Command;
 const WINDOW: u64 = 1 << 20;
 
 /// What the prefix's own files say, and which file does.
-pub fn of_prefix(prefix: &Path) -> Result<Option<(CudaVersion, PathBuf)>, FarmError> {
+pub(super) fn of_prefix(prefix: &Path) -> Result<Option<(CudaVersion, PathBuf)>, FarmError> {
     for (place, find) in [
         (
             component::PLACE,
@@ -37,7 +37,7 @@ pub fn of_prefix(prefix: &Path) -> Result<Option<(CudaVersion, PathBuf)>, FarmEr
 }
 
 /// Asks nvcc. The farm has its answer on record, so that no compilation asks again.
-pub fn of_nvcc(nvcc: &Path) -> Result<CudaVersion, FarmError> {
+pub(super) fn of_nvcc(nvcc: &Path) -> Result<CudaVersion, FarmError> {
     let output = Command::new(nvcc)
         .arg("--version")
         .output()
@@ -57,7 +57,7 @@ pub fn of_nvcc(nvcc: &Path) -> Result<CudaVersion, FarmError> {
 }
 
 /// The first megabyte of a text file.
-pub fn read_start(path: &Path) -> io::Result<String> {
+pub(super) fn read_start(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(WINDOW).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

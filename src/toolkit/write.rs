@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
 /// Makes `out` be the tree. Returns how many links and files had to be written.
-pub fn write(tree: &Tree, out: &Path, relative: bool) -> Result<usize, FarmError> {
+pub(super) fn write(tree: &Tree, out: &Path, relative: bool) -> Result<usize, FarmError> {
     fs::create_dir_all(out).map_err(|e| FarmError::io(out, e))?;
     let out = out.canonicalize().map_err(|e| FarmError::io(out, e))?;
     let empty = list(&out)?.is_empty();

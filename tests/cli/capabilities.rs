@@ -1,7 +1,7 @@
 //! `cuda-fixup capabilities` as a user calls it.
 
-use cuda_fixup::cuda::capability::Variant;
-use cuda_fixup::cuda::{Capability, table::Table};
+use cuda_fixup::parts::Variant;
+use cuda_fixup::parts::{Capability, Table};
 use std::process::{Command, Output};
 
 fn capabilities(args: &[&str]) -> Output {

@@ -1,7 +1,7 @@
 //! `cuda-fixup lint`: files made to break one rule each, next to files that don't.
 
 use crate::support::wheel;
-use cuda_fixup::lint::{RULES, documentation};
+use cuda_fixup::parts::{RULES, documentation};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,7 +1,7 @@
 //! Walking trees and indexing libraries: what is met, what is passed over, what wins.
 
-use cuda_fixup::scan::{self, Skip, Visit};
-use cuda_fixup::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
+use cuda_fixup::parts::scan::{self, Skip, Visit};
+use cuda_fixup::parts::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
 use elf_edit::{ElfInfo, FileReader, Kind, Platform};
 use elf_fixtures::Minimal;
 use object::elf;

@@ -1,7 +1,7 @@
 //! Fatbins and archives that lie: problems are told, sound parts are listed, nothing panics,
 //! nothing takes memory or time that the file's size doesn't account for.
 
-use cuda_fixup::cuda::device_code::{self, DeviceCode};
+use cuda_fixup::parts::device_code::{self, DeviceCode};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

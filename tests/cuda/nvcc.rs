@@ -1,7 +1,7 @@
 //! Our nvcc in front of a real one: NVIDIA's nvcc 13.5 from PyPI.
 
 use crate::support::{Toolkit, failed, farm, root, split, split_farm, succeeded};
-use cuda_fixup::cuda::host_compilers;
+use cuda_fixup::parts::host_compilers;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;

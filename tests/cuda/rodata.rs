@@ -1,7 +1,7 @@
 //! Contents of real files: C compiled here, NVIDIA's own static and shared runtimes.
 
 use crate::support::wheel;
-use cuda_fixup::rodata::{self, Contents};
+use cuda_fixup::parts::rodata::{self, Contents};
 use elf_edit::{ElfInfo, FileReader};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! nix/lib and the program derive the same lists from the same tables, for every CUDA version.
 
 use crate::support::{root, succeeded};
-use cuda_fixup::cuda::host_compilers;
-use cuda_fixup::cuda::selection::Selection;
-use cuda_fixup::cuda::{Capability, CudaVersion, table::Table};
+use cuda_fixup::parts::Selection;
+use cuda_fixup::parts::host_compilers;
+use cuda_fixup::parts::{Capability, CudaVersion, Table};
 use serde_json::{Value, json};
 use std::process::Command;
 

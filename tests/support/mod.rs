@@ -240,8 +240,8 @@ pub fn failed(output: &Output, code: i32) -> String {
 /// Asserts that `nvcc --list-gpu-code` and the table of capabilities agree on a CUDA version.
 #[track_caller]
 pub fn compare_with_table(nvcc: &Path, cuda: &str) {
-    use cuda_fixup::cuda::capability::Variant;
-    use cuda_fixup::cuda::{Capability, table::Table};
+    use cuda_fixup::parts::Variant;
+    use cuda_fixup::parts::{Capability, Table};
     let listed = succeeded(&Command::new(nvcc).arg("--list-gpu-code").output().unwrap());
     let mut listed: Vec<_> = listed
         .split_whitespace()

@@ -43,6 +43,8 @@
 //! # }
 //! ```
 
+#![warn(unreachable_pub)]
+
 mod read;
 mod rewrite;
 

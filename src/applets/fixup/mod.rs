@@ -21,7 +21,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 // Of an option given twice the last wins, so that a package's flags go behind those of a hook.
 #[command(args_override_self = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// Trees and files to fix
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 /// Fixes the trees.
-pub fn run(mut args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     let request = args.request()?;
     let pool = args.jobs.pool()?;
     let mut out = BufWriter::new(io::stdout().lock());

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// and why each failed. The search is that of the loader that the file names, glibc's or musl's;
 /// a library is looked at on its own, as if nothing had been loaded before it.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// ELF files, or directories that are searched for dynamic ones
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,

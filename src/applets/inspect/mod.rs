@@ -2,7 +2,7 @@
 
 mod args;
 
-pub use args::Args;
+pub(crate) use args::Args;
 
 use super::Outcome;
 use crate::advice::Advice;
@@ -31,7 +31,7 @@ const MAX_MISSING: usize = 10_000;
 const CHUNK: usize = 16;
 
 /// Looks at everything and prints it in the order of the command line and of each tree.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let root = match &args.root {
         Some(root) => Some(
             root.canonicalize()

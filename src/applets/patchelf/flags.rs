@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// What a command line asks for. Later values of an option replace earlier ones, but those of
 /// `needed` and of symbols, which add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// `--print-…`
     pub print: Print,
     /// `--set-os-abi`: a name as `print-os-abi` prints it, in any case.
@@ -67,7 +67,7 @@ pub struct Request {
 
 /// What is printed of each file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Print {
+pub(crate) struct Print {
     /// `--print-interpreter`
     pub interpreter: bool,
     /// `--print-os-abi`
@@ -84,7 +84,7 @@ pub struct Print {
 
 /// A command line that has been understood.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Parsed {
+pub(crate) enum Parsed {
     /// Files to look at or to change.
     Run(Box<Request>),
     /// `--help`, whatever follows.
@@ -317,7 +317,7 @@ pub(super) const FLAGS: [Flag; 33] = [
 
 impl Request {
     /// Understands the words of a command line, program name not among them.
-    pub fn parse(words: &[OsString]) -> anyhow::Result<Parsed> {
+    pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<Parsed> {
         let mut request = Request::default();
         let mut rest = words;
         while let [word, after @ ..] = rest {
@@ -350,7 +350,7 @@ impl Request {
     }
 
     /// Complains of what is missing or doesn't go together.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.files.is_empty() {
             bail!("missing filename");
         }

@@ -6,7 +6,7 @@ mod plan;
 mod shrink;
 mod symbol_map;
 
-pub use flags::{Parsed, Print, Request};
+pub(crate) use flags::{Parsed, Print, Request};
 
 use super::Outcome;
 use crate::escape::shown;
@@ -25,7 +25,7 @@ const VERSION: &str = "patchelf 0.19.3";
 /// The words of the command line, which `Request` understands. clap is told of the options for
 /// the help, the completions and the manual page only: it never sees one (`cli::dispatch`).
 #[derive(Debug)]
-pub struct Args {
+pub(crate) struct Args {
     words: Vec<OsString>,
 }
 
@@ -79,7 +79,7 @@ fn documented(flag: &flags::Flag) -> Arg {
 }
 
 /// Does what the words say. Any error is exit status 1, as with patchelf.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
     let result = run_words(&args.words, &mut out);
     // What has been printed comes before what went wrong.

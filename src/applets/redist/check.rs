@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// of them, or in those of --from, must have that archive's size and hash. Exit status 1 if
 /// something is wrong.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The directory
     dir: PathBuf,
     /// More manifests, or directories of them
@@ -42,7 +42,7 @@ struct Sums {
     warnings: usize,
 }
 
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     if !args.dir.is_dir() {
         bail!(
             "{}: expected a directory, found none\n  help: name the directory of the manifests or the mirror",

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// paths, and one archive with two hashes, are errors, after which nothing is written (exit
 /// status 2).
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// NVIDIA's manifests, or directories of them; compact ones are joined with them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -56,7 +56,7 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut loader = Loader::new(args.json)?;
     loader.strict = args.strict;
     loader.product = args.product;

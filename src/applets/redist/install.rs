@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// pkg-config files go to the outputs bin, include, lib, static, stubs and dev where the package has
 /// them. An output that nothing goes to is an empty directory. `join` links them into `out`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The unpacked archive
     source: PathBuf,
     /// An output and its directory; `out` is one of them
@@ -45,7 +45,7 @@ pub(super) fn output(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     let dirs: BTreeMap<String, PathBuf> = args.outputs.into_iter().collect();
     if !dirs.contains_key("out") {
         bail!("no output `out`\n  help: name it: --output out=DIR");

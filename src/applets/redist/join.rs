@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// `out` then has all of the package and depends on all of it, and `dev` has the headers, where
 /// CMake files look for them. A directory that comes from one output is one link.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// An output and its directory
     #[arg(long = "output", required = true, value_name = "NAME=DIR", value_parser = output)]
     outputs: Vec<(String, PathBuf)>,
@@ -31,7 +31,7 @@ struct Node {
 /// What Nix keeps about an output is that output's own.
 const OWN: &str = "nix-support";
 
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     let dirs: BTreeMap<String, PathBuf> = args.outputs.into_iter().collect();
     let mut root = Node::default();
     for (name, dir) in &dirs {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const LARGEST: u64 = 16 << 20;
 
 /// Reads manifests.
-pub struct Loader {
+pub(super) struct Loader {
     /// Products, systems, licences.
     pub tables: Tables,
     /// Warnings are errors.
@@ -41,7 +41,7 @@ struct ProblemLine<'a> {
 
 impl Loader {
     /// A loader that prints problems as text, or as JSON objects.
-    pub fn new(json: bool) -> anyhow::Result<Loader> {
+    pub(super) fn new(json: bool) -> anyhow::Result<Loader> {
         Ok(Loader {
             tables: Tables::read().context("the table of redistributables")?,
             strict: false,
@@ -54,7 +54,7 @@ impl Loader {
     }
 
     /// All manifests of the paths joined; `None` if there was an error.
-    pub fn manifest(&mut self, paths: &[PathBuf]) -> Option<Manifest> {
+    pub(super) fn manifest(&mut self, paths: &[PathBuf]) -> Option<Manifest> {
         let errors = self.errors;
         let mut joined = Joined::default();
         for path in paths {
@@ -70,7 +70,7 @@ impl Loader {
     }
 
     /// The file itself, or the manifests below a directory in order of name.
-    pub fn files(&mut self, path: &Path) -> Vec<PathBuf> {
+    pub(super) fn files(&mut self, path: &Path) -> Vec<PathBuf> {
         if !path.is_dir() {
             return vec![path.to_owned()];
         }
@@ -88,7 +88,7 @@ impl Loader {
     }
 
     /// The releases of one file.
-    pub fn releases(&mut self, file: &Path) -> Vec<Release> {
+    pub(super) fn releases(&mut self, file: &Path) -> Vec<Release> {
         let text = match read(file) {
             Ok(text) => text,
             Err(error) => {
@@ -127,7 +127,7 @@ impl Loader {
     }
 
     /// Prints problems and counts them.
-    pub fn report(&mut self, file: &Path, problems: Vec<Problem>) {
+    pub(super) fn report(&mut self, file: &Path, problems: Vec<Problem>) {
         for mut problem in problems {
             if self.strict {
                 problem.severity = Severity::Error;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// ENTRY is PACKAGE[@VERSION][/SYSTEM[/cudaMAJOR]], such as cudnn@9.14/linux-x86_64/cuda13. The
 /// version is that of the package or of its release, or the start of it; without one, the newest.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The package, and which of its archives
     entry: String,
     /// Manifests, or directories of them
@@ -86,7 +86,7 @@ fn starts_with(version: &str, wanted: &str) -> bool {
     (version.strip_prefix(wanted)).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     let entry = Entry::parse(&args.entry).ok_or_else(|| {
         anyhow!(
             "`{}` is no entry: write it like cudnn@9.14/linux-x86_64/cuda13",

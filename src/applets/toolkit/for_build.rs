@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// `fixup --replace-runpath`), `lib` (for `fixup --lib`), several times each, and variables to
 /// export. Packages without a piece of a toolkit are passed over.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Where the farms are made
     #[arg(long, value_name = "DIR", required_unless_present = "cache")]
     top: Option<PathBuf>,
@@ -54,7 +54,7 @@ struct Roles {
 
 /// Makes a farm for the host, and one for the build and the target where they have toolkits of
 /// their own.
-pub fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     let roles = roles(&args)?;
     // Held until the farms are whole: two shells may be entered at once.
     let (top, _lock) = match (args.top, args.cache) {

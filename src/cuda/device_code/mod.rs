@@ -4,7 +4,8 @@ mod archive;
 mod groups;
 mod host;
 
-pub use groups::{Group, groups};
+pub(crate) use groups::Group;
+pub use groups::groups;
 
 use super::capability::Variant;
 use super::cubin::{self, EM_CUDA};
@@ -145,7 +146,7 @@ pub fn read(path: &Path, file: &FileReader) -> Result<DeviceCode, NoDeviceCode> 
 }
 
 /// Reads the device code of an ELF file that is no archive.
-pub fn read_elf<R: ReadAt + ?Sized>(
+pub(crate) fn read_elf<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
 ) -> Result<DeviceCode, ReadError> {

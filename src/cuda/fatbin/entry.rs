@@ -13,10 +13,10 @@ use crate::cuda::Capability;
 use crate::cuda::capability::Variant;
 
 /// Size of the fixed part of a header.
-pub const FIXED: usize = 0x40;
+pub(super) const FIXED: usize = 0x40;
 /// Headers larger than this are taken for a lie. Only a concatenated entry's grows, by
 /// [`FIXED`] for each image in it.
-pub const MAX_HEADER: u32 = 1 << 20;
+pub(super) const MAX_HEADER: u32 = 1 << 20;
 
 const DEBUG: u64 = 0x2;
 const LZ4: u64 = 0x2000;
@@ -178,7 +178,7 @@ pub(super) struct Raw<'a> {
 
 impl<'a> Raw<'a> {
     /// Takes at least [`FIXED`] bytes.
-    pub fn new(bytes: &'a [u8]) -> Option<Raw<'a>> {
+    pub(super) fn new(bytes: &'a [u8]) -> Option<Raw<'a>> {
         (bytes.len() >= FIXED && bytes[2..4] == [1, 1]).then_some(Raw { bytes })
     }
 
@@ -194,21 +194,21 @@ impl<'a> Raw<'a> {
         u64::from(self.u32(at)) | u64::from(self.u32(at + 4)) << 32
     }
 
-    pub fn kind(&self) -> ImageKind {
+    pub(super) fn kind(&self) -> ImageKind {
         ImageKind::from_code(self.u16(0))
     }
 
     /// Bytes of the header; in a part's header, where the part lies in the decoded payload.
-    pub fn header_size(&self) -> u32 {
+    pub(super) fn header_size(&self) -> u32 {
         self.u32(4)
     }
 
-    pub fn payload_size(&self) -> u64 {
+    pub(super) fn payload_size(&self) -> u64 {
         self.u64(8)
     }
 
     /// The entry whose header stands at `offset`.
-    pub fn entry(&self, offset: u64) -> Entry {
+    pub(super) fn entry(&self, offset: u64) -> Entry {
         let flags = self.u64(0x28);
         let kind = self.kind();
         let compressed_size = self.u32(0x10);
@@ -251,7 +251,7 @@ impl<'a> Raw<'a> {
 
     /// Headers of the images in a concatenated entry: u32 count, u32 size of the table with these
     /// two, then one [`FIXED`] header each, the field of the header size giving the offset.
-    pub fn parts(&self, offset: u64) -> Vec<Entry> {
+    pub(super) fn parts(&self, offset: u64) -> Vec<Entry> {
         let Some(table) = self.bytes.get(FIXED..) else {
             return Vec::new();
         };
@@ -279,7 +279,7 @@ impl<'a> Raw<'a> {
     }
 
     /// How many images a concatenated entry says that it holds.
-    pub fn part_count(&self) -> usize {
+    pub(super) fn part_count(&self) -> usize {
         match self.bytes.len() {
             n if n >= FIXED + 8 => self.u32(FIXED) as usize,
             _ => 0,

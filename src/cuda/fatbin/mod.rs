@@ -5,16 +5,16 @@
 //! Headers only: no payload is read but when a user asks for an entry.
 
 mod entry;
-pub mod payload;
+pub(crate) mod payload;
 mod scan;
 mod walk;
 mod window;
 
-pub use entry::{Compression, Entry, ImageKind, Part};
-pub use scan::{Region, scan};
-pub use walk::{Found, Problem};
+pub(crate) use entry::{Compression, Entry, ImageKind};
+pub(crate) use scan::{Region, scan};
+pub(crate) use walk::{Found, Problem};
 
 /// How a container starts: magic 0xba55ed50, version 1, header size 16, all little-endian.
-pub const CONTAINER_MAGIC: [u8; 8] = [0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0];
+pub(crate) const CONTAINER_MAGIC: [u8; 8] = [0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0];
 /// Size of a container's header.
-pub const CONTAINER_HEADER: u64 = 16;
+pub(crate) const CONTAINER_HEADER: u64 = 16;

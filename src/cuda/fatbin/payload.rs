@@ -297,7 +297,7 @@ mod tests {
     fn a_part_past_the_end_is_an_error() {
         let whole = entry(Compression::None, 10, 0);
         let mut part = entry(Compression::None, 0, 0);
-        part.part = Some(super::super::Part { offset: 4, of: 0 });
+        part.part = Some(super::super::entry::Part { offset: 4, of: 0 });
         part.size = 6;
         let mut out = Vec::new();
         write(&b"0123456789"[..], &part, Some(&whole), &mut out).unwrap();

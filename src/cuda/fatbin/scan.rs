@@ -11,7 +11,7 @@ const MAX_FALSE: usize = 1 << 16;
 
 /// Where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region {
+pub(crate) struct Region {
     /// First byte.
     pub start: u64,
     /// One past the last byte.
@@ -22,7 +22,11 @@ pub struct Region {
 }
 
 /// Adds what is in `region` of `file` to `found`.
-pub fn scan<R: ReadAt + ?Sized>(file: &R, region: Region, found: &mut Found) -> io::Result<()> {
+pub(crate) fn scan<R: ReadAt + ?Sized>(
+    file: &R,
+    region: Region,
+    found: &mut Found,
+) -> io::Result<()> {
     let end = region.end.min(file.len());
     let mut window = Window::new(file);
     let mut at = region.start;

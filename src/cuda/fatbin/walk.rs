@@ -22,7 +22,7 @@ pub struct Problem {
 
 /// All that was found in one place.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Images, in file order; those of a concatenated entry behind it.
     pub entries: Vec<Entry>,
     /// Containers.

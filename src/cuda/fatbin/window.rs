@@ -37,7 +37,7 @@ pub(super) struct Window<'a, R: ?Sized> {
 }
 
 impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
-    pub fn new(file: &'a R) -> Window<'a, R> {
+    pub(super) fn new(file: &'a R) -> Window<'a, R> {
         Window {
             file,
             buffer: Vec::new(),
@@ -47,7 +47,7 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
     }
 
     /// `len` bytes at `offset`, or what there is before the file's end.
-    pub fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+    pub(super) fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         let left = self.file.len().saturating_sub(offset);
         let there = left.min(len as u64) as usize;
         let at = match self.held(offset, there) {
@@ -61,7 +61,7 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
     }
 
     /// The first magic at `from` or behind that ends at `end`, which is in the file, or before.
-    pub fn next_magic(&mut self, from: u64, end: u64) -> io::Result<Option<u64>> {
+    pub(super) fn next_magic(&mut self, from: u64, end: u64) -> io::Result<Option<u64>> {
         let mut from = from;
         let mut step = SMALL;
         while end.saturating_sub(from) >= CONTAINER_MAGIC.len() as u64 {
@@ -87,7 +87,7 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
     }
 
     /// Whether all bytes between two containers are padding.
-    pub fn all_zero(&mut self, from: u64, to: u64) -> io::Result<bool> {
+    pub(super) fn all_zero(&mut self, from: u64, to: u64) -> io::Result<bool> {
         let mut at = from;
         while at < to {
             let size = (to - at).min(LARGE as u64) as usize;

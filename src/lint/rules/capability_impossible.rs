@@ -14,7 +14,7 @@ use crate::lint::Subject;
 use std::collections::BTreeSet;
 
 /// By the table of capabilities.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let Some(cuda) = s.options.cuda else {
         return;
     };

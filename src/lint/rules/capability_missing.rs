@@ -16,7 +16,7 @@ use crate::cuda::table::Table;
 use crate::lint::Subject;
 
 /// By the images' kinds and capabilities, and with `--max-driver-cuda` by the version of PTX.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let (Ok(table), Ok(drivers)) = (Table::read(), DriverVersions::read()) else {
         return;
     };

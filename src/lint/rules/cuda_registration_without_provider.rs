@@ -15,7 +15,7 @@ use crate::lint::text;
 
 /// By the symbols of all that is loaded with the file. Where something of that isn't found, which has
 /// a finding of its own, nothing is said: that may be what has them.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let needs = s.resolution.objects.iter().flat_map(|object| &object.needs);
     let mut missing = needs.filter(|need| need.object.is_none());
     if let Some(symbol) = s.unprovided.first()

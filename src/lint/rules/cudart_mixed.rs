@@ -15,7 +15,7 @@ use crate::lint::Subject;
 
 /// Reported for the file that brings them together. If it has one itself, or brings two shared ones
 /// together, that is `cudart-twice`.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.cudart.linkage == Linkage::Static || s.shared_runtimes_meet || !s.runtimes_meet {
         return;
     }

@@ -15,7 +15,7 @@ use crate::cuda::driver_versions::DriverVersions;
 use crate::lint::Subject;
 
 /// By the table of minor version compatibility.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let (Some(max), Ok(table)) = (s.options.max_driver_cuda, DriverVersions::read()) else {
         return;
     };

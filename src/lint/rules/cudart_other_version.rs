@@ -13,7 +13,7 @@
 use crate::lint::Subject;
 
 /// By the runtime's own code, else by the soname, which has the major version only.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let (Some(cuda), Some((runtime, version))) = (s.options.cuda, s.own_runtime()) else {
         return;
     };

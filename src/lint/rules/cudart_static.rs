@@ -16,7 +16,7 @@ use crate::cuda::linkage::Linkage;
 use crate::lint::Subject;
 
 /// Evidence from the contents of the file.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.cudart.linkage != Linkage::Static {
         return;
     }

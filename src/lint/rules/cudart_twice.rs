@@ -17,7 +17,7 @@ use crate::lint::{Kind, Subject};
 /// A static one from the file's contents, the others from what is loaded with it. NVIDIA's own
 /// libraries come with static ones of one version on purpose. Shared ones are reported for the file
 /// that brings them together.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.cudart.linkage == Linkage::Static {
         let other = |kind| match kind {
             Kind::Shared(_) => true,

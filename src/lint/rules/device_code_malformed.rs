@@ -12,7 +12,7 @@
 use crate::lint::Subject;
 
 /// As the fatbin reader tells.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (_, problem) in &s.device_code.problems {
         say(format!("at {:#x}: {}", problem.offset, problem.what));
     }

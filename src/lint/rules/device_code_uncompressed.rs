@@ -16,7 +16,7 @@ use crate::lint::Subject;
 const BIG: u64 = 1 << 20;
 
 /// By the sizes in the headers.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let images = s.device_code.images.iter().map(|image| &image.entry);
     let plain = images.filter(|e| e.part.is_none() && e.compression == Compression::None);
     let size = plain.fold(0_u64, |sum, e| sum.saturating_add(e.size));

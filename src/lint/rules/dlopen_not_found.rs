@@ -22,7 +22,7 @@ const CUDA: [&[u8]; 10] = [
 
 /// From `.note.dlopen`, each, and from strings, all at once, CUDA's first; one of several
 /// alternatives is enough.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let mut strings = Vec::new();
     for candidate in s.resolution.dlopen.iter().filter(|c| c.found.is_none()) {
         let name = candidate.names.first().map_or(&[][..], |name| name);

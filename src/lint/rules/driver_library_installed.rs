@@ -15,7 +15,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 
 /// By SONAME; `stubs` directories are where they belong.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let Some(soname) = s.info.dynamic.as_ref().and_then(|d| d.soname.as_ref()) else {
         return;
     };

@@ -15,7 +15,7 @@ use crate::plan::{DriverUse, loads_driver};
 use crate::lint::text;
 
 /// By NEEDED, strings, notes and a static cudart.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.has_driver_link() {
         return;
     }

@@ -14,7 +14,7 @@ use crate::lint::Subject;
 use crate::plan::loads_driver;
 
 /// Silent where the hook adds the link to all files.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let everywhere = s.options.driver_link_everywhere;
     if !everywhere && s.has_driver_link() && loads_driver(s.info, Some(s.contents)).is_none() {
         say("has a driver link in its RUNPATH and loads no library of the driver".to_owned());

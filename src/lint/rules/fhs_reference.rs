@@ -22,7 +22,7 @@ static PATHS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The first few of them, each with its line; not what stands in comments.
-pub fn check(file: &TextFile<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(file: &TextFile<'_>, say: &mut dyn FnMut(String)) {
     let Some(paths) = &*PATHS else {
         return;
     };

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// By who has a libstdc++.so.6.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let mut first: Option<&[u8]> = None;
     for (tag, entry) in s.search_path() {
         let Some(directory) = &entry.directory else {

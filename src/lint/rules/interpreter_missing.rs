@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 
 /// Of programs that name one.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if let Some(interpreter) = &s.resolution.interpreter
         && interpreter.named
         && !interpreter.exists

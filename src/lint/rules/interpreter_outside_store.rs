@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 
 /// By the paths alone.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if let Some(interpreter) = &s.info.interpreter
         && s.in_store(s.path.as_os_str().as_encoded_bytes())
         && !s.in_store(interpreter)

@@ -15,7 +15,7 @@ use crate::loader::Why;
 use crate::lint::text;
 
 /// The driver's libraries are found through the driver link when the program runs.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for need in s.own_needs() {
         let name = &need.name[..];
         if name.contains(&b'/') && !name.starts_with(b"/") && !name.starts_with(b"$") {

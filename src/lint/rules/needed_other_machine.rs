@@ -14,7 +14,7 @@ use crate::loader::Why;
 use crate::lint::text;
 
 /// The first such file is named.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for need in s.own_needs().filter(|need| need.object.is_none()) {
         let other = need.trail.tried.iter().find(|tried| {
             matches!(tried.why, Why::OtherMachine(_) | Why::OtherClass | Why::OtherByteOrder)

@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 
 /// With `--env`. A library that is found without the variable, too, is no finding.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for name in s.through_environment {
         say(format!("{} is found through LD_LIBRARY_PATH only", text(&name[..])));
     }

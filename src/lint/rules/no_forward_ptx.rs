@@ -19,7 +19,7 @@ use crate::lint::Subject;
 const REGISTERED: [&[u8]; 2] = [b".nv_fatbin", b"__nv_relfatbin"];
 
 /// PTX with a letter runs on nothing newer.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let is_registered = |image: &&Image| {
         let section = s.device_code.places.get(image.place);
         let section = section.and_then(|place| place.section.as_deref());

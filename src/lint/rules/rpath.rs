@@ -13,7 +13,7 @@
 use crate::lint::Subject;
 
 /// An RPATH beside a RUNPATH counts for nothing.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let dynamic = s.info.dynamic.as_ref();
     if dynamic.is_some_and(|d| d.rpath.is_some() && d.runpath.is_none()) {
         say("has DT_RPATH, not DT_RUNPATH".to_owned());

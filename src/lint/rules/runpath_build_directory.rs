@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 
 /// By its path: /build, /tmp, /home, /root and their like; not what leads into the store.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         if s.is_build_directory(entry) {
             say(format!("{tag} has the build directory {}", text(&entry.text[..])));

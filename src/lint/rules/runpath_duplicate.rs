@@ -14,7 +14,7 @@ use crate::loader::Mark;
 use crate::lint::text;
 
 /// Directories as the loader takes them.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         if entry.marks.contains(&Mark::Duplicate) {
             say(format!("{tag} has {} a second time", text(&entry.text[..])));

@@ -14,7 +14,7 @@ use crate::lint::Subject;
 use crate::loader::Mark;
 
 /// As the loader splits the list.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         if entry.marks.contains(&Mark::Empty) {
             say(format!("{tag} has an empty entry: the current directory"));

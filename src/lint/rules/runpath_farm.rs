@@ -22,7 +22,7 @@ const MARKS: [&str; 3] = ["bin/nvcc", "nvvm/bin/cicc", PLACE];
 
 /// By what is beside the directory, or beside `targets/…/lib`, and by `--farm`. The system's own
 /// directories have a rule. A file of the toolkit itself may name its own directory.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         let directory = entry.directory.as_deref().filter(|_| !s.is_system(entry));
         let Some(directory) = directory.map(|d| Path::new(OsStr::from_bytes(d))) else {

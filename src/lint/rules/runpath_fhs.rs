@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 
 /// Directories as the loader takes them; $ORIGIN is what the file's own place makes of it.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         if s.is_system(entry) {
             say(format!("{tag} has the system's {}", text(&entry.text[..])));

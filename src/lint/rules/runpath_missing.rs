@@ -15,7 +15,7 @@ use crate::loader::Mark;
 use crate::lint::text;
 
 /// The driver link exists on the machine that runs the program; build directories have a rule.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         let other = [Mark::Relative, Mark::Empty, Mark::Duplicate];
         let told = other.iter().any(|mark| entry.marks.contains(mark)) || s.is_build_directory(entry);

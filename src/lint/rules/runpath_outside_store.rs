@@ -14,7 +14,7 @@ use crate::loader::Mark;
 use crate::lint::text;
 
 /// The driver link is the one place outside that is meant.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if !s.in_store(s.path.as_os_str().as_encoded_bytes()) {
         return;
     }

@@ -15,7 +15,7 @@ use crate::loader::Mark;
 use crate::lint::text;
 
 /// An empty entry has a rule of its own.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         if entry.marks.contains(&Mark::Relative) && !entry.marks.contains(&Mark::Empty) {
             say(format!("{tag} has the relative entry {}", text(&entry.text[..])));

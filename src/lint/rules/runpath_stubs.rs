@@ -15,7 +15,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 
 /// RPATH counts as RUNPATH does.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         if driver::is_stubs(entry.directory.as_deref().unwrap_or(&entry.text)) {
             say(format!("{tag} has the stubs directory {}", text(&entry.text[..])));

@@ -15,7 +15,7 @@ use crate::loader::Mark;
 use crate::lint::text;
 
 /// By NEEDED and dlopen candidates. What has a rule of its own is left to it.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         let other = |mark: &Mark| !matches!(mark, Mark::ProvidesNothing | Mark::BuildDirectory);
         let told = entry.marks.iter().any(other) || s.is_build_directory(entry);

@@ -15,7 +15,7 @@ use crate::lint::text;
 use std::collections::BTreeMap;
 
 /// Told for the file that loads both.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let mut seen: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
     for (path, library) in s.loaded() {
         let Some(soname) = &library.soname else {

@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 
 /// As `cuda-fixup inspect` finds them.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let own = s.resolution.objects.first();
     for name in own.into_iter().flat_map(|object| &object.versions_of_nothing) {
         say(format!(

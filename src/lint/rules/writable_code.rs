@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use object::elf;
 
 /// By the flags of PT_LOADs.
-pub fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let both = elf::PF_W | elf::PF_X;
     for load in s.info.segments.iter().filter(|p| p.p_type == elf::PT_LOAD) {
         if load.flags & both == both {

@@ -52,7 +52,7 @@ fn entries(list: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
 }
 
 /// One block for people: `readelf -d`'s facts, as the whole report words them.
-pub fn headers(path: &Path, info: &ElfInfo, paint: Paint) -> String {
+pub(crate) fn headers(path: &Path, info: &ElfInfo, paint: Paint) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = write_headers(&mut out, path, info, paint);
@@ -94,7 +94,7 @@ fn list(list: Option<&[u8]>) -> Vec<Entry<'_>> {
 }
 
 /// One JSON object, on a line.
-pub fn headers_json(path: &Path, info: &ElfInfo) -> serde_json::Result<String> {
+pub(crate) fn headers_json(path: &Path, info: &ElfInfo) -> serde_json::Result<String> {
     let dynamic = info.dynamic.as_ref();
     let mut line = serde_json::to_string(&File {
         schema: INSPECT,

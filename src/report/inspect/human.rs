@@ -11,7 +11,7 @@ use crate::loader::{
 use std::fmt::Write;
 
 /// The block of one file.
-pub fn human(file: Inspected, paint: Paint) -> String {
+pub(crate) fn human(file: Inspected, paint: Paint) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = header(&mut out, file, paint);
@@ -50,7 +50,7 @@ fn cuda(file: Inspected) -> String {
 }
 
 /// Only what keeps the file from loading; empty if nothing does.
-pub fn problems(file: Inspected, paint: Paint) -> String {
+pub(crate) fn problems(file: Inspected, paint: Paint) -> String {
     let mut out = String::new();
     let found = file.resolution.problems();
     if !found.is_empty() {

@@ -16,7 +16,7 @@ use crate::loader::{
 use serde::Serialize;
 
 /// The line of one file.
-pub fn json(file: Inspected) -> serde_json::Result<String> {
+pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
     let resolution = file.resolution;
     let dynamic = file.info.dynamic.as_ref();
     line(&File {
@@ -93,7 +93,7 @@ fn problems(file: Inspected) -> Vec<ProblemJson> {
 }
 
 /// The last line of a run over a directory: how many files were looked at and passed over.
-pub fn summary(
+pub(crate) fn summary(
     files: u64,
     skipped: impl Iterator<Item = (&'static str, u64)>,
 ) -> serde_json::Result<String> {

@@ -7,11 +7,11 @@ mod schema;
 mod tree;
 mod why;
 
-pub use headers::{headers, headers_json};
-pub use human::{human, problems};
-pub use json::{json, summary};
-pub use tree::tree;
-pub use why::why;
+pub(crate) use headers::{headers, headers_json};
+pub(crate) use human::{human, problems};
+pub(crate) use json::{json, summary};
+pub(crate) use tree::tree;
+pub(crate) use why::why;
 
 use crate::advice::Advice;
 use crate::cuda::device_code::DeviceCode;
@@ -25,7 +25,7 @@ use std::path::Path;
 
 /// One file and all that is known of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Inspected<'a> {
+pub(crate) struct Inspected<'a> {
     /// As named by the user, or found below what they named.
     pub path: &'a Path,
     /// What its headers say.
@@ -43,7 +43,7 @@ pub struct Inspected<'a> {
 
 /// What of CUDA is in a file.
 #[derive(Clone, Debug)]
-pub struct Cuda {
+pub(crate) struct Cuda {
     /// Its runtime.
     pub cudart: Cudart,
     /// Its device code.
@@ -114,7 +114,7 @@ impl Inspected<'_> {
 }
 
 /// What a tree lacks, by name, with the number of files that load it.
-pub fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
+pub(crate) fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
     let one = |(name, files): (&Vec<u8>, &u64)| match files {
         1 => format!("  {}: 1 file needs it\n", shown(name)),
         _ => format!("  {}: {files} files need it\n", shown(name)),

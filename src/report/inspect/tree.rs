@@ -16,7 +16,7 @@ struct Open {
 }
 
 /// The tree of one file.
-pub fn tree(file: Inspected, paint: Paint) -> String {
+pub(crate) fn tree(file: Inspected, paint: Paint) -> String {
     let mut out = String::new();
     let objects = &file.resolution.objects;
     // Writing to a String cannot fail.

@@ -8,7 +8,7 @@ use crate::loader::{Candidate, Need};
 use std::fmt::Write;
 
 /// Why `name` is loaded, or `None` if nothing wants it.
-pub fn why(file: Inspected, name: &[u8], paint: Paint) -> Option<String> {
+pub(crate) fn why(file: Inspected, name: &[u8], paint: Paint) -> Option<String> {
     let resolution = file.resolution;
     let mut users = Vec::new();
     for (by, object) in resolution.loaded().iter().enumerate() {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// What to look for, and where.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// Trees and files.
     pub paths: Vec<PathBuf>,
     /// Paths to find, absolute.
@@ -35,7 +35,7 @@ pub struct Request {
 
 /// One leak that stays.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Leak {
+pub(crate) struct Leak {
     /// The file.
     pub file: PathBuf,
     /// Where in it, and why it stays.
@@ -44,7 +44,7 @@ pub struct Leak {
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Leaks that stay, by file.
     pub leaks: Vec<Leak>,
     /// Files that were rewritten (or would have been), by name.
@@ -65,7 +65,7 @@ enum File {
 }
 
 /// Searches the trees, files in parallel, and rewrites what can be.
-pub fn find(request: &Request) -> io::Result<Found> {
+pub(crate) fn find(request: &Request) -> io::Result<Found> {
     let roots = request.farm.iter().map(|(root, _)| root);
     let needles = Needles::new(roots.chain(&request.forbidden))?;
     let places = request

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// Answers for one farm.
-pub struct Places<'a> {
+pub(super) struct Places<'a> {
     /// The farm, as it may be written.
     pub roots: Vec<Vec<u8>>,
     root: &'a Path,
@@ -13,7 +13,7 @@ pub struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    pub fn new(root: &'a Path, record: &'a Record) -> Places<'a> {
+    pub(super) fn new(root: &'a Path, record: &'a Record) -> Places<'a> {
         let mut roots = vec![root.as_os_str().as_encoded_bytes().to_vec()];
         if let Ok(real) = root.canonicalize() {
             roots.push(real.into_os_string().into_encoded_bytes());
@@ -29,7 +29,7 @@ impl<'a> Places<'a> {
 
     /// The real places of a path relative to the farm, none where the farm has made it up.
     /// `None`: there is no such place, or it is a file of the farm's own.
-    pub fn real(&self, inside: &str) -> Option<Vec<PathBuf>> {
+    pub(super) fn real(&self, inside: &str) -> Option<Vec<PathBuf>> {
         let place = normal(inside)?;
         if place == Path::new("") {
             return Some(self.record.prefixes.clone());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const WINDOW: usize = 1 << 20;
 
 /// Paths to find.
-pub struct Needles {
+pub(super) struct Needles {
     pattern: Option<Regex>,
     /// As many bytes of a window are looked at again with the next one.
     overlap: usize,
@@ -20,7 +20,7 @@ pub struct Needles {
 
 /// The first path in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hit {
+pub(super) struct Hit {
     path: PathBuf,
     offset: u64,
 }
@@ -33,7 +33,7 @@ impl fmt::Display for Hit {
 
 impl Needles {
     /// Each path as it is written, and without links, which is how compilers write many.
-    pub fn new<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> io::Result<Needles> {
+    pub(super) fn new<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> io::Result<Needles> {
         let mut texts: BTreeSet<Vec<u8>> = BTreeSet::new();
         for path in paths {
             let real = path.canonicalize();
@@ -62,7 +62,7 @@ impl Needles {
     }
 
     /// Whether one of the paths, or something below it, is in these bytes.
-    pub fn is_in(&self, bytes: &[u8]) -> bool {
+    pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         self.position(bytes, true).is_some()
     }
 
@@ -84,7 +84,7 @@ impl Needles {
     }
 
     /// The first path in a file.
-    pub fn first(&self, file: &(impl ReadAt + ?Sized)) -> io::Result<Option<Hit>> {
+    pub(super) fn first(&self, file: &(impl ReadAt + ?Sized)) -> io::Result<Option<Hit>> {
         let length = file.len();
         let mut window = Vec::new();
         let mut start = 0;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A syntax that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// `*.cmake`: several directories are a list with `;`.
     CMake,
     /// `*.pc`: several directories are a flag each.
@@ -14,7 +14,7 @@ pub enum Kind {
 
 impl Kind {
     /// By the file's name.
-    pub fn of(path: &Path) -> Option<Kind> {
+    pub(super) fn of(path: &Path) -> Option<Kind> {
         match path.extension()?.to_str()? {
             "cmake" => Some(Kind::CMake),
             "pc" => Some(Kind::PkgConfig),
@@ -24,7 +24,7 @@ impl Kind {
 }
 
 /// The text with every path of the farm replaced, or why that cannot be.
-pub fn rewrite(kind: Kind, text: &[u8], places: &Places) -> Result<Vec<u8>, String> {
+pub(super) fn rewrite(kind: Kind, text: &[u8], places: &Places) -> Result<Vec<u8>, String> {
     let text = std::str::from_utf8(text).map_err(|e| format!("the text is no UTF-8: {e}"))?;
     let mut new = String::with_capacity(text.len());
     let mut rest = text;

@@ -75,7 +75,7 @@ const QUESTIONS: [&str; 12] = [
 
 /// An architecture that some flag asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Which one.
     pub capability: Capability,
     /// The flag, and where it stands if not on the command line.
@@ -84,7 +84,7 @@ pub struct Asked {
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// Every architecture, in order.
     pub architectures: Vec<Asked>,
     /// The flag that asks for the GPU of this machine.
@@ -101,7 +101,7 @@ pub struct Flags {
 
 impl Flags {
     /// Reads NVCC_PREPEND_FLAGS, the arguments and NVCC_APPEND_FLAGS, in this order as nvcc does.
-    pub fn read(
+    pub(crate) fn read(
         prepended: Option<OsString>,
         args: &[OsString],
         appended: Option<OsString>,

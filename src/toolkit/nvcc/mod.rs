@@ -3,7 +3,7 @@
 //! It compiles nothing and changes nothing of what the user said: it refuses what cannot work,
 //! with the reason, and puts the farm's defaults in front.
 
-pub mod flags;
+pub(crate) mod flags;
 mod words;
 
 use crate::cuda::host_compilers::{self, Compiler};
@@ -12,14 +12,14 @@ use flags::Flags;
 use std::ffi::OsString;
 
 /// Any of these variables, not empty, keeps device code uncompressed.
-pub const DO_NOT_COMPRESS: [&str; 3] = [
+pub(crate) const DO_NOT_COMPRESS: [&str; 3] = [
     "dontCompressCudaFatbin",
     "dontCompressCudaFatbins",
     "dontCompressFatbin",
 ];
 
 /// Why a compilation cannot work: one line for each requested architecture that does not go.
-pub fn refused_architectures(
+pub(crate) fn refused_architectures(
     flags: &Flags,
     table: &table::Table,
     cuda: CudaVersion,
@@ -42,7 +42,7 @@ pub fn refused_architectures(
 }
 
 /// Why this nvcc would refuse the host compiler, if it would.
-pub fn refused_compiler(
+pub(crate) fn refused_compiler(
     flags: &Flags,
     table: &host_compilers::Table,
     cuda: CudaVersion,
@@ -55,7 +55,11 @@ pub fn refused_compiler(
 }
 
 /// What goes before the user's flags: -ccbin only if the user names none, and compression.
-pub fn defaults(flags: &Flags, host_compiler: Option<OsString>, compress: bool) -> Vec<OsString> {
+pub(crate) fn defaults(
+    flags: &Flags,
+    host_compiler: Option<OsString>,
+    compress: bool,
+) -> Vec<OsString> {
     let mut defaults = Vec::new();
     if let (None, Some(compiler)) = (&flags.host_compiler, host_compiler) {
         defaults.push("-ccbin".into());

@@ -1,7 +1,7 @@
 //! Splits NVCC_PREPEND_FLAGS, NVCC_APPEND_FLAGS and option files into arguments.
 
 /// Words between blanks; quotes of both kinds and backslashes keep blanks in one.
-pub fn split(text: &str) -> Vec<String> {
+pub(super) fn split(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

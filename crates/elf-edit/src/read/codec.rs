@@ -348,7 +348,7 @@ impl Dyn {
 }
 
 /// `st_name` of the symbol at the start of `bytes`: an offset into the string table.
-pub fn symbol_name(format: Format, bytes: &[u8]) -> Option<u32> {
+pub(crate) fn symbol_name(format: Format, bytes: &[u8]) -> Option<u32> {
     let e = format.endian;
     by_class!(format.class, H => {
         let (s, _) = pod::from_bytes::<<H as raw::FileHeader>::Sym>(bytes).ok()?;

@@ -64,7 +64,7 @@ impl Dynamic {
 }
 
 /// Reads PT_DYNAMIC, if there is one.
-pub fn read_dynamic<R: ReadAt + ?Sized>(
+pub(crate) fn read_dynamic<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
     segments: &[Segment],

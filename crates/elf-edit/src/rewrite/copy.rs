@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 
 /// By sharing extents, where the file system can, else by copying.
-pub fn copy_contents(mut from: &File, mut to: &File, patch: &Patch) -> io::Result<()> {
+pub(super) fn copy_contents(mut from: &File, mut to: &File, patch: &Patch) -> io::Result<()> {
     if rustix::fs::ioctl_ficlone(to, from).is_ok() {
         return check_space(to, patch.bytes_written());
     }

@@ -17,7 +17,7 @@ pub struct Entry {
 }
 
 /// The text of each entry that `info` read one for.
-pub fn texts(info: &ElfInfo) -> impl Iterator<Item = Option<&[u8]>> + Clone {
+pub(super) fn texts(info: &ElfInfo) -> impl Iterator<Item = Option<&[u8]>> + Clone {
     let dynamic = info.dynamic.as_ref();
     let mut needed = info.needed().iter();
     let entries = dynamic.map_or(&[][..], |d| &d.entries);
@@ -34,7 +34,7 @@ pub fn texts(info: &ElfInfo) -> impl Iterator<Item = Option<&[u8]>> + Clone {
 }
 
 /// Where each of the `count` old entries stands now. By one walk: a hostile file has 65,536.
-pub fn places(entries: &[Entry], count: usize) -> Vec<Option<usize>> {
+pub(super) fn places(entries: &[Entry], count: usize) -> Vec<Option<usize>> {
     let mut places = vec![None; count];
     for (at, entry) in entries.iter().enumerate() {
         if let Some(place) = entry.old_index.and_then(|old| places.get_mut(old)) {
@@ -46,7 +46,7 @@ pub fn places(entries: &[Entry], count: usize) -> Vec<Option<usize>> {
 
 /// What was taken out and put in again under the same tag, or changed and changed back, is the old
 /// entry. A DT_NEEDED keeps the place that the edits gave it: its order means something.
-pub fn restore(info: &ElfInfo, entries: &mut [Entry]) {
+pub(super) fn restore(info: &ElfInfo, entries: &mut [Entry]) {
     let Some(dynamic) = &info.dynamic else {
         return;
     };
@@ -91,7 +91,7 @@ pub fn restore(info: &ElfInfo, entries: &mut [Entry]) {
 }
 
 /// Whether the value of a dynamic entry of this tag is an offset into the string table.
-pub fn names_string(tag: i64) -> bool {
+pub(crate) fn names_string(tag: i64) -> bool {
     matches!(
         tag,
         elf::DT_NEEDED

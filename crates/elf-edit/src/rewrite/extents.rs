@@ -8,7 +8,7 @@ use object::elf;
 use std::io;
 
 /// Dynamic tags whose tables nothing but the tag reaches.
-pub const MOVABLE_TAGS: [i64; 7] = [
+pub(super) const MOVABLE_TAGS: [i64; 7] = [
     elf::DT_HASH,
     elf::DT_GNU_HASH,
     elf::DT_SYMTAB,
@@ -23,7 +23,7 @@ const MAX_EXTENT: u64 = 1 << 28;
 
 /// A stretch of the file that can move as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Extent {
+pub(super) struct Extent {
     /// Offset in the file.
     pub offset: u64,
     /// Address.
@@ -36,17 +36,17 @@ pub struct Extent {
 
 impl Extent {
     /// First byte of the file behind it.
-    pub fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.offset + self.len
     }
 
     /// Whether file bytes `start..end` touch it.
-    pub fn overlaps(&self, start: u64, end: u64) -> bool {
+    pub(super) fn overlaps(&self, start: u64, end: u64) -> bool {
         self.offset < end && start < self.end()
     }
 
     /// Whether the address range lies in it.
-    pub fn holds_vaddr(&self, vaddr: u64, len: u64) -> bool {
+    pub(super) fn holds_vaddr(&self, vaddr: u64, len: u64) -> bool {
         vaddr >= self.vaddr
             && vaddr
                 .checked_add(len)
@@ -55,7 +55,7 @@ impl Extent {
 }
 
 /// Program headers, other than PT_LOAD, that move with what they name.
-pub fn moves_with_contents(segment: &Segment) -> bool {
+pub(super) fn moves_with_contents(segment: &Segment) -> bool {
     matches!(
         segment.p_type,
         elf::PT_INTERP | elf::PT_NOTE | elf::PT_GNU_PROPERTY
@@ -63,7 +63,7 @@ pub fn moves_with_contents(segment: &Segment) -> bool {
 }
 
 /// All movable stretches of a file, by offset, overlapping ones joined.
-pub fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Extent>> {
+pub(super) fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Extent>> {
     let info = tables.info;
     let word = info.format().word_size() as u64;
     let mut found = Vec::new();
@@ -122,7 +122,7 @@ pub fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Ext
 }
 
 /// Whether a section's contents lie inside the extent.
-pub fn inside(section: &Section, extent: &Extent) -> bool {
+pub(super) fn inside(section: &Section, extent: &Extent) -> bool {
     occupies(section)
         && section.flags & u64::from(elf::SHF_ALLOC) != 0
         && extent.holds_vaddr(section.addr, section.size)
@@ -130,6 +130,6 @@ pub fn inside(section: &Section, extent: &Extent) -> bool {
 }
 
 /// Whether a section has bytes in the file.
-pub fn occupies(section: &Section) -> bool {
+pub(super) fn occupies(section: &Section) -> bool {
     section.sh_type != elf::SHT_NOBITS && section.sh_type != elf::SHT_NULL && section.size > 0
 }

@@ -1,19 +1,19 @@
 //! The way of one file from edits to a verified result: target, place, verify, write, verify.
 
 mod copy;
-pub mod edit;
+pub(crate) mod edit;
 mod entries;
 pub(crate) mod error;
 mod extents;
-pub mod layout;
+pub(crate) mod layout;
 pub(crate) mod malformed;
 pub(crate) mod options;
-pub mod patch;
+pub(crate) mod patch;
 pub(crate) mod refusal;
 mod strtab;
-pub mod target;
+pub(crate) mod target;
 pub(crate) mod verify;
-pub mod write;
+pub(crate) mod write;
 
 use crate::read::headers::ElfInfo;
 use crate::read::read_at::{FileReader, ReadAt};

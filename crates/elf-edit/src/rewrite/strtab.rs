@@ -17,7 +17,7 @@ const MAX_TEXT: u64 = 1 << 20;
 
 /// References to strings that stay, besides those of symbols and versions in the file.
 #[derive(Clone, Copy, Debug)]
-pub struct StillNamed<'a> {
+pub(super) struct StillNamed<'a> {
     /// Strings that dynamic entries keep.
     pub entries: &'a [u64],
     /// `vn_file` fields that get another name: offsets in `.gnu.version_r`.
@@ -28,7 +28,7 @@ pub struct StillNamed<'a> {
 
 /// Parts of the table that no name uses after the edits, in order, each without the NUL that
 /// other strings may end in. Offsets are relative to the table.
-pub fn free_parts<R: ReadAt + ?Sized>(
+pub(super) fn free_parts<R: ReadAt + ?Sized>(
     tables: &Tables<'_, R>,
     dropped: &[u64],
     named: &StillNamed<'_>,
@@ -142,7 +142,7 @@ fn used_inside<R: ReadAt + ?Sized>(
 
 /// Allocates strings in the table: in its free list first, then at its end, which grows.
 #[derive(Debug)]
-pub struct StringTableAllocator {
+pub(super) struct StringTableAllocator {
     free: Vec<Range<u64>>,
     /// Length of the table, the growth so far included.
     pub size: u64,
@@ -150,13 +150,13 @@ pub struct StringTableAllocator {
 
 impl StringTableAllocator {
     /// An allocator for a table of `size` bytes with these free parts.
-    pub fn new(free: Vec<Range<u64>>, size: u64) -> StringTableAllocator {
+    pub(super) fn new(free: Vec<Range<u64>>, size: u64) -> StringTableAllocator {
         StringTableAllocator { free, size }
     }
 
     /// The offset of room for `len` bytes and a NUL. `prefer` is the string that the new one replaces: it
     /// goes there if it fits, so that the entry keeps its value.
-    pub fn alloc(&mut self, len: u64, prefer: Option<u64>) -> u64 {
+    pub(super) fn alloc(&mut self, len: u64, prefer: Option<u64>) -> u64 {
         // The NUL behind a free part stays where it is, so `len` bytes are enough.
         let fits = |r: &Range<u64>| r.end - r.start >= len;
         let preferred = self

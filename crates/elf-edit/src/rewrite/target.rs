@@ -3,7 +3,7 @@
 
 use crate::read::headers::ElfInfo;
 use crate::rewrite::edit::Edit;
-pub use crate::rewrite::entries::{Entry, names_string};
+pub(crate) use crate::rewrite::entries::{Entry, names_string};
 use crate::rewrite::entries::{places, restore, texts};
 use crate::rewrite::refusal::Refusal;
 use crate::{Dyn, Kind};

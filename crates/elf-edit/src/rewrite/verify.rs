@@ -47,7 +47,7 @@ const MAX_TEXTS: usize = 16 << 20;
 
 /// The loader's view of a file: interpreter, then each dynamic entry that names a string.
 #[derive(Clone, Debug, Default)]
-pub struct View {
+pub(crate) struct View {
     interpreter: Option<Vec<u8>>,
     /// The tag of each entry, and where its string ends in `texts`.
     entries: Vec<(i64, usize)>,
@@ -105,7 +105,7 @@ impl View {
 }
 
 /// Compares what `file` would say with what is expected, by both readers.
-pub fn verify<R: ReadAt + ?Sized>(
+pub(crate) fn verify<R: ReadAt + ?Sized>(
     file: &R,
     before: &ElfInfo,
     expected: &View,
@@ -128,7 +128,7 @@ pub fn verify<R: ReadAt + ?Sized>(
 
 /// Compares what a file says, once it has been written, with what is expected, by the second
 /// reader.
-pub fn read_back<R: ReadAt + ?Sized>(file: &R, expected: &View) -> Result<(), Mismatch> {
+pub(crate) fn read_back<R: ReadAt + ?Sized>(file: &R, expected: &View) -> Result<(), Mismatch> {
     let found = by_goblin(file)?;
     let interpreter = found.interpreter.as_deref();
     compare(interpreter, found.strings(), expected, |_| true)

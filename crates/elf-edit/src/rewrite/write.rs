@@ -172,10 +172,10 @@ impl Undo {
 }
 
 /// Checks a file that has been written.
-pub type Check<'a> = &'a dyn Fn(&FileReader<&File>) -> Result<(), Mismatch>;
+pub(crate) type Check<'a> = &'a dyn Fn(&FileReader<&File>) -> Result<(), Mismatch>;
 
 /// Writes `patch`. Returns the new length in bytes.
-pub fn write(
+pub(crate) fn write(
     names: &[PathBuf],
     reader: &FileReader,
     patch: &Patch,

@@ -14,7 +14,7 @@ const CLEARANCE: u64 = 1 << 20;
 
 /// First address behind all PT_LOADs but one, rounded up to a page, then at the same place in a
 /// page as `offset`: so the file needs no padding.
-pub fn address_for<R: ReadAt + ?Sized>(
+pub(super) fn address_for<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     offset: u64,
     except: Option<usize>,
@@ -37,7 +37,7 @@ pub fn address_for<R: ReadAt + ?Sized>(
 }
 
 /// Refuses a segment of a 32-bit file that ends past its address space.
-pub fn check_address_space<R: ReadAt + ?Sized>(
+pub(super) fn check_address_space<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     end: u64,
 ) -> Result<(), RewriteError> {
@@ -55,7 +55,7 @@ fn no_address_space<T>() -> Result<T, RewriteError> {
 /// Without PT_PHDR, ld.so takes the first PT_LOAD whose last page holds the table's offset, even
 /// if the segment ends before it and the rest of that page is zeroed for `.bss`
 /// (`_dl_map_segments` in glibc).
-pub fn first_offset_for_table<R: ReadAt + ?Sized>(
+pub(super) fn first_offset_for_table<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     appended: Option<usize>,
 ) -> u64 {
@@ -69,18 +69,18 @@ pub fn first_offset_for_table<R: ReadAt + ?Sized>(
 }
 
 /// Whether a PT_LOAD holds these bytes of the file.
-pub fn maps(info: &ElfInfo, offset: u64, len: u64) -> bool {
+pub(super) fn maps(info: &ElfInfo, offset: u64, len: u64) -> bool {
     let mut loads = info.segments.iter().filter(|s| s.p_type == elf::PT_LOAD);
     loads.any(|s| s.holds_offset(offset, len))
 }
 
 /// Offset of the first byte behind a segment.
-pub fn end_of(segment: &Segment) -> u64 {
+pub(super) fn end_of(segment: &Segment) -> u64 {
     segment.offset.saturating_add(segment.filesz)
 }
 
 /// The address of the program header table, 0 where no segment maps it.
-pub fn address_of_table(info: &ElfInfo) -> u64 {
+pub(super) fn address_of_table(info: &ElfInfo) -> u64 {
     let phoff = info.header.phoff;
     match info.segments.iter().find(|s| s.p_type == elf::PT_PHDR) {
         Some(s) => s.vaddr,

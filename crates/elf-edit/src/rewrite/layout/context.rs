@@ -17,16 +17,16 @@ use object::elf;
 use std::ops::Range;
 
 /// Longest table whose contents are edited, in bytes.
-pub const MAX_TABLE: u64 = 1 << 28;
+pub(super) const MAX_TABLE: u64 = 1 << 28;
 
 /// Refuses a file for a reason that lies in its layout.
-pub fn refuse<T>(why: impl Into<String>) -> Result<T, RewriteError> {
+pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, RewriteError> {
     Err(Refusal::Layout(why.into()).into())
 }
 
 /// A string that goes into the string table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewString {
+pub(super) struct NewString {
     /// Offset in the table.
     pub at: u64,
     /// The string, without its NUL.
@@ -35,7 +35,7 @@ pub struct NewString {
 
 /// A table that keeps its length and gets other contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewTable {
+pub(super) struct NewTable {
     /// Its place before the rewrite.
     pub extent: Extent,
     /// Its contents afterwards.
@@ -45,7 +45,7 @@ pub struct NewTable {
 }
 
 /// The edits of one file, with an offset in the string table for each new string.
-pub struct LayoutContext<'a, R: ?Sized> {
+pub(super) struct LayoutContext<'a, R: ?Sized> {
     /// The file before the rewrite.
     pub tables: Tables<'a, R>,
     /// What the edits ask for.
@@ -68,7 +68,7 @@ pub struct LayoutContext<'a, R: ?Sized> {
 
 impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     /// A context with no new strings yet.
-    pub fn new(
+    pub(super) fn new(
         tables: Tables<'a, R>,
         target: &'a Target,
         page_size: Option<u64>,
@@ -87,12 +87,12 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// The headers of the file before the rewrite.
-    pub fn info(&self) -> &'a ElfInfo {
+    pub(super) fn info(&self) -> &'a ElfInfo {
         self.tables.info
     }
 
     /// Its section headers.
-    pub fn sections(&self) -> &'a [Section] {
+    pub(super) fn sections(&self) -> &'a [Section] {
         self.tables.sections
     }
 
@@ -116,13 +116,13 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// Whether the dynamic section outgrows its place.
-    pub fn dynamic_grows(&self) -> bool {
+    pub(super) fn dynamic_grows(&self) -> bool {
         let dynamic = self.info().dynamic.as_ref();
         dynamic.is_some_and(|d| self.target.entries.len() + 1 > d.capacity)
     }
 
     /// Whether the interpreter outgrows its place.
-    pub fn interpreter_grows(&self) -> bool {
+    pub(super) fn interpreter_grows(&self) -> bool {
         let bytes = self.interpreter_bytes();
         let extent = self.interpreter_extent();
         bytes
@@ -131,7 +131,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// Whether something outgrows its place, so that there must be an appended segment.
-    pub fn needs_segment(&self) -> bool {
+    pub(super) fn needs_segment(&self) -> bool {
         self.strings_grow()
             || self.strings_are_outside()
             || self.dynamic_grows()
@@ -140,14 +140,14 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// Whether an extent gets other contents.
-    pub fn changes(&self, extent: &Extent) -> bool {
+    pub(super) fn changes(&self, extent: &Extent) -> bool {
         let changed = self.changed_tables.iter().map(|t| t.extent);
         let mut changed = changed.chain(self.interpreter_extent());
         changed.any(|c| extent.holds_vaddr(c.vaddr, c.len))
     }
 
     /// A PT_GNU_STACK, where one must be added.
-    pub fn new_stack_header(&self) -> Option<Segment> {
+    pub(super) fn new_stack_header(&self) -> Option<Segment> {
         let executable = self.target.executable_stack?;
         let mut segments = self.info().segments.iter();
         if segments.any(|s| s.p_type == elf::PT_GNU_STACK) {
@@ -169,14 +169,14 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     /// Whether another header may take the place of this one: a PT_NULL; or the PT_PHDR of a
     /// library, which lld and mold write. Loaders find the table of a library by its PT_LOAD,
     /// as GNU ld's libraries have no PT_PHDR; only a program gets its address by it.
-    pub fn is_spare(&self, segment: &Segment) -> bool {
+    pub(super) fn is_spare(&self, segment: &Segment) -> bool {
         let info = self.info();
         let library = info.kind == Kind::SharedLibrary && info.interpreter.is_none();
         segment.p_type == elf::PT_NULL || (segment.p_type == elf::PT_PHDR && library)
     }
 
     /// How many entries the program header table grows by, with so many new PT_LOADs.
-    pub fn added_headers(&self, new_loads: usize) -> usize {
+    pub(super) fn added_headers(&self, new_loads: usize) -> usize {
         let segments = &self.info().segments;
         let spare = segments.iter().filter(|s| self.is_spare(s)).count();
         let new = new_loads + usize::from(self.new_stack_header().is_some());
@@ -184,20 +184,20 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// Length of the program header table with so many new PT_LOADs, in bytes.
-    pub fn table_len(&self, new_loads: usize) -> u64 {
+    pub(super) fn table_len(&self, new_loads: usize) -> u64 {
         let info = self.info();
         let count = info.segments.len() + self.added_headers(new_loads);
         (count * info.format().segment_size()) as u64
     }
 
     /// Whether PT_DYNAMIC is writable: ld.so writes to the dynamic section only then.
-    pub fn dynamic_is_writable(&self) -> bool {
+    pub(super) fn dynamic_is_writable(&self) -> bool {
         let mut segments = self.info().segments.iter();
         segments.any(|s| s.p_type == elf::PT_DYNAMIC && s.flags & elf::PF_W != 0)
     }
 
     /// The location of each new string in a string table at `table`.
-    pub fn strings_in(&self, table: Location) -> Vec<Location> {
+    pub(super) fn strings_in(&self, table: Location) -> Vec<Location> {
         let strings = self.strings.iter();
         strings
             .map(|string| Location {
@@ -209,7 +209,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// The index of a new string: one that is new already, or one that gets room in the table.
-    pub fn new_string(
+    pub(super) fn new_string(
         &mut self,
         text: &[u8],
         table: &mut StringTableAllocator,
@@ -227,7 +227,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// The table that a dynamic tag points to, as it is.
-    pub fn table(&self, tag: i64) -> Result<NewTable, RewriteError> {
+    pub(super) fn table(&self, tag: i64) -> Result<NewTable, RewriteError> {
         let vaddr = self.info().dynamic.as_ref().and_then(|d| d.value(tag));
         let len = self.tables.size_of(tag)?.filter(|&len| len <= MAX_TABLE);
         let place = vaddr.zip(len).and_then(|(vaddr, len)| {
@@ -254,7 +254,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// Zeros for the string table's free parts: (offset in the table, bytes).
-    pub fn cleared(&self) -> Vec<(u64, Vec<u8>)> {
+    pub(super) fn cleared(&self) -> Vec<(u64, Vec<u8>)> {
         self.free
             .iter()
             .map(|r| (r.start, vec![0; (r.end - r.start) as usize]))
@@ -262,7 +262,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// Contents of the string table's free parts afterwards: new strings, and zeros.
-    pub fn free_contents(&self) -> Vec<(u64, Vec<u8>)> {
+    pub(super) fn free_contents(&self) -> Vec<(u64, Vec<u8>)> {
         let mut parts = self.cleared();
         for string in &self.strings {
             for (start, bytes) in &mut parts {
@@ -283,14 +283,14 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
     }
 
     /// PT_INTERP's bytes afterwards, if they change.
-    pub fn interpreter_bytes(&self) -> Option<Vec<u8>> {
+    pub(super) fn interpreter_bytes(&self) -> Option<Vec<u8>> {
         let mut bytes = self.target.interpreter.clone()?;
         bytes.push(0);
         Some(bytes)
     }
 
     /// The extent of PT_INTERP, if the interpreter changes.
-    pub fn interpreter_extent(&self) -> Option<Extent> {
+    pub(super) fn interpreter_extent(&self) -> Option<Extent> {
         self.target.interpreter.as_ref()?;
         let mut segments = self.info().segments.iter();
         let s = segments.find(|s| s.p_type == elf::PT_INTERP)?;

@@ -7,7 +7,7 @@ use crate::read::read_at::ReadAt;
 use object::elf;
 
 /// The layout that the file has.
-pub fn current<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Layout {
+pub(super) fn current<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Layout {
     let info = context.info();
     let dynamic = info.dynamic.as_ref();
     let dynamic_segment = info.segments.iter().find(|s| s.p_type == elf::PT_DYNAMIC);
@@ -43,7 +43,10 @@ pub fn current<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Layout {
 }
 
 /// Plans for extents that keep their place and get other contents.
-pub fn add_new_contents<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, layout: &mut Layout) {
+pub(super) fn add_new_contents<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    layout: &mut Layout,
+) {
     let interpreter = context.interpreter_extent().map(|extent| {
         let len = context.interpreter_bytes().map(|b| b.len() as u64);
         (extent, len.unwrap_or(extent.len))

@@ -10,7 +10,7 @@ use object::elf;
 use std::borrow::Cow;
 
 /// `target`, without entries that say nothing more, if that keeps the dynamic section in its place.
-pub fn fit<'a>(info: &ElfInfo, target: &'a Target) -> Cow<'a, Target> {
+pub(super) fn fit<'a>(info: &ElfInfo, target: &'a Target) -> Cow<'a, Target> {
     let unchanged = Cow::Borrowed(target);
     let Some(dynamic) = &info.dynamic else {
         return unchanged;

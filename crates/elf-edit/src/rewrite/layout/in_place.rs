@@ -6,7 +6,7 @@ use super::model::Layout;
 use crate::read::read_at::ReadAt;
 
 /// The layout in which nothing moves and some extents have other contents.
-pub fn plan<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Layout {
+pub(super) fn plan<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Layout {
     let mut layout = current(context);
     add_new_contents(context, &mut layout);
     layout

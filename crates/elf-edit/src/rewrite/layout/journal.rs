@@ -15,7 +15,7 @@ use crate::rewrite::error::RewriteError;
 const MAX_COPY: u64 = 1 << 20;
 
 /// Plans the journal of a rewrite that ends in the layout `new`.
-pub fn plan<R: ReadAt + ?Sized>(
+pub(super) fn plan<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     new: &Layout,
 ) -> Result<Layout, RewriteError> {

@@ -41,7 +41,7 @@ use crate::rewrite::target::Target;
 use context::LayoutContext;
 
 /// The writes that give a file what `target` asks for. `None` where nothing changes.
-pub fn patch<R: ReadAt + ?Sized>(
+pub(crate) fn patch<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,
     target: &Target,

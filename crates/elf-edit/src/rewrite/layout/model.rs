@@ -4,7 +4,7 @@ use crate::rewrite::extents::Extent;
 
 /// A place in the file and in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Location {
+pub(super) struct Location {
     /// Offset in the file.
     pub offset: u64,
     /// Address.
@@ -15,14 +15,14 @@ pub struct Location {
 
 impl Location {
     /// Offset of the first byte behind it.
-    pub fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.offset + self.len
     }
 }
 
 /// An extent that another place or other contents are planned for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Move {
+pub(super) struct Move {
     /// Its place before the rewrite.
     pub extent: Extent,
     /// Its place in this layout. A changed interpreter may have another length.
@@ -31,7 +31,7 @@ pub struct Move {
 
 /// The PT_LOAD that a rewrite appends to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppendedSegment {
+pub(super) struct AppendedSegment {
     /// Offset in the file.
     pub offset: u64,
     /// Address.
@@ -50,7 +50,7 @@ pub struct AppendedSegment {
 
 /// A copy of the data behind the ELF file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TailCopy {
+pub(super) struct TailCopy {
     /// Offset of the data.
     pub from: u64,
     /// Offset of the copy.
@@ -61,7 +61,7 @@ pub struct TailCopy {
 
 /// A PT_LOAD that grows in the file and in memory, to map the program header table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GrownLoad {
+pub(super) struct GrownLoad {
     /// Its index in the program header table.
     pub index: usize,
     /// `p_filesz` and `p_memsz` afterwards.
@@ -70,7 +70,7 @@ pub struct GrownLoad {
 
 /// One layout of the file: before the rewrite, while the journal is in use, or afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub(super) struct Layout {
     /// The string table, by DT_STRTAB and DT_STRSZ.
     pub strtab: Option<Location>,
     /// Each new string with its NUL. In the layout before the rewrite: where it would be.
@@ -100,7 +100,7 @@ pub struct Layout {
 
 impl Layout {
     /// The address in this layout of what was at `vaddr` before the rewrite.
-    pub fn address(&self, vaddr: u64) -> u64 {
+    pub(super) fn address(&self, vaddr: u64) -> u64 {
         match self.moves.iter().find(|m| m.extent.holds_vaddr(vaddr, 1)) {
             Some(m) => m.to.vaddr.wrapping_add(vaddr - m.extent.vaddr),
             None => vaddr,
@@ -108,7 +108,7 @@ impl Layout {
     }
 
     /// The value that a dynamic entry needs to name the new string at `index`.
-    pub fn string_value(&self, index: usize) -> u64 {
+    pub(super) fn string_value(&self, index: usize) -> u64 {
         let table = self.strtab.map_or(0, |s| s.vaddr);
         let string = self.strings.get(index).map_or(table, |s| s.vaddr);
         string.wrapping_sub(table)
@@ -116,7 +116,7 @@ impl Layout {
 
     /// Offset of the appended segment if it is new in a file of `size` bytes, the highest number
     /// otherwise. What is behind it has its final contents before anything names it.
-    pub fn first_new(&self, size: u64) -> u64 {
+    pub(super) fn first_new(&self, size: u64) -> u64 {
         match &self.segment {
             Some(segment) if segment.offset >= size => segment.offset,
             _ => u64::MAX,
@@ -124,13 +124,13 @@ impl Layout {
     }
 
     /// Whether the appended segment holds this location.
-    pub fn in_segment(&self, location: &Location) -> bool {
+    pub(super) fn in_segment(&self, location: &Location) -> bool {
         let holds = |s: &AppendedSegment| location.offset >= s.offset && location.end() <= s.end;
         self.segment.as_ref().is_some_and(holds)
     }
 
     /// Whether an extent is planned for that holds all of this one.
-    pub fn plans_for(&self, extent: &Extent) -> bool {
+    pub(super) fn plans_for(&self, extent: &Extent) -> bool {
         let mut moves = self.moves.iter();
         moves.any(|m| m.extent.holds_vaddr(extent.vaddr, extent.len))
     }

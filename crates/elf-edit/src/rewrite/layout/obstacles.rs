@@ -12,7 +12,7 @@ use object::elf;
 
 /// The PT_LOAD of an earlier rewrite, ours or another tool's: the last one, and all that is in it
 /// can move. What follows it in the file (after a strip) doesn't matter.
-pub fn appended_segment<R: ReadAt + ?Sized>(
+pub(super) fn appended_segment<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     extents: &[Extent],
 ) -> Result<Option<usize>, RewriteError> {
@@ -99,7 +99,7 @@ fn unused_but<R: ReadAt + ?Sized>(
 
 /// What has to move so that the program header table can grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Obstacles {
+pub(super) struct Obstacles {
     /// What moves into the segment.
     pub extents: Vec<Extent>,
     /// Whether the dynamic section moves into the segment, too.
@@ -112,7 +112,7 @@ pub struct Obstacles {
 
 /// What must move so that the program header table can grow by so many entries where it is. `None`
 /// where something in its way must not move.
-pub fn in_the_way<R: ReadAt + ?Sized>(
+pub(super) fn in_the_way<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     extents: &[Extent],
     table: Location,
@@ -220,7 +220,7 @@ fn growing_load<R: ReadAt + ?Sized>(
 }
 
 /// A section that only partly lies in what moves would be torn.
-pub fn check_alone<R: ReadAt + ?Sized>(
+pub(super) fn check_alone<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     moving: &[Extent],
 ) -> Result<(), RewriteError> {

@@ -22,7 +22,9 @@ const LARGE: u64 = 64 << 10;
 const SLACK: u64 = 4 << 10;
 
 /// Plans the segment and everything in it.
-pub fn plan<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Result<Layout, RewriteError> {
+pub(super) fn plan<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+) -> Result<Layout, RewriteError> {
     let info = context.info();
     let Some(dynamic) = &info.dynamic else {
         return refuse("it has no dynamic section, and its interpreter has no room to grow");

@@ -23,7 +23,7 @@ struct RenamedFile {
 }
 
 /// Allocates all new strings.
-pub fn allocate<R: ReadAt + ?Sized>(
+pub(super) fn allocate<R: ReadAt + ?Sized>(
     context: &mut LayoutContext<'_, R>,
 ) -> Result<(), RewriteError> {
     let Some(dynamic) = &context.info().dynamic else {

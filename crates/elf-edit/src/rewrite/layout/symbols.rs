@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::io;
 
 /// `.dynsym` as it shall be.
-pub struct SymbolEdit {
+pub(super) struct SymbolEdit {
     /// Raw symbols in their new order.
     pub(super) symbols: Vec<Vec<u8>>,
     /// The name of each.
@@ -43,7 +43,7 @@ const UNVERSIONED: u64 = 1;
 
 impl SymbolEdit {
     /// Reads all symbols, if any is to change.
-    pub fn new<R: ReadAt + ?Sized>(
+    pub(super) fn new<R: ReadAt + ?Sized>(
         context: &LayoutContext<'_, R>,
     ) -> Result<Option<SymbolEdit>, RewriteError> {
         let target = context.target;
@@ -89,7 +89,7 @@ impl SymbolEdit {
     }
 
     /// Strings that renamed symbols no longer name, sorted.
-    pub fn old_names(&self) -> &[u64] {
+    pub(super) fn old_names(&self) -> &[u64] {
         &self.old_names
     }
 
@@ -111,7 +111,7 @@ impl SymbolEdit {
 }
 
 /// Gives every table that follows from `edit` its new contents.
-pub fn edit_tables<R: ReadAt + ?Sized>(
+pub(super) fn edit_tables<R: ReadAt + ?Sized>(
     context: &mut LayoutContext<'_, R>,
     mut edit: SymbolEdit,
     table: &mut StringTableAllocator,

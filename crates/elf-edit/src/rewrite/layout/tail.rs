@@ -22,7 +22,7 @@ const WINDOW: usize = 1 << 18;
 
 /// Data between the end of the ELF file and the end of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tail {
+pub(super) struct Tail {
     /// Its offset in the file.
     pub offset: u64,
     /// Its length in bytes.
@@ -31,7 +31,7 @@ pub struct Tail {
 
 /// The data behind an ELF file that a reader may look for from the end of the file. Zeros are
 /// padding. The image of an AppImage is found by section headers, which keep their place.
-pub fn find<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> io::Result<Option<Tail>> {
+pub(super) fn find<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> io::Result<Option<Tail>> {
     let info = context.info();
     let format = info.format();
     let table =
@@ -67,7 +67,7 @@ pub fn find<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> io::Result<Op
 
 /// The copy that a tail needs behind a segment at `start`, whose end before the copy is `end`. The
 /// copy begins at the same place in 16 bytes as the tail, in case its reader counts on it.
-pub fn copy_behind<R: ReadAt + ?Sized>(
+pub(super) fn copy_behind<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     start: u64,
     end: u64,
@@ -95,7 +95,7 @@ pub fn copy_behind<R: ReadAt + ?Sized>(
 
 /// Whether the tail behind a segment `start..end` is the copy that a rewrite made: the same bytes
 /// precede the segment.
-pub fn is_copy<R: ReadAt + ?Sized>(
+pub(super) fn is_copy<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     start: u64,
     end: u64,

@@ -13,7 +13,7 @@ use crate::rewrite::patch::{Patch, Step};
 const SMALL: u64 = 1 << 15;
 
 /// The writes that append the segment, if it is new, and the journal.
-pub fn steps<R: ReadAt + ?Sized>(
+pub(super) fn steps<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     old: &Layout,
     new: &Layout,
@@ -65,7 +65,7 @@ pub fn steps<R: ReadAt + ?Sized>(
 }
 
 /// The writes of the segment alone, if it is new.
-pub fn segment<R: ReadAt + ?Sized>(
+pub(super) fn segment<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     old: &Layout,
     new: &Layout,

@@ -13,7 +13,7 @@ use object::elf;
 const EDITED_TAGS: [i64; 3] = [elf::DT_RELA, elf::DT_REL, elf::DT_JMPREL];
 
 /// The dynamic section.
-pub fn dynamic_section<R: ReadAt + ?Sized>(
+pub(super) fn dynamic_section<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     layout: &Layout,
 ) -> Vec<u8> {
@@ -50,7 +50,7 @@ pub fn dynamic_section<R: ReadAt + ?Sized>(
 }
 
 /// The program header table.
-pub fn program_headers<R: ReadAt + ?Sized>(
+pub(super) fn program_headers<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     layout: &Layout,
 ) -> Vec<u8> {
@@ -174,7 +174,7 @@ fn insert(segments: &mut Vec<Segment>, load: Segment) {
 }
 
 /// The ELF header.
-pub fn elf_header<R: ReadAt + ?Sized>(
+pub(super) fn elf_header<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     layout: &Layout,
 ) -> Result<Vec<u8>, RewriteError> {
@@ -195,7 +195,7 @@ pub fn elf_header<R: ReadAt + ?Sized>(
 }
 
 /// The contents of an extent.
-pub fn extent<R: ReadAt + ?Sized>(
+pub(super) fn extent<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     layout: &Layout,
     extent: &Extent,

@@ -18,7 +18,7 @@ use std::ops::Range;
 
 /// The writes that bring everything but section headers from the layout `old` to `new`, while the
 /// journal is in use.
-pub fn steps<R: ReadAt + ?Sized>(
+pub(super) fn steps<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     old: &Layout,
     new: &Layout,

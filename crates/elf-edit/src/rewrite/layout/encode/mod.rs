@@ -5,7 +5,7 @@ mod bytes;
 mod finalize;
 mod image;
 mod sections;
-pub mod single;
+pub(super) mod single;
 
 use super::context::LayoutContext;
 use super::model::{Layout, TailCopy};
@@ -15,7 +15,7 @@ use crate::rewrite::patch::{Patch, Step};
 
 /// The writes that lead from the layout `old` through `journal` to `new`. A kill after any of them
 /// leaves a file that loads.
-pub fn encode<R: ReadAt + ?Sized>(
+pub(super) fn encode<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     old: &Layout,
     new: &Layout,
@@ -35,7 +35,7 @@ pub fn encode<R: ReadAt + ?Sized>(
 }
 
 /// The writes that lead from the layout `old` to `new` in a copy of the file, which then replaces it.
-pub fn replace<R: ReadAt + ?Sized>(
+pub(super) fn replace<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     old: &Layout,
     new: &Layout,

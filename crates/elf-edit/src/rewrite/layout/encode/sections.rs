@@ -11,7 +11,7 @@ use object::elf;
 use std::io;
 
 /// The writes of section headers, and of symbols in sections, that differ in the layout `new`.
-pub fn steps<R: ReadAt + ?Sized>(
+pub(super) fn steps<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     old: &Layout,
     new: &Layout,

@@ -12,7 +12,7 @@ const ATOMIC: u64 = 4096;
 
 /// The writes that lead to `new`, a layout in which nothing moves, if one of them makes the whole
 /// change. `None` where it takes a journal.
-pub fn write<R: ReadAt + ?Sized>(
+pub(crate) fn write<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     new: &Layout,
 ) -> Result<Option<Patch>, RewriteError> {
