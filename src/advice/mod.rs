@@ -8,10 +8,8 @@ use crate::cuda::driver;
 use crate::escape::Shown;
 use shell::word;
 
-/// What is missing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Miss<'a> {
-    /// A needed library.
     Library(&'a [u8]),
     /// The interpreter of a program.
     Interpreter(&'a [u8]),
@@ -74,14 +72,12 @@ pub(crate) struct Near {
 /// What kind of system this is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum System {
-    /// Any other.
     #[default]
     Other,
     /// NixOS.
     Nixos,
     /// Debian, Ubuntu and their like.
     Debian,
-    /// A container.
     Container,
     /// Windows Subsystem for Linux.
     Wsl,

@@ -26,7 +26,6 @@ pub(crate) struct Args {
     root: Option<PathBuf>,
 }
 
-/// Looks, and prints.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let root = match &args.root {
         Some(root) => Some(

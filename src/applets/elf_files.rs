@@ -23,7 +23,6 @@ pub(crate) struct Args {
     null: bool,
 }
 
-/// Prints the list.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let tree = scan::walk(&args.paths, true, |_| false);
     let visit = scan::visit(tree, is_dynamic);

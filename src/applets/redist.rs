@@ -53,7 +53,6 @@ struct DiffArgs {
     json: bool,
 }
 
-/// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Index(args) => index::run(args),

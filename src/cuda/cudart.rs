@@ -29,7 +29,6 @@ static FINDERS: LazyLock<[memmem::Finder<'static>; 3]> =
 pub struct Clue {
     /// A string, or which instructions.
     pub what: String,
-    /// Its first place in the file.
     pub offset: u64,
 }
 

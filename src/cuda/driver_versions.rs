@@ -30,7 +30,6 @@ pub(crate) struct Ptx {
     pub source: String,
 }
 
-/// All rows.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DriverVersions {

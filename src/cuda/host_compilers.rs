@@ -10,7 +10,6 @@ use std::fmt;
 pub enum Family {
     /// GNU's.
     Gcc,
-    /// LLVM's.
     Clang,
 }
 
@@ -26,7 +25,6 @@ impl fmt::Display for Family {
 /// A compiler as it names itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Compiler {
-    /// gcc or clang.
     pub family: Family,
     /// 12 of 12.2.0
     pub major: u32,
@@ -54,17 +52,14 @@ impl Compiler {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Row {
-    /// nvcc's version.
     pub cuda: CudaVersion,
-    /// The newest gcc.
     pub gcc_max: u32,
-    /// The newest clang.
     pub clang_max: u32,
     /// How this row is known.
     pub source: String,
 }
 
-/// All rows.
+/// Host compilers of every version of nvcc: nix/data/nvcc-host-compilers.json.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {

@@ -22,7 +22,7 @@ pub struct Selection {
     pub real_arches: Vec<String>,
     /// `compute_90a`: PTX.
     pub virtual_arches: Vec<String>,
-    /// nvcc's flags.
+    /// nvcc's `-gencode` flags for all of them.
     pub gencode: Vec<String>,
     /// For CMAKE_CUDA_ARCHITECTURES.
     pub cmake_cuda_architectures: String,
@@ -37,7 +37,6 @@ pub enum SelectionError {
     Mixed {
         /// Jetson's.
         jetson: Vec<Capability>,
-        /// The others.
         others: Vec<Capability>,
         /// The CUDA version from which on they go together.
         since: Option<CudaVersion>,

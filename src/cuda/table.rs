@@ -50,7 +50,7 @@ impl Row {
     }
 }
 
-/// All rows.
+/// GPUs and their compute capabilities: nix/data/gpus.json.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Table {

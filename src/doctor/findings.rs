@@ -7,7 +7,6 @@ use super::{Container, DeviceFile, Machine, Platform, State};
 pub(crate) enum Severity {
     /// CUDA works; some programs need to know.
     Note,
-    /// CUDA may work.
     Warning,
     /// No CUDA program works.
     Error,
@@ -33,7 +32,6 @@ pub(crate) struct Finding {
     pub severity: Severity,
     /// What was expected, what was found.
     pub what: String,
-    /// What to do.
     pub help: String,
 }
 

@@ -3,7 +3,6 @@
 use super::{Platform, Smi, Where};
 use crate::cuda::Capability;
 
-/// A GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gpu {
     /// `NVIDIA H100 80GB HBM3`

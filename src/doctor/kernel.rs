@@ -9,7 +9,6 @@ use std::path::PathBuf;
 /// Vendor of NVIDIA on the PCI bus.
 const NVIDIA: &str = "0x10de";
 
-/// The kernel's side.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     /// Version of the loaded module: `580.159.04`.
@@ -20,7 +19,6 @@ pub(crate) struct Kernel {
     pub devices: Vec<DeviceFile>,
 }
 
-/// A device file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeviceFile {
     /// As seen inside the root.
@@ -32,7 +30,6 @@ pub(crate) struct DeviceFile {
 /// What opening a device file for reading and writing comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It opens.
     Opens,
     /// It is not there.
     Missing,

@@ -44,7 +44,6 @@ const ORDINARY: [&str; 4] = [
 /// the last ten years has 5 MB.
 const STUB: u64 = 1 << 20;
 
-/// A libcuda.so.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DriverCopy {
     /// As seen inside the root, with the links that lead to it.
@@ -61,7 +60,6 @@ pub(crate) struct DriverCopy {
     pub compiles_ptx: bool,
 }
 
-/// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Libraries {
     /// One for each file, whatever links lead to it.

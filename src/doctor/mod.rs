@@ -32,7 +32,6 @@ const VARIABLES: [&str; 3] = [
     "LD_LIBRARY_PATH",
 ];
 
-/// Where to look.
 pub(crate) struct Where<'a> {
     /// Everything is read below this directory; `/` for this machine.
     pub root: &'a Path,
@@ -87,9 +86,7 @@ pub(crate) struct Machine {
     pub kernel: Kernel,
     /// In the order of their bus addresses.
     pub gpus: Vec<Gpu>,
-    /// What nvidia-smi said.
     pub smi: Smi,
-    /// The driver's libraries.
     pub libraries: Libraries,
     /// Variables that are set, of those that matter.
     pub variables: Vec<(&'static str, String)>,

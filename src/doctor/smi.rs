@@ -18,7 +18,6 @@ const PLACES: [&str; 4] = [
     "/usr/bin/nvidia-smi",
 ];
 
-/// What nvidia-smi says.
 #[derive(Debug, Default)]
 pub(crate) struct Smi {
     /// Which program was run.

@@ -20,7 +20,6 @@ pub(crate) struct Request {
     pub platform: Option<Platform>,
     /// Which names come with the libc.
     pub libc: Libc,
-    /// The rules.
     pub policy: Policy,
     /// When entries become relative to `$ORIGIN`.
     pub relative: Relative,
@@ -41,8 +40,6 @@ pub(crate) struct Request {
     pub no_interpreter: Option<String>,
     /// Whether somebody reads what files may dlopen.
     pub tell_dlopen: bool,
-    /// Plan only.
     pub dry_run: bool,
-    /// How to write.
     pub rewrite: RewriteOptions,
 }

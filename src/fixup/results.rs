@@ -13,7 +13,6 @@ pub(crate) enum Status {
     Unchanged,
     /// There is something to change, and it could be.
     Planned(SideEffects),
-    /// It was changed.
     Changed(Rewritten),
     /// It can't be changed, or read.
     Failed(String),
@@ -51,20 +50,16 @@ pub(crate) struct FileReport {
     pub kind: &'static str,
     /// What it was built for.
     pub platform: Platform,
-    /// What was decided.
     pub plan: Plan,
-    /// What was done.
     pub status: Status,
 }
 
-/// All files together.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     /// Files that were planned for.
     pub files: u64,
     /// Of these, changed, or in a dry run to be changed.
     pub changed: u64,
-    /// Of these, failed.
     pub failed: u64,
     /// Dependencies that nothing provides.
     pub missing: u64,

@@ -22,13 +22,9 @@ pub(crate) struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// Fails.
     Error,
-    /// Is told.
     Warning,
-    /// Is told.
     Note,
-    /// Is not told.
     Allow,
 }
 
@@ -136,7 +132,6 @@ impl Levels {
         levels
     }
 
-    /// Changes one rule's.
     pub(crate) fn set(&mut self, code: &str, level: Level) {
         let at = RULES.iter().position(|rule| rule.code() == code);
         if let Some(slot) = at.and_then(|at| self.0.get_mut(at)) {

@@ -50,11 +50,9 @@ pub(crate) struct TextFile<'a> {
 pub(crate) enum Check {
     /// A dynamic ELF file.
     Elf(fn(&Subject<'_>, &mut dyn FnMut(String))),
-    /// A text file.
     Text(fn(&TextFile<'_>, &mut dyn FnMut(String))),
 }
 
-/// One rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     pub(crate) module: &'static str,
@@ -92,11 +90,9 @@ impl Rule {
 /// What a rule found in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
-    /// The file.
     pub path: PathBuf,
     /// Place of the rule in [`RULES`].
     pub rule: usize,
-    /// What was found.
     pub message: String,
 }
 

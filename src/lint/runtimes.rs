@@ -19,7 +19,6 @@ const DLSYM: &[u8] = b"\0dlsym\0";
 /// Runtimes of one process that are told apart.
 const MAX_RUNTIMES: usize = 64;
 
-/// A CUDA runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// libcudart.so; its version, as far as the file or its name says it.
@@ -40,7 +39,6 @@ impl Kind {
 pub(crate) struct Runtime<'a> {
     /// The path that the loader opens.
     pub path: &'a [u8],
-    /// Which runtime.
     pub kind: Kind,
     object: usize,
 }

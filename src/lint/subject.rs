@@ -42,13 +42,9 @@ pub(crate) struct Options {
 pub(crate) struct Subject<'a> {
     /// Absolute.
     pub path: &'a Path,
-    /// Its headers.
     pub info: &'a ElfInfo,
-    /// Its read-only data.
     pub contents: &'a Contents,
-    /// Its CUDA runtime.
     pub cudart: &'a Cudart,
-    /// Its device code.
     pub device_code: &'a DeviceCode,
     /// What loading it comes to.
     pub resolution: &'a Resolution,

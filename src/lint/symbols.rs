@@ -18,7 +18,6 @@ const REGISTERS: &[u8] = b"__cudaRegister";
 pub(super) struct Registration {
     /// Wanted from others; the loader fails where nobody has them.
     pub wanted: BTreeSet<Vec<u8>>,
-    /// Offered to others.
     pub defined: BTreeSet<Vec<u8>>,
 }
 

@@ -26,7 +26,6 @@ pub struct Candidate {
 pub struct FoundCandidate {
     /// Which of its names.
     pub name: Vec<u8>,
-    /// The file.
     pub path: Vec<u8>,
     /// The step that found it.
     pub via: Via,

@@ -27,7 +27,6 @@ pub struct Entry {
 pub enum Mark {
     /// The whole RPATH counts for nothing, the file has a RUNPATH.
     Ignored,
-    /// No such directory.
     Missing,
     /// Another element before it is the same directory.
     Duplicate,

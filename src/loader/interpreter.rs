@@ -28,7 +28,6 @@ const ASSUMED_GLIBC: (u32, u32) = (2, 40);
 pub enum Rules {
     /// glibc of this release; the release is `None` where the interpreter can't be read.
     Glibc(Option<(u32, u32)>),
-    /// musl.
     Musl,
     /// Neither: nothing is resolved rather than guessed.
     Unknown,

@@ -25,7 +25,6 @@ const ISA_LEVEL_MASK: u32 = 0x3ff;
 /// The one bit of old hwcaps that every processor has: the directory `tls`.
 const TLS_BIT: u64 = 1 << 63;
 
-/// One cache file.
 #[derive(Debug)]
 pub(super) struct LdCache {
     bytes: Vec<u8>,

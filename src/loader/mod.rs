@@ -72,7 +72,7 @@ pub struct Environment {
     pub cwd: PathBuf,
     /// The interpreter for files that name none.
     pub interpreter: Option<Vec<u8>>,
-    /// The processor.
+    /// The processor, for `glibc-hwcaps` and `$PLATFORM`.
     pub cpu: Cpu,
 }
 

@@ -14,7 +14,6 @@ const MAX_NAMES: usize = 256;
 /// One library to preload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preload {
-    /// Its name or path.
     pub name: Vec<u8>,
     /// Which object it is; `None` where it is not found, which the loader only warns of.
     pub object: Option<usize>,

@@ -2,7 +2,6 @@
 
 use super::{Interpreter, Need, Object, Resolution, Rules};
 
-/// One reason.
 #[derive(Clone, Copy, Debug)]
 pub enum Problem<'a> {
     /// The interpreter that the file names is not there.
@@ -22,7 +21,6 @@ pub enum Problem<'a> {
 /// Whether a file loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
     Loads,
     /// The loader stops with an error.
     WillNotLoad,

@@ -16,15 +16,12 @@ use std::sync::Arc;
 /// The interpreter of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
-    /// Its path.
     pub path: Vec<u8>,
     /// Whether the file names it (PT_INTERP); else it is the one that would load the file.
     pub named: bool,
     /// Whether it is there and is an ELF file.
     pub exists: bool,
-    /// Whose rules hold.
     pub rules: Rules,
-    /// Its default directories.
     pub directories: Vec<Vec<u8>>,
     /// Its cache; musl has none.
     pub cache: Option<Vec<u8>>,
@@ -35,7 +32,6 @@ pub struct Interpreter {
 pub enum LoadedBy {
     /// The file is a program.
     Itself {
-        /// Who runs it.
         user: User,
         /// What rights it gives.
         privileges: Privileges,

@@ -52,7 +52,6 @@ impl Step {
 /// The step that found a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Via {
-    /// Which step.
     pub step: Step,
     /// Which element of that RPATH, RUNPATH or LD_LIBRARY_PATH, counted from 0.
     pub element: Option<usize>,
@@ -93,7 +92,6 @@ pub enum Why {
     OtherMachine(u16),
     /// Big-endian where little-endian is wanted, or the other way round.
     OtherByteOrder,
-    /// No ELF magic.
     NotElf,
     /// Shorter than an ELF header.
     TooShort,

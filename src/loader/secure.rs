@@ -21,7 +21,6 @@ pub enum User {
     /// One who is neither root nor the owner of any file: most users.
     #[default]
     Ordinary,
-    /// This one.
     Ids {
         /// Real user ID.
         uid: u32,

@@ -25,7 +25,6 @@ const MAX_NAME: u64 = 1 << 12;
 pub struct MissingSymbol {
     /// The object that asks for it.
     pub by: usize,
-    /// Its name.
     pub name: Vec<u8>,
     /// A function that is looked for when it is first called: the program starts without it.
     pub lazy: bool,

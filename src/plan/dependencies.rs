@@ -27,7 +27,6 @@ pub(crate) enum Outcome {
     ByFileName(Vec<u8>),
     /// Nothing has it, and a pattern of `--ignore-missing` excuses it.
     Ignored,
-    /// Nothing has it.
     Missing {
         /// A library of that name for another machine, and where it is.
         elsewhere: Option<(Platform, Vec<u8>)>,
@@ -59,7 +58,6 @@ impl Outcome {
 pub(crate) struct Resolution {
     /// One NEEDED, or the alternatives of one `.note.dlopen` entry.
     pub names: Vec<Vec<u8>>,
-    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -76,7 +74,6 @@ impl Resolution {
 /// A library that a file may dlopen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// Its name.
     pub name: Vec<u8>,
     /// It stands in a `.note.dlopen`, not just among the strings.
     pub declared: bool,

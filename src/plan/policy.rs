@@ -79,7 +79,6 @@ pub(crate) struct Policy {
     pub driver_link: Option<Vec<u8>>,
     /// A directory that comes before the driver link (Jetson's cuda_compat).
     pub compat: Option<Vec<u8>>,
-    /// Stub directories.
     pub stubs: Stubs,
     /// First entries of an executable.
     pub runtime_dependencies: Vec<Vec<u8>>,

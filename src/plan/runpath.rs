@@ -17,7 +17,6 @@ pub(crate) enum Reason {
     Provides(Vec<Vec<u8>>),
     /// It has these libraries, which the file may dlopen.
     MayLoad(Vec<Vec<u8>>),
-    /// It was there.
     Kept,
     /// It takes the place of this entry.
     Replaces(Vec<u8>),
@@ -115,7 +114,6 @@ impl fmt::Display for DropReason {
 pub(crate) struct Dropped {
     /// The entry as it was written.
     pub text: Vec<u8>,
-    /// Why it goes.
     pub why: DropReason,
 }
 

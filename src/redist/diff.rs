@@ -4,10 +4,8 @@ use super::manifest::{Manifest, Package, Release};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Difference {
-    /// Its kind.
     pub change: Change,
     /// The product, such as `cuda`.
     pub product: String,
@@ -30,7 +28,6 @@ pub(crate) struct Difference {
     pub to: Option<String>,
 }
 
-/// Kinds of differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Change {

@@ -15,7 +15,6 @@ pub(crate) const SCHEMA: &str = "cuda-fixup.manifest/1";
 /// Releases in order of product and version, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
-    /// The releases.
     pub releases: Vec<Release>,
 }
 

@@ -12,7 +12,6 @@ pub(crate) struct Outputs {
     cuda_folders: BTreeSet<String>,
 }
 
-/// A file's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The output's name and the path below it.

@@ -13,7 +13,6 @@ pub(crate) enum Severity {
     Warning,
 }
 
-/// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
     /// How bad it is.

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-/// All tables.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Tables {

@@ -9,7 +9,6 @@ use std::io::{self, Write};
 /// One finding with the severity that the user gave it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReportedFinding<'a> {
-    /// What was found.
     pub finding: &'a Finding,
     /// How bad it is.
     pub severity: Severity,
@@ -37,7 +36,6 @@ pub(crate) fn write_finding(out: &mut impl Write, told: ReportedFinding<'_>) -> 
     )
 }
 
-/// One object.
 pub(crate) fn finding_json(told: ReportedFinding<'_>) -> Value {
     json!({
         "schema": schema::LINT,

@@ -12,9 +12,7 @@ const MAX_WAITING: usize = 8 << 20;
 /// What one piece of work has to say.
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
-    /// For the results.
     pub out: Vec<u8>,
-    /// For the messages.
     pub messages: Vec<u8>,
 }
 

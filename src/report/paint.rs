@@ -5,7 +5,6 @@ use std::fmt;
 /// Whether text gets colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Paint {
-    /// With them.
     pub colour: bool,
 }
 

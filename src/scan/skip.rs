@@ -119,7 +119,6 @@ impl Skip {
 pub struct Skipped([u64; Skip::ALL.len()]);
 
 impl Skipped {
-    /// Counts one more.
     pub fn add(&mut self, skip: Skip) {
         self.0[skip as usize] += 1;
     }

@@ -46,7 +46,6 @@ pub(crate) fn absolute(roots: &[Root], path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// A regular file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Walked {
     /// The root as named, and the way from there.
@@ -71,7 +70,6 @@ pub struct Link {
 pub struct Tree {
     /// The paths given, without those that are problems.
     pub roots: Vec<Root>,
-    /// Regular files.
     pub files: Vec<Walked>,
     /// Links whose file name the caller wants to know of.
     pub links: Vec<Link>,

@@ -27,7 +27,6 @@ pub(crate) struct Request {
     pub capabilities: Vec<Capability>,
     /// `;`-separated, as CMake wants it.
     pub cmake_cuda_architectures: Option<String>,
-    /// What CMake links.
     pub cuda_runtime: Option<Runtime>,
     /// `-Xfatbin=-compress-all`
     pub compress_fatbins: bool,
@@ -35,7 +34,6 @@ pub(crate) struct Request {
     pub exclude_link_directories: Vec<PathBuf>,
 }
 
-/// What was made.
 #[derive(Clone, Debug)]
 pub(crate) struct Farm {
     /// As written to the farm.

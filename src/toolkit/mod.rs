@@ -28,20 +28,10 @@ use std::path::{Path, PathBuf};
 pub(crate) enum FarmError {
     /// A file or directory could not be read or written.
     #[error("{}: {source}", crate::escape::shown(path))]
-    Io {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
     /// A prefix that cannot join.
     #[error("{}: {why}", crate::escape::shown(prefix))]
-    Prefix {
-        /// Which one.
-        prefix: PathBuf,
-        /// Why.
-        why: String,
-    },
+    Prefix { prefix: PathBuf, why: String },
     /// Two different files for one place.
     #[error(
         "two different files want to be {}: {} and {}: leave one of their prefixes out",
@@ -54,7 +44,6 @@ pub(crate) enum FarmError {
         place: PathBuf,
         /// The file of the prefix named first.
         first: PathBuf,
-        /// The other.
         second: PathBuf,
     },
     /// Prefixes of two CUDA versions.
@@ -64,11 +53,9 @@ pub(crate) enum FarmError {
         crate::escape::shown(second_by)
     )]
     TwoVersions {
-        /// One version.
         first: CudaVersion,
         /// The file that says so.
         first_by: PathBuf,
-        /// The other.
         second: CudaVersion,
         /// The file that says so.
         second_by: PathBuf,
@@ -81,9 +68,7 @@ pub(crate) enum FarmError {
         crate::escape::shown(second_by)
     )]
     TwoCompilers {
-        /// One compiler.
         first: PathBuf,
-        /// The other.
         second: PathBuf,
         /// The package's marker that names it.
         second_by: PathBuf,
@@ -96,13 +81,9 @@ pub(crate) enum FarmError {
         crate::escape::shown(nvcc)
     )]
     NewerDeviceRuntime {
-        /// libcudadevrt.a
         library: PathBuf,
-        /// Its version.
         library_cuda: CudaVersion,
-        /// nvcc
         nvcc: PathBuf,
-        /// Its version.
         nvcc_cuda: CudaVersion,
     },
     /// No prefix tells the version.

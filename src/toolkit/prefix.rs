@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 pub(super) struct Piece {
     /// Place in the farm, relative.
     pub place: &'static str,
-    /// What goes there.
     pub source: PathBuf,
 }
 

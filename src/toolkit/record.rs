@@ -17,7 +17,6 @@ const MAX_SIZE: u64 = 16 << 20;
 pub(crate) struct Record {
     /// 1; another one is another program's.
     pub format: u32,
-    /// The toolkit's version.
     pub cuda_version: CudaVersion,
     /// NVIDIA's own nvcc, if a prefix has it.
     pub nvcc: Option<PathBuf>,

@@ -44,7 +44,7 @@ impl Minimal {
         }
     }
 
-    /// The whole file.
+    /// The contents of the whole file.
     pub fn bytes(&self) -> Vec<u8> {
         let format = Format {
             class: self.platform.class,

@@ -42,7 +42,6 @@ pub(crate) struct Args {
     jobs: Jobs,
 }
 
-/// Fixes the trees.
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     let request = args.request()?;
     let pool = args.jobs.pool()?;

@@ -61,7 +61,6 @@ pub(crate) struct Request {
     pub output: Option<PathBuf>,
     /// `--debug`
     pub debug: bool,
-    /// The files.
     pub files: Vec<PathBuf>,
 }
 
@@ -93,7 +92,6 @@ pub(crate) enum Parsed {
     Version,
 }
 
-/// One option.
 pub(super) struct Flag {
     pub(super) name: &'static str,
     alias: Option<&'static str>,

@@ -8,7 +8,6 @@ use object::elf;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-/// Where lines go.
 pub(super) struct Streams<'a> {
     pub(super) out: &'a mut dyn Write,
     pub(super) err: &'a mut dyn Write,

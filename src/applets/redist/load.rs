@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 /// The largest file that is read: forty times the largest manifest.
 const LARGEST: u64 = 16 << 20;
 
-/// Reads manifests.
 pub(super) struct Loader {
     /// Products, systems, licences.
     pub tables: Tables,
@@ -22,12 +21,9 @@ pub(super) struct Loader {
     pub strict: bool,
     /// What the user names for each file.
     pub product: Option<String>,
-    /// The same.
     pub version: Option<String>,
     json: bool,
-    /// Errors so far.
     pub errors: usize,
-    /// Warnings so far.
     pub warnings: usize,
 }
 

@@ -9,11 +9,8 @@ use std::collections::BTreeMap;
 pub struct Group {
     /// `sm_90a`, `compute_90`, `lto_86`; None for images without an architecture.
     pub arch: Option<String>,
-    /// What they are.
     pub kind: ImageKind,
-    /// Where they are.
     pub place: Place,
-    /// How many.
     pub count: usize,
     /// How many of them are stored compressed, on their own or in a concatenated entry.
     pub compressed: usize,

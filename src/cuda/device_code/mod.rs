@@ -31,7 +31,6 @@ pub struct Place {
 /// One image and where it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Its header's contents.
     pub entry: Entry,
     /// Index into [`DeviceCode::places`].
     pub place: usize,

@@ -65,7 +65,6 @@ impl ImageKind {
 /// How a payload is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Compression {
-    /// As it is.
     None,
     /// One LZ4 block.
     Lz4,
@@ -90,7 +89,6 @@ impl Compression {
 /// Where an image lies in the decoded payload of the concatenated entry before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// First byte.
     pub offset: u64,
     /// Header of the concatenated entry, by its offset in the file.
     pub of: u64,

@@ -9,10 +9,8 @@ use std::io;
 /// Places that have the magic and are no container, before the rest of a region is left alone.
 const MAX_FALSE: usize = 1 << 16;
 
-/// Where to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Region {
-    /// First byte.
     pub start: u64,
     /// One past the last byte.
     pub end: u64,

@@ -44,9 +44,7 @@ pub(crate) struct Inspected<'a> {
 /// What of CUDA is in a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Cuda {
-    /// Its runtime.
     pub cudart: Cudart,
-    /// Its device code.
     pub code: DeviceCode,
     /// Every image is shown, not one line for each architecture.
     pub every: bool,

@@ -29,20 +29,17 @@ pub(crate) struct Request {
     pub farm: Option<(PathBuf, Record)>,
     /// Look at RUNPATHs only.
     pub runpaths_only: bool,
-    /// Change nothing.
     pub dry_run: bool,
 }
 
 /// One leak that stays.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Leak {
-    /// The file.
     pub file: PathBuf,
     /// Where in it, and why it stays.
     pub what: String,
 }
 
-/// What was found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     /// Leaks that stay, by file.

@@ -76,13 +76,11 @@ const QUESTIONS: [&str; 12] = [
 /// An architecture that some flag asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// Which one.
     pub capability: Capability,
     /// The flag, and where it stands if not on the command line.
     pub by: String,
 }
 
-/// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
     /// Every architecture, in order.

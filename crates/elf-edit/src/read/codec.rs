@@ -68,7 +68,7 @@ impl Format {
     }
 }
 
-/// The ELF header.
+/// `Elf32_Ehdr` or `Elf64_Ehdr`: the ELF header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileHeader {
     /// Class and byte order.

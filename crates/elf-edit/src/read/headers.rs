@@ -61,7 +61,7 @@ impl Kind {
 /// What the headers of one file say. Strings are bytes: an ELF file owes nobody UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElfInfo {
-    /// The ELF header.
+    /// The ELF header, decoded as it stands in the file.
     pub header: FileHeader,
     /// Length of the file in bytes.
     pub size: u64,

@@ -23,7 +23,7 @@ pub struct Note<'a> {
     pub owner: &'a [u8],
     /// `n_type`
     pub n_type: u32,
-    /// The descriptor.
+    /// The descriptor: the bytes behind the name.
     pub contents: &'a [u8],
 }
 

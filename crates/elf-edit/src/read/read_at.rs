@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Bytes that can be read at any offset, by several threads at once.
 pub trait ReadAt: Sync {
-    /// Length in bytes.
+    /// The length in bytes.
     fn len(&self) -> u64;
 
     /// Whether there are no bytes at all.
@@ -121,9 +121,9 @@ const KEPT: usize = 8;
 /// A state of a file: differs after each write to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Which file.
+    /// Which file it is a state of.
     pub file: FileId,
-    /// Length in bytes.
+    /// The length in bytes.
     pub len: u64,
     /// Time of the last change of the contents: seconds, nanoseconds.
     pub modified: (i64, i64),
@@ -203,7 +203,7 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
         &self.metadata
     }
 
-    /// The file itself.
+    /// The open file, past the windows that are kept of it.
     pub fn file(&self) -> &File {
         self.file.borrow()
     }

@@ -10,7 +10,6 @@ pub(crate) struct Strings<'a, R: ?Sized> {
     file: &'a R,
     /// Offset of the table in the file.
     table: u64,
-    /// Its length in bytes.
     size: u64,
     window: Vec<u8>,
     /// Where the window begins in the table.

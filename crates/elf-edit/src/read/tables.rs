@@ -29,7 +29,7 @@ pub(crate) fn section_at(sections: &[Section], addr: u64) -> Option<&Section> {
 /// A file with its facts and section headers: what sizing a table needs.
 #[derive(Debug)]
 pub struct Tables<'a, R: ?Sized> {
-    /// The bytes.
+    /// The file that the tables are read from.
     pub file: &'a R,
     /// What the headers say.
     pub info: &'a ElfInfo,

@@ -16,7 +16,7 @@ pub enum Token {
 pub enum Piece<'a> {
     /// Text that is taken as it is. It may begin with a `$` that begins no token.
     Text(&'a [u8]),
-    /// A token.
+    /// A token that the loader replaces.
     Token(Token),
 }
 

@@ -6,7 +6,7 @@ use std::io;
 /// A range of file offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Region {
-    /// First byte.
+    /// The first byte.
     pub start: u64,
     /// One past the last byte.
     pub end: u64,

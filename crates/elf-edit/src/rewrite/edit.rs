@@ -19,9 +19,9 @@ pub enum Edit {
     RemoveNeeded(Vec<u8>),
     /// A DT_NEEDED by another name, in `.gnu.version_r` too.
     ReplaceNeeded {
-        /// The name now.
+        /// The name in the file before the edit.
         from: Vec<u8>,
-        /// The name afterwards.
+        /// The name in the file after it.
         to: Vec<u8>,
     },
     /// DF_1_NODEFLIB in DT_FLAGS_1 (`patchelf --no-default-lib`).

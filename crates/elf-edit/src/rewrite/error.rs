@@ -26,9 +26,9 @@ pub enum RewriteError {
     /// A step of writing failed; what was written has been taken back.
     #[error("cannot {what}: {error}; the file is as it was")]
     Write {
-        /// What was tried.
+        /// The system call or step that failed.
         what: String,
-        /// Why it failed.
+        /// The system's reason for the failure.
         error: io::Error,
     },
     /// Taking back failed too. Every state in between is a file that loads.

@@ -26,9 +26,7 @@ const MAX_EXTENT: u64 = 1 << 28;
 pub(super) struct Extent {
     /// Offset in the file.
     pub offset: u64,
-    /// Address.
     pub vaddr: u64,
-    /// Length in bytes.
     pub len: u64,
     /// Alignment that it needs.
     pub align: u64,

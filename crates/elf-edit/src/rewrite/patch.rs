@@ -10,7 +10,7 @@ pub enum Step {
     Write {
         /// Where, in bytes from the start of the file.
         offset: u64,
-        /// What.
+        /// The bytes to write there.
         bytes: Vec<u8>,
     },
     /// Copies bytes of the file to another place in it; the two don't overlap.
@@ -19,7 +19,7 @@ pub enum Step {
         from: u64,
         /// Offset of the first byte to write.
         to: u64,
-        /// How many bytes.
+        /// The number of bytes.
         len: u64,
     },
     /// Cuts off what stood behind the file's contents for the time of the rewrite.

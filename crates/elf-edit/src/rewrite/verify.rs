@@ -21,7 +21,7 @@ pub enum Mismatch {
     /// The result says something else than was asked for.
     #[error("{what} would be {found}, expected {expected}")]
     Wrong {
-        /// What was compared.
+        /// The part of the file that differs, for a message.
         what: &'static str,
         /// What the result says.
         found: String,

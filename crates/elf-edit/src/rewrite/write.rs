@@ -21,7 +21,7 @@ pub trait Disk {
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Reads exactly `bytes.len()` bytes at `offset`.
     fn read_exact_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
-    /// Sets the length.
+    /// Makes the file that long, as ftruncate(2) does.
     fn set_len(&self, len: u64) -> io::Result<()>;
 }
 
@@ -162,7 +162,7 @@ impl Undo {
         })
     }
 
-    /// Puts it back.
+    /// Writes the old bytes and restores the old length.
     pub fn take_back(&self, disk: &dyn Disk) -> io::Result<()> {
         for (offset, bytes) in self.stretches() {
             disk.write_all_at(offset, bytes)?;

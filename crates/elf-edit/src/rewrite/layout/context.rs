@@ -36,9 +36,7 @@ pub(super) struct NewString {
 /// A table that keeps its length and gets other contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NewTable {
-    /// Its place before the rewrite.
     pub extent: Extent,
-    /// Its contents afterwards.
     pub bytes: Vec<u8>,
     /// Fields of 32 bits that name one of the new strings: (offset in the table, string).
     pub strings: Vec<(usize, usize)>,
@@ -91,7 +89,6 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
         self.tables.info
     }
 
-    /// Its section headers.
     pub(super) fn sections(&self) -> &'a [Section] {
         self.tables.sections
     }

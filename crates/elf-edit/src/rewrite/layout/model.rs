@@ -7,9 +7,7 @@ use crate::rewrite::extents::Extent;
 pub(super) struct Location {
     /// Offset in the file.
     pub offset: u64,
-    /// Address.
     pub vaddr: u64,
-    /// Length in bytes.
     pub len: u64,
 }
 
@@ -23,7 +21,6 @@ impl Location {
 /// An extent that another place or other contents are planned for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {
-    /// Its place before the rewrite.
     pub extent: Extent,
     /// Its place in this layout. A changed interpreter may have another length.
     pub to: Location,
@@ -34,7 +31,6 @@ pub(super) struct Move {
 pub(super) struct AppendedSegment {
     /// Offset in the file.
     pub offset: u64,
-    /// Address.
     pub vaddr: u64,
     /// Offset of its end.
     pub end: u64,
@@ -55,14 +51,12 @@ pub(super) struct TailCopy {
     pub from: u64,
     /// Offset of the copy.
     pub to: u64,
-    /// Length in bytes.
     pub len: u64,
 }
 
 /// A PT_LOAD that grows in the file and in memory, to map the program header table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GrownLoad {
-    /// Its index in the program header table.
     pub index: usize,
     /// `p_filesz` and `p_memsz` afterwards.
     pub len: u64,
@@ -77,7 +71,6 @@ pub(super) struct Layout {
     pub strings: Vec<Location>,
     /// Extents that move or get other contents.
     pub moves: Vec<Move>,
-    /// The dynamic section.
     pub dynamic: Option<Location>,
     /// The program header table.
     pub phdrs: Location,

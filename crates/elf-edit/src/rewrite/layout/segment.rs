@@ -157,7 +157,6 @@ fn only_dynamic_is_written<R: ReadAt + ?Sized>(
 
 /// What moves into the segment.
 struct Moving {
-    /// Extents by offset.
     extents: Vec<Extent>,
     /// Whether the program header table moves, too.
     phdrs_move: bool,

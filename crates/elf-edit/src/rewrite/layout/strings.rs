@@ -18,7 +18,6 @@ struct RenamedFile {
     field: u64,
     /// The string that it names now.
     old: u64,
-    /// The new name.
     name: Vec<u8>,
 }
 

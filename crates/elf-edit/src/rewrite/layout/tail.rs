@@ -23,9 +23,7 @@ const WINDOW: usize = 1 << 18;
 /// Data between the end of the ELF file and the end of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tail {
-    /// Its offset in the file.
     pub offset: u64,
-    /// Its length in bytes.
     pub len: u64,
 }
 

@@ -12,7 +12,6 @@ use object::elf;
 /// Tables that keep their place, but may get other contents by way of the journal.
 const EDITED_TAGS: [i64; 3] = [elf::DT_RELA, elf::DT_REL, elf::DT_JMPREL];
 
-/// The dynamic section.
 pub(super) fn dynamic_section<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     layout: &Layout,
@@ -63,7 +62,6 @@ pub(super) fn program_headers<R: ReadAt + ?Sized>(
     out
 }
 
-/// The program headers.
 fn segments<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, layout: &Layout) -> Vec<Segment> {
     let mut segments = context.info().segments.clone();
     for segment in &mut segments {
@@ -173,7 +171,6 @@ fn insert(segments: &mut Vec<Segment>, load: Segment) {
     segments.insert(last.map_or(segments.len(), |i| i + 1), load);
 }
 
-/// The ELF header.
 pub(super) fn elf_header<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     layout: &Layout,

@@ -4,7 +4,6 @@
 pub(super) struct Image {
     /// Offset of the first byte.
     pub start: u64,
-    /// The bytes.
     pub bytes: Vec<u8>,
 }
 
