@@ -2,6 +2,7 @@
 //! program, behind the driver link, so no build ever finds them.
 
 use super::Soname;
+use memchr::memmem;
 use object::elf;
 
 /// A library of the driver.
@@ -106,7 +107,7 @@ pub(crate) fn is_stubs(directory: &[u8]) -> bool {
             let part = part.to_ascii_lowercase();
             [b"cuda".as_slice(), b"nvidia"]
                 .iter()
-                .any(|word| part.windows(word.len()).any(|w| w == *word))
+                .any(|word| memmem::find(&part, word).is_some())
         })
 }
 

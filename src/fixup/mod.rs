@@ -65,7 +65,7 @@ pub(crate) fn run(
         skipped_files,
         skipped: visit.skipped,
         problems: visit.problems,
-        searched: index.searched().to_vec(),
+        searched: index.searched().cloned().collect(),
         ..Summary::default()
     };
     let pass = SecondPass {

@@ -13,6 +13,7 @@ use super::library::Library;
 use super::search_log::Why;
 use super::tokens::{self, Tokens, Trust};
 use elf_edit::{ElfInfo, FileReader, Format, ReadAt};
+use memchr::memmem;
 use object::elf;
 use std::sync::{Arc, OnceLock};
 
@@ -262,7 +263,7 @@ fn is_directory(string: &[u8]) -> bool {
 /// `… (GNU libc) stable release version 2.36.`
 fn release_in(string: &[u8]) -> Option<(u32, u32)> {
     const BEFORE: &[u8] = b" release version ";
-    let at = string.windows(BEFORE.len()).position(|w| w == BEFORE)?;
+    let at = memmem::find(string, BEFORE)?;
     let text = std::str::from_utf8(&string[at + BEFORE.len()..]).ok()?;
     let mut numbers = text
         .split(|c: char| !c.is_ascii_digit())

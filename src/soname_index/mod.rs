@@ -9,8 +9,10 @@ pub use runpaths::RunpathDirectories;
 
 use crate::scan::{self, FileError, Link, Problem, Root, Visited};
 use elf_edit::{ElfInfo, FileReader, Platform};
+use indexmap::IndexSet;
+use memchr::memmem;
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,7 @@ const MAX_PLACES: usize = 256;
 /// Whether a file name is one that the index has: `*.so*`.
 pub fn is_library_name(path: &Path) -> bool {
     path.file_name()
-        .is_some_and(|name| name.as_bytes().windows(3).any(|w| w == b".so"))
+        .is_some_and(|name| memmem::find(name.as_bytes(), b".so").is_some())
 }
 
 /// What the index needs of one file.
@@ -39,12 +41,11 @@ pub struct LibraryInfo {
 /// File name, machine and OS ABI -> directories, in the order of the search.
 #[derive(Debug, Default)]
 pub struct Index {
-    directories: Vec<PathBuf>,
-    numbers: HashMap<PathBuf, u32>,
+    /// Entries of `by_name` name a directory by its number here.
+    directories: IndexSet<PathBuf>,
     by_name: HashMap<Box<[u8]>, Vec<(Platform, u32)>>,
     runpaths: RunpathDirectories,
-    searched: Vec<PathBuf>,
-    known: HashSet<PathBuf>,
+    searched: IndexSet<PathBuf>,
     followed: usize,
 }
 
@@ -113,21 +114,18 @@ impl Index {
     }
 
     /// What was searched, in that order: trees and directories as they were named.
-    pub fn searched(&self) -> &[PathBuf] {
-        &self.searched
+    pub fn searched(&self) -> impl ExactSizeIterator<Item = &PathBuf> {
+        self.searched.iter()
     }
 
     fn directory(&self, number: u32) -> Option<&Path> {
-        self.directories.get(number as usize).map(PathBuf::as_path)
+        let directory = self.directories.get_index(number as usize);
+        directory.map(PathBuf::as_path)
     }
 
     /// Notes a place as searched; false if it was already.
     fn mark_searched(&mut self, place: &Path) -> bool {
-        let new = self.known.insert(place.to_owned());
-        if new {
-            self.searched.push(place.to_owned());
-        }
-        new
+        self.searched.insert(place.to_owned())
     }
 
     fn add_directory(&mut self, directory: &Path, problems: &mut Vec<Problem>) -> Vec<u32> {
@@ -187,16 +185,8 @@ impl Index {
     }
 
     fn add(&mut self, library: Library<'_>) {
-        let next = self.directories.len() as u32;
-        let number = match self.numbers.get(&library.directory) {
-            Some(number) => *number,
-            None => {
-                self.directories.push(library.directory.clone());
-                self.numbers.insert(library.directory, next);
-                next
-            }
-        };
-        let entry = (library.seen.platform, number);
+        let (number, _) = self.directories.insert_full(library.directory);
+        let entry = (library.seen.platform, number as u32);
         let places = self.by_name.entry(library.name.as_bytes().into());
         let places = places.or_default();
         // The first match wins: of very many directories, later ones serve nobody.

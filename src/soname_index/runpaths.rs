@@ -1,6 +1,6 @@
 //! Directories that libraries' own RUNPATHs name, each kept once, whoever names it.
 
-use std::collections::HashMap;
+use indexmap::IndexSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,7 @@ const PATH_MAX: usize = 4096;
 /// A table of directories that exist. Shared by the threads that read files.
 #[derive(Debug, Default)]
 pub struct RunpathDirectories {
-    table: Mutex<Table>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    directories: Vec<PathBuf>,
-    numbers: HashMap<PathBuf, u32>,
+    table: Mutex<IndexSet<PathBuf>>,
 }
 
 impl RunpathDirectories {
@@ -38,27 +32,21 @@ impl RunpathDirectories {
     fn number(&self, entry: &Path) -> Option<u32> {
         // `components` drops doubled slashes and dots, so that one directory is one entry.
         let directory: PathBuf = entry.components().collect();
-        if let Some(number) = self.lock().numbers.get(&directory) {
-            return Some(*number);
-        }
-        if !directory.is_dir() {
-            return None;
-        }
-        let mut table = self.lock();
-        if let Some(number) = table.numbers.get(&directory) {
-            return Some(*number);
-        }
-        let number = u32::try_from(table.directories.len()).ok()?;
-        table.directories.push(directory.clone());
-        table.numbers.insert(directory, number);
-        Some(number)
+        let known = self.lock().get_index_of(&directory);
+        // The file system is asked without the lock: another thread may add the directory meanwhile.
+        let number = match known {
+            Some(number) => number,
+            None if directory.is_dir() => self.lock().insert_full(directory).0,
+            None => return None,
+        };
+        u32::try_from(number).ok()
     }
 
     pub(super) fn get(&self, number: u32) -> Option<PathBuf> {
-        self.lock().directories.get(number as usize).cloned()
+        self.lock().get_index(number as usize).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, IndexSet<PathBuf>> {
         // A thread that panicked left the table whole: entries are only ever added.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,21 +4,6 @@ use super::symbols::SymbolEdit;
 use crate::read::codec::{Class, Format};
 use object::elf;
 
-/// The hash function of `.gnu.hash`.
-pub(super) fn gnu_hash(name: &[u8]) -> u32 {
-    name.iter()
-        .fold(5381u32, |h, &c| h.wrapping_mul(33).wrapping_add(c.into()))
-}
-
-/// The hash function of `.hash` (gABI, "Hash Table Section").
-fn sysv_hash(name: &[u8]) -> u32 {
-    name.iter().fold(0u32, |h, &c| {
-        let h = (h << 4).wrapping_add(c.into());
-        let top = h & 0xf000_0000;
-        (h ^ (top >> 24)) & !top
-    })
-}
-
 /// `.gnu.hash` for the symbols of `edit`, `None` where the old table makes no sense.
 pub(super) fn gnu_hash_table(format: Format, old: &[u8], edit: &SymbolEdit) -> Option<Vec<u8>> {
     let number = |at| format.u32(old, at);
@@ -31,7 +16,10 @@ pub(super) fn gnu_hash_table(format: Format, old: &[u8], edit: &SymbolEdit) -> O
     let bits = 8 * word as u32;
     let mut filter = vec![0u64; bloom as usize];
     let mut starts = vec![0u32; buckets as usize];
-    let hashes: Vec<u32> = edit.names[first..].iter().map(|n| gnu_hash(n)).collect();
+    let hashes: Vec<u32> = edit.names[first..]
+        .iter()
+        .map(|n| elf::gnu_hash(n))
+        .collect();
     let mut chains = Vec::with_capacity(hashes.len());
     for (index, &hash) in hashes.iter().enumerate() {
         let slot = &mut filter[((hash / bits) % bloom) as usize];
@@ -84,7 +72,7 @@ pub(super) fn sysv_hash_table(
         if is_local(format, &edit.symbols[index]) {
             continue;
         }
-        let bucket = sysv_hash(&edit.names[index]) as usize % buckets;
+        let bucket = elf::hash(&edit.names[index]) as usize % buckets;
         next[index] = starts[bucket];
         starts[bucket] = index as u64;
     }
@@ -108,18 +96,4 @@ fn is_local(format: Format, symbol: &[u8]) -> bool {
     symbol
         .get(at)
         .is_some_and(|info| info >> 4 == elf::STB_LOCAL)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hash_functions_give_the_known_values() {
-        // From the gABI's and glibc's own tables.
-        assert_eq!(gnu_hash(b"printf"), 0x156b_2bb8);
-        assert_eq!(gnu_hash(b""), 0x1505);
-        assert_eq!(sysv_hash(b"printf"), 0x077_905a6);
-        assert_eq!(sysv_hash(b""), 0);
-    }
 }

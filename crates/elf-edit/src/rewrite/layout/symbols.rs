@@ -5,7 +5,7 @@
 //! relocation that names it.
 
 use super::context::{LayoutContext, MAX_TABLE, NewTable, refuse};
-use super::hashes::{gnu_hash, gnu_hash_table, sysv_hash_table};
+use super::hashes::{gnu_hash_table, sysv_hash_table};
 use crate::read::codec::{Class, Format};
 use crate::read::dynamic::Dynamic;
 use crate::read::read_at::ReadAt;
@@ -97,7 +97,7 @@ impl SymbolEdit {
     fn sort(&mut self, first: usize, buckets: u32) {
         let mut order: Vec<usize> = (0..self.symbols.len()).collect();
         if let Some(hashed) = order.get_mut(first..) {
-            hashed.sort_by_key(|&i| gnu_hash(&self.names[i]) % buckets.max(1));
+            hashed.sort_by_key(|&i| elf::gnu_hash(&self.names[i]) % buckets.max(1));
         }
         self.symbols = order.iter().map(|&i| self.symbols[i].clone()).collect();
         self.names = order.iter().map(|&i| self.names[i].clone()).collect();
