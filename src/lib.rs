@@ -28,8 +28,9 @@ mod toolkit;
 #[doc(hidden)]
 pub mod parts {
     pub use crate::cuda::capability::Variant;
+    pub use crate::cuda::host_compilers::HostCompilers;
     pub use crate::cuda::selection::Selection;
-    pub use crate::cuda::table::Table;
+    pub use crate::cuda::table::GpuTable;
     pub use crate::cuda::{Capability, CudaVersion};
     pub use crate::lint::{RULES, documentation};
     pub use crate::loader::{Environment, Loader};
@@ -37,9 +38,6 @@ pub mod parts {
     pub mod device_code {
         pub use crate::cuda::device_code::{DeviceCode, groups, open, read};
         pub use crate::cuda::fatbin::payload::write as write_payload;
-    }
-    pub mod host_compilers {
-        pub use crate::cuda::host_compilers::Table;
     }
     pub mod rodata {
         pub use crate::rodata::{Contents, read};

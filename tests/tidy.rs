@@ -7,7 +7,7 @@
 )]
 
 use regex::bytes::Regex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -380,6 +380,30 @@ fn files_are_short() {
         }
     }
     no_complaints(complaints);
+}
+
+/// A type's name says which one it is, wherever it is read: no name is used more than three times.
+/// `Args` and `Command` are clap's words for the options and subcommands of an applet.
+#[test]
+fn names_of_types_say_which() {
+    let defines = regex(r"^ *(?:pub(?:\([a-z]+\))? )?(?:struct|enum|trait) ([A-Z][A-Za-z]+)");
+    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in with_extension([files_below("src"), files_below("crates")].concat(), "rs") {
+        for (_, line) in code_lines(&file) {
+            if let Some(found) = defines.captures(line.as_bytes()) {
+                let name = String::from_utf8_lossy(&found[1]).into_owned();
+                let places = names.entry(name).or_default();
+                places.push(file.display().to_string());
+            }
+        }
+    }
+    let many = names
+        .into_iter()
+        .filter(|(name, places)| places.len() > 3 && !["Args", "Command"].contains(&name.as_str()));
+    no_complaints(
+        many.map(|(name, places)| format!("{name}: {places:?}"))
+            .collect(),
+    );
 }
 
 /// A function that fits on a screen, by rustfmt's indentation.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+struct LibraryTable {
     #[serde(rename = "format")]
     _format: u32,
     #[serde(rename = "sources")]
@@ -38,8 +38,8 @@ pub(super) struct Source {
     pub(super) nixpkgs: &'static str,
 }
 
-fn table() -> Option<&'static Table> {
-    static TABLE: OnceLock<Option<Table>> = OnceLock::new();
+fn table() -> Option<&'static LibraryTable> {
+    static TABLE: OnceLock<Option<LibraryTable>> = OnceLock::new();
     let read = || serde_json::from_str(include_str!("../../nix/data/cuda-sonames.json")).ok();
     TABLE.get_or_init(read).as_ref()
 }

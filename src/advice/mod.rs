@@ -28,12 +28,12 @@ pub(crate) struct NearFile {
     /// Where it is, as commands name it.
     pub path: Vec<u8>,
     /// What is the matter with it.
-    pub state: State,
+    pub state: NearState,
 }
 
 /// What is the matter with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum NearState {
     /// Nothing: it fits, but no search leads to it.
     Fits,
     /// It fits, and the RUNPATH of this other file leads to it.
@@ -156,7 +156,7 @@ fn add_directory(near: &Near, path: &[u8]) -> Option<String> {
 fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
     let path = shown(&file.path);
     match &file.state {
-        State::Fits => {
+        NearState::Fits => {
             advice.note(format!(
                 "{path} is there, but no search leads to its directory"
             ));
@@ -165,7 +165,7 @@ fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
                 .helps
                 .extend(command.map(|c| format!("add its directory: {c}")));
         }
-        State::InRunpathOf(other) => {
+        NearState::InRunpathOf(other) => {
             let other = shown(other);
             advice.note(format!(
                 "{path} is in the RUNPATH of {other}, but a RUNPATH serves only the file that has it"
@@ -175,34 +175,34 @@ fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
                 .helps
                 .extend(command.map(|c| format!("add it here, too: {c}")));
         }
-        State::InConfiguration => {
+        NearState::InConfiguration => {
             advice.note(format!(
                 "{path} is in a directory of /etc/ld.so.conf, but not in the cache: it is stale"
             ));
             advice.help("make the cache again, as root: `ldconfig`".to_owned());
         }
-        State::Dangling(target) => {
+        NearState::Dangling(target) => {
             advice.note(format!(
                 "{path} is a link to {}, which is not there",
                 shown(target)
             ));
             advice.help("bring that file, or let the link lead to one that is there".to_owned());
         }
-        State::LfsPointer => {
+        NearState::LfsPointer => {
             advice.note(format!("{path} is a Git LFS pointer, not the library"));
             let command = word(directory(&file.path)).map(|dir| format!("`git -C {dir} lfs pull`"));
             advice
                 .helps
                 .extend(command.map(|c| format!("fetch the file: {c}")));
         }
-        State::LinkerScript => {
+        NearState::LinkerScript => {
             advice.note(format!(
                 "{path} is a linker script, which only a linker reads"
             ));
             advice.help("link with the library that it names".to_owned());
         }
-        State::Unfit(why) => advice.note(format!("{path}: {why}")),
-        State::OtherVersion(true) => {
+        NearState::Unfit(why) => advice.note(format!("{path}: {why}")),
+        NearState::OtherVersion(true) => {
             advice.note(format!(
                 "{path} is that library, but the link {} is missing",
                 shown(name)
@@ -212,7 +212,7 @@ fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
                 .helps
                 .extend(command.map(|c| format!("make the link: {c}")));
         }
-        State::OtherVersion(false) => {
+        NearState::OtherVersion(false) => {
             advice.note(format!(
                 "{path} is another version, which does not take its place"
             ));
@@ -297,7 +297,7 @@ fn too_old(advice: &mut Advice, path: &[u8], versions: &[Vec<u8>], near: &Near) 
         list.join(", "),
         shown(path)
     ));
-    for file in near.files.iter().filter(|f| f.state == State::Fits) {
+    for file in near.files.iter().filter(|f| f.state == NearState::Fits) {
         advice.note(format!("{} has it", shown(&file.path)));
         let command = add_directory(near, &file.path);
         advice
@@ -329,7 +329,7 @@ mod tests {
         };
         let near = Near {
             file: Some(b"pkg/app".to_vec()),
-            files: vec![file("my opt/libfoo.so.1", State::Fits)],
+            files: vec![file("my opt/libfoo.so.1", NearState::Fits)],
             ..Near::default()
         };
         let advice = advise(Miss::Library(b"libfoo.so.1"), &near);

@@ -3,7 +3,7 @@
 use super::Outcome;
 use super::jobs::Jobs;
 use crate::escape::shown;
-use crate::fixup::{self, Request, Status};
+use crate::fixup::{self, FixupRequest, Status};
 use crate::plan::{Dependencies, Driver, Policy, Stubs};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 /// Adds the driver link.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
-    let request = Request {
+    let request = FixupRequest {
         paths: args.paths,
         recurse: true,
         // Scripts give it all files of a directory.
@@ -44,7 +44,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
             force_rpath: args.force_rpath,
             ..Policy::default()
         },
-        ..Request::default()
+        ..FixupRequest::default()
     };
     let pool = args.jobs.pool()?;
     let mut errors = io::stderr();

@@ -4,7 +4,7 @@ use super::jobs::Jobs;
 use super::missing_dependencies::MissingDependencies;
 use super::{Outcome, patchelf_flags};
 use crate::escape::{Shown, shown};
-use crate::fixup::{self, FileReport, Libc, Relative, Request, Status};
+use crate::fixup::{self, FileReport, FixupRequest, Libc, Relative, Status};
 use crate::plan::{self, Dlopen, Driver, Existing, Policy, Stubs};
 use crate::report::structured_logs;
 use anyhow::{Context, bail};
@@ -136,7 +136,7 @@ fn ignore_patterns(values: &[OsString]) -> Vec<Vec<u8>> {
 
 impl Args {
     /// Changes a request to what these arguments say; lists replace, switches add.
-    fn apply(&self, request: &mut Request) -> anyhow::Result<()> {
+    fn apply(&self, request: &mut FixupRequest) -> anyhow::Result<()> {
         let policy = &mut request.policy;
         if let Some(paths) = &self.paths {
             request.paths.clone_from(paths);
@@ -173,8 +173,8 @@ impl Args {
         Ok(())
     }
 
-    fn request(&self) -> anyhow::Result<Request> {
-        let mut request = Request {
+    fn request(&self) -> anyhow::Result<FixupRequest> {
+        let mut request = FixupRequest {
             recurse: true,
             index_own: true,
             policy: Policy {
@@ -189,7 +189,7 @@ impl Args {
             skip_named: true,
             skip_unreadable_libs: true,
             rewrite: RewriteOptions::default(),
-            ..Request::default()
+            ..FixupRequest::default()
         };
         match Bintools::of_environment()? {
             Some(bintools) => bintools.apply(&mut request)?,
@@ -210,7 +210,7 @@ impl Args {
 }
 
 impl Bintools {
-    fn apply(self, request: &mut Request) -> anyhow::Result<()> {
+    fn apply(self, request: &mut FixupRequest) -> anyhow::Result<()> {
         let Bintools { interpreter, libc } = self;
         let platform = platform_of_interpreter(&interpreter)?;
         request.platform = Some(platform);
@@ -236,7 +236,7 @@ struct Words {
 }
 
 /// Changes a request to what words of auto-patchelf's command line say.
-pub(super) fn apply_words(words: &[OsString], request: &mut Request) -> anyhow::Result<()> {
+pub(super) fn apply_words(words: &[OsString], request: &mut FixupRequest) -> anyhow::Result<()> {
     let words = Words::try_parse_from(words).map_err(|error| {
         let message = error.to_string();
         anyhow::anyhow!("{}", message.trim_end())

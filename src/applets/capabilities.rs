@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use crate::cuda::selection::Selection;
-use crate::cuda::table::Table;
+use crate::cuda::table::GpuTable;
 use crate::cuda::{Capability, CudaVersion};
 use crate::report::schema;
 use anyhow::Context;
@@ -65,7 +65,7 @@ struct Wanted {
 
 /// Prints the answer; what is wrong with the list goes to stderr.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
-    let table = Table::read().context("the table of capabilities")?;
+    let table = GpuTable::read().context("the table of capabilities")?;
     let mut out = io::stdout().lock();
     let (wanted, printed) = match args.command {
         Command::Table => {

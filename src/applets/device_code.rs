@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::cuda::device_code::{self, DeviceCode, NoDeviceCode};
 use crate::cuda::fatbin::payload;
-use crate::cuda::fatbin::{Entry, ImageKind};
+use crate::cuda::fatbin::{FatbinEntry, ImageKind};
 use crate::escape::shown;
 use crate::report::{self, schema};
 use crate::scan::{self, FileError, Skip};
@@ -136,7 +136,7 @@ fn to_json(path: &Path, code: &DeviceCode) -> serde_json::Value {
 fn extract(
     path: &Path,
     dir: &Path,
-    wanted: impl Fn(usize, &Entry) -> bool,
+    wanted: impl Fn(usize, &FatbinEntry) -> bool,
 ) -> anyhow::Result<Outcome> {
     let name = || shown(path).to_string();
     let file = device_code::open(path).with_context(name)?;

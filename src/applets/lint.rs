@@ -196,7 +196,7 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
 }
 
 /// All findings, sorted by path and rule, and what can't be read.
-fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::Problem>)> {
+fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
     let cwd = std::env::current_dir().context("cannot tell the current directory")?;
     let variable = |name: &str| {
         let value = std::env::var_os(name).filter(|value| args.env && !value.is_empty());

@@ -96,7 +96,7 @@ fn refused(
     let cuda = record.cuda_version;
     let mut refused = Vec::new();
     if !flags.architectures.is_empty() {
-        let table = table::Table::read().context("the table of capabilities")?;
+        let table = table::GpuTable::read().context("the table of capabilities")?;
         refused = nvcc::refused_architectures(flags, &table, cuda);
     }
     if let Some(flag) = &flags.native
@@ -112,7 +112,8 @@ fn refused(
     if !flags.allow_unsupported_compiler
         && let Some(compiler) = compiler.and_then(|file| ask_compiler(&file, record))
     {
-        let compilers = host_compilers::Table::read().context("the table of host compilers")?;
+        let compilers =
+            host_compilers::HostCompilers::read().context("the table of host compilers")?;
         refused.extend(nvcc::refused_compiler(flags, &compilers, cuda, compiler));
     }
     Ok(refused)

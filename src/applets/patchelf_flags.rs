@@ -1,6 +1,6 @@
 //! Flags of the patchelf command that auto-patchelf passes on for each file that it edits.
 
-use super::patchelf::{Parsed, Print, Request};
+use super::patchelf::{Parsed, PatchelfRequest, Print};
 use anyhow::bail;
 use elf_edit::Edit;
 use std::ffi::OsString;
@@ -18,7 +18,7 @@ pub(super) struct PatchelfFlags {
 
 /// Reads flags as the patchelf applet does, and turns down those that are no edit of each file.
 pub(super) fn parse(words: &[OsString]) -> anyhow::Result<PatchelfFlags> {
-    let request = match Request::parse(words)? {
+    let request = match PatchelfRequest::parse(words)? {
         Parsed::Run(request) => *request,
         Parsed::Help | Parsed::Version => bail!("expected flags that change a file"),
     };
@@ -50,7 +50,7 @@ pub(super) fn parse(words: &[OsString]) -> anyhow::Result<PatchelfFlags> {
     })
 }
 
-fn edits(request: Request) -> Vec<Edit> {
+fn edits(request: PatchelfRequest) -> Vec<Edit> {
     let mut edits: Vec<Edit> = request.soname.into_iter().map(Edit::SetSoname).collect();
     if request.clear_execstack {
         edits.push(Edit::SetExecutableStack(false));

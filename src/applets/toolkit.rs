@@ -7,9 +7,9 @@ use super::capabilities::parse_list;
 use super::jobs::Jobs;
 use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
-use crate::cuda::table::Table;
+use crate::cuda::table::GpuTable;
 use crate::escape::shown;
-use crate::toolkit::farm::{self, Farm, Request};
+use crate::toolkit::farm::{self, Farm, FarmRequest};
 use crate::toolkit::leaks;
 use crate::toolkit::record::{Record, Runtime};
 use anyhow::Context;
@@ -147,7 +147,7 @@ fn make_farm(mut args: FarmArgs) -> anyhow::Result<Outcome> {
 
 /// `FARM=REAL[:REAL…]` for each directory. One comes before the one that it is in, so that the
 /// first that fits is right.
-fn map(request: &Request, made: &Farm) -> Vec<String> {
+fn map(request: &FarmRequest, made: &Farm) -> Vec<String> {
     let directories = made.record.directories.iter().rev();
     let lines = directories.map(|(place, real)| {
         let real: Vec<_> = real.iter().map(|dir| shown(dir).to_string()).collect();
@@ -157,7 +157,7 @@ fn map(request: &Request, made: &Farm) -> Vec<String> {
 }
 
 /// Makes a farm and tells of it on stderr.
-fn make(request: &Request) -> anyhow::Result<Farm> {
+fn make(request: &FarmRequest) -> anyhow::Result<Farm> {
     let made = farm::make(request)?;
     let without = if made.record.nvcc.is_none() {
         ", without nvcc, for no prefix has it"
@@ -177,13 +177,13 @@ fn make(request: &Request) -> anyhow::Result<Farm> {
 }
 
 impl FarmOptions {
-    fn request(&self, prefixes: Vec<PathBuf>, out: &Path) -> anyhow::Result<Request> {
+    fn request(&self, prefixes: Vec<PathBuf>, out: &Path) -> anyhow::Result<FarmRequest> {
         let host_compiler = match &self.host_compiler {
             Some(file) => Some(std::path::absolute(file)?),
             None => None,
         };
         let known = host_compiler.clone().or_else(gcc_on_path);
-        let mut request = Request {
+        let mut request = FarmRequest {
             prefixes,
             out: std::path::absolute(out)?,
             program: env::current_exe().context("cannot tell where this binary is")?,
@@ -199,7 +199,7 @@ impl FarmOptions {
         if let Some(list) = &self.capabilities {
             // The list is checked against the toolkit's version, which the prefixes tell.
             let cuda = farm::cuda_version(&request.prefixes)?;
-            let table = Table::read().context("the table of capabilities")?;
+            let table = GpuTable::read().context("the table of capabilities")?;
             let forward = !self.no_forward_compat;
             let selection = Selection::new(&table, cuda, parse_list(list)?, forward)?;
             request.cmake_cuda_architectures = Some(selection.cmake_cuda_architectures);
@@ -227,7 +227,7 @@ fn find_leaks(args: LeaksArgs) -> anyhow::Result<Outcome> {
         None => None,
     };
     let forbidden = args.forbid.iter().map(std::path::absolute);
-    let request = leaks::Request {
+    let request = leaks::LeaksRequest {
         paths: args.paths,
         forbidden: forbidden.collect::<io::Result<_>>()?,
         farm,

@@ -62,16 +62,16 @@ pub struct Row {
 /// Host compilers of every version of nvcc: nix/data/nvcc-host-compilers.json.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Table {
+pub struct HostCompilers {
     #[serde(rename = "format")]
     _format: u32,
     /// In order of CUDA version.
     pub toolkits: Vec<Row>,
 }
 
-impl Table {
+impl HostCompilers {
     /// The table that this program was built with.
-    pub fn read() -> Result<Table, serde_json::Error> {
+    pub fn read() -> Result<HostCompilers, serde_json::Error> {
         serde_json::from_str(include_str!("../../nix/data/nvcc-host-compilers.json"))
     }
 
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn refused_compilers() {
-        let table = Table::read().unwrap();
+        let table = HostCompilers::read().unwrap();
         let refusal = |cuda: &str, family, major| {
             table.refusal(cuda.parse().unwrap(), Compiler { family, major })
         };

@@ -9,14 +9,14 @@
 use super::CudaVersion;
 use super::capability::{Capability, Variant};
 use super::driver_versions::DriverVersions;
-use super::fatbin::{Entry, ImageKind};
-use super::table::Table;
+use super::fatbin::{FatbinEntry, ImageKind};
+use super::table::GpuTable;
 
 /// What decides about images, beside the images.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine<'a> {
     /// Which capabilities are Tegra's.
-    pub table: &'a Table,
+    pub table: &'a GpuTable,
     /// Which driver compiles which PTX.
     pub drivers: &'a DriverVersions,
     /// The newest CUDA that the driver knows, if it is known.
@@ -25,7 +25,7 @@ pub(crate) struct Machine<'a> {
 
 impl Machine<'_> {
     /// Whether an image runs on a GPU.
-    pub(crate) fn runs(&self, image: &Entry, gpu: Capability) -> bool {
+    pub(crate) fn runs(&self, image: &FatbinEntry, gpu: Capability) -> bool {
         let Some(code) = image.capability() else {
             return false;
         };
@@ -37,7 +37,7 @@ impl Machine<'_> {
     }
 
     /// Whether the driver compiles an image of PTX.
-    pub(crate) fn compiles(&self, image: &Entry) -> bool {
+    pub(crate) fn compiles(&self, image: &FatbinEntry) -> bool {
         let driver = self.driver;
         driver.is_none_or(|driver| self.drivers.compiles(driver, image.version))
     }
@@ -55,7 +55,7 @@ impl Machine<'_> {
     }
 
     /// Whether an image would run on the GPU, were that one of a desktop, or no desktop's.
-    pub(crate) fn only_tegra_forbids(&self, image: &Entry, gpu: Capability) -> bool {
+    pub(crate) fn only_tegra_forbids(&self, image: &FatbinEntry, gpu: Capability) -> bool {
         let Some(code) = image
             .capability()
             .filter(|_| image.kind == ImageKind::Cubin)
@@ -67,7 +67,7 @@ impl Machine<'_> {
     }
 }
 
-fn is_ptx_compatible(code: Capability, gpu: Capability, table: &Table) -> bool {
+fn is_ptx_compatible(code: Capability, gpu: Capability, table: &GpuTable) -> bool {
     match code.variant {
         Variant::Base => number(code) <= number(gpu),
         Variant::Architecture => number(code) == number(gpu),
@@ -87,9 +87,9 @@ mod tests {
     use super::*;
     use crate::cuda::fatbin::Compression;
 
-    fn image(kind: ImageKind, code: &str, version: (u16, u16)) -> Entry {
+    fn image(kind: ImageKind, code: &str, version: (u16, u16)) -> FatbinEntry {
         let code: Capability = code.parse().unwrap();
-        Entry {
+        FatbinEntry {
             kind,
             arch: code.major * 10 + code.minor,
             variant: code.variant,
@@ -108,7 +108,7 @@ mod tests {
 
     fn runs(kind: ImageKind, code: &str, gpu: &str) -> bool {
         let machine = Machine {
-            table: &Table::read().unwrap(),
+            table: &GpuTable::read().unwrap(),
             drivers: &DriverVersions::read().unwrap(),
             driver: None,
         };
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn ptx_that_is_too_new_for_the_driver_runs_nowhere() {
-        let (table, drivers) = (Table::read().unwrap(), DriverVersions::read().unwrap());
+        let (table, drivers) = (GpuTable::read().unwrap(), DriverVersions::read().unwrap());
         let on = |driver: &str, version| {
             let machine = Machine {
                 table: &table,

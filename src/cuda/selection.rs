@@ -1,7 +1,7 @@
 //! A list of capabilities to build for, checked, and what nvcc and CMake are told about it.
 
 use super::capability::Variant;
-use super::table::{Refusal, Row, Table};
+use super::table::{GpuTable, Refusal, Row};
 use super::{Capability, CudaVersion};
 use serde::Serialize;
 use std::fmt;
@@ -85,7 +85,7 @@ fn spaced(list: &[Capability]) -> String {
 impl Selection {
     /// Checks the list against a CUDA version and derives the rest.
     pub fn new(
-        table: &Table,
+        table: &GpuTable,
         cuda: CudaVersion,
         mut list: Vec<Capability>,
         forward_compat: bool,
@@ -162,7 +162,12 @@ mod tests {
 
     fn select(cuda: &str, list: &str) -> Result<Selection, SelectionError> {
         let list = list.split(' ').map(|c| c.parse().unwrap()).collect();
-        Selection::new(&Table::read().unwrap(), cuda.parse().unwrap(), list, true)
+        Selection::new(
+            &GpuTable::read().unwrap(),
+            cuda.parse().unwrap(),
+            list,
+            true,
+        )
     }
 
     #[test]

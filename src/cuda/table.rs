@@ -53,7 +53,7 @@ impl Row {
 /// GPUs and their compute capabilities: nix/data/gpus.json.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Table {
+pub struct GpuTable {
     #[serde(rename = "format")]
     _format: u32,
     /// The newest CUDA version that the rows were compared with.
@@ -87,9 +87,9 @@ enum Why {
     Unknown,
 }
 
-impl Table {
+impl GpuTable {
     /// The table that this program was built with.
-    pub fn read() -> Result<Table, serde_json::Error> {
+    pub fn read() -> Result<GpuTable, serde_json::Error> {
         serde_json::from_str(include_str!("../../nix/data/gpus.json"))
     }
 
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     fn refusal(capability: &str, cuda: &str) -> String {
-        let table = Table::read().unwrap();
+        let table = GpuTable::read().unwrap();
         table
             .check(capability.parse().unwrap(), cuda.parse().unwrap())
             .unwrap_err()
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_table_is_in_order_with_a_source_each() {
-        let table = Table::read().unwrap();
+        let table = GpuTable::read().unwrap();
         let order: Vec<_> = table.capabilities.iter().map(|r| r.capability).collect();
         assert!(order.is_sorted() && order.len() > 30, "{order:?}");
         for row in &table.capabilities {
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn defaults_leave_letters_jetson_and_the_deprecated_out() {
-        let table = Table::read().unwrap();
+        let table = GpuTable::read().unwrap();
         let text = |cuda: &str, jetson| {
             let list = table.defaults(cuda.parse().unwrap(), jetson);
             let list: Vec<_> = list.iter().map(|c| c.to_string()).collect();

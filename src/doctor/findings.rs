@@ -1,6 +1,6 @@
 //! What is wrong with a machine, and what to do about it. Pure: looks at a [`Machine`] only.
 
-use super::{Container, DeviceFile, Machine, Platform, State};
+use super::{Container, DeviceFile, DeviceState, Machine, Platform};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +115,7 @@ impl Machine {
                 .map(|d: &DeviceFile| d.path.as_str())
                 .collect::<Vec<_>>()
         };
-        let missing = in_state(State::Missing);
+        let missing = in_state(DeviceState::Missing);
         if !missing.is_empty() {
             found.push(Finding {
                 code: "device-missing",
@@ -133,7 +133,7 @@ impl Machine {
                 },
             });
         }
-        let denied = in_state(State::Denied);
+        let denied = in_state(DeviceState::Denied);
         if let Some(first) = denied.first() {
             found.push(Finding {
                 code: "device-denied",
@@ -145,7 +145,7 @@ impl Machine {
                 ),
             });
         }
-        let refused = in_state(State::Refused);
+        let refused = in_state(DeviceState::Refused);
         if !refused.is_empty() {
             found.push(Finding {
                 code: "device-refused",

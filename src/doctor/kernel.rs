@@ -24,12 +24,12 @@ pub(crate) struct DeviceFile {
     /// As seen inside the root.
     pub path: String,
     /// Whether this user can open it.
-    pub state: State,
+    pub state: DeviceState,
 }
 
 /// What opening a device file for reading and writing comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum DeviceState {
     Opens,
     /// It is not there.
     Missing,
@@ -39,14 +39,14 @@ pub(crate) enum State {
     Refused,
 }
 
-impl State {
+impl DeviceState {
     /// The word for reports.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            State::Opens => "opens",
-            State::Missing => "missing",
-            State::Denied => "permission denied",
-            State::Refused => "does not open",
+            DeviceState::Opens => "opens",
+            DeviceState::Missing => "missing",
+            DeviceState::Denied => "permission denied",
+            DeviceState::Refused => "does not open",
         }
     }
 }
@@ -119,15 +119,15 @@ fn pci(place: &Where<'_>) -> usize {
     devices.iter().filter(is_display).count()
 }
 
-fn opens(path: PathBuf) -> State {
+fn opens(path: PathBuf) -> DeviceState {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(nonblocking());
     match options.open(path) {
-        Ok(_) => State::Opens,
+        Ok(_) => DeviceState::Opens,
         Err(error) => match error.kind() {
-            io::ErrorKind::NotFound => State::Missing,
-            io::ErrorKind::PermissionDenied => State::Denied,
-            _ => State::Refused,
+            io::ErrorKind::NotFound => DeviceState::Missing,
+            io::ErrorKind::PermissionDenied => DeviceState::Denied,
+            _ => DeviceState::Refused,
         },
     }
 }

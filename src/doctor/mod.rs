@@ -14,7 +14,7 @@ mod smi;
 
 pub(crate) use findings::{Finding, Severity};
 pub(crate) use gpus::Gpu;
-pub(crate) use kernel::{DeviceFile, Kernel, State};
+pub(crate) use kernel::{DeviceFile, DeviceState, Kernel};
 pub(crate) use libraries::{DriverCopy, Libraries};
 pub(crate) use platform::{Container, Platform};
 pub(crate) use smi::Smi;

@@ -11,12 +11,12 @@ mod results;
 pub(crate) use file_system::FileSystem;
 pub(crate) use libc::{Libc, platform_of};
 pub(crate) use relative::Relative;
-pub(crate) use request::Request;
+pub(crate) use request::FixupRequest;
 pub(crate) use results::{FileReport, SideEffects, Status, Summary};
 
 use crate::plan::{self, Context, Plan, Policy};
 use crate::rodata;
-use crate::scan::{self, FileError, Problem, Root, Skip, Tree, Visit, Visited, Walk, Walked};
+use crate::scan::{self, FileError, Root, ScanProblem, Skip, Tree, Visit, Visited, Walk, Walked};
 use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
 use elf_edit::{ElfInfo, FileId, FileReader};
 use rayon::ThreadPool;
@@ -35,7 +35,7 @@ const BATCH: usize = 512;
 /// threads nor the file system change.
 pub(crate) fn run(
     pool: &ThreadPool,
-    request: &Request,
+    request: &FixupRequest,
     tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
 ) -> io::Result<Summary> {
     let runpaths = RunpathDirectories::default();
@@ -90,7 +90,7 @@ pub(crate) fn run(
 /// The first pass: what each dynamic ELF file is built for, and where its RUNPATH leads.
 fn look(
     pool: &ThreadPool,
-    request: &Request,
+    request: &FixupRequest,
     runpaths: &RunpathDirectories,
     skipped_files: &Mutex<Vec<(PathBuf, Skip)>>,
 ) -> (Tree, Visit<LibraryInfo>) {
@@ -123,7 +123,7 @@ fn look(
 /// Files of other platforms are no longer wanted; until here they were, to tell of them where a
 /// library of the right name but the wrong machine is all that there is.
 fn only_of_platform(
-    request: &Request,
+    request: &FixupRequest,
     visit: &mut Visit<LibraryInfo>,
     skipped_files: &mut Vec<(PathBuf, Skip)>,
 ) {
@@ -142,7 +142,7 @@ fn only_of_platform(
             Skip::ForeignMachine
         };
         match file.names.first() {
-            Some(path) if file.named && !quiet => problems.push(Problem {
+            Some(path) if file.named && !quiet => problems.push(ScanProblem {
                 path: path.clone(),
                 what: format!("expected a file for {platform}, found one for {its}"),
             }),
@@ -155,14 +155,14 @@ fn only_of_platform(
     });
 }
 
-fn policy_for(request: &Request, relative: &RelativeRoots) -> Policy {
+fn policy_for(request: &FixupRequest, relative: &RelativeRoots) -> Policy {
     let mut policy = request.policy.clone();
     policy.relative_roots.extend(relative.roots());
     policy
 }
 
 struct SecondPass<'a> {
-    request: &'a Request,
+    request: &'a FixupRequest,
     policy: Policy,
     relative: RelativeRoots,
     surroundings: FileSystem,

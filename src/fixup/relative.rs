@@ -1,6 +1,6 @@
 //! Which trees get entries relative to `$ORIGIN`, and for which of their files that would fail.
 
-use super::Request;
+use super::FixupRequest;
 use crate::plan::StaysAbsolute;
 use crate::scan::{Link, Root};
 use elf_edit::{ElfInfo, FileReader};
@@ -31,7 +31,7 @@ pub(super) struct RelativeRoots {
 
 impl RelativeRoots {
     /// Takes the trees of a request by their real paths. `links` are those that the walk met.
-    pub(super) fn new(request: &Request, roots: &[Root], links: &[Link]) -> RelativeRoots {
+    pub(super) fn new(request: &FixupRequest, roots: &[Root], links: &[Link]) -> RelativeRoots {
         let stores = store_names(&request.store);
         let in_store = |path: &Path| stores.iter().any(|store| path.starts_with(store));
         let wanted = |root: &&Root| match request.relative {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// What to do, and where.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Request {
+pub(crate) struct FixupRequest {
     /// Trees and files to fix.
     pub paths: Vec<PathBuf>,
     /// Whether subdirectories of `paths` count.

@@ -1,7 +1,7 @@
 //! Results of a run: what became of each file, and all of them together.
 
 use crate::plan::Plan;
-use crate::scan::{FileError, Problem, Skip, Skipped};
+use crate::scan::{FileError, ScanProblem, Skip, Skipped};
 use elf_edit::{Platform, Rewritten};
 use std::io;
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ pub(crate) struct Summary {
     /// ELF files that were passed over, by path, where the request asks for them.
     pub skipped_files: Vec<(PathBuf, Skip)>,
     /// Paths that could not be handled.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ScanProblem>,
     /// Directories that could have provided something, in the order of the search.
     pub searched: Vec<PathBuf>,
 }
@@ -93,7 +93,7 @@ impl Summary {
                 }
                 Err((_, FileError::Skip(skip))) => self.skipped.add(skip),
                 Err((path, FileError::Malformed(what) | FileError::Problem(what))) => {
-                    self.problems.push(Problem { path, what });
+                    self.problems.push(ScanProblem { path, what });
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Reads what the rules need of a file, and asks them.
 
-use super::runtimes::{self, Kind, Libraries, meet_here};
+use super::runtimes::{self, KnownLibraries, RuntimeKind, meet_here};
 use super::symbols::registration;
 use super::{Check, Finding, Options, RULES, Subject, TextFile};
 use crate::advice::Advice;
@@ -28,7 +28,7 @@ pub(crate) struct Linter {
     /// The same without LD_LIBRARY_PATH, where there is one.
     elsewhere: Option<Loader>,
     options: Options,
-    libraries: Libraries,
+    libraries: KnownLibraries,
     tree: TreeLoaders,
 }
 
@@ -46,7 +46,7 @@ impl Linter {
             loader: Loader::new(environment),
             elsewhere: has_path.then(|| Loader::new(without)),
             options,
-            libraries: Libraries::default(),
+            libraries: KnownLibraries::default(),
             tree,
         }
     }
@@ -89,7 +89,7 @@ impl Linter {
             advice: &advice,
             unprovided: &unprovided(file, info, &resolution)?,
             runtimes_meet: meet_here(&resolution, &runtimes, |_| true),
-            shared_runtimes_meet: meet_here(&resolution, &runtimes, Kind::is_shared),
+            shared_runtimes_meet: meet_here(&resolution, &runtimes, RuntimeKind::is_shared),
             runtimes: &runtimes,
             through_environment: &through_environment,
             resolution: &resolution,

@@ -10,7 +10,7 @@ mod symbols;
 
 pub(crate) use look::{Linter, text_file};
 pub use rules::RULES;
-pub(crate) use runtimes::Kind;
+pub(crate) use runtimes::RuntimeKind;
 pub(crate) use subject::{Options, Subject};
 
 use std::borrow::Cow;

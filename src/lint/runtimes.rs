@@ -20,17 +20,17 @@ const DLSYM: &[u8] = b"\0dlsym\0";
 const MAX_RUNTIMES: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum RuntimeKind {
     /// libcudart.so; its version, as far as the file or its name says it.
     Shared(Option<RuntimeVersion>),
     /// Linked into a file; its version, where that is known.
     Static(Option<RuntimeVersion>),
 }
 
-impl Kind {
+impl RuntimeKind {
     /// Whether it is libcudart.so.
     pub(crate) fn is_shared(self) -> bool {
-        matches!(self, Kind::Shared(_))
+        matches!(self, RuntimeKind::Shared(_))
     }
 }
 
@@ -39,17 +39,17 @@ impl Kind {
 pub(crate) struct Runtime<'a> {
     /// The path that the loader opens.
     pub path: &'a [u8],
-    pub kind: Kind,
+    pub kind: RuntimeKind,
     object: usize,
 }
 
-type Known = Arc<OnceLock<Option<Kind>>>;
+type Known = Arc<OnceLock<Option<RuntimeKind>>>;
 
 /// What libraries hold: each is looked at once, however many files load it.
 #[derive(Debug, Default)]
-pub(super) struct Libraries(Mutex<HashMap<FileId, Known>>);
+pub(super) struct KnownLibraries(Mutex<HashMap<FileId, Known>>);
 
-impl Libraries {
+impl KnownLibraries {
     /// The libraries with a runtime that are loaded with a file, the file itself left out.
     pub(super) fn runtimes<'a>(&self, resolution: &'a Resolution) -> Vec<Runtime<'a>> {
         let objects = resolution.loaded().iter().enumerate().skip(1);
@@ -63,7 +63,7 @@ impl Libraries {
         runtimes.take(MAX_RUNTIMES).collect()
     }
 
-    fn within(&self, id: FileId, path: &[u8], soname: &[u8]) -> Option<Kind> {
+    fn within(&self, id: FileId, path: &[u8], soname: &[u8]) -> Option<RuntimeKind> {
         let known = {
             let lock = self.0.lock();
             let mut known = lock.unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +72,7 @@ impl Libraries {
         *known.get_or_init(|| {
             if is_cudart(soname) {
                 let own = open(path).and_then(|(file, info)| version(&file, &info)?);
-                return Some(Kind::Shared(
+                return Some(RuntimeKind::Shared(
                     own.or_else(|| RuntimeVersion::of_soname(soname)),
                 ));
             }
@@ -82,7 +82,7 @@ impl Libraries {
             if strings.is_some_and(|s| memmem::find(&s, DLSYM).is_none()) {
                 return None;
             }
-            Some(Kind::Static(version(&file, &info)?))
+            Some(RuntimeKind::Static(version(&file, &info)?))
         })
     }
 }
@@ -107,14 +107,14 @@ pub(super) fn open(path: &[u8]) -> Option<(FileReader, ElfInfo)> {
 pub(super) fn meet_here(
     resolution: &Resolution,
     runtimes: &[Runtime<'_>],
-    counts: impl Fn(Kind) -> bool,
+    counts: impl Fn(RuntimeKind) -> bool,
 ) -> bool {
     let kinds = |mask: u64| {
         let held = runtimes.iter().enumerate();
         let held = held.filter(|(bit, runtime)| mask & 1 << bit != 0 && counts(runtime.kind));
         held.map(|(_, runtime)| match runtime.kind {
-            Kind::Shared(_) => (runtime.kind, runtime.object),
-            Kind::Static(_) => (runtime.kind, 0),
+            RuntimeKind::Shared(_) => (runtime.kind, runtime.object),
+            RuntimeKind::Static(_) => (runtime.kind, 0),
         })
         .collect::<BTreeSet<_>>()
     };

@@ -1,14 +1,14 @@
 //! What the rules know of a file.
 
-use super::runtimes::{Kind, Runtime};
+use super::runtimes::{Runtime, RuntimeKind};
 use crate::advice::Advice;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::driver_versions::DriverVersions;
 use crate::cuda::linkage::{Cudart, Linkage};
 use crate::cuda::reach::Machine;
-use crate::cuda::table::Table;
+use crate::cuda::table::GpuTable;
 use crate::cuda::{Capability, CudaVersion, RuntimeVersion, driver};
-use crate::loader::{Entry, Library, Mark, Need, Problem, Resolution};
+use crate::loader::{Library, LoadProblem, Mark, Need, Resolution, SearchEntry};
 use crate::rodata::Contents;
 use elf_edit::ElfInfo;
 use std::collections::BTreeSet;
@@ -81,7 +81,9 @@ impl<'a> Subject<'a> {
     pub(crate) fn advice_for(&self, need: &Need) -> String {
         let problems = self.resolution.problems();
         let at = problems.iter().position(|problem| match problem {
-            Problem::Missing(_, other) | Problem::Versions(_, other) => std::ptr::eq(*other, need),
+            LoadProblem::Missing(_, other) | LoadProblem::Versions(_, other) => {
+                std::ptr::eq(*other, need)
+            }
             _ => false,
         });
         let lines = at.and_then(|at| self.advice.get(at));
@@ -90,7 +92,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Entries of RUNPATH and RPATH, each with the word for which it is.
-    pub(crate) fn search_path(&self) -> impl Iterator<Item = (&'static str, &'a Entry)> {
+    pub(crate) fn search_path(&self) -> impl Iterator<Item = (&'static str, &'a SearchEntry)> {
         let runpath = self.resolution.runpath.iter().map(|e| ("RUNPATH", e));
         runpath.chain(self.resolution.rpath.iter().map(|e| ("RPATH", e)))
     }
@@ -104,7 +106,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether this entry is the driver link.
-    pub(crate) fn is_driver_link(&self, entry: &Entry) -> bool {
+    pub(crate) fn is_driver_link(&self, entry: &SearchEntry) -> bool {
         let bare = |path: &[u8]| {
             path.trim_ascii()
                 .strip_suffix(b"/")
@@ -129,13 +131,13 @@ impl<'a> Subject<'a> {
 
     /// Whether an entry is a directory of the machine that built the file. A store, or what is
     /// linted, may itself stand below /tmp or /home: that it leads there is as it should be.
-    pub(crate) fn is_build_directory(&self, entry: &Entry) -> bool {
+    pub(crate) fn is_build_directory(&self, entry: &SearchEntry) -> bool {
         let meant = || entry.directory.as_deref().is_some_and(|d| self.in_store(d));
         entry.marks.contains(&Mark::BuildDirectory) && !meant() && !self.is_below_tree(entry)
     }
 
     /// Whether an entry leads into one of the linted trees.
-    fn is_below_tree(&self, entry: &Entry) -> bool {
+    fn is_below_tree(&self, entry: &SearchEntry) -> bool {
         let Some(directory) = &entry.directory else {
             return false;
         };
@@ -145,23 +147,23 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether an entry is a directory of the system.
-    pub(crate) fn is_system(&self, entry: &Entry) -> bool {
+    pub(crate) fn is_system(&self, entry: &SearchEntry) -> bool {
         let mut system = [&b"/usr"[..], b"/lib", b"/lib64", b"/opt"].into_iter();
         system.any(|directory| below(&entry.text, directory))
     }
 
     /// Runtimes of other libraries, for a message: `the shared libcudart.so.13`, the first few.
-    pub(crate) fn shown_runtimes(&self, wanted: impl Fn(Kind) -> bool) -> Option<String> {
+    pub(crate) fn shown_runtimes(&self, wanted: impl Fn(RuntimeKind) -> bool) -> Option<String> {
         const SHOWN: usize = 4;
         let found = self.runtimes.iter().filter(|r| wanted(r.kind));
         let one = |runtime: &Runtime<'_>| {
             let name = runtime.path.rsplit(|&b| b == b'/').next();
             let path = super::text(name.unwrap_or_default());
             match runtime.kind {
-                Kind::Shared(Some(version)) => format!("the shared {path} ({version})"),
-                Kind::Shared(None) => format!("the shared {path}"),
-                Kind::Static(Some(version)) => format!("a static {version} in {path}"),
-                Kind::Static(None) => format!("a static one in {path}"),
+                RuntimeKind::Shared(Some(version)) => format!("the shared {path} ({version})"),
+                RuntimeKind::Shared(None) => format!("the shared {path}"),
+                RuntimeKind::Static(Some(version)) => format!("a static {version} in {path}"),
+                RuntimeKind::Static(None) => format!("a static one in {path}"),
             }
         };
         let mut all: Vec<String> = found.map(one).collect();
@@ -187,8 +189,8 @@ impl<'a> Subject<'a> {
             (Linkage::Shared, Some(needed)) => {
                 let mut runtimes = self.runtimes.iter();
                 let loaded = runtimes.find_map(|runtime| match runtime.kind {
-                    Kind::Shared(version) => Some((runtime.path, version)),
-                    Kind::Static(_) => None,
+                    RuntimeKind::Shared(version) => Some((runtime.path, version)),
+                    RuntimeKind::Static(_) => None,
                 });
                 if loaded.is_some_and(|(path, _)| self.is_linted(path)) {
                     return None;
@@ -209,7 +211,11 @@ impl<'a> Subject<'a> {
     }
 
     /// Which device code runs where.
-    pub(crate) fn machine<'t>(&self, table: &'t Table, drivers: &'t DriverVersions) -> Machine<'t> {
+    pub(crate) fn machine<'t>(
+        &self,
+        table: &'t GpuTable,
+        drivers: &'t DriverVersions,
+    ) -> Machine<'t> {
         Machine {
             table,
             drivers,

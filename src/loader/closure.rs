@@ -3,7 +3,7 @@
 
 use super::files::Files;
 use super::hidden::Hidden;
-use super::interpreter::{Rules, System};
+use super::interpreter::{LoaderSystem, Rules};
 use super::library::Library;
 use super::preload::Preload;
 use super::search_log::{SearchLog, Step, Via, Why};
@@ -65,7 +65,7 @@ pub(super) struct Variables<'a> {
 /// A search that is under way.
 pub(super) struct Closure<'a> {
     pub(super) files: &'a Files,
-    pub(super) system: &'a System,
+    pub(super) system: &'a LoaderSystem,
     pub(super) variables: Variables<'a>,
     pub(super) objects: Vec<Object>,
     pub(super) preloads: Vec<Preload>,
@@ -90,7 +90,7 @@ pub(super) enum List {
 }
 
 /// How one search ended.
-pub(super) enum Found {
+pub(super) enum FoundObject {
     Known(usize),
     File(Vec<u8>, Arc<Library>, Via),
     Nothing,
@@ -99,7 +99,7 @@ pub(super) enum Found {
 impl<'a> Closure<'a> {
     pub(super) fn new(
         files: &'a Files,
-        system: &'a System,
+        system: &'a LoaderSystem,
         variables: Variables<'a>,
         path: &[u8],
         root: Arc<Library>,
@@ -177,11 +177,11 @@ impl<'a> Closure<'a> {
         // What can't be told of these leaves what is told of the file itself complete.
         let complete = self.complete;
         let found = match self.find(by, name, &mut trail) {
-            Found::Known(object) => {
+            FoundObject::Known(object) => {
                 Some((self.objects[object].path.clone(), Via::step(Step::Loaded)))
             }
-            Found::File(path, _, via) => Some((path, via)),
-            Found::Nothing => None,
+            FoundObject::File(path, _, via) => Some((path, via)),
+            FoundObject::Nothing => None,
         };
         self.complete = complete;
         (found, trail)
@@ -191,9 +191,9 @@ impl<'a> Closure<'a> {
         let mut trail = SearchLog::default();
         let budget = self.trail_budget;
         let (object, via) = match self.find(by, name, &mut trail) {
-            Found::Known(object) => (Some(object), Some(Via::step(Step::Loaded))),
-            Found::File(path, library, via) => self.add(by, name, path, library, via),
-            Found::Nothing => (None, None),
+            FoundObject::Known(object) => (Some(object), Some(Via::step(Step::Loaded))),
+            FoundObject::File(path, library, via) => self.add(by, name, path, library, via),
+            FoundObject::Nothing => (None, None),
         };
         if let Some(object) = object {
             self.note_hidden(by, name, object, via);
@@ -211,14 +211,14 @@ impl<'a> Closure<'a> {
         }
     }
 
-    pub(super) fn find(&mut self, by: usize, name: &[u8], trail: &mut SearchLog) -> Found {
+    pub(super) fn find(&mut self, by: usize, name: &[u8], trail: &mut SearchLog) -> FoundObject {
         match self.system.rules {
             Rules::Glibc(_) => super::glibc::find(self, by, name, trail),
             Rules::Musl => super::musl::find(self, by, name, trail),
             Rules::Unknown => {
                 let why = Why::LeftOut("the rules of this interpreter are not known");
                 self.note(trail, Step::Default, b"", why);
-                Found::Nothing
+                FoundObject::Nothing
             }
         }
     }

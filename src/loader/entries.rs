@@ -8,7 +8,7 @@ use crate::cuda::driver;
 
 /// One element of a RUNPATH or RPATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct SearchEntry {
     /// As it stands in the file.
     pub text: Vec<u8>,
     /// The directory that the loader makes of it; `None` where it drops the element.
@@ -105,7 +105,12 @@ const BUILD_DIRECTORIES: [(&str, &str); 16] = [
 const CONDA_PLACEHOLDER: &[u8] = b"_placehold_placehold";
 
 /// The elements of an object's RUNPATH or RPATH.
-pub(super) fn entries(c: &Closure, of: usize, runpath: bool, dlopen: &[Candidate]) -> Vec<Entry> {
+pub(super) fn entries(
+    c: &Closure,
+    of: usize,
+    runpath: bool,
+    dlopen: &[Candidate],
+) -> Vec<SearchEntry> {
     let Some(library) = c.library(of) else {
         return Vec::new();
     };
@@ -119,7 +124,7 @@ pub(super) fn entries(c: &Closure, of: usize, runpath: bool, dlopen: &[Candidate
     let ignored = !runpath && library.runpath.is_some();
     let musl = c.system.rules == Rules::Musl;
     let origin = c.origin(of);
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<SearchEntry> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for element in text.split(|&b| b == b':' || (musl && b == b'\n')) {
         let directory = match musl {
@@ -140,7 +145,7 @@ pub(super) fn entries(c: &Closure, of: usize, runpath: bool, dlopen: &[Candidate
         let is_stubs = driver::is_stubs(directory.as_deref().unwrap_or(element));
         marks.extend(is_stubs.then_some(Mark::Stubs));
         marks.extend(is_build_directory(element).then_some(Mark::BuildDirectory));
-        entries.push(Entry {
+        entries.push(SearchEntry {
             text: element.to_vec(),
             directory,
             provides: Vec::new(),
@@ -153,7 +158,7 @@ pub(super) fn entries(c: &Closure, of: usize, runpath: bool, dlopen: &[Candidate
 }
 
 /// Tells each entry what is found through it.
-fn fill(c: &Closure, step: Step, dlopen: &[Candidate], entries: &mut [Entry]) {
+fn fill(c: &Closure, step: Step, dlopen: &[Candidate], entries: &mut [SearchEntry]) {
     for need in c.objects.iter().flat_map(|o| &o.needs) {
         if let Some(via) = need.via.filter(|via| via.step == step)
             && let Some(entry) = via.element.and_then(|e| entries.get_mut(e))

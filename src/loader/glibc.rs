@@ -1,7 +1,7 @@
 //! glibc's search (`_dl_map_object` in elf/dl-load.c) and its check of symbol versions
 //! (`_dl_check_map_versions` in elf/dl-version.c).
 
-use super::closure::{Closure, Found, List};
+use super::closure::{Closure, FoundObject, List};
 use super::library::Library;
 use super::open_verify::SearchStep;
 use super::search_log::{SearchLog, Step, Why};
@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 /// What one step of the search gave.
 enum Stepped {
-    Found(Found),
+    Found(FoundObject),
     Next,
     Stop,
 }
 
 /// Finds what `name` in DT_NEEDED of object `by` is.
-pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Found {
+pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> FoundObject {
     let expanded;
     let mut name = name;
     if name.contains(&b'$') {
@@ -26,7 +26,7 @@ pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLo
         if c.variables.secure && tokens.into_iter().any(|p| matches!(p, Piece::Token(_))) {
             let why = "a token in a needed name of a program that runs with more rights";
             c.note(trail, Step::Path, name, Why::Broken(why.into()));
-            return Found::Nothing;
+            return FoundObject::Nothing;
         }
         let origin = c.origin(by);
         match tokens::expand(name, &c.system.tokens(&origin, c.trust(by))) {
@@ -37,20 +37,20 @@ pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLo
             None => {
                 let why = Why::Broken("a token in the name has no value".into());
                 c.note(trail, Step::Path, name, why);
-                return Found::Nothing;
+                return FoundObject::Nothing;
             }
         }
     }
     if let Some(known) = c.loaded(name) {
-        return Found::Known(known);
+        return FoundObject::Known(known);
     }
     if is_interpreter(c, name) {
-        return Found::Known(c.interpreter(by));
+        return FoundObject::Known(c.interpreter(by));
     }
     if name.contains(&b'/') {
         return match c.file(Step::Path, None, name.to_vec(), trail) {
             Ok(found) => found,
-            Err(_) => Found::Nothing,
+            Err(_) => FoundObject::Nothing,
         };
     }
     search_steps(
@@ -68,9 +68,9 @@ pub(super) fn find_elsewhere(
     by: usize,
     name: &[u8],
     trail: &mut SearchLog,
-) -> Found {
+) -> FoundObject {
     if name.contains(&b'/') || name.contains(&b'$') {
-        return Found::Nothing;
+        return FoundObject::Nothing;
     }
     search_steps(c, &[rpath, runpath, cache, default], by, name, trail)
 }
@@ -83,15 +83,15 @@ fn search_steps(
     by: usize,
     name: &[u8],
     trail: &mut SearchLog,
-) -> Found {
+) -> FoundObject {
     for step in steps {
         match step(c, by, name, trail) {
             Stepped::Found(found) => return found,
             Stepped::Next => {}
-            Stepped::Stop => return Found::Nothing,
+            Stepped::Stop => return FoundObject::Nothing,
         }
     }
-    Found::Nothing
+    FoundObject::Nothing
 }
 
 fn is_interpreter(c: &Closure, name: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 //! Libraries that LD_LIBRARY_PATH or LD_PRELOAD hides: without them, others would be loaded.
 
-use super::closure::{Closure, Found};
+use super::closure::{Closure, FoundObject};
 use super::interpreter::Rules;
 use super::search_log::{SearchLog, Step, Via};
 
@@ -39,10 +39,10 @@ impl Closure<'_> {
         let found = match self.system.rules {
             Rules::Glibc(_) => super::glibc::find_elsewhere(self, by, name, &mut unused),
             Rules::Musl => super::musl::find_elsewhere(self, by, name, &mut unused),
-            Rules::Unknown => Found::Nothing,
+            Rules::Unknown => FoundObject::Nothing,
         };
         (self.trail_budget, self.complete) = (budget, complete);
-        let Found::File(path, library, via) = found else {
+        let FoundObject::File(path, library, via) = found else {
             return;
         };
         let same = self.library(object).is_some_and(|l| l.id == library.id);

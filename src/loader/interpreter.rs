@@ -35,7 +35,7 @@ pub enum Rules {
 }
 
 /// One interpreter and what it brings.
-pub(super) struct System {
+pub(super) struct LoaderSystem {
     /// Its path, as the program names it.
     pub(super) interpreter: Vec<u8>,
     pub(super) library: Option<Arc<Library>>,
@@ -60,16 +60,21 @@ pub(super) struct System {
     known_dirs: Cache<Box<[u8]>, Option<Arc<[usize]>>>,
 }
 
-impl System {
+impl LoaderSystem {
     /// Reads what the interpreter at `interpreter` does for programs like `info`.
-    pub(super) fn read(files: &Files, cpu: &Cpu, interpreter: &[u8], info: &ElfInfo) -> System {
+    pub(super) fn read(
+        files: &Files,
+        cpu: &Cpu,
+        interpreter: &[u8],
+        info: &ElfInfo,
+    ) -> LoaderSystem {
         let library = match files.probe(interpreter) {
             Probe::Library(library) => Some(library),
             _ => None,
         };
         let machine = info.header.machine;
         let usual = Usual::of(&info.header);
-        let mut system = System {
+        let mut system = LoaderSystem {
             interpreter: interpreter.to_vec(),
             rules: Rules::Unknown,
             dirs: Vec::new(),

@@ -32,12 +32,12 @@ mod tree;
 pub(crate) use abi::{assumed_interpreters, usual_interpreters};
 pub(crate) use closure::{Need, Object};
 pub(crate) use dlopen::Candidate;
-pub(crate) use entries::{Entry, Mark};
+pub(crate) use entries::{Mark, SearchEntry};
 pub(crate) use hidden::Hidden;
 pub(crate) use hwcaps::Cpu;
 pub(crate) use interpreter::Rules;
 pub(crate) use library::Library;
-pub(crate) use problems::Problem;
+pub(crate) use problems::LoadProblem;
 pub(crate) use resolution::{Interpreter, LoadedBy, Resolution};
 pub(crate) use search_log::{SearchLog, Step, Tried, Via, Why};
 pub(crate) use secure::{Privileges, User};
@@ -47,7 +47,7 @@ use abi::Usual;
 use closure::{Closure, Variables};
 use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use files::Files;
-use interpreter::System;
+use interpreter::LoaderSystem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,7 +77,7 @@ pub struct Environment {
 }
 
 /// An interpreter by its path and the machine of the program.
-type Known = ((Vec<u8>, u16), Arc<System>);
+type Known = ((Vec<u8>, u16), Arc<LoaderSystem>);
 
 /// Answers what files will load. Shared by threads; what was read once is not read again.
 pub struct Loader {
@@ -182,7 +182,7 @@ impl Loader {
         Ok(self.files.know(Arc::new(Library::new(id, file, info)?)))
     }
 
-    fn system_of(&self, program: &Program) -> Option<Arc<System>> {
+    fn system_of(&self, program: &Program) -> Option<Arc<LoaderSystem>> {
         program.info.dynamic.as_ref()?;
         let interpreter = self.interpreter_of(&program.path, program.info)?;
         Some(self.system(&interpreter, program.info))
@@ -191,7 +191,7 @@ impl Loader {
     fn closure<'a>(
         &'a self,
         program: &Program,
-        system: &'a System,
+        system: &'a LoaderSystem,
         root: Arc<Library>,
         user: User,
     ) -> Closure<'a> {
@@ -254,7 +254,7 @@ impl Loader {
         self.files.sysroot.host_real(path.as_os_str().as_bytes())
     }
 
-    fn system(&self, interpreter: &[u8], info: &ElfInfo) -> Arc<System> {
+    fn system(&self, interpreter: &[u8], info: &ElfInfo) -> Arc<LoaderSystem> {
         let key = (interpreter.to_vec(), info.header.machine);
         let lock = self.systems.lock();
         let mut systems = lock.unwrap_or_else(PoisonError::into_inner);
@@ -265,7 +265,7 @@ impl Loader {
             systems.remove(0);
         }
         let cpu = &self.environment.cpu;
-        let system = Arc::new(System::read(&self.files, cpu, interpreter, info));
+        let system = Arc::new(LoaderSystem::read(&self.files, cpu, interpreter, info));
         systems.push((key, system.clone()));
         system
     }

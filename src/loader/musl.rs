@@ -3,7 +3,7 @@
 //! LD_LIBRARY_PATH comes first; RUNPATH is as good as RPATH, and both are inherited; the first
 //! file that opens is taken, whatever it is; sonames count for nothing.
 
-use super::closure::{Closure, Found, List};
+use super::closure::{Closure, FoundObject, List};
 use super::open_verify::SearchStep;
 use super::search_log::{SearchLog, Step, Why};
 use super::tokens::Dir;
@@ -16,27 +16,27 @@ const ITSELF: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet.
 const MAX_NAME: usize = 255;
 
 /// Finds what `name` in DT_NEEDED of object `by` is.
-pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Found {
+pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> FoundObject {
     let itself = name
         .strip_prefix(b"lib")
         .is_some_and(|rest| ITSELF.iter().any(|n| rest.starts_with(n.as_bytes())));
     if itself || name == c.system.interpreter {
-        return Found::Known(c.interpreter(by));
+        return FoundObject::Known(c.interpreter(by));
     }
     if name.contains(&b'/') {
         return c
             .file(Step::Path, None, name.to_vec(), trail)
-            .unwrap_or(Found::Nothing);
+            .unwrap_or(FoundObject::Nothing);
     }
     if let Some(known) = c.loaded(name) {
-        return Found::Known(known);
+        return FoundObject::Known(known);
     }
     if name.is_empty() || name.len() > MAX_NAME {
         let why = Why::Broken("no name for a file".into());
         c.note(trail, Step::Default, b"", why);
-        return Found::Nothing;
+        return FoundObject::Nothing;
     }
-    search(c, by, name, true, trail).unwrap_or(Found::Nothing)
+    search(c, by, name, true, trail).unwrap_or(FoundObject::Nothing)
 }
 
 /// The search without the environment, also for a name that is loaded already.
@@ -45,11 +45,11 @@ pub(super) fn find_elsewhere(
     by: usize,
     name: &[u8],
     trail: &mut SearchLog,
-) -> Found {
+) -> FoundObject {
     if name.contains(&b'/') {
-        return Found::Nothing;
+        return FoundObject::Nothing;
     }
-    search(c, by, name, false, trail).unwrap_or(Found::Nothing)
+    search(c, by, name, false, trail).unwrap_or(FoundObject::Nothing)
 }
 
 /// All lists in order. `Err` is the end of the search.
@@ -59,7 +59,7 @@ fn search(
     name: &[u8],
     environment: bool,
     trail: &mut SearchLog,
-) -> Result<Found, SearchStep> {
+) -> Result<FoundObject, SearchStep> {
     let dirs = match environment {
         true => c.list(0, List::LibraryPath, |_, text, _| plain(text)),
         false => Rc::default(),
@@ -92,7 +92,7 @@ fn search(
             element,
         })
         .collect();
-    Ok(in_dirs(c, Step::Default, &dirs, name, trail)?.unwrap_or(Found::Nothing))
+    Ok(in_dirs(c, Step::Default, &dirs, name, trail)?.unwrap_or(FoundObject::Nothing))
 }
 
 /// `path_open`.
@@ -102,7 +102,7 @@ fn in_dirs(
     dirs: &[Dir],
     name: &[u8],
     trail: &mut SearchLog,
-) -> Result<Option<Found>, SearchStep> {
+) -> Result<Option<FoundObject>, SearchStep> {
     for dir in dirs {
         if !c.may_look() {
             c.note(trail, step, b"", Why::GaveUp);

@@ -1,6 +1,6 @@
 //! One look of a search at one file: whether the loader takes it, looks further or stops.
 
-use super::closure::{Closure, Found};
+use super::closure::{Closure, FoundObject};
 use super::files::Probe;
 use super::interpreter::Rules;
 use super::library::{self, Library};
@@ -37,13 +37,13 @@ impl Closure<'_> {
         element: Option<usize>,
         path: Vec<u8>,
         trail: &mut SearchLog,
-    ) -> Result<Found, SearchStep> {
+    ) -> Result<FoundObject, SearchStep> {
         if !self.may_look() {
             self.note(trail, step, b"", Why::GaveUp);
             return Err(SearchStep::Stop);
         }
         match self.judge(&self.files.probe(&path)) {
-            Ok(library) => Ok(Found::File(path, library, Via { step, element })),
+            Ok(library) => Ok(FoundObject::File(path, library, Via { step, element })),
             Err((why, then)) => {
                 // musl takes what opens: it looks past no file of another machine.
                 let other = matches!(

@@ -1,7 +1,7 @@
 //! Libraries that are loaded before all that the program needs: LD_PRELOAD and
 //! /etc/ld.so.preload (`do_preload` of glibc's elf/rtld.c, `load_preload` of musl).
 
-use super::closure::{Closure, Found};
+use super::closure::{Closure, FoundObject};
 use super::interpreter::Rules;
 use super::search_log::{SearchLog, Step, Via};
 use elf_edit::{FileReader, ReadAt};
@@ -35,11 +35,11 @@ pub(super) fn load(c: &mut Closure) {
         let mut trail = SearchLog::default();
         let budget = c.trail_budget;
         let object = match c.find(0, name, &mut trail) {
-            Found::Known(object) => Some(object),
-            Found::File(path, library, _) => {
+            FoundObject::Known(object) => Some(object),
+            FoundObject::File(path, library, _) => {
                 c.add(0, name, path, library, Via::step(Step::Preload)).0
             }
-            Found::Nothing => None,
+            FoundObject::Nothing => None,
         };
         c.trail_budget = budget;
         c.preloads.push(Preload {

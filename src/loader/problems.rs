@@ -3,7 +3,7 @@
 use super::{Interpreter, Need, Object, Resolution, Rules};
 
 #[derive(Clone, Copy, Debug)]
-pub enum Problem<'a> {
+pub enum LoadProblem<'a> {
     /// The interpreter that the file names is not there.
     NoInterpreter(&'a Interpreter),
     /// A DT_NEEDED that nothing was found for.
@@ -30,29 +30,29 @@ pub enum Verdict {
 
 impl Resolution {
     /// Everything that keeps the file from loading, in the order in which the loader meets it.
-    pub fn problems(&self) -> Vec<Problem<'_>> {
+    pub fn problems(&self) -> Vec<LoadProblem<'_>> {
         let mut found = Vec::new();
         if let Some(interpreter) = &self.interpreter
             && interpreter.named
             && !interpreter.exists
         {
-            found.push(Problem::NoInterpreter(interpreter));
+            found.push(LoadProblem::NoInterpreter(interpreter));
         }
         for object in self.loaded() {
             for need in &object.needs {
                 if need.object.is_none() {
-                    found.push(Problem::Missing(object, need));
+                    found.push(LoadProblem::Missing(object, need));
                 } else if !need.missing_versions.is_empty() {
-                    found.push(Problem::Versions(object, need));
+                    found.push(LoadProblem::Versions(object, need));
                 }
             }
             let nothing = object.versions_of_nothing.iter();
-            found.extend(nothing.map(|file| Problem::VersionsOfNothing(object, file)));
+            found.extend(nothing.map(|file| LoadProblem::VersionsOfNothing(object, file)));
         }
         let eager = self.missing_symbols.iter().filter(|symbol| !symbol.lazy);
-        found.extend(eager.map(|s| Problem::Symbol(&self.objects[s.by], &s.name)));
+        found.extend(eager.map(|s| LoadProblem::Symbol(&self.objects[s.by], &s.name)));
         if !self.complete {
-            found.push(Problem::Incomplete);
+            found.push(LoadProblem::Incomplete);
         }
         found
     }
@@ -64,7 +64,7 @@ impl Resolution {
             return Verdict::Unknown;
         }
         let problems = self.problems();
-        let incomplete = |p: &Problem| matches!(p, Problem::Incomplete);
+        let incomplete = |p: &LoadProblem| matches!(p, LoadProblem::Incomplete);
         if problems.is_empty() {
             Verdict::Loads
         } else if problems.iter().all(incomplete) {

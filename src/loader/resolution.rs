@@ -2,7 +2,7 @@
 
 use super::closure::{Closure, Object};
 use super::dlopen::{self, Candidate, FoundCandidate};
-use super::entries::{self, Entry};
+use super::entries::{self, SearchEntry};
 use super::hidden::Hidden;
 use super::interpreter::Rules;
 use super::library::Library;
@@ -67,9 +67,9 @@ pub struct Resolution {
     /// In which process this holds.
     pub loaded_by: LoadedBy,
     /// Elements of its RUNPATH.
-    pub runpath: Vec<Entry>,
+    pub runpath: Vec<SearchEntry>,
     /// Elements of its RPATH.
-    pub rpath: Vec<Entry>,
+    pub rpath: Vec<SearchEntry>,
     /// The file itself, then everything that is loaded with it, in the loader's order; behind
     /// [`Resolution::loaded`] what else the indices name.
     pub objects: Vec<Object>,

@@ -32,10 +32,10 @@ pub struct MissingSymbol {
 
 /// The symbols that the whole process lacks, in the order of its objects.
 pub(super) fn missing(c: &Closure) -> Vec<MissingSymbol> {
-    let tables: Vec<Option<Table>> = c
+    let tables: Vec<Option<SymbolTable>> = c
         .objects
         .iter()
-        .map(|object| Table::open(c, &object.path))
+        .map(|object| SymbolTable::open(c, &object.path))
         .collect();
     // What can't be read might have any symbol.
     let mut found = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn missing(c: &Closure) -> Vec<MissingSymbol> {
     found
 }
 
-struct Table {
+struct SymbolTable {
     file: FileReader,
     info: ElfInfo,
     symtab: u64,
@@ -80,16 +80,16 @@ struct Gnu {
     chains: u64,
 }
 
-impl Table {
+impl SymbolTable {
     /// `None` where a table is not there or makes no sense.
-    fn open(c: &Closure, path: &[u8]) -> Option<Table> {
+    fn open(c: &Closure, path: &[u8]) -> Option<SymbolTable> {
         let file = FileReader::new(c.files.sysroot.open(path).ok()?).ok()?;
         let info = ElfInfo::read(&file).ok()?;
         let dynamic = info.dynamic.as_ref()?;
         let symtab = info.offset_of(dynamic.value(elf::DT_SYMTAB)?, 1)?;
         let at = info.offset_of(dynamic.value(elf::DT_GNU_HASH)?, 16)?;
         let hash = Gnu::read(&file, info.format(), at)?;
-        Some(Table {
+        Some(SymbolTable {
             file,
             info,
             symtab,

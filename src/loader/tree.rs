@@ -20,11 +20,11 @@ const THREADS: usize = 4;
 #[derive(Default)]
 pub(crate) struct TreeLoaders {
     files: Vec<PathBuf>,
-    found: OnceLock<Found>,
+    found: OnceLock<FoundLoaders>,
 }
 
 #[derive(Default)]
-struct Found {
+struct FoundLoaders {
     /// Programs, and libraries that no file of the tree needs, in the order of the tree.
     loaders: Vec<FoundLoader>,
     /// The loaders that load a file, by their place in `loaders`.
@@ -95,7 +95,7 @@ impl TreeLoaders {
         Ok(in_vain.unwrap_or(own))
     }
 
-    fn find(&self, loader: &Loader) -> Found {
+    fn find(&self, loader: &Loader) -> FoundLoaders {
         let headers = in_parallel(&self.files, |path| headers(loader, path));
         let needed: HashSet<&[u8]> = headers
             .iter()
@@ -128,7 +128,7 @@ impl TreeLoaders {
                 }
             }
         }
-        Found { loaders, by_file }
+        FoundLoaders { loaders, by_file }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Looks at what is near a miss: files of that name, other versions, interpreters, the driver.
 
-use crate::advice::{Advice, Miss, Near, NearFile, State, System, advise};
-use crate::loader::{Need, Problem, Resolution, Why, assumed_interpreters};
+use crate::advice::{Advice, Miss, Near, NearFile, NearState, System, advise};
+use crate::loader::{LoadProblem, Need, Resolution, Why, assumed_interpreters};
 use elf_edit::{ElfInfo, FileReader, ReadAt};
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -22,10 +22,10 @@ pub(crate) fn advice(
     file: &Path,
     info: &ElfInfo,
     resolution: &Resolution,
-    problem: Problem,
+    problem: LoadProblem,
 ) -> Advice {
     match problem {
-        Problem::NoInterpreter(interpreter) => {
+        LoadProblem::NoInterpreter(interpreter) => {
             let near = Near {
                 file: Some(bytes(file)),
                 interpreters: assumed_interpreters(&info.header, &interpreter.path)
@@ -36,12 +36,12 @@ pub(crate) fn advice(
             };
             advise(Miss::Interpreter(&interpreter.path), &near)
         }
-        Problem::Missing(object, need) => {
+        LoadProblem::Missing(object, need) => {
             let path = as_named(file, resolution, &object.path);
             let near = near_library(&path, info, resolution, need);
             advise(Miss::Library(&need.name), &near)
         }
-        Problem::Versions(object, need) => {
+        LoadProblem::Versions(object, need) => {
             let path = as_named(file, resolution, &object.path);
             let found = need.object.map(|o| resolution.objects[o].path.as_slice());
             let hidden = resolution.hidden.iter().filter(|h| h.name == need.name);
@@ -50,7 +50,7 @@ pub(crate) fn advice(
                 files: hidden
                     .map(|h| NearFile {
                         path: h.path.clone(),
-                        state: State::Fits,
+                        state: NearState::Fits,
                     })
                     .collect(),
                 ..Near::default()
@@ -61,7 +61,7 @@ pub(crate) fn advice(
             };
             advise(miss, &near)
         }
-        Problem::VersionsOfNothing(..) | Problem::Symbol(..) | Problem::Incomplete => {
+        LoadProblem::VersionsOfNothing(..) | LoadProblem::Symbol(..) | LoadProblem::Incomplete => {
             Advice::default()
         }
     }
@@ -86,7 +86,7 @@ fn as_named(file: &Path, resolution: &Resolution, object: &[u8]) -> PathBuf {
 }
 
 fn near_library(file: &Path, info: &ElfInfo, resolution: &Resolution, need: &Need) -> Near {
-    let mut found = Found::default();
+    let mut found = NearFiles::default();
     let look = !need.name.contains(&b'/') && !need.name.is_empty();
     add_unfit(&mut found, info, need);
     if look {
@@ -108,13 +108,13 @@ fn near_library(file: &Path, info: &ElfInfo, resolution: &Resolution, need: &Nee
 
 /// Files near a miss: each once, a limited number of them.
 #[derive(Default)]
-struct Found {
+struct NearFiles {
     files: Vec<NearFile>,
     seen: HashSet<PathBuf>,
 }
 
-impl Found {
-    fn add(&mut self, path: PathBuf, state: State) {
+impl NearFiles {
+    fn add(&mut self, path: PathBuf, state: NearState) {
         if self.files.len() < MAX_FILES && self.seen.insert(path.clone()) {
             let path = bytes(&path);
             self.files.push(NearFile { path, state });
@@ -123,7 +123,7 @@ impl Found {
 }
 
 /// Files that the loader passed over in the places that it tried.
-fn add_unfit(found: &mut Found, info: &ElfInfo, need: &Need) {
+fn add_unfit(found: &mut NearFiles, info: &ElfInfo, need: &Need) {
     for tried in &need.trail.tried {
         let path = Path::new(OsStr::from_bytes(&tried.place));
         let unfit = match &tried.why {
@@ -133,9 +133,9 @@ fn add_unfit(found: &mut Found, info: &ElfInfo, need: &Need) {
             _ => None,
         };
         if unfit.is_some() {
-            let state = state(path, info).unwrap_or(State::Unfit(tried.why.to_string()));
+            let state = state(path, info).unwrap_or(NearState::Unfit(tried.why.to_string()));
             let state = match state {
-                State::Fits => State::Unfit(tried.why.to_string()),
+                NearState::Fits => NearState::Unfit(tried.why.to_string()),
                 other => other,
             };
             found.add(path.to_owned(), state);
@@ -146,7 +146,7 @@ fn add_unfit(found: &mut Found, info: &ElfInfo, need: &Need) {
 /// Files of that name in RUNPATHs of other objects, in ld.so.conf, and beside the file, where
 /// other versions count too.
 fn add_other_places(
-    found: &mut Found,
+    found: &mut NearFiles,
     file: &Path,
     info: &ElfInfo,
     resolution: &Resolution,
@@ -163,16 +163,16 @@ fn add_other_places(
                 continue;
             };
             let path = dir.join(name);
-            if state(&path, info) == Some(State::Fits) {
+            if state(&path, info) == Some(NearState::Fits) {
                 let path = as_named(file, resolution, &bytes(&path));
-                found.add(path, State::InRunpathOf(object.path.clone()));
+                found.add(path, NearState::InRunpathOf(object.path.clone()));
             }
         }
     }
     for dir in configured() {
         let path = dir.join(name);
-        if state(&path, info) == Some(State::Fits) {
-            found.add(path, State::InConfiguration);
+        if state(&path, info) == Some(NearState::Fits) {
+            found.add(path, NearState::InConfiguration);
         }
     }
     for path in beside(file, &need.name) {
@@ -197,43 +197,43 @@ fn expanded(entry: &[u8], origin: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// What is at a path; `None` where nothing is, or what has no remedy.
-fn state(path: &Path, info: &ElfInfo) -> Option<State> {
+fn state(path: &Path, info: &ElfInfo) -> Option<NearState> {
     let link = fs::symlink_metadata(path).ok()?;
     let Ok(file) = crate::scan::open(path, true) else {
         let target = link.is_symlink().then(|| fs::read_link(path).ok())??;
-        return (!path.exists()).then(|| State::Dangling(bytes(&target)));
+        return (!path.exists()).then(|| NearState::Dangling(bytes(&target)));
     };
     match ElfInfo::read(&file) {
-        Ok(found) if found.platform().goes_with(info.platform()) => Some(State::Fits),
-        Ok(found) => Some(State::Unfit(format!(
+        Ok(found) if found.platform().goes_with(info.platform()) => Some(NearState::Fits),
+        Ok(found) => Some(NearState::Unfit(format!(
             "it is for {}, the file is for {}",
             found.platform(),
             info.platform()
         ))),
-        Err(error) => Some(text_state(&file).unwrap_or(State::Unfit(error.to_string()))),
+        Err(error) => Some(text_state(&file).unwrap_or(NearState::Unfit(error.to_string()))),
     }
 }
 
-fn text_state(file: &FileReader) -> Option<State> {
+fn text_state(file: &FileReader) -> Option<NearState> {
     let head = file.read_vec(0, file.len().min(512) as usize).ok()?;
     let has = |what: &[u8]| memchr::memmem::find(&head, what).is_some();
     if head.starts_with(b"version https://git-lfs.github.com/spec/") {
-        Some(State::LfsPointer)
+        Some(NearState::LfsPointer)
     } else if has(b"GNU ld script") || has(b"INPUT(") || has(b"GROUP (") || has(b"INPUT (") {
-        Some(State::LinkerScript)
+        Some(NearState::LinkerScript)
     } else {
         None
     }
 }
 
-fn other_version(path: &Path, info: &ElfInfo, name: &[u8]) -> Option<State> {
+fn other_version(path: &Path, info: &ElfInfo, name: &[u8]) -> Option<NearState> {
     let file = crate::scan::open(path, true).ok()?;
     let found = ElfInfo::read(&file).ok()?;
     if !found.platform().goes_with(info.platform()) {
         return None;
     }
     let soname = found.dynamic?.soname;
-    Some(State::OtherVersion(soname.as_deref() == Some(name)))
+    Some(NearState::OtherVersion(soname.as_deref() == Some(name)))
 }
 
 /// Files of that name, then other versions, below the file's directory and, of `bin` and the

@@ -1,6 +1,6 @@
 //! Which directory provides each dependency: auto-patchelf's decisions.
 
-use super::runpath::{Entry, Reason};
+use super::runpath::{Reason, RunpathEntry};
 use super::{Context, Dlopen, DriverUse, Existing, Stubs, driver, glob, relative};
 use crate::cuda::driver as driver_libraries;
 use elf_edit::notes::parse_dlopen_notes;
@@ -83,8 +83,8 @@ pub(crate) struct Candidate {
 
 /// What is known of all dependencies of a file.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub entries: Vec<Entry>,
+pub(super) struct FoundDependencies {
+    pub entries: Vec<RunpathEntry>,
     pub resolutions: Vec<Resolution>,
     pub candidates: Vec<Candidate>,
 }
@@ -96,8 +96,12 @@ pub(super) fn notes(info: &ElfInfo) -> Vec<Vec<Vec<u8>>> {
 }
 
 /// Looks for all that the file needs, and for what it may dlopen.
-pub(super) fn resolve(info: &ElfInfo, context: &Context<'_>, kept: &[Entry]) -> Found {
-    let mut found = Found::default();
+pub(super) fn resolve(
+    info: &ElfInfo,
+    context: &Context<'_>,
+    kept: &[RunpathEntry],
+) -> FoundDependencies {
+    let mut found = FoundDependencies::default();
     if !context.policy.finds_dependencies() {
         return found;
     }
@@ -125,7 +129,7 @@ pub(super) fn resolve(info: &ElfInfo, context: &Context<'_>, kept: &[Entry]) -> 
                 add(&mut found.entries, directory, name, Reason::Provides);
             }
             // A stub that the file was linked against.
-            Outcome::Driver if context.policy.provided_only() => found.entries.push(Entry {
+            Outcome::Driver if context.policy.provided_only() => found.entries.push(RunpathEntry {
                 text: driver::link(info, context.policy),
                 reason: Reason::Driver(Some(DriverUse::Library(name))),
             }),
@@ -142,18 +146,18 @@ pub(super) fn resolve(info: &ElfInfo, context: &Context<'_>, kept: &[Entry]) -> 
 
 /// Adds a name to the entry of its directory, or the entry.
 fn add(
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<RunpathEntry>,
     directory: &[u8],
     name: Vec<u8>,
     reason: fn(Vec<Vec<u8>>) -> Reason,
 ) {
-    let fresh = Entry {
+    let fresh = RunpathEntry {
         text: directory.to_vec(),
         reason: reason(vec![name.clone()]),
     };
     match entries.iter_mut().find(|entry| entry.text == directory) {
         None => entries.push(fresh),
-        Some(Entry {
+        Some(RunpathEntry {
             reason: Reason::Provides(names) | Reason::MayLoad(names),
             ..
         }) => {
@@ -263,7 +267,7 @@ impl Search<'_> {
     }
 
     /// What the file may dlopen: told, and with `Dlopen::Auto` added behind its dependencies.
-    fn candidates(&self, notes: &[Vec<Vec<u8>>], found: &mut Found) {
+    fn candidates(&self, notes: &[Vec<Vec<u8>>], found: &mut FoundDependencies) {
         let strings = self.context.contents.map_or(&[][..], |c| &c.sonames);
         let declared = notes.iter().map(|names| (names.clone(), true));
         let strings = strings.iter().map(|name| (vec![name.clone()], false));

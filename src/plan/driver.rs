@@ -1,6 +1,6 @@
 //! The driver's libraries: their link, the compat directory before it, stubs that pretend to be them.
 
-use super::runpath::{Entry, Reason};
+use super::runpath::{Reason, RunpathEntry};
 use super::{Context, Driver, Policy};
 use crate::cuda::{cudart, driver};
 use crate::rodata::Contents;
@@ -34,19 +34,23 @@ pub(super) fn driver_use(info: &ElfInfo, context: &Context<'_>) -> Option<Driver
 }
 
 /// First entries: compat, then the driver link.
-pub(super) fn entries(info: &ElfInfo, policy: &Policy, loads: Option<DriverUse>) -> Vec<Entry> {
+pub(super) fn entries(
+    info: &ElfInfo,
+    policy: &Policy,
+    loads: Option<DriverUse>,
+) -> Vec<RunpathEntry> {
     let wanted = policy.driver == Driver::All || loads.is_some();
     let mut entries = Vec::new();
     if let Some(compat) = &policy.compat
         && (wanted || policy.driver == Driver::Off)
     {
-        entries.push(Entry {
+        entries.push(RunpathEntry {
             text: compat.clone(),
             reason: Reason::Compat,
         });
     }
     if wanted {
-        entries.push(Entry {
+        entries.push(RunpathEntry {
             text: link(info, policy),
             reason: Reason::Driver(loads),
         });

@@ -1,7 +1,7 @@
 //! The RUNPATH that a file has: leaks mapped away, stubs replaced, shrunk, kept or replaced.
 
-use super::dependencies::Found;
-use super::runpath::{DropReason, Dropped, Entry, Reason};
+use super::dependencies::FoundDependencies;
+use super::runpath::{DropReason, Dropped, Reason, RunpathEntry};
 use super::{Context, Driver, DriverUse, Existing, Outcome, Stubs, driver, relative};
 use crate::cuda::driver as driver_libraries;
 use elf_edit::ElfInfo;
@@ -12,7 +12,7 @@ pub(super) fn entries(
     info: &ElfInfo,
     context: &Context<'_>,
     driver_use: Option<&DriverUse>,
-) -> (Vec<Entry>, Vec<Dropped>, bool) {
+) -> (Vec<RunpathEntry>, Vec<Dropped>, bool) {
     let old = info.runpath_or_rpath().unwrap_or_default();
     let mut dropped = Vec::new();
     if old.is_empty() {
@@ -21,7 +21,7 @@ pub(super) fn entries(
     let all: Vec<&[u8]> = old.split(|&byte| byte == b':').collect();
     let named: Vec<&[u8]> = all.iter().filter(|e| !e.is_empty()).copied().collect();
     let has_empty = named.len() < all.len();
-    let mut kept: Vec<Entry> = Vec::new();
+    let mut kept: Vec<RunpathEntry> = Vec::new();
     let policy = context.policy;
     let tidy = policy.existing == Existing::Tidy;
     // A file that doesn't load the driver has no use for the link in the place of stubs.
@@ -69,7 +69,7 @@ pub(super) fn entries(
 
 /// One entry after the user's map and the stubs rule; none where the map drops it, several where
 /// it stands for several.
-fn mapped(text: &[u8], info: &ElfInfo, context: &Context<'_>) -> Vec<Entry> {
+fn mapped(text: &[u8], info: &ElfInfo, context: &Context<'_>) -> Vec<RunpathEntry> {
     // `/farm/bin/../lib`, as nvcc's profile names it, is `/farm/lib`: farms have links for files.
     let absolute = text.starts_with(b"/").then(|| relative::expand(text, None));
     let place = absolute.flatten().unwrap_or_else(|| text.to_vec());
@@ -109,17 +109,17 @@ fn unless_stubs(
     old: &[u8],
     info: &ElfInfo,
     context: &Context<'_>,
-) -> Entry {
+) -> RunpathEntry {
     let directory = relative::expand(&entry, context.origin());
     let is_stubs =
         known_stubs || driver_libraries::is_stubs(directory.as_deref().unwrap_or(&entry));
     if is_stubs && context.policy.stubs == Stubs::Replace {
-        return Entry {
+        return RunpathEntry {
             text: driver::link(info, context.policy),
             reason: Reason::ReplacesStubs(old.to_vec()),
         };
     }
-    Entry {
+    RunpathEntry {
         text: entry,
         reason,
     }
@@ -131,11 +131,11 @@ const MAX_SHRUNK: usize = 1024;
 /// patchelf's rule: an absolute entry stays if it provides a NEEDED that none before it does.
 /// What the user or the driver rule would add is not lost by it.
 fn shrink(
-    entries: Vec<Entry>,
+    entries: Vec<RunpathEntry>,
     info: &ElfInfo,
     context: &Context<'_>,
     dropped: &mut Vec<Dropped>,
-) -> Vec<Entry> {
+) -> Vec<RunpathEntry> {
     let policy = context.policy;
     let link = driver::link(info, policy);
     let mut unmet: Vec<&Vec<u8>> = info.needed().iter().collect();
@@ -170,13 +170,13 @@ fn shrink(
 /// Drops entries that serve neither a NEEDED nor a library that the file may dlopen: those that
 /// the libc or a new entry provides need no old one.
 pub(super) fn shrink_by_use(
-    entries: Vec<Entry>,
+    entries: Vec<RunpathEntry>,
     info: &ElfInfo,
     context: &Context<'_>,
-    found: &Found,
+    found: &FoundDependencies,
     driver_use: Option<&DriverUse>,
     dropped: &mut Vec<Dropped>,
-) -> Vec<Entry> {
+) -> Vec<RunpathEntry> {
     let policy = context.policy;
     let link = driver::link(info, policy);
     let link_unused = policy.driver == Driver::Needed && driver_use.is_none();
@@ -223,16 +223,16 @@ pub(super) fn shrink_by_use(
 /// With `preserve_origin`: nixpkgs' rule. A `$ORIGIN` entry takes the place of the absolute
 /// directory that it means, so that the output doesn't refer to itself; the others go last.
 pub(super) fn preserve_origin(
-    mut list: Vec<Entry>,
-    kept: &[Entry],
+    mut list: Vec<RunpathEntry>,
+    kept: &[RunpathEntry],
     context: &Context<'_>,
-) -> Vec<Entry> {
+) -> Vec<RunpathEntry> {
     if !context.policy.preserve_origin {
         return list;
     }
     let relative = kept.iter().filter(|e| relative::is_origin(&e.text));
     for entry in &mut list {
-        let means_it = |own: &&Entry| {
+        let means_it = |own: &&RunpathEntry| {
             relative::expand(&own.text, context.origin()).is_some_and(|path| path == entry.text)
         };
         if let Some(own) = relative.clone().find(means_it) {
@@ -245,7 +245,11 @@ pub(super) fn preserve_origin(
 }
 
 /// With `keep_driver_link`: the driver link that is there.
-pub(super) fn driver_link(kept: &[Entry], info: &ElfInfo, context: &Context<'_>) -> Option<Entry> {
+pub(super) fn driver_link(
+    kept: &[RunpathEntry],
+    info: &ElfInfo,
+    context: &Context<'_>,
+) -> Option<RunpathEntry> {
     if !context.policy.keep_driver_link {
         return None;
     }
@@ -254,7 +258,7 @@ pub(super) fn driver_link(kept: &[Entry], info: &ElfInfo, context: &Context<'_>)
 }
 
 /// Old entries that the new list has no more.
-pub(super) fn replaced(kept: &[Entry], list: &[Entry]) -> Vec<Dropped> {
+pub(super) fn replaced(kept: &[RunpathEntry], list: &[RunpathEntry]) -> Vec<Dropped> {
     let stays: HashSet<&[u8]> = list.iter().map(|new| new.text.as_slice()).collect();
     kept.iter()
         .filter(|entry| entry.reason.was_there() && !stays.contains(entry.text.as_slice()))

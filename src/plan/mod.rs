@@ -17,7 +17,7 @@ pub(crate) use dependencies::{Candidate, Outcome, Resolution};
 pub(crate) use driver::{DriverUse, loads_driver};
 pub(crate) use glob::{excuses, matches as glob_matches};
 pub(crate) use policy::{Dependencies, Dlopen, Driver, Existing, Policy, Stubs};
-pub(crate) use runpath::{Dropped, Entry, Reason};
+pub(crate) use runpath::{Dropped, Reason, RunpathEntry};
 
 use crate::rodata::Contents;
 use elf_edit::{Edit, ElfInfo, Platform};
@@ -84,7 +84,7 @@ pub(crate) struct Plan {
     /// Whether that stands in DT_RPATH, which dependencies inherit.
     pub old_is_rpath: bool,
     /// The entries as they will be, with the reason of each.
-    pub runpath: Vec<Entry>,
+    pub runpath: Vec<RunpathEntry>,
     /// Entries that were there and will not be, with the reason of each.
     pub dropped: Vec<Dropped>,
     /// What became of each dependency.
@@ -191,8 +191,8 @@ fn wanted(
     info: &ElfInfo,
     context: &Context<'_>,
     driver_use: Option<DriverUse>,
-    found: Vec<Entry>,
-    kept: &[Entry],
+    found: Vec<RunpathEntry>,
+    kept: &[RunpathEntry],
 ) -> (List, bool) {
     let policy = context.policy;
     let mut list = List::default();
@@ -222,7 +222,7 @@ fn interpreter(info: &ElfInfo, policy: &Policy) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// The edit that gives the file this list, if it has another.
-fn edits(dynamic: &elf_edit::Dynamic, list: &[Entry], policy: &Policy) -> Vec<Edit> {
+fn edits(dynamic: &elf_edit::Dynamic, list: &[RunpathEntry], policy: &Policy) -> Vec<Edit> {
     let new = runpath::join(list);
     let has = (dynamic.runpath.as_deref(), dynamic.rpath.as_deref());
     match has {

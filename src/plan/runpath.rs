@@ -50,7 +50,7 @@ impl Reason {
 
 /// One entry of a new RUNPATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct RunpathEntry {
     /// The entry as it is written.
     pub text: Vec<u8>,
     /// Why it is there.
@@ -119,10 +119,10 @@ pub(crate) struct Dropped {
 
 /// Entries in order, as the rules add them.
 #[derive(Debug, Default)]
-pub(super) struct List(Vec<Entry>);
+pub(super) struct List(Vec<RunpathEntry>);
 
 impl List {
-    pub(super) fn extend(&mut self, entries: Vec<Entry>) {
+    pub(super) fn extend(&mut self, entries: Vec<RunpathEntry>) {
         self.0.extend(entries);
     }
 
@@ -156,10 +156,10 @@ impl List {
         self,
         context: &Context<'_>,
         dropped: &mut Vec<Dropped>,
-    ) -> Vec<Entry> {
+    ) -> Vec<RunpathEntry> {
         // Directory or text -> its place in `kept`.
         let mut seen: HashMap<Vec<u8>, usize> = HashMap::new();
-        let mut kept: Vec<Entry> = Vec::with_capacity(self.0.len());
+        let mut kept: Vec<RunpathEntry> = Vec::with_capacity(self.0.len());
         for entry in self.0 {
             let Some(first) = seen.get(&key(&entry, context)).map(|&at| &mut kept[at]) else {
                 seen.insert(key(&entry, context), kept.len());
@@ -188,7 +188,7 @@ impl List {
 }
 
 /// What makes two entries equal.
-fn key(entry: &Entry, context: &Context<'_>) -> Vec<u8> {
+fn key(entry: &RunpathEntry, context: &Context<'_>) -> Vec<u8> {
     let policy = context.policy;
     let by_text = policy.existing != Existing::Tidy || context.stays_absolute.is_some();
     let directory = match by_text {
@@ -199,12 +199,12 @@ fn key(entry: &Entry, context: &Context<'_>) -> Vec<u8> {
 }
 
 /// Entries that the user gave; one that holds colons is several.
-pub(super) fn given(values: &[Vec<u8>], reason: Reason) -> Vec<Entry> {
+pub(super) fn given(values: &[Vec<u8>], reason: Reason) -> Vec<RunpathEntry> {
     values
         .iter()
         .flat_map(|value| value.split(|&byte| byte == b':'))
         .filter(|text| !text.is_empty())
-        .map(|text| Entry {
+        .map(|text| RunpathEntry {
             text: text.to_vec(),
             reason: reason.clone(),
         })
@@ -212,7 +212,7 @@ pub(super) fn given(values: &[Vec<u8>], reason: Reason) -> Vec<Entry> {
 }
 
 /// The entries as they stand in a file.
-pub(super) fn join(entries: &[Entry]) -> Vec<u8> {
+pub(super) fn join(entries: &[RunpathEntry]) -> Vec<u8> {
     let texts: Vec<&[u8]> = entries.iter().map(|e| e.text.as_slice()).collect();
     texts.join(&b':')
 }

@@ -3,7 +3,7 @@
 
 use super::document::Value;
 use super::manifest::Archive;
-use super::problem::Problem;
+use super::problem::ManifestProblem;
 
 /// The fault of a value that is missing.
 const NOTHING: &str = "nothing";
@@ -12,7 +12,7 @@ const NOTHING: &str = "nothing";
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     /// In the order of the file.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ManifestProblem>,
 }
 
 /// Advice where a file is not what its server published.
@@ -23,7 +23,7 @@ impl Checks {
     fn wrong(&mut self, key: &str, expected: &str, found: Option<&Value>) {
         let found = found.map_or_else(|| NOTHING.to_owned(), Value::to_string);
         self.problems
-            .push(Problem::error(key, expected, found, DOWNLOAD_AGAIN));
+            .push(ManifestProblem::error(key, expected, found, DOWNLOAD_AGAIN));
     }
 
     /// A text without control characters.

@@ -2,7 +2,7 @@
 //! both files.
 
 use super::manifest::{Manifest, Package, Release};
-use super::problem::Problem;
+use super::problem::ManifestProblem;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -18,7 +18,7 @@ const HELP: &str = "one of the two was changed: compare both with what NVIDIA pu
 
 impl Joined {
     /// Adds a release; the problems are those that its file has beside the earlier ones.
-    pub(crate) fn add(&mut self, release: Release, file: &str) -> Vec<Problem> {
+    pub(crate) fn add(&mut self, release: Release, file: &str) -> Vec<ManifestProblem> {
         let mut problems = self.same_archives(&release, file);
         let key = (release.product.clone(), release.version.clone());
         match self.releases.entry(key) {
@@ -48,7 +48,7 @@ impl Joined {
     }
 
     /// One archive has one hash, in however many releases it is.
-    fn same_archives(&mut self, release: &Release, file: &str) -> Vec<Problem> {
+    fn same_archives(&mut self, release: &Release, file: &str) -> Vec<ManifestProblem> {
         let mut problems = Vec::new();
         for (name, package) in &release.packages {
             for (key, archive) in &package.archives {
@@ -66,7 +66,7 @@ impl Joined {
                     None
                 };
                 if let Some((what, expected, found)) = wrong {
-                    problems.push(Problem::error(
+                    problems.push(ManifestProblem::error(
                         format!("{name}.{key}.{what}"),
                         format!("{expected}, as {other} has for {}", archive.path),
                         found,
@@ -94,10 +94,10 @@ fn join(
     first: &mut Package,
     second: Package,
     first_file: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ManifestProblem>,
 ) {
     if first.version != second.version {
-        problems.push(Problem::error(
+        problems.push(ManifestProblem::error(
             format!("{name}.version"),
             format!(
                 "{}, as {first_file} has for the same release",
@@ -109,7 +109,7 @@ fn join(
         return;
     }
     if first.license != second.license {
-        problems.push(Problem::error(
+        problems.push(ManifestProblem::error(
             format!("{name}.license"),
             format!(
                 "`{}`, as {first_file} has for the same release",
@@ -134,7 +134,7 @@ fn join(
                 let (key, known) = (entry.key(), entry.get());
                 // The same path with two hashes has its problem already.
                 if known.path != archive.path {
-                    problems.push(Problem::error(
+                    problems.push(ManifestProblem::error(
                         format!("{name}.{key}"),
                         format!(
                             "{} (sha256 {}), as {first_file} has",

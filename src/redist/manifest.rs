@@ -3,7 +3,7 @@
 
 use super::check::Checks;
 use super::document::{self, Value};
-use super::problem::{Problem, Severity};
+use super::problem::{ManifestProblem, Severity};
 use super::version;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -162,7 +162,7 @@ fn write_package(out: &mut String, key: &str, package: &Package) {
 }
 
 /// Reads the project's own manifest.
-pub(crate) fn read(document: &Value) -> (Manifest, Vec<Problem>) {
+pub(crate) fn read(document: &Value) -> (Manifest, Vec<ManifestProblem>) {
     let mut checks = Checks::default();
     let mut manifest = Manifest::default();
     let releases = match document.get("releases") {
@@ -193,8 +193,8 @@ pub(crate) fn read(document: &Value) -> (Manifest, Vec<Problem>) {
     (manifest, checks.problems)
 }
 
-fn made_anew(key: &str, expected: &str, found: String) -> Problem {
-    Problem::error(
+fn made_anew(key: &str, expected: &str, found: String) -> ManifestProblem {
+    ManifestProblem::error(
         key,
         expected,
         found,
@@ -264,11 +264,11 @@ fn read_package(key: &str, value: &Value, checks: &mut Checks) -> Option<Package
 }
 
 /// Whether a document is a manifest of ours; NVIDIA's have no `schema`.
-pub(crate) fn is_ours(document: &Value) -> Result<bool, Problem> {
+pub(crate) fn is_ours(document: &Value) -> Result<bool, ManifestProblem> {
     match document.get("schema") {
         None => Ok(false),
         Some(schema) if schema.text() == Some(SCHEMA) => Ok(true),
-        Some(schema) => Err(Problem {
+        Some(schema) => Err(ManifestProblem {
             severity: Severity::Error,
             key: "schema".to_owned(),
             expected: format!("`{SCHEMA}`"),
@@ -279,9 +279,9 @@ pub(crate) fn is_ours(document: &Value) -> Result<bool, Problem> {
 }
 
 /// Parses a file's text, of either kind.
-pub(crate) fn parse(text: &str) -> Result<Value, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Value, ManifestProblem> {
     let document = document::parse(text).map_err(|error| {
-        Problem::error(
+        ManifestProblem::error(
             "",
             "a JSON document",
             error.to_string(),
@@ -294,7 +294,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, Problem> {
     })?;
     match document.entries() {
         Some(_) => Ok(document),
-        None => Err(Problem::error(
+        None => Err(ManifestProblem::error(
             "",
             "an object",
             document.to_string(),

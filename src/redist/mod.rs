@@ -17,5 +17,5 @@ pub(crate) mod version;
 
 pub(crate) use check::is_name;
 pub(crate) use manifest::{Archive, ArchiveKey, Package, Release};
-pub(crate) use problem::{Problem, Severity};
+pub(crate) use problem::{ManifestProblem, Severity};
 pub(crate) use tables::Tables;

@@ -3,7 +3,7 @@
 use super::check::{Checks, DOWNLOAD_AGAIN};
 use super::document::Value;
 use super::manifest::{Archive, ArchiveKey, Package, Release};
-use super::problem::Problem;
+use super::problem::ManifestProblem;
 use super::tables::Tables;
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(crate) fn read(
     document: &Value,
     given: Given,
     tables: &Tables,
-) -> (Option<Release>, Vec<Problem>) {
+) -> (Option<Release>, Vec<ManifestProblem>) {
     let mut reader = Reader {
         tables,
         checks: Checks::default(),
@@ -46,7 +46,7 @@ const KINDS: [&str; 7] = [
 
 impl Reader<'_> {
     fn warn(&mut self, key: &str, expected: &str, found: &Value, help: &str) {
-        let problem = Problem::error(key, expected, found.to_string(), help);
+        let problem = ManifestProblem::error(key, expected, found.to_string(), help);
         self.checks.problems.push(problem.into_warning());
     }
 
@@ -69,7 +69,7 @@ impl Reader<'_> {
             }
         }
         if names.is_empty() {
-            self.checks.problems.push(Problem::error(
+            self.checks.problems.push(ManifestProblem::error(
                 "",
                 "at least one package",
                 "none",
@@ -101,7 +101,7 @@ impl Reader<'_> {
         }
         let known = self.tables.product_of(packages.iter().copied());
         if known.is_none() {
-            self.checks.problems.push(Problem::error(
+            self.checks.problems.push(ManifestProblem::error(
                 "release_product",
                 "the product's name",
                 "nothing, and packages of no known product",
@@ -122,7 +122,7 @@ impl Reader<'_> {
             .file_version
             .filter(|text| super::check::is_version(text));
         if from_name.is_none() {
-            self.checks.problems.push(Problem::error(
+            self.checks.problems.push(ManifestProblem::error(
                 "release_label",
                 "the release's version, here or in the file's name (redistrib_VERSION.json)",
                 "nothing",
@@ -200,7 +200,7 @@ impl Reader<'_> {
                         let archive = self.archive(&key, inner);
                         insert(archives, system, Some(major), archive.filter(|_| !windows));
                     }
-                    None => self.checks.problems.push(Problem::error(
+                    None => self.checks.problems.push(ManifestProblem::error(
                         key,
                         "`cuda` and a major version, such as `cuda13`",
                         format!("`{}`", name.escape_debug()),

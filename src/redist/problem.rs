@@ -14,7 +14,7 @@ pub(crate) enum Severity {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Problem {
+pub(crate) struct ManifestProblem {
     /// How bad it is.
     pub severity: Severity,
     /// The path of keys, such as `cudnn.linux-x86_64.cuda12.sha256`; empty: the whole file.
@@ -27,15 +27,15 @@ pub(crate) struct Problem {
     pub help: String,
 }
 
-impl Problem {
+impl ManifestProblem {
     /// A fault that stops the run.
     pub(crate) fn error(
         key: impl Into<String>,
         expected: impl Into<String>,
         found: impl Into<String>,
         help: impl Into<String>,
-    ) -> Problem {
-        Problem {
+    ) -> ManifestProblem {
+        ManifestProblem {
             severity: Severity::Error,
             key: key.into(),
             expected: expected.into(),
@@ -45,15 +45,15 @@ impl Problem {
     }
 
     /// The same as a warning.
-    pub(crate) fn into_warning(self) -> Problem {
-        Problem {
+    pub(crate) fn into_warning(self) -> ManifestProblem {
+        ManifestProblem {
             severity: Severity::Warning,
             ..self
         }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ManifestProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;

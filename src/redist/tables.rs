@@ -10,7 +10,7 @@ pub(crate) struct Tables {
     /// Where NVIDIA publishes all products.
     pub url: String,
     products: Vec<Product>,
-    systems: Vec<System>,
+    systems: Vec<RedistSystem>,
     licenses: Vec<License>,
 }
 
@@ -27,7 +27,7 @@ struct Product {
 /// A platform in NVIDIA's words.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct System {
+struct RedistSystem {
     system: String,
     #[serde(rename = "nix")]
     _nix: Vec<String>,

@@ -61,7 +61,7 @@ pub(crate) fn entries_json(code: &DeviceCode) -> Value {
 
 /// What breaks the format, one object each.
 pub(crate) fn problems_json(code: &DeviceCode) -> Value {
-    let object = |(place, problem): &(usize, crate::cuda::fatbin::Problem)| {
+    let object = |(place, problem): &(usize, crate::cuda::fatbin::FatbinProblem)| {
         let place = &code.places[*place];
         json!({
             "section": text(&place.section),

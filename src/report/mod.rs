@@ -15,5 +15,5 @@ pub(crate) use cudart::{cudart_json, write_cudart};
 pub(crate) use device_code::{
     entries_json, groups_json, problems_json, write_entries, write_groups, write_problems,
 };
-pub(crate) use ordered::{Ordered, Piece};
+pub(crate) use ordered::{Ordered, Output};
 pub(crate) use paint::Paint;

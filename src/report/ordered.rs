@@ -11,7 +11,7 @@ const MAX_WAITING: usize = 8 << 20;
 
 /// What one piece of work has to say.
 #[derive(Debug, Default)]
-pub(crate) struct Piece {
+pub(crate) struct Output {
     pub out: Vec<u8>,
     pub messages: Vec<u8>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Ordered<O, M> {
 
 struct State<O, M> {
     next: usize,
-    waiting: BTreeMap<usize, Piece>,
+    waiting: BTreeMap<usize, Output>,
     bytes: usize,
     out: O,
     messages: M,
@@ -48,7 +48,7 @@ impl<O: Write, M: Write> Ordered<O, M> {
     }
 
     /// Hands in piece `index`. `false` tells to stop: the output can't be written any more.
-    pub(crate) fn submit(&self, index: usize, piece: Piece) -> bool {
+    pub(crate) fn submit(&self, index: usize, piece: Output) -> bool {
         let mut state = self.lock();
         let size = piece.out.len() + piece.messages.len();
         while state.error.is_none() && index != state.next && state.bytes + size > MAX_WAITING {
@@ -95,7 +95,7 @@ impl<O: Write, M: Write> State<O, M> {
         }
     }
 
-    fn write(&mut self, piece: &Piece) -> io::Result<()> {
+    fn write(&mut self, piece: &Output) -> io::Result<()> {
         self.out.write_all(&piece.out)?;
         if !piece.messages.is_empty() {
             // On one terminal, a message stands where its file would.
@@ -119,7 +119,7 @@ mod tests {
                 let ordered = &ordered;
                 scope.spawn(move || {
                     for i in (0..8).map(|i| i * 4 + thread) {
-                        let piece = Piece {
+                        let piece = Output {
                             out: vec![i as u8; 1 << 20],
                             messages: Vec::new(),
                         };

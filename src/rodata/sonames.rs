@@ -12,7 +12,7 @@ const NAME_MAX: usize = 255;
 
 /// How a soname was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundSoname {
     /// Where it first stands in the file, as a string of its own if it ever does.
     pub offset: u64,
     /// It is a string of its own, not just the tail of a longer one.
@@ -22,7 +22,7 @@ pub(super) struct Found {
 /// Collects sonames from windows.
 pub(super) struct Finder {
     so: memmem::Finder<'static>,
-    found: BTreeMap<Vec<u8>, Found>,
+    found: BTreeMap<Vec<u8>, FoundSoname>,
     most: usize,
     truncated: bool,
 }
@@ -48,11 +48,12 @@ impl Finder {
             if let Some(known) = self.found.get_mut(bytes) {
                 if whole && !known.whole {
                     let offset = window.offset + name.start as u64;
-                    *known = Found { offset, whole };
+                    *known = FoundSoname { offset, whole };
                 }
             } else if self.found.len() < self.most {
                 let offset = window.offset + name.start as u64;
-                self.found.insert(bytes.to_vec(), Found { offset, whole });
+                self.found
+                    .insert(bytes.to_vec(), FoundSoname { offset, whole });
             } else {
                 self.truncated = true;
             }
@@ -65,7 +66,7 @@ impl Finder {
     }
 
     /// All names, sorted.
-    pub(super) fn found(self) -> BTreeMap<Vec<u8>, Found> {
+    pub(super) fn found(self) -> BTreeMap<Vec<u8>, FoundSoname> {
         self.found
     }
 }

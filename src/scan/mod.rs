@@ -27,7 +27,7 @@ fn reason(error: &std::io::Error) -> String {
 
 /// A path that could not be handled, for a message and exit 2.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct ScanProblem {
     pub path: PathBuf,
     /// What was expected, what was found.
     pub what: String,

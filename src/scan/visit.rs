@@ -1,6 +1,6 @@
 //! Opens each listed file once, in parallel, and brings the names of one inode together.
 
-use super::{Problem, Skip, Skipped, Tree, Walk, Walked};
+use super::{ScanProblem, Skip, Skipped, Tree, Walk, Walked};
 use elf_edit::{ElfInfo, FileId, FileReader, Kind, ReadAt, ReadError};
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -49,7 +49,7 @@ pub struct Visit<T> {
     /// What was passed over, that of the walk included.
     pub skipped: Skipped,
     /// What can't be handled, that of the walk included, by path.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ScanProblem>,
 }
 
 /// Opens a regular file for reading. Never blocks on a FIFO that has taken the file's place.
@@ -137,7 +137,7 @@ struct Kept<T> {
 struct Part<T> {
     kept: Vec<Kept<T>>,
     skipped: Skipped,
-    problems: Vec<Problem>,
+    problems: Vec<ScanProblem>,
 }
 
 impl<T> Part<T> {
@@ -154,7 +154,7 @@ impl<T> Part<T> {
     }
 
     /// All that was found, with what the walk passed over.
-    fn sorted(mut self, skipped: Skipped, problems: Vec<Problem>) -> Visit<T> {
+    fn sorted(mut self, skipped: Skipped, problems: Vec<ScanProblem>) -> Visit<T> {
         self.skipped.merge(skipped);
         self.problems.extend(problems);
         self.problems.sort();
@@ -189,7 +189,7 @@ impl<T> Part<T> {
             }
             Err(FileError::Malformed(what) | FileError::Problem(what)) => what,
         };
-        self.problems.push(Problem {
+        self.problems.push(ScanProblem {
             path: walked.path,
             what,
         });

@@ -1,6 +1,6 @@
 //! Lists trees. Opens nothing but directories.
 
-use super::{Problem, Skip, Skipped};
+use super::{ScanProblem, Skip, Skipped};
 use std::ffi::OsStr;
 use std::fs::{self, FileType};
 use std::io;
@@ -78,7 +78,7 @@ pub struct Tree {
     /// A file that was named and isn't wanted is passed over, as one that was met is.
     pub quiet: bool,
     /// Roots that don't exist, directories that can't be read.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ScanProblem>,
 }
 
 /// Lists `roots`, each a directory or a file; with `recurse` off, a directory's own files only.
@@ -130,7 +130,7 @@ impl Walk<'_> {
 
 impl Tree {
     fn problem(&mut self, path: &Path, what: String) {
-        self.problems.push(Problem {
+        self.problems.push(ScanProblem {
             path: path.to_owned(),
             what,
         });

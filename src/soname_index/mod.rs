@@ -7,7 +7,7 @@ mod runpaths;
 
 pub use runpaths::RunpathDirectories;
 
-use crate::scan::{self, FileError, Link, Problem, Root, Visited};
+use crate::scan::{self, FileError, Link, Root, ScanProblem, Visited};
 use elf_edit::{ElfInfo, FileReader, Platform};
 use indexmap::IndexSet;
 use memchr::memmem;
@@ -77,7 +77,7 @@ impl Index {
 
     /// Adds directories, not their subdirectories, and single files; then the directories that
     /// the RUNPATHs of their libraries name. Tells which could not be read.
-    pub fn add_directories(&mut self, directories: &[PathBuf]) -> Vec<Problem> {
+    pub fn add_directories(&mut self, directories: &[PathBuf]) -> Vec<ScanProblem> {
         let mut problems = Vec::new();
         let mut more = VecDeque::new();
         for directory in directories {
@@ -128,7 +128,7 @@ impl Index {
         self.searched.insert(place.to_owned())
     }
 
-    fn add_directory(&mut self, directory: &Path, problems: &mut Vec<Problem>) -> Vec<u32> {
+    fn add_directory(&mut self, directory: &Path, problems: &mut Vec<ScanProblem>) -> Vec<u32> {
         let mut tree = scan::walk(&[directory.to_owned()], false, is_library_name);
         tree.files.retain(|file| is_library_name(&file.path));
         problems.append(&mut tree.problems);

@@ -1,7 +1,7 @@
 //! What CMake is told of a farm: the contents of the files that `-C` and the toolchain file read,
 //! and which of cmake's command lines configure a project.
 
-use super::farm::Request;
+use super::farm::FarmRequest;
 use super::record::{Record, Runtime};
 use std::ffi::OsString;
 use std::path::Path;
@@ -102,7 +102,7 @@ struct Setting {
     value: String,
 }
 
-fn settings(request: &Request, record: &Record) -> Vec<Setting> {
+fn settings(request: &FarmRequest, record: &Record) -> Vec<Setting> {
     let root = text(&request.out);
     let mut settings = Vec::new();
     let mut add = |variable, kind, environment, value: String| {
@@ -156,7 +156,7 @@ fn settings(request: &Request, record: &Record) -> Vec<Setting> {
 }
 
 /// The file for `-C`: it sets what nobody has set yet. `-D` and what a build tree has cached win.
-pub(crate) fn initial_cache(request: &Request, record: &Record) -> String {
+pub(crate) fn initial_cache(request: &FarmRequest, record: &Record) -> String {
     let mut file = String::from("# Made by cuda-fixup toolkit farm: docs/cmake.md tells why.\n");
     for setting in settings(request, record) {
         let (name, value) = (setting.variable, quoted(&setting.value));
@@ -171,7 +171,7 @@ pub(crate) fn initial_cache(request: &Request, record: &Record) -> String {
 }
 
 /// The same for CMAKE_TOOLCHAIN_FILE, which is read at each `project` and in each `try_compile`.
-pub(crate) fn toolchain(request: &Request, record: &Record) -> String {
+pub(crate) fn toolchain(request: &FarmRequest, record: &Record) -> String {
     let mut file = String::from("# Made by cuda-fixup toolkit farm: docs/cmake.md tells why.\n");
     for setting in settings(request, record) {
         let (name, value) = (setting.variable, quoted(&setting.value));
@@ -189,7 +189,7 @@ pub(crate) fn toolchain(request: &Request, record: &Record) -> String {
 }
 
 /// CMake reads these from the environment only.
-fn excluded(request: &Request) -> String {
+fn excluded(request: &FarmRequest) -> String {
     if request.exclude_link_directories.is_empty() {
         return String::new();
     }

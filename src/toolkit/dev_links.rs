@@ -1,6 +1,6 @@
 //! `libcudart.so` for a prefix that has `libcudart.so.13` only, as wheels do.
 
-use super::merge::{Entry, Tree};
+use super::merge::{FarmEntry, Tree};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn add(tree: &mut Tree) {
     let mut newest: BTreeMap<PathBuf, (Vec<u64>, PathBuf)> = BTreeMap::new();
     for (place, entry) in tree.iter() {
-        let (Some(name), Entry::Link(target)) = (place.file_name(), entry) else {
+        let (Some(name), FarmEntry::Link(target)) = (place.file_name(), entry) else {
             continue;
         };
         if place.parent() != Some(Path::new("lib")) {
@@ -31,7 +31,7 @@ pub(super) fn add(tree: &mut Tree) {
         }
     }
     for (link, (_, target)) in newest {
-        tree.entry(link).or_insert(Entry::Link(target));
+        tree.entry(link).or_insert(FarmEntry::Link(target));
     }
 }
 
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_newest_is_linked_and_what_is_there_stays() {
-        let link = |to: &str| Entry::Link(PathBuf::from(to));
+        let link = |to: &str| FarmEntry::Link(PathBuf::from(to));
         let mut tree = Tree::from([
             ("lib/libnvrtc.so.12".into(), link("/a/libnvrtc.so.12")),
             ("lib/libnvrtc.so.13".into(), link("/b/libnvrtc.so.13")),

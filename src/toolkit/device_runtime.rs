@@ -6,7 +6,7 @@
 
 use super::FarmError;
 use crate::cuda::CudaVersion;
-use crate::cuda::fatbin::{Found, ImageKind, Region, scan};
+use crate::cuda::fatbin::{FatbinRegion, FoundFatbins, ImageKind, scan};
 use elf_edit::{FileReader, ReadAt};
 use std::fs::File;
 use std::io;
@@ -33,12 +33,12 @@ fn cuda_of_isa(major: u16, minor: u16) -> Option<CudaVersion> {
 
 /// The newest PTX ISA of all images.
 fn newest_ptx<R: ReadAt + ?Sized>(archive: &R) -> io::Result<Option<(u16, u16)>> {
-    let everywhere = Region {
+    let everywhere = FatbinRegion {
         start: 0,
         end: archive.len().min(MAX_SIZE),
         only_fatbins: false,
     };
-    let mut found = Found::default();
+    let mut found = FoundFatbins::default();
     scan(archive, everywhere, &mut found)?;
     let ptx = found.entries.iter().filter(|e| e.kind == ImageKind::Ptx);
     Ok(ptx.map(|e| e.version).max())

@@ -1,6 +1,6 @@
 //! The whole farm: merged prefixes, and what makes them a toolkit.
 
-use super::merge::{Entry, Tree, merge};
+use super::merge::{FarmEntry, Tree, merge};
 use super::record::{self, KnownCompiler, Record, Runtime};
 use super::{FarmError, component, dev_links, device_runtime, prefix, profile, versions, write};
 use crate::cuda::{Capability, CudaVersion};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What to make a farm of.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub(crate) struct FarmRequest {
     /// Prefixes, the first wins where two have the same file.
     pub prefixes: Vec<PathBuf>,
     /// Where the farm will stand.
@@ -53,7 +53,7 @@ pub(crate) struct Farm {
 pub(crate) const CMAKE: &str = "libexec/cuda-fixup/cmake";
 
 /// Makes the farm, or brings it up to date.
-pub(crate) fn make(request: &Request) -> Result<Farm, FarmError> {
+pub(crate) fn make(request: &FarmRequest) -> Result<Farm, FarmError> {
     let prefixes = canonical(&request.prefixes)?;
     let mut pieces = Vec::new();
     for prefix in &prefixes {
@@ -199,7 +199,7 @@ fn the_version(prefixes: &[PathBuf], nvcc: Option<&Path>) -> Result<CudaVersion,
 }
 
 fn check_device_runtime(tree: &Tree, nvcc: &Path, nvcc_cuda: CudaVersion) -> Result<(), FarmError> {
-    let Some(Entry::Link(library)) = tree.get(Path::new("lib/libcudadevrt.a")) else {
+    let Some(FarmEntry::Link(library)) = tree.get(Path::new("lib/libcudadevrt.a")) else {
         return Ok(());
     };
     match device_runtime::oldest_cuda(library)? {
@@ -216,7 +216,7 @@ fn check_device_runtime(tree: &Tree, nvcc: &Path, nvcc_cuda: CudaVersion) -> Res
 /// For the search for leaks: a directory of the farm's own -> what it stands for.
 fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
     let standing = tree.iter().filter_map(|(place, entry)| match entry {
-        Entry::Directory(sources) if !sources.is_empty() => {
+        FarmEntry::Directory(sources) if !sources.is_empty() => {
             // One that only has stubs in a subdirectory is no place to find libraries in.
             let mut with_files = sources.clone();
             with_files.retain(|dir| place != Path::new("lib") || has_files(dir));
@@ -227,7 +227,7 @@ fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
             };
             Some((place.clone(), sources))
         }
-        Entry::Link(target) if target.is_dir() => Some((place.clone(), vec![target.clone()])),
+        FarmEntry::Link(target) if target.is_dir() => Some((place.clone(), vec![target.clone()])),
         _ => None,
     });
     let mut directories: Vec<_> = standing.collect();
@@ -244,12 +244,12 @@ fn has_files(dir: &Path) -> bool {
 }
 
 /// What no prefix has: our programs, the profile, version.json, CMake's files, the record.
-fn add_ours(tree: &mut Tree, request: &Request, record: &Record) -> Result<(), FarmError> {
-    let program = || Entry::Link(request.program.clone());
-    let file = |text: String| Entry::File(text.into_bytes());
-    let mut ours: Vec<(&str, Entry)> = vec![
+fn add_ours(tree: &mut Tree, request: &FarmRequest, record: &Record) -> Result<(), FarmError> {
+    let program = || FarmEntry::Link(request.program.clone());
+    let file = |text: String| FarmEntry::File(text.into_bytes());
+    let mut ours: Vec<(&str, FarmEntry)> = vec![
         (CMAKE, program()),
-        ("lib64", Entry::Link("lib".into())),
+        ("lib64", FarmEntry::Link("lib".into())),
         (
             cmake::INITIAL_CACHE,
             file(cmake::initial_cache(request, record)),
@@ -263,7 +263,7 @@ fn add_ours(tree: &mut Tree, request: &Request, record: &Record) -> Result<(), F
     if record.cuda_version.major >= 13 && tree.contains_key(Path::new("include")) {
         // The profile names it, and CMake refuses an include directory that is not there.
         let cccl = tree.entry("include/cccl".into());
-        cccl.or_insert(Entry::Directory(Vec::new()));
+        cccl.or_insert(FarmEntry::Directory(Vec::new()));
     }
     if !tree.contains_key(Path::new("version.json")) {
         let cuda = serde_json::json!({
@@ -277,7 +277,7 @@ fn add_ours(tree: &mut Tree, request: &Request, record: &Record) -> Result<(), F
     for (place, entry) in ours {
         let place = PathBuf::from(place);
         for parent in place.ancestors().skip(1).filter(|p| *p != Path::new("")) {
-            let own = Entry::Directory(Vec::new());
+            let own = FarmEntry::Directory(Vec::new());
             tree.entry(parent.to_owned()).or_insert(own);
         }
         tree.insert(place, entry);
@@ -285,16 +285,16 @@ fn add_ours(tree: &mut Tree, request: &Request, record: &Record) -> Result<(), F
     Ok(())
 }
 
-fn the_profile(nvcc: &Path, cuda: CudaVersion) -> Result<Entry, FarmError> {
+fn the_profile(nvcc: &Path, cuda: CudaVersion) -> Result<FarmEntry, FarmError> {
     let theirs = nvcc.with_file_name("nvcc.profile");
     match std::fs::read(&theirs) {
         Ok(bytes) if profile::is_relocatable(&String::from_utf8_lossy(&bytes)) => {
-            Ok(Entry::Link(theirs))
+            Ok(FarmEntry::Link(theirs))
         }
         // Debian's is a link to /etc, which need not be there.
-        Ok(_) => Ok(Entry::File(profile::of_farm(cuda).into_bytes())),
+        Ok(_) => Ok(FarmEntry::File(profile::of_farm(cuda).into_bytes())),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Ok(Entry::File(profile::of_farm(cuda).into_bytes()))
+            Ok(FarmEntry::File(profile::of_farm(cuda).into_bytes()))
         }
         Err(e) => Err(FarmError::io(&theirs, e)),
     }

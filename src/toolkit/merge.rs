@@ -1,7 +1,7 @@
 //! Lays trees over each other: one link for what only one has, a directory for what several have.
 
 use super::FarmError;
-use super::prefix::{Piece, joins};
+use super::prefix::{ToolkitPart, joins};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What stands at one place of the farm.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum FarmEntry {
     /// A directory of our own, with the directories that it stands for.
     Directory(Vec<PathBuf>),
     /// A link to a file or directory of a prefix.
@@ -20,7 +20,7 @@ pub(super) enum Entry {
 }
 
 /// Place in the farm -> what stands there. A directory comes before what is in it.
-pub(super) type Tree = BTreeMap<PathBuf, Entry>;
+pub(super) type Tree = BTreeMap<PathBuf, FarmEntry>;
 
 /// Directories of our own even if one prefix alone has them, for something is added to them, or
 /// because a tool goes to `..` from there, which from a linked directory leads into the prefix.
@@ -31,7 +31,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_ENTRIES: usize = 500_000;
 
 /// The tree of all pieces, and how many dangling links were left out.
-pub(super) fn merge(pieces: &[Piece]) -> Result<(Tree, usize), FarmError> {
+pub(super) fn merge(pieces: &[ToolkitPart]) -> Result<(Tree, usize), FarmError> {
     let mut tree = Tree::new();
     let mut dangling = 0;
     // Pieces are laid at their place's parents first: `nvvm/bin/cicc` makes `nvvm` and `nvvm/bin`.
@@ -71,12 +71,12 @@ fn lay(
                 "is a file where a directory is expected",
             ));
         }
-        tree.insert(place, Entry::Link(file));
+        tree.insert(place, FarmEntry::Link(file));
         return Ok(());
     }
     let ours = OURS.iter().any(|ours| place == Path::new(ours));
     if let ([only], false, true) = (&paths[..], ours, sources.below.is_empty()) {
-        tree.insert(place, Entry::Link(only.clone()));
+        tree.insert(place, FarmEntry::Link(only.clone()));
         return Ok(());
     }
     if paths.is_empty() && sources.below.is_empty() {
@@ -99,7 +99,7 @@ fn lay(
             }
         }
     }
-    tree.insert(place.clone(), Entry::Directory(paths));
+    tree.insert(place.clone(), FarmEntry::Directory(paths));
     for (name, sources) in below {
         lay(tree, dangling, place.join(name), sources, depth + 1)?;
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// A directory or file of a prefix, and its place in the farm.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
+pub(super) struct ToolkitPart {
     /// Place in the farm, relative.
     pub place: &'static str,
     pub source: PathBuf,
@@ -28,7 +28,7 @@ const NVCC: [&str; 4] = [
 ];
 
 /// What of a prefix goes where. Empty if it has nothing that a toolkit is made of.
-pub(super) fn pieces(prefix: &Path) -> Result<Vec<Piece>, FarmError> {
+pub(super) fn pieces(prefix: &Path) -> Result<Vec<ToolkitPart>, FarmError> {
     if !prefix.is_dir() {
         return Err(FarmError::prefix(prefix, "is no directory"));
     }
@@ -48,7 +48,7 @@ pub(super) fn pieces(prefix: &Path) -> Result<Vec<Piece>, FarmError> {
     let mut pieces = Vec::new();
     let mut add = |place, source: PathBuf| {
         if source.exists() {
-            pieces.push(Piece { place, source });
+            pieces.push(ToolkitPart { place, source });
         }
     };
     add("bin", prefix.join("bin"));

@@ -1,6 +1,6 @@
 //! Puts a tree on disk, touching only what differs: a second run writes nothing.
 
-use super::merge::{Entry, Tree, list};
+use super::merge::{FarmEntry, Tree, list};
 use super::{FarmError, record};
 use std::fs;
 use std::io;
@@ -22,15 +22,15 @@ pub(super) fn write(tree: &Tree, out: &Path, relative: bool) -> Result<usize, Fa
     for (place, entry) in tree {
         let path = out.join(place);
         match entry {
-            Entry::Directory(_) => make_directory(&path)?,
-            Entry::Link(target) => {
+            FarmEntry::Directory(_) => make_directory(&path)?,
+            FarmEntry::Link(target) => {
                 let target = match relative && target.is_absolute() {
                     true => relative_to(path.parent().unwrap_or(&out), target),
                     false => target.clone(),
                 };
                 written += usize::from(make_link(&path, &target)?);
             }
-            Entry::File(bytes) => written += usize::from(make_file(&path, bytes)?),
+            FarmEntry::File(bytes) => written += usize::from(make_file(&path, bytes)?),
         }
     }
     Ok(written)
@@ -43,9 +43,9 @@ fn remove_others(tree: &Tree, out: &Path, place: &Path) -> Result<(), FarmError>
         let real = fs::symlink_metadata(&path).map_err(|e| FarmError::io(&path, e))?;
         let wanted = tree.get(&place);
         match (real.is_dir(), wanted) {
-            (true, Some(Entry::Directory(_))) => remove_others(tree, out, &place)?,
+            (true, Some(FarmEntry::Directory(_))) => remove_others(tree, out, &place)?,
             (true, _) => fs::remove_dir_all(&path).map_err(|e| FarmError::io(&path, e))?,
-            (false, Some(Entry::Link(_) | Entry::File(_))) => {}
+            (false, Some(FarmEntry::Link(_) | FarmEntry::File(_))) => {}
             (false, _) => fs::remove_file(&path).map_err(|e| FarmError::io(&path, e))?,
         }
     }

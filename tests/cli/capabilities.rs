@@ -1,7 +1,7 @@
 //! `cuda-fixup capabilities` as a user calls it.
 
 use cuda_fixup::parts::Variant;
-use cuda_fixup::parts::{Capability, Table};
+use cuda_fixup::parts::{Capability, GpuTable};
 use std::process::{Command, Output};
 
 fn capabilities(args: &[&str]) -> Output {
@@ -56,7 +56,7 @@ fn flags_in_three_forms() {
 #[test]
 fn cmake_knows_the_same_architectures_in_each_version() {
     let modules = crate::support::wheel("cmake-4.4.4").join("cmake/data/share/cmake-4.4/Modules");
-    let table = Table::read().unwrap();
+    let table = GpuTable::read().unwrap();
     let old = ["8.0", "9.0", "9.1", "9.2", "10.0", "10.1", "10.2"];
     let eleven = (0..=8).map(|minor| format!("11.{minor}"));
     let later = ["12.0", "12.4", "12.6", "12.8", "12.9", "13.0", "13.3"];

@@ -1,7 +1,7 @@
 //! Our nvcc in front of a real one: NVIDIA's nvcc 13.5 from PyPI.
 
 use crate::support::{Toolkit, failed, farm, root, split, split_farm, succeeded};
-use cuda_fixup::parts::host_compilers;
+use cuda_fixup::parts::HostCompilers;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -339,7 +339,7 @@ fn a_host_compiler_that_nvcc_refuses() {
 fn the_header_refuses_from_where_the_table_does() {
     for toolkit in Toolkit::all() {
         let (dir, out) = toolkit.farm(&[]);
-        let table = host_compilers::Table::read().unwrap();
+        let table = HostCompilers::read().unwrap();
         let cuda = toolkit.cuda.parse().unwrap();
         let row = table.toolkits.iter().find(|row| row.cuda == cuda).unwrap();
         let header = fs::read_to_string(out.join("include/crt/host_config.h")).unwrap();

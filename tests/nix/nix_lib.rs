@@ -1,9 +1,9 @@
 //! nix/lib and the program derive the same lists from the same tables, for every CUDA version.
 
 use crate::support::{root, succeeded};
+use cuda_fixup::parts::HostCompilers;
 use cuda_fixup::parts::Selection;
-use cuda_fixup::parts::host_compilers;
-use cuda_fixup::parts::{Capability, CudaVersion, Table};
+use cuda_fixup::parts::{Capability, CudaVersion, GpuTable};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -30,7 +30,7 @@ fn nix(expression: &str) -> Value {
 }
 
 /// All lists that are asked for: what is default, each capability alone, and mixtures.
-fn questions(table: &Table, cuda: CudaVersion) -> Vec<Vec<Capability>> {
+fn questions(table: &GpuTable, cuda: CudaVersion) -> Vec<Vec<Capability>> {
     let all: Vec<Capability> = table.capabilities.iter().map(|r| r.capability).collect();
     let mut questions = vec![
         Vec::new(),
@@ -53,8 +53,8 @@ fn questions(table: &Table, cuda: CudaVersion) -> Vec<Vec<Capability>> {
 
 #[test]
 fn every_cuda_version_has_the_same_lists() {
-    let table = Table::read().unwrap();
-    let compilers = host_compilers::Table::read().unwrap();
+    let table = GpuTable::read().unwrap();
+    let compilers = HostCompilers::read().unwrap();
     let versions: Vec<CudaVersion> = compilers.toolkits.iter().map(|row| row.cuda).collect();
     assert_eq!(versions.first().unwrap().to_string(), "11.8");
     assert_eq!(versions.last(), Some(&table.measured_until));

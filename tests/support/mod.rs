@@ -241,19 +241,19 @@ pub fn failed(output: &Output, code: i32) -> String {
 #[track_caller]
 pub fn compare_with_table(nvcc: &Path, cuda: &str) {
     use cuda_fixup::parts::Variant;
-    use cuda_fixup::parts::{Capability, Table};
+    use cuda_fixup::parts::{Capability, GpuTable};
     let listed = succeeded(&Command::new(nvcc).arg("--list-gpu-code").output().unwrap());
     let mut listed: Vec<_> = listed
         .split_whitespace()
         .map(|name| Capability::from_architecture(name).unwrap())
         .collect();
     listed.sort();
-    let mut supported = Table::read().unwrap().supported(cuda.parse().unwrap());
+    let mut supported = GpuTable::read().unwrap().supported(cuda.parse().unwrap());
     supported.retain(|capability| capability.variant == Variant::Base);
     assert_eq!(listed, supported);
     // The list leaves those with a letter out; the help text has all.
     let help = succeeded(&Command::new(nvcc).arg("--help").output().unwrap());
-    for row in Table::read().unwrap().capabilities {
+    for row in GpuTable::read().unwrap().capabilities {
         let name = format!("'sm_{}'", row.capability.digits());
         let supported = row.min <= cuda.parse().unwrap()
             && row.max.is_none_or(|max| max >= cuda.parse().unwrap());

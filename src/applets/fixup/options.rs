@@ -4,7 +4,7 @@ use super::Args;
 use crate::applets::auto_patchelf;
 use crate::applets::patchelf_flags::{self, PatchelfFlags};
 use crate::escape::shown;
-use crate::fixup::{Libc, Relative, Request};
+use crate::fixup::{FixupRequest, Libc, Relative};
 use crate::plan::{Dependencies, Dlopen, Driver, Existing, Policy, Stubs};
 use anyhow::Context;
 use clap::ValueEnum;
@@ -186,7 +186,7 @@ impl Args {
         }
     }
 
-    pub(super) fn request(&mut self) -> anyhow::Result<Request> {
+    pub(super) fn request(&mut self) -> anyhow::Result<FixupRequest> {
         let words = &self.write.patchelf_flag;
         let flags = patchelf_flags::parse(words).context("--patchelf-flag")?;
         let page_size = flags.page_size;
@@ -204,7 +204,7 @@ impl Args {
             }
             (None, None) => Libc::of_this_machine(),
         };
-        let mut request = Request {
+        let mut request = FixupRequest {
             paths: std::mem::take(&mut self.paths),
             recurse: !self.find.no_recurse,
             index_own: self.find.own_libs == OwnLibs::Use
@@ -252,7 +252,7 @@ fn old_and_new(value: OsString) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
 }
 
 /// A `--lib` that can't be searched is a mistake to know of before the first file is written.
-fn libs_are_there(request: &Request) -> anyhow::Result<()> {
+fn libs_are_there(request: &FixupRequest) -> anyhow::Result<()> {
     for lib in &request.libs {
         let read = match lib.metadata() {
             Ok(metadata) if metadata.is_dir() => lib.read_dir().map(|_| ()),

@@ -12,7 +12,7 @@ use crate::escape::shown;
 use crate::loader::{LoadedBy, Loader, Resolution, TreeLoaders, User};
 use crate::near;
 use crate::report::inspect::{self, Cuda, Inspected};
-use crate::report::{Ordered, Paint, Piece};
+use crate::report::{Ordered, Output, Paint};
 use crate::rodata::{self, Contents};
 use crate::scan::{self, FileError, Skip, Skipped, Tree, Walked};
 use anyhow::{Context, anyhow, bail};
@@ -100,7 +100,7 @@ impl Run {
     fn all(&self, tree: &Tree) -> anyhow::Result<Outcome> {
         let ordered = Ordered::new(io::BufWriter::new(io::stdout()), io::stderr());
         self.count(|counts| counts.skipped.merge(tree.skipped));
-        let mut first = Piece::default();
+        let mut first = Output::default();
         let mut problems = tree.problems.clone();
         problems.sort();
         for problem in &problems {
@@ -112,7 +112,7 @@ impl Run {
         pool.broadcast(|_| {
             loop {
                 let at = chunks.fetch_add(1, Ordering::Relaxed);
-                let mut piece = Piece::default();
+                let mut piece = Output::default();
                 let files = tree.files.iter().skip(at * CHUNK).take(CHUNK);
                 let mut any = false;
                 for file in files {
@@ -161,14 +161,14 @@ impl Run {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn message(&self, piece: &mut Piece, path: &Path, what: &str) {
+    fn message(&self, piece: &mut Output, path: &Path, what: &str) {
         self.count(|counts| counts.errors = true);
         let what = shown(what);
         let line = format!("error: {}: {what}\n", shown(path));
         piece.messages.extend_from_slice(line.as_bytes());
     }
 
-    fn one(&self, tree: &Tree, walked: &Walked, piece: &mut Piece) {
+    fn one(&self, tree: &Tree, walked: &Walked, piece: &mut Output) {
         match self.look(tree, walked) {
             Ok(text) => piece.out.extend_from_slice(text.as_bytes()),
             Err(FileError::Skip(skip)) if !walked.named => {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// What a command line asks for. Later values of an option replace earlier ones, but those of
 /// `needed` and of symbols, which add up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct PatchelfRequest {
     /// `--print-…`
     pub print: Print,
     /// `--set-os-abi`: a name as `print-os-abi` prints it, in any case.
@@ -85,7 +85,7 @@ pub(crate) struct Print {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
     /// Files to look at or to change.
-    Run(Box<Request>),
+    Run(Box<PatchelfRequest>),
     /// `--help`, whatever follows.
     Help,
     /// `--version`, whatever follows.
@@ -106,10 +106,10 @@ enum Take {
     Help,
     Version,
     Nothing,
-    Switch(fn(&mut Request) -> &mut bool),
-    Text(fn(&mut Request, Vec<u8>)),
-    Item(fn(&mut Request) -> &mut BTreeSet<Vec<u8>>),
-    Raw(fn(&mut Request, &[OsString]) -> anyhow::Result<()>),
+    Switch(fn(&mut PatchelfRequest) -> &mut bool),
+    Text(fn(&mut PatchelfRequest, Vec<u8>)),
+    Item(fn(&mut PatchelfRequest) -> &mut BTreeSet<Vec<u8>>),
+    Raw(fn(&mut PatchelfRequest, &[OsString]) -> anyhow::Result<()>),
 }
 
 const fn flag(
@@ -131,7 +131,7 @@ const fn flag(
 const fn switch(
     name: &'static str,
     help: &'static str,
-    field: fn(&mut Request) -> &mut bool,
+    field: fn(&mut PatchelfRequest) -> &mut bool,
 ) -> Flag {
     flag(name, &[], help, Take::Switch(field))
 }
@@ -313,10 +313,10 @@ pub(super) const FLAGS: [Flag; 33] = [
     flag("--version", &[], "Print patchelf's version", Take::Version),
 ];
 
-impl Request {
+impl PatchelfRequest {
     /// Understands the words of a command line, program name not among them.
     pub(crate) fn parse(words: &[OsString]) -> anyhow::Result<Parsed> {
-        let mut request = Request::default();
+        let mut request = PatchelfRequest::default();
         let mut rest = words;
         while let [word, after @ ..] = rest {
             rest = after;

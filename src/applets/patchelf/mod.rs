@@ -6,7 +6,7 @@ mod plan;
 mod shrink;
 mod symbol_map;
 
-pub(crate) use flags::{Parsed, Print, Request};
+pub(crate) use flags::{Parsed, PatchelfRequest, Print};
 
 use super::Outcome;
 use crate::escape::shown;
@@ -99,7 +99,7 @@ fn run_words(words: &[OsString], out: &mut dyn Write) -> anyhow::Result<Outcome>
         usage(&mut io::stderr())?;
         return Ok(Outcome::Findings);
     }
-    let mut request = match Request::parse(words)? {
+    let mut request = match PatchelfRequest::parse(words)? {
         Parsed::Run(request) => request,
         Parsed::Help => {
             usage(&mut io::stderr())?;
@@ -122,7 +122,11 @@ fn run_words(words: &[OsString], out: &mut dyn Write) -> anyhow::Result<Outcome>
     Ok(Outcome::Fine)
 }
 
-fn one_file(request: &Request, path: &Path, streams: &mut Streams<'_>) -> anyhow::Result<()> {
+fn one_file(
+    request: &PatchelfRequest,
+    path: &Path,
+    streams: &mut Streams<'_>,
+) -> anyhow::Result<()> {
     let name = shown(path).to_string();
     let info = fs::metadata(path).with_context(|| format!("getting info about '{name}'"))?;
     if info.is_dir() {

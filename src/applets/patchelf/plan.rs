@@ -1,6 +1,6 @@
 //! What a request comes to for one file: lines to print and edits, in patchelf's order.
 
-use super::flags::Request;
+use super::flags::PatchelfRequest;
 use super::shrink::shrink;
 use anyhow::{anyhow, bail};
 use elf_edit::{Edit, ElfInfo, Kind};
@@ -31,7 +31,7 @@ const OS_ABIS: [(&str, u8); 12] = [
 /// More names that `--set-os-abi` takes.
 const OS_ABI_ALIASES: [(&str, u8); 2] = [("GNU", elf::ELFOSABI_GNU), ("Hurd", elf::ELFOSABI_HURD)];
 
-impl Request {
+impl PatchelfRequest {
     /// Prints what is asked for and collects the edits. What a file lacks is found out in the
     /// order in which patchelf does things: what stands before it is printed already.
     pub(super) fn plan(

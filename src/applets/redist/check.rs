@@ -3,7 +3,7 @@
 use super::load::Loader;
 use super::{Outcome, json_line};
 use crate::escape::shown;
-use crate::redist::{Archive, Problem};
+use crate::redist::{Archive, ManifestProblem};
 use anyhow::{Context, bail};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -73,7 +73,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
             files.push((entry.into_path(), archives));
         }
     }
-    let problems: Vec<(PathBuf, Vec<Problem>)> = (files.par_iter())
+    let problems: Vec<(PathBuf, Vec<ManifestProblem>)> = (files.par_iter())
         .map(|(file, archives)| (file.clone(), compare(file, archives)))
         .collect();
     let sums = (manifest.releases.len(), known.len(), files.len());
@@ -105,12 +105,17 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 /// Any of the archives of this name will do.
-fn compare(file: &Path, archives: &[&Archive]) -> Vec<Problem> {
+fn compare(file: &Path, archives: &[&Archive]) -> Vec<ManifestProblem> {
     let (sha256, size) = match hash(file) {
         Ok(found) => found,
         Err(error) => {
             let help = "make the file readable";
-            return vec![Problem::error("", "an archive", error.to_string(), help)];
+            return vec![ManifestProblem::error(
+                "",
+                "an archive",
+                error.to_string(),
+                help,
+            )];
         }
     };
     if archives
@@ -122,7 +127,7 @@ fn compare(file: &Path, archives: &[&Archive]) -> Vec<Problem> {
     let expected: Vec<String> = (archives.iter())
         .map(|a| format!("{} bytes with sha256 {}", a.size, a.sha256))
         .collect();
-    vec![Problem::error(
+    vec![ManifestProblem::error(
         "",
         expected.join(" or "),
         format!("{size} bytes with sha256 {sha256}"),

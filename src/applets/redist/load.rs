@@ -3,7 +3,7 @@
 use crate::escape::shown;
 use crate::redist::manifest::{self, Manifest};
 use crate::redist::nvidia::{self, Given};
-use crate::redist::{Problem, Release, Severity, Tables, join::Joined};
+use crate::redist::{ManifestProblem, Release, Severity, Tables, join::Joined};
 use crate::report::schema;
 use anyhow::Context;
 use serde::Serialize;
@@ -32,7 +32,7 @@ struct ProblemLine<'a> {
     schema: &'static str,
     file: String,
     #[serde(flatten)]
-    problem: &'a Problem,
+    problem: &'a ManifestProblem,
 }
 
 impl Loader {
@@ -118,12 +118,12 @@ impl Loader {
 
     fn failed(&mut self, file: &Path, expected: &str, error: &io::Error) {
         let help = "name a file that exists and can be read";
-        let problem = Problem::error("", expected, error.to_string(), help);
+        let problem = ManifestProblem::error("", expected, error.to_string(), help);
         self.report(file, vec![problem]);
     }
 
     /// Prints problems and counts them.
-    pub(super) fn report(&mut self, file: &Path, problems: Vec<Problem>) {
+    pub(super) fn report(&mut self, file: &Path, problems: Vec<ManifestProblem>) {
         for mut problem in problems {
             if self.strict {
                 problem.severity = Severity::Error;

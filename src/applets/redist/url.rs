@@ -31,7 +31,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-struct Entry<'a> {
+struct ArchiveQuery<'a> {
     package: &'a str,
     version: Option<&'a str>,
     system: Option<&'a str>,
@@ -39,7 +39,7 @@ struct Entry<'a> {
 }
 
 #[derive(Serialize)]
-struct Found<'a> {
+struct FoundArchive<'a> {
     url: String,
     product: &'a str,
     release: &'a str,
@@ -50,8 +50,8 @@ struct Found<'a> {
     size: u64,
 }
 
-impl Entry<'_> {
-    fn parse(text: &str) -> Option<Entry<'_>> {
+impl ArchiveQuery<'_> {
+    fn parse(text: &str) -> Option<ArchiveQuery<'_>> {
         let mut parts = text.split('/');
         let name = parts.next()?;
         let (package, version) = match name.split_once('@') {
@@ -65,7 +65,7 @@ impl Entry<'_> {
         };
         let whole = [Some(package), version, system, cuda];
         let fine = parts.next().is_none() && whole.iter().flatten().all(|part| !part.is_empty());
-        fine.then_some(Entry {
+        fine.then_some(ArchiveQuery {
             package,
             version,
             system,
@@ -87,7 +87,7 @@ fn starts_with(version: &str, wanted: &str) -> bool {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
-    let entry = Entry::parse(&args.entry).ok_or_else(|| {
+    let entry = ArchiveQuery::parse(&args.entry).ok_or_else(|| {
         anyhow!(
             "`{}` is no entry: write it like cudnn@9.14/linux-x86_64/cuda13",
             args.entry.escape_debug()
@@ -115,7 +115,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     for (key, archive) in archives {
         let url = loader.tables.archive_url(&release.product, &archive.path);
         if args.json {
-            let found = Found {
+            let found = FoundArchive {
                 url,
                 product: &release.product,
                 release: &release.version,
@@ -134,7 +134,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn select<'a>(manifest: &'a Manifest, entry: &Entry) -> anyhow::Result<(&'a Release, &'a Package)> {
+fn select<'a>(
+    manifest: &'a Manifest,
+    entry: &ArchiveQuery,
+) -> anyhow::Result<(&'a Release, &'a Package)> {
     let mut with: Vec<(&Release, &Package)> = (manifest.releases.iter())
         .filter_map(|release| Some((release, release.packages.get(entry.package)?)))
         .collect();

@@ -1,7 +1,7 @@
 //! Device code in an ELF file of the host.
 
 use super::{DeviceCode, Place};
-use crate::cuda::fatbin::{Found, Region, scan};
+use crate::cuda::fatbin::{FatbinRegion, FoundFatbins, scan};
 use elf_edit::Format;
 use elf_edit::sections::read_names;
 use elf_edit::{FileHeader, ReadAt, ReadError, Section};
@@ -40,7 +40,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         Err(_) => Vec::new(),
     };
     let names = read_names(file, header, &sections)?;
-    let mut regions: Vec<(Region, Option<Vec<u8>>)> = sections
+    let mut regions: Vec<(FatbinRegion, Option<Vec<u8>>)> = sections
         .iter()
         .zip(names)
         .filter_map(|(section, name)| Some((region(section, &name)?, Some(name))))
@@ -72,7 +72,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
             count_wrappers(file, header.format, region, code)?;
             continue;
         }
-        let mut found = Found::default();
+        let mut found = FoundFatbins::default();
         scan(file, region, &mut found)?;
         let place = Place {
             section,
@@ -84,7 +84,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
 }
 
 /// Where device code can be in `section`: loaded data that isn't executed.
-fn region(section: &Section, name: &[u8]) -> Option<Region> {
+fn region(section: &Section, name: &[u8]) -> Option<FatbinRegion> {
     let only_fatbins = FATBIN_SECTIONS.contains(&name);
     let loaded = section.flags & u64::from(elf::SHF_ALLOC) != 0
         && section.flags & u64::from(elf::SHF_EXECINSTR) == 0;
@@ -93,8 +93,8 @@ fn region(section: &Section, name: &[u8]) -> Option<Region> {
     data.then(|| whole(section.offset, section.size, only_fatbins))
 }
 
-fn whole(start: u64, size: u64, only_fatbins: bool) -> Region {
-    Region {
+fn whole(start: u64, size: u64, only_fatbins: bool) -> FatbinRegion {
+    FatbinRegion {
         start,
         end: start.saturating_add(size),
         only_fatbins,
@@ -104,7 +104,7 @@ fn whole(start: u64, size: u64, only_fatbins: bool) -> Region {
 fn count_wrappers<R: ReadAt + ?Sized>(
     file: &R,
     format: Format,
-    region: Region,
+    region: FatbinRegion,
     code: &mut DeviceCode,
 ) -> io::Result<()> {
     let size = region.end.min(file.len()).saturating_sub(region.start);

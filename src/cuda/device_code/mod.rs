@@ -9,7 +9,10 @@ pub use groups::groups;
 
 use super::capability::Variant;
 use super::cubin::{self, EM_CUDA};
-use super::fatbin::{CONTAINER_MAGIC, Compression, Entry, Found, ImageKind, Problem, Region, scan};
+use super::fatbin::{
+    CONTAINER_MAGIC, Compression, FatbinEntry, FatbinProblem, FatbinRegion, FoundFatbins,
+    ImageKind, scan,
+};
 use elf_edit::{FileHeader, FileReader, ReadAt, ReadError};
 use std::fs::File;
 use std::io;
@@ -31,7 +34,7 @@ pub struct Place {
 /// One image and where it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    pub entry: Entry,
+    pub entry: FatbinEntry,
     /// Index into [`DeviceCode::places`].
     pub place: usize,
 }
@@ -48,7 +51,7 @@ pub struct DeviceCode {
     /// Wrappers of a device link (version 2): `nvcc -rdc=true`.
     pub linked_wrappers: usize,
     /// What breaks the format, each with the place it is in.
-    pub problems: Vec<(usize, Problem)>,
+    pub problems: Vec<(usize, FatbinProblem)>,
     /// There is more than is kept.
     pub truncated: bool,
 }
@@ -59,7 +62,7 @@ impl DeviceCode {
         self.images.is_empty() && self.problems.is_empty()
     }
 
-    fn add(&mut self, place: Place, found: Found) {
+    fn add(&mut self, place: Place, found: FoundFatbins) {
         self.truncated |= found.truncated;
         if found.entries.is_empty() && found.problems.is_empty() {
             return;
@@ -96,8 +99,8 @@ impl DeviceCode {
 
     /// A problem of the file itself, not of one of its fatbins.
     fn problem(&mut self, place: Place, offset: u64, what: String) {
-        let mut found = Found::default();
-        found.problems.push(Problem { offset, what });
+        let mut found = FoundFatbins::default();
+        found.problems.push(FatbinProblem { offset, what });
         self.add(place, found);
     }
 }
@@ -162,8 +165,8 @@ fn read_image<R: ReadAt + ?Sized>(
 ) -> Result<bool, ReadError> {
     let head = file.read_vec(0, file.len().min(64) as usize)?;
     if head.starts_with(&CONTAINER_MAGIC) {
-        let mut found = Found::default();
-        let whole = Region {
+        let mut found = FoundFatbins::default();
+        let whole = FatbinRegion {
             start: 0,
             end: file.len(),
             only_fatbins: true,
@@ -191,7 +194,7 @@ fn read_elf_into<R: ReadAt + ?Sized>(
     code: &mut DeviceCode,
 ) -> Result<(), ReadError> {
     if header.machine == EM_CUDA {
-        let mut found = Found::default();
+        let mut found = FoundFatbins::default();
         found.entries.push(bare_cubin(file, header)?);
         code.add(place.clone(), found);
         return Ok(());
@@ -200,9 +203,9 @@ fn read_elf_into<R: ReadAt + ?Sized>(
 }
 
 /// A cubin that is a file of its own, as an entry.
-fn bare_cubin<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Result<Entry, ReadError> {
+fn bare_cubin<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Result<FatbinEntry, ReadError> {
     let arch = cubin::arch(file, header)?;
-    Ok(Entry {
+    Ok(FatbinEntry {
         kind: ImageKind::Cubin,
         arch: arch.map_or(0, |a| a.number),
         variant: arch.map_or(Variant::Base, |a| a.variant),

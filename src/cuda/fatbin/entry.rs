@@ -96,7 +96,7 @@ pub struct Part {
 
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct FatbinEntry {
     /// What it is.
     pub kind: ImageKind,
     /// Number of the architecture, 90 for sm_90; 0 where an entry has none.
@@ -125,7 +125,7 @@ pub struct Entry {
     pub part: Option<Part>,
 }
 
-impl Entry {
+impl FatbinEntry {
     /// The name of what it is for: `sm_90a`, `compute_90`, `lto_86`. None without an architecture.
     pub fn arch_name(&self) -> Option<String> {
         let capability = self.capability()?;
@@ -206,11 +206,11 @@ impl<'a> Raw<'a> {
     }
 
     /// The entry whose header stands at `offset`.
-    pub(super) fn entry(&self, offset: u64) -> Entry {
+    pub(super) fn entry(&self, offset: u64) -> FatbinEntry {
         let flags = self.u64(0x28);
         let kind = self.kind();
         let compressed_size = self.u32(0x10);
-        Entry {
+        FatbinEntry {
             kind,
             arch: self.u32(0x1c),
             variant: match flags {
@@ -249,7 +249,7 @@ impl<'a> Raw<'a> {
 
     /// Headers of the images in a concatenated entry: u32 count, u32 size of the table with these
     /// two, then one [`FIXED`] header each, the field of the header size giving the offset.
-    pub(super) fn parts(&self, offset: u64) -> Vec<Entry> {
+    pub(super) fn parts(&self, offset: u64) -> Vec<FatbinEntry> {
         let Some(table) = self.bytes.get(FIXED..) else {
             return Vec::new();
         };

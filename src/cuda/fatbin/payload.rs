@@ -1,6 +1,6 @@
 //! Decodes one image, to no more than the size that its header states.
 
-use super::{Compression, Entry, ImageKind};
+use super::{Compression, FatbinEntry, ImageKind};
 use elf_edit::{ReadAt, SubReader};
 use ruzstd::decoding::StreamingDecoder;
 use std::io::{self, Read, Write};
@@ -35,8 +35,8 @@ pub enum PayloadError {
 /// that entry. LTO-IR is written as it is stored: its encoding is its own.
 pub fn write<R: ReadAt + ?Sized>(
     file: &R,
-    entry: &Entry,
-    whole: Option<&Entry>,
+    entry: &FatbinEntry,
+    whole: Option<&FatbinEntry>,
     out: &mut impl Write,
 ) -> Result<(), PayloadError> {
     if let (Some(part), Some(whole)) = (entry.part, whole) {
@@ -62,7 +62,7 @@ pub fn write<R: ReadAt + ?Sized>(
 
 fn decode<R: ReadAt + ?Sized>(
     file: &R,
-    entry: &Entry,
+    entry: &FatbinEntry,
     out: &mut impl Write,
 ) -> Result<(), PayloadError> {
     let stored = match entry.compressed_size {
@@ -210,8 +210,8 @@ mod tests {
     use super::*;
     use crate::cuda::capability::Variant;
 
-    fn entry(compression: Compression, stored: usize, stated: u64) -> Entry {
-        Entry {
+    fn entry(compression: Compression, stored: usize, stated: u64) -> FatbinEntry {
+        FatbinEntry {
             kind: ImageKind::Cubin,
             arch: 90,
             variant: Variant::Base,

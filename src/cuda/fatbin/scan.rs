@@ -1,7 +1,7 @@
 //! Finds containers in a range of a file: by walking from one to the next, and by their magic
 //! where something else lies between (libcublasLt's `.cask_resource`, libcupti's `.rodata`).
 
-use super::walk::{Container, Found, entries, look};
+use super::walk::{Container, FoundFatbins, entries, look};
 use super::window::Window;
 use elf_edit::ReadAt;
 use std::io;
@@ -10,7 +10,7 @@ use std::io;
 const MAX_FALSE: usize = 1 << 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Region {
+pub(crate) struct FatbinRegion {
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
@@ -22,8 +22,8 @@ pub(crate) struct Region {
 /// Adds what is in `region` of `file` to `found`.
 pub(crate) fn scan<R: ReadAt + ?Sized>(
     file: &R,
-    region: Region,
-    found: &mut Found,
+    region: FatbinRegion,
+    found: &mut FoundFatbins,
 ) -> io::Result<()> {
     let end = region.end.min(file.len());
     let mut window = Window::new(file);

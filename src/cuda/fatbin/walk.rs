@@ -1,6 +1,6 @@
 //! Walks the entries of one container, header by header.
 
-use super::entry::{Entry, FIXED, ImageKind, MAX_HEADER, Raw};
+use super::entry::{FIXED, FatbinEntry, ImageKind, MAX_HEADER, Raw};
 use super::window::Window;
 use super::{CONTAINER_HEADER, CONTAINER_MAGIC};
 use elf_edit::ReadAt;
@@ -13,7 +13,7 @@ const MAX_PROBLEMS: usize = 100;
 
 /// Something that breaks the format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct FatbinProblem {
     /// Where in the file.
     pub offset: u64,
     /// What was expected and what was found.
@@ -22,25 +22,25 @@ pub struct Problem {
 
 /// All that was found in one place.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct FoundFatbins {
     /// Images, in file order; those of a concatenated entry behind it.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<FatbinEntry>,
     /// Containers.
     pub containers: usize,
     /// What breaks the format.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FatbinProblem>,
     /// There is more than is kept.
     pub truncated: bool,
 }
 
-impl Found {
+impl FoundFatbins {
     pub(super) fn problem(&mut self, offset: u64, what: String) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(Problem { offset, what });
+            self.problems.push(FatbinProblem { offset, what });
         }
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: FatbinEntry) {
         if self.entries.len() < MAX_ENTRIES {
             self.entries.push(entry);
         } else {
@@ -124,7 +124,7 @@ pub(super) fn entries<R: ReadAt + ?Sized>(
     headers: &mut Window<'_, R>,
     offset: u64,
     stop: u64,
-    found: &mut Found,
+    found: &mut FoundFatbins,
 ) -> io::Result<()> {
     found.containers += 1;
     let mut at = offset + CONTAINER_HEADER;
@@ -179,7 +179,7 @@ pub(super) fn entries<R: ReadAt + ?Sized>(
 }
 
 /// What is wrong with where images lie in the decoded payload of a concatenated entry.
-fn misplaced(entry: &Entry, parts: &[Entry]) -> Option<String> {
+fn misplaced(entry: &FatbinEntry, parts: &[FatbinEntry]) -> Option<String> {
     let mut ranges: Vec<(u64, u64)> = parts
         .iter()
         .filter_map(|image| Some((image.part?.offset, image.size)))

@@ -9,7 +9,7 @@
 //! ## Fix
 //! Find out where the file comes from: a prebuilt library, or a second nvcc.
 
-use crate::cuda::table::Table;
+use crate::cuda::table::GpuTable;
 use crate::lint::Subject;
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let Some(cuda) = s.options.cuda else {
         return;
     };
-    let Ok(table) = Table::read() else {
+    let Ok(table) = GpuTable::read() else {
         return;
     };
     let images = s.device_code.images.iter();

@@ -12,12 +12,12 @@
 use crate::cuda::Capability;
 use crate::cuda::driver_versions::DriverVersions;
 use crate::cuda::reach::Machine;
-use crate::cuda::table::Table;
+use crate::cuda::table::GpuTable;
 use crate::lint::Subject;
 
 /// By the images' kinds and capabilities, and with `--max-driver-cuda` by the version of PTX.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    let (Ok(table), Ok(drivers)) = (Table::read(), DriverVersions::read()) else {
+    let (Ok(table), Ok(drivers)) = (GpuTable::read(), DriverVersions::read()) else {
         return;
     };
     let machine = s.machine(&table, &drivers);

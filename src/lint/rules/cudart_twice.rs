@@ -12,7 +12,7 @@
 //! Link the shared runtime of one CUDA version everywhere: see `cudart-static`.
 
 use crate::cuda::linkage::Linkage;
-use crate::lint::{Kind, Subject};
+use crate::lint::{RuntimeKind, Subject};
 
 /// A static one from the file's contents, the others from what is loaded with it. NVIDIA's own
 /// libraries come with static ones of one version on purpose. Shared ones are reported for the file
@@ -20,8 +20,8 @@ use crate::lint::{Kind, Subject};
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.cudart.linkage == Linkage::Static {
         let other = |kind| match kind {
-            Kind::Shared(_) => true,
-            Kind::Static(version) => version.is_some() && version != s.cudart.version,
+            RuntimeKind::Shared(_) => true,
+            RuntimeKind::Static(version) => version.is_some() && version != s.cudart.version,
         };
         if let Some(others) = s.shown_runtimes(other) {
             let version = s.cudart.version.map(|v| v.to_string());
@@ -29,7 +29,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
             say(format!("holds a static cudart {version} and loads {others}"));
         }
     } else if s.shared_runtimes_meet
-        && let Some(all) = s.shown_runtimes(Kind::is_shared)
+        && let Some(all) = s.shown_runtimes(RuntimeKind::is_shared)
     {
         say(format!("loads several CUDA runtimes: {all}"));
     }

@@ -19,13 +19,13 @@ struct File<'a> {
     machine: String,
     interpreter: Option<Text<'a>>,
     soname: Option<Text<'a>>,
-    runpath: Vec<Entry<'a>>,
-    rpath: Vec<Entry<'a>>,
+    runpath: Vec<PathEntry<'a>>,
+    rpath: Vec<PathEntry<'a>>,
     needed: Vec<Need<'a>>,
 }
 
 #[derive(serde::Serialize)]
-struct Entry<'a> {
+struct PathEntry<'a> {
     entry: Text<'a>,
 }
 
@@ -89,8 +89,10 @@ fn write_headers(out: &mut String, path: &Path, info: &ElfInfo, paint: Paint) ->
     Ok(())
 }
 
-fn list(list: Option<&[u8]>) -> Vec<Entry<'_>> {
-    entries(list).map(|e| Entry { entry: text(e) }).collect()
+fn list(list: Option<&[u8]>) -> Vec<PathEntry<'_>> {
+    entries(list)
+        .map(|e| PathEntry { entry: text(e) })
+        .collect()
 }
 
 /// One JSON object, on a line.

@@ -6,7 +6,7 @@ use super::shown;
 use super::{Inspected, shown_dir};
 use crate::advice::Advice;
 use crate::loader::{
-    Candidate, Entry, Hidden, LoadedBy, Mark, Need, Object, Problem, Rules, SearchLog,
+    Candidate, Hidden, LoadProblem, LoadedBy, Mark, Need, Object, Rules, SearchEntry, SearchLog,
 };
 use std::fmt::Write;
 
@@ -139,7 +139,12 @@ fn secure(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     }
 }
 
-fn entries(out: &mut String, title: &str, entries: &[Entry], paint: Paint) -> std::fmt::Result {
+fn entries(
+    out: &mut String,
+    title: &str,
+    entries: &[SearchEntry],
+    paint: Paint,
+) -> std::fmt::Result {
     if entries.is_empty() {
         return Ok(());
     }
@@ -276,12 +281,14 @@ fn advice(out: &mut String, file: Inspected) -> std::fmt::Result {
 /// What is wrong further down.
 fn deeper(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     let root = std::ptr::from_ref(&file.resolution.objects[0]);
-    let below = |problem: &Problem| match problem {
-        Problem::Missing(object, _) | Problem::Versions(object, _) => !std::ptr::eq(root, *object),
-        Problem::NoInterpreter(_) => false,
+    let below = |problem: &LoadProblem| match problem {
+        LoadProblem::Missing(object, _) | LoadProblem::Versions(object, _) => {
+            !std::ptr::eq(root, *object)
+        }
+        LoadProblem::NoInterpreter(_) => false,
         _ => true,
     };
-    let problems: Vec<Problem> = file
+    let problems: Vec<LoadProblem> = file
         .resolution
         .problems()
         .into_iter()
@@ -301,7 +308,7 @@ fn deeper(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
 fn one_problem(
     out: &mut String,
     file: Inspected,
-    problem: Problem,
+    problem: LoadProblem,
     last: &mut usize,
     paint: Paint,
 ) -> std::fmt::Result {
@@ -311,12 +318,12 @@ fn one_problem(
         objects.iter().position(same).unwrap_or(0)
     };
     match problem {
-        Problem::NoInterpreter(interpreter) => {
+        LoadProblem::NoInterpreter(interpreter) => {
             let path = shown(&interpreter.path);
             let what = paint.bad("no such ELF file");
             writeln!(out, "    interpreter {path}: {what}")
         }
-        Problem::Missing(object, need) | Problem::Versions(object, need) => {
+        LoadProblem::Missing(object, need) | LoadProblem::Versions(object, need) => {
             let by = index(object);
             if by != std::mem::replace(last, by) {
                 writeln!(out, "    {} needs", shown(&object.path))?;
@@ -324,17 +331,17 @@ fn one_problem(
             let indent = if by == 0 { "    " } else { "      " };
             one_need(out, file, by, need, indent, paint)
         }
-        Problem::VersionsOfNothing(object, name) => {
+        LoadProblem::VersionsOfNothing(object, name) => {
             let what = paint.bad("which nothing loads: glibc stops there");
             let path = shown(&object.path);
             writeln!(out, "    {path} wants versions of {}, {what}", shown(name))
         }
-        Problem::Symbol(object, name) => {
+        LoadProblem::Symbol(object, name) => {
             let what = paint.bad("which nothing that is loaded has");
             let path = shown(&object.path);
             writeln!(out, "    {path} needs the symbol {}, {what}", shown(name))
         }
-        Problem::Incomplete => {
+        LoadProblem::Incomplete => {
             let what = paint.bad("gave up: more libraries or places than any real program has");
             writeln!(out, "    {what}")
         }

@@ -11,7 +11,8 @@ use super::schema::{
 };
 use super::shown;
 use crate::loader::{
-    Candidate, Entry, Hidden, LoadedBy, Need, Object, Problem, Resolution, SearchLog, Step, Via,
+    Candidate, Hidden, LoadProblem, LoadedBy, Need, Object, Resolution, SearchEntry, SearchLog,
+    Step, Via,
 };
 use serde::Serialize;
 
@@ -124,7 +125,7 @@ fn directory(prefix: &[u8]) -> String {
     super::shown_dir(prefix).to_string()
 }
 
-fn entry(entry: &Entry) -> EntryJson {
+fn entry(entry: &SearchEntry) -> EntryJson {
     use crate::loader::Mark;
     EntryJson {
         entry: text(&entry.text),
@@ -270,7 +271,7 @@ fn loaded(resolution: &Resolution, object: &Object) -> Loaded {
     }
 }
 
-fn problem(resolution: &Resolution, problem: Problem) -> ProblemJson {
+fn problem(resolution: &Resolution, problem: LoadProblem) -> ProblemJson {
     let mut line = ProblemJson {
         problem: "incomplete",
         needed_by: None,
@@ -282,17 +283,17 @@ fn problem(resolution: &Resolution, problem: Problem) -> ProblemJson {
         considered: Vec::new(),
     };
     match problem {
-        Problem::NoInterpreter(interpreter) => {
+        LoadProblem::NoInterpreter(interpreter) => {
             line.problem = "interpreter";
             line.name = Some(text(&interpreter.path));
         }
-        Problem::Missing(object, missing) => {
+        LoadProblem::Missing(object, missing) => {
             line.problem = "missing";
             line.needed_by = Some(text(&object.path));
             line.name = Some(text(&missing.name));
             line.considered = considered(resolution, &missing.trail);
         }
-        Problem::Versions(object, lacking) => {
+        LoadProblem::Versions(object, lacking) => {
             let found = need(resolution, lacking);
             line.problem = "version";
             line.needed_by = Some(text(&object.path));
@@ -300,17 +301,17 @@ fn problem(resolution: &Resolution, problem: Problem) -> ProblemJson {
             line.resolved = found.resolved;
             line.versions = found.missing_versions;
         }
-        Problem::VersionsOfNothing(object, name) => {
+        LoadProblem::VersionsOfNothing(object, name) => {
             line.problem = "version-of-nothing";
             line.needed_by = Some(text(&object.path));
             line.name = Some(text(name));
         }
-        Problem::Symbol(object, name) => {
+        LoadProblem::Symbol(object, name) => {
             line.problem = "symbol";
             line.needed_by = Some(text(&object.path));
             line.name = Some(text(name));
         }
-        Problem::Incomplete => {}
+        LoadProblem::Incomplete => {}
     }
     line
 }

@@ -10,7 +10,7 @@ mod text;
 
 use super::record::Record;
 use crate::escape::shown;
-use crate::scan::{self, FileError, Problem};
+use crate::scan::{self, FileError, ScanProblem};
 use places::Places;
 use search::Needles;
 use std::fs;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// What to look for, and where.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub(crate) struct LeaksRequest {
     /// Trees and files.
     pub paths: Vec<PathBuf>,
     /// Paths to find, absolute.
@@ -41,13 +41,13 @@ pub(crate) struct Leak {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct FoundLeaks {
     /// Leaks that stay, by file.
     pub leaks: Vec<Leak>,
     /// Files that were rewritten (or would have been), by name.
     pub rewritten: Vec<PathBuf>,
     /// Files that could not be read or written.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ScanProblem>,
 }
 
 /// Longest text that is rewritten: real ones have some kilobytes.
@@ -62,7 +62,7 @@ enum File {
 }
 
 /// Searches the trees, files in parallel, and rewrites what can be.
-pub(crate) fn find(request: &Request) -> io::Result<Found> {
+pub(crate) fn find(request: &LeaksRequest) -> io::Result<FoundLeaks> {
     let roots = request.farm.iter().map(|(root, _)| root);
     let needles = Needles::new(roots.chain(&request.forbidden))?;
     let places = request
@@ -80,7 +80,7 @@ pub(crate) fn find(request: &Request) -> io::Result<Found> {
             return Ok(File::Clean);
         };
         let told = |why: &str| Ok(File::Leaks(format!("{hit}{why}")));
-        let (Some(kind), Some(places)) = (text::Kind::of(&walked.path), &places) else {
+        let (Some(kind), Some(places)) = (text::TextKind::of(&walked.path), &places) else {
             return told("");
         };
         if length > MAX_TEXT {
@@ -99,9 +99,9 @@ pub(crate) fn find(request: &Request) -> io::Result<Found> {
             },
         }
     });
-    let mut found = Found {
+    let mut found = FoundLeaks {
         problems: visit.problems,
-        ..Found::default()
+        ..FoundLeaks::default()
     };
     for file in visit.files {
         for name in file.names {

@@ -5,26 +5,26 @@ use std::path::{Path, PathBuf};
 
 /// A syntax that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TextKind {
     /// `*.cmake`: several directories are a list with `;`.
     CMake,
     /// `*.pc`: several directories are a flag each.
     PkgConfig,
 }
 
-impl Kind {
+impl TextKind {
     /// By the file's name.
-    pub(super) fn of(path: &Path) -> Option<Kind> {
+    pub(super) fn of(path: &Path) -> Option<TextKind> {
         match path.extension()?.to_str()? {
-            "cmake" => Some(Kind::CMake),
-            "pc" => Some(Kind::PkgConfig),
+            "cmake" => Some(TextKind::CMake),
+            "pc" => Some(TextKind::PkgConfig),
             _ => None,
         }
     }
 }
 
 /// The text with every path of the farm replaced, or why that cannot be.
-pub(super) fn rewrite(kind: Kind, text: &[u8], places: &Places) -> Result<Vec<u8>, String> {
+pub(super) fn rewrite(kind: TextKind, text: &[u8], places: &Places) -> Result<Vec<u8>, String> {
     let text = std::str::from_utf8(text).map_err(|e| format!("the text is no UTF-8: {e}"))?;
     let mut new = String::with_capacity(text.len());
     let mut rest = text;
@@ -78,7 +78,7 @@ fn ends_path(c: char) -> bool {
 }
 
 fn put(
-    kind: Kind,
+    kind: TextKind,
     new: &mut String,
     rest: &mut &str,
     real: &[PathBuf],
@@ -100,12 +100,12 @@ fn put(
     };
     match kind {
         _ if rest.starts_with(['$', '@']) => Err(several()),
-        Kind::CMake if !texts.is_empty() => {
+        TextKind::CMake if !texts.is_empty() => {
             new.push_str(&texts.join(";"));
             Ok(())
         }
         // An element of a list goes, with the `;` that parts it from the next or the last one.
-        Kind::CMake => {
+        TextKind::CMake => {
             if new.ends_with(';') {
                 new.pop();
             } else if let Some(next) = rest.strip_prefix(';') {
@@ -115,7 +115,7 @@ fn put(
             }
             Ok(())
         }
-        Kind::PkgConfig => {
+        TextKind::PkgConfig => {
             let flag = ["-L", "-I"].into_iter().find(|flag| {
                 new.strip_suffix(flag)
                     .is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t', '=']))

@@ -21,7 +21,7 @@ pub(crate) const DO_NOT_COMPRESS: [&str; 3] = [
 /// Why a compilation cannot work: one line for each requested architecture that does not go.
 pub(crate) fn refused_architectures(
     flags: &Flags,
-    table: &table::Table,
+    table: &table::GpuTable,
     cuda: CudaVersion,
 ) -> Vec<String> {
     let mut refused: Vec<String> = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn refused_architectures(
 /// Why this nvcc would refuse the host compiler, if it would.
 pub(crate) fn refused_compiler(
     flags: &Flags,
-    table: &host_compilers::Table,
+    table: &host_compilers::HostCompilers,
     cuda: CudaVersion,
     compiler: Compiler,
 ) -> Option<String> {

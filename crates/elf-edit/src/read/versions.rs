@@ -40,7 +40,7 @@ pub struct Wanted {
 
 /// Where the fields of a table's records are: a record for each library or version, each with a
 /// chain of smaller ones for its names.
-struct Layout {
+struct RecordLayout {
     tag: i64,
     count_tag: i64,
     /// Size of a record, and its fields for the number of names, the first name, the next record.
@@ -56,7 +56,7 @@ struct Layout {
 
 /// Elf_Verneed: vn_version, vn_cnt (16 bits), vn_file, vn_aux, vn_next (32 bits).
 /// Elf_Vernaux: vna_hash (32), vna_flags, vna_other (16), vna_name, vna_next (32).
-const NEEDS: Layout = Layout {
+const NEEDS: RecordLayout = RecordLayout {
     tag: elf::DT_VERNEED,
     count_tag: elf::DT_VERNEEDNUM,
     size: 16,
@@ -70,7 +70,7 @@ const NEEDS: Layout = Layout {
 
 /// Elf_Verdef: vd_version, vd_flags, vd_ndx, vd_cnt (16), vd_hash, vd_aux, vd_next (32).
 /// Elf_Verdaux: vda_name, vda_next (32). The first names the version, others its parents.
-const DEFINITIONS: Layout = Layout {
+const DEFINITIONS: RecordLayout = RecordLayout {
     tag: elf::DT_VERDEF,
     count_tag: elf::DT_VERDEFNUM,
     size: 20,
@@ -86,11 +86,11 @@ const DEFINITIONS: Layout = Layout {
 const FILE: usize = 4;
 
 /// The longest record, an Elf_Verdef; shorter ones have zeroes behind them.
-type Record = [u8; 20];
+type RawRecord = [u8; 20];
 
 /// What DT_VERNEED asks for; empty where there is none.
 pub fn wanted<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Vec<Wanted>, ReadError> {
-    let Some(mut table) = Table::new(file, info, &NEEDS)? else {
+    let Some(mut table) = VersionTable::new(file, info, &NEEDS)? else {
         return Ok(Vec::new());
     };
     let mut found: Vec<Wanted> = Vec::new();
@@ -120,7 +120,7 @@ pub fn defined<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,
 ) -> Result<Option<Vec<Version>>, ReadError> {
-    let Some(mut table) = Table::new(file, info, &DEFINITIONS)? else {
+    let Some(mut table) = VersionTable::new(file, info, &DEFINITIONS)? else {
         return Ok(None);
     };
     let mut found: Vec<Version> = Vec::new();
@@ -172,7 +172,7 @@ pub(crate) fn names<R: ReadAt + ?Sized>(
         .dynamic
         .as_ref()
         .and_then(|d| d.value(layout.count_tag));
-    let result = match (Table::new(file, info, layout), count) {
+    let result = match (VersionTable::new(file, info, layout), count) {
         (Ok(Some(mut table)), Some(count)) => table.walk(
             count,
             |count| count,
@@ -221,12 +221,12 @@ enum Level {
 
 /// A table of linked records behind one window, with a budget: records may point anywhere
 /// forward, and to the same place over and over.
-struct Table<'a, R: ?Sized> {
+struct VersionTable<'a, R: ?Sized> {
     file: &'a R,
     format: Format,
     dynamic: &'a Dynamic,
     strings: Strings<'a, R>,
-    layout: &'static Layout,
+    layout: &'static RecordLayout,
     /// File offset of the table.
     start: u64,
     window: Vec<u8>,
@@ -235,11 +235,11 @@ struct Table<'a, R: ?Sized> {
     name_bytes: usize,
 }
 
-impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
+impl<'a, R: ReadAt + ?Sized> VersionTable<'a, R> {
     fn new(
         file: &'a R,
         info: &'a ElfInfo,
-        layout: &'static Layout,
+        layout: &'static RecordLayout,
     ) -> Result<Option<Self>, ReadError> {
         let tag = layout.tag;
         let Some(dynamic) = &info.dynamic else {
@@ -253,7 +253,7 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
                 "dynamic entry {tag:#x} names address {vaddr:#x}, which lies in no PT_LOAD"
             )));
         };
-        Ok(Some(Table {
+        Ok(Some(VersionTable {
             file,
             format: info.format(),
             dynamic,
@@ -273,7 +273,7 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
         &mut self,
         most: u64,
         names: impl Fn(u16) -> u16,
-        mut see: impl FnMut(&mut Self, Level, u64, &Record) -> Result<(), ReadError>,
+        mut see: impl FnMut(&mut Self, Level, u64, &RawRecord) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         let (format, layout) = (self.format, self.layout);
         let mut at = 0;
@@ -297,7 +297,7 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
         Ok(())
     }
 
-    fn record(&mut self, at: u64, size: usize) -> Result<Record, ReadError> {
+    fn record(&mut self, at: u64, size: usize) -> Result<RawRecord, ReadError> {
         self.records += 1;
         if self.records > MAX_RECORDS {
             return Err(self.malformed("has more records than any real file"));
@@ -321,10 +321,10 @@ impl<'a, R: ReadAt + ?Sized> Table<'a, R> {
             .ok_or_else(|| self.malformed("cannot be read"))
     }
 
-    fn in_window(&self, at: u64, size: usize) -> Option<Record> {
+    fn in_window(&self, at: u64, size: usize) -> Option<RawRecord> {
         let from = usize::try_from(at.checked_sub(self.window_at)?).ok()?;
         let bytes = self.window.get(from..from.checked_add(size)?)?;
-        let mut record = Record::default();
+        let mut record = RawRecord::default();
         record.get_mut(..size)?.copy_from_slice(bytes);
         Some(record)
     }

@@ -5,7 +5,7 @@ use object::elf;
 
 /// A dynamic entry as it shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct NamedEntry {
     /// `d_tag`
     pub tag: i64,
     /// The value or address, where it stays.
@@ -34,7 +34,7 @@ pub(super) fn texts(info: &ElfInfo) -> impl Iterator<Item = Option<&[u8]>> + Clo
 }
 
 /// Where each of the `count` old entries stands now. By one walk: a hostile file has 65,536.
-pub(super) fn places(entries: &[Entry], count: usize) -> Vec<Option<usize>> {
+pub(super) fn places(entries: &[NamedEntry], count: usize) -> Vec<Option<usize>> {
     let mut places = vec![None; count];
     for (at, entry) in entries.iter().enumerate() {
         if let Some(place) = entry.old_index.and_then(|old| places.get_mut(old)) {
@@ -46,7 +46,7 @@ pub(super) fn places(entries: &[Entry], count: usize) -> Vec<Option<usize>> {
 
 /// What was taken out and put in again under the same tag, or changed and changed back, is the old
 /// entry. A DT_NEEDED keeps the place that the edits gave it: its order means something.
-pub(super) fn restore(info: &ElfInfo, entries: &mut [Entry]) {
+pub(super) fn restore(info: &ElfInfo, entries: &mut [NamedEntry]) {
     let Some(dynamic) = &info.dynamic else {
         return;
     };
@@ -68,7 +68,7 @@ pub(super) fn restore(info: &ElfInfo, entries: &mut [Entry]) {
             }
         };
         if let Some(at) = again {
-            entries[at] = Entry {
+            entries[at] = NamedEntry {
                 tag: d.tag,
                 value: d.value,
                 string: None,
@@ -77,12 +77,12 @@ pub(super) fn restore(info: &ElfInfo, entries: &mut [Entry]) {
         }
     }
     // Old entries stay in their old order: the same edits a second time change nothing.
-    let in_order = |e: &Entry| e.old_index.is_some() && e.tag != elf::DT_NEEDED;
+    let in_order = |e: &NamedEntry| e.old_index.is_some() && e.tag != elf::DT_NEEDED;
     let now = entries.iter().filter(|e| in_order(e));
     if now.clone().is_sorted_by_key(|e| e.old_index) {
         return;
     }
-    let mut kept: Vec<Entry> = now.cloned().collect();
+    let mut kept: Vec<NamedEntry> = now.cloned().collect();
     kept.sort_by_key(|e| e.old_index);
     let places = entries.iter_mut().filter(|e| in_order(e));
     for (place, entry) in places.zip(kept) {

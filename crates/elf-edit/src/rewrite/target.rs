@@ -3,7 +3,7 @@
 
 use crate::read::headers::ElfInfo;
 use crate::rewrite::edit::Edit;
-pub(crate) use crate::rewrite::entries::{Entry, names_string};
+pub(crate) use crate::rewrite::entries::{NamedEntry, names_string};
 use crate::rewrite::entries::{places, restore, texts};
 use crate::rewrite::refusal::Refusal;
 use crate::{Dyn, Kind};
@@ -16,7 +16,7 @@ pub struct Target {
     /// PT_INTERP, where it changes.
     pub interpreter: Option<Vec<u8>>,
     /// All dynamic entries in order, without the terminating DT_NULL.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<NamedEntry>,
     /// NEEDED names that change, for `.gnu.version_r`: (from, to).
     pub renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
     /// Offsets into the string table of strings that dynamic entries no longer name.
@@ -71,7 +71,7 @@ struct Builder<'a> {
     info: &'a ElfInfo,
     interpreter: Option<Vec<u8>>,
     /// Each entry with the text it names now, where it names a string.
-    entries: Vec<(Entry, Option<Cow<'a, [u8]>>)>,
+    entries: Vec<(NamedEntry, Option<Cow<'a, [u8]>>)>,
     renamed_needed: Vec<(Vec<u8>, Vec<u8>)>,
     os_abi: Option<u8>,
     executable_stack: Option<bool>,
@@ -89,7 +89,7 @@ impl<'a> Builder<'a> {
             .map(|(index, (d, text))| {
                 let Dyn { tag, value } = *d;
                 (
-                    Entry {
+                    NamedEntry {
                         tag,
                         value,
                         string: None,
@@ -226,7 +226,7 @@ impl<'a> Builder<'a> {
     fn add_needed(&mut self, name: &[u8]) -> Result<(), Refusal> {
         self.loaded("a NEEDED")?;
         no_nul(name, "the NEEDED name")?;
-        let is_needed = |(e, _): &&(Entry, Option<Cow<'_, [u8]>>)| e.tag == elf::DT_NEEDED;
+        let is_needed = |(e, _): &&(NamedEntry, Option<Cow<'_, [u8]>>)| e.tag == elf::DT_NEEDED;
         if self
             .entries
             .iter()
@@ -273,7 +273,7 @@ impl<'a> Builder<'a> {
         {
             Some((entry, _)) => entry.value |= flag,
             None => self.entries.push((
-                Entry {
+                NamedEntry {
                     tag: elf::DT_FLAGS_1,
                     value: flag,
                     string: None,
@@ -288,7 +288,7 @@ impl<'a> Builder<'a> {
     fn add_debug_tag(&mut self) -> Result<(), Refusal> {
         self.dynamic("DT_DEBUG")?;
         if !self.entries.iter().any(|(e, _)| e.tag == elf::DT_DEBUG) {
-            let entry = Entry {
+            let entry = NamedEntry {
                 tag: elf::DT_DEBUG,
                 value: 0,
                 string: None,
@@ -300,7 +300,7 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(self) -> Target {
-        let mut entries: Vec<Entry> = self.entries.into_iter().map(|(e, _)| e).collect();
+        let mut entries: Vec<NamedEntry> = self.entries.into_iter().map(|(e, _)| e).collect();
         restore(self.info, &mut entries);
         let old = self.info.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
         let kept = |at: Option<usize>| at.is_some_and(|at| entries[at].string.is_none());
@@ -325,8 +325,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn new_entry<'a>(tag: i64, text: &[u8]) -> (Entry, Option<Cow<'a, [u8]>>) {
-    let entry = Entry {
+fn new_entry<'a>(tag: i64, text: &[u8]) -> (NamedEntry, Option<Cow<'a, [u8]>>) {
+    let entry = NamedEntry {
         tag,
         value: 0,
         string: Some(text.to_vec()),
@@ -335,7 +335,7 @@ fn new_entry<'a>(tag: i64, text: &[u8]) -> (Entry, Option<Cow<'a, [u8]>>) {
     (entry, Some(text.to_vec().into()))
 }
 
-fn set_text(entry: &mut Entry, text: &mut Option<Cow<'_, [u8]>>, value: &[u8]) {
+fn set_text(entry: &mut NamedEntry, text: &mut Option<Cow<'_, [u8]>>, value: &[u8]) {
     if text.as_deref() != Some(value) {
         entry.string = Some(value.to_vec());
         *text = Some(value.to_vec().into());
