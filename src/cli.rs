@@ -1,7 +1,8 @@
 //! The command line: `cuda-fixup APPLET …`, or an applet by the exact name of a link to the binary.
 
 use crate::applets::{self, Outcome};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use crate::terminal::{Color, Label, message};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,6 +15,11 @@ pub struct Cli {
     /// Print the names of the applets, one a line
     #[arg(long)]
     list: bool,
+    /// When text has colours
+    // `choose_colour` reads it before anything is parsed, since errors of the command line have
+    // colours too.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    color: Color,
     #[command(subcommand)]
     applet: Option<Applet>,
 }
@@ -81,19 +87,68 @@ fn is_applet(word: &OsStr) -> bool {
 
 /// Runs the command line `args`, program name first.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    match dispatch(args) {
+    choose_colour(&args);
+    match dispatch(args).and_then(flushed) {
         Ok(outcome) => outcome.into(),
         Err(error) if applets::is_broken_pipe(&error) => ExitCode::from(Outcome::Fine),
         Err(error) => {
-            // A closed stderr leaves nobody to tell.
-            let _ = writeln!(
-                io::stderr(),
-                "error: {}",
-                without_errno(&format!("{error:#}"))
-            );
+            // Where standard error is closed, the exit status is all that is left.
+            let _ = message(Label::Error, explained(&error));
             Outcome::Errors.into()
         }
     }
+}
+
+/// The error and its causes. One that has no context comes from writing the results.
+fn explained(error: &anyhow::Error) -> String {
+    let full = |error: &io::Error| {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(error.kind(), FileTooLarge | QuotaExceeded | StorageFull)
+    };
+    match error.downcast_ref::<io::Error>() {
+        Some(io) if full(io) && error.chain().count() == 1 => {
+            format!("standard output: cannot be written: {error}")
+        }
+        _ => format!("{error:#}"),
+    }
+}
+
+/// `--color`, wherever it is in front of `--`; clap checks its value later.
+fn choose_colour(args: &[OsString]) {
+    let before = args.split(|arg| arg == "--").next().unwrap_or_default();
+    let mut color = None;
+    for (at, arg) in before.iter().enumerate() {
+        color = match arg.to_str() {
+            Some("--color") => before.get(at + 1).and_then(|value| value.to_str()),
+            Some(arg) => arg.strip_prefix("--color=").or(color),
+            None => color,
+        };
+    }
+    if let Some(color) = color.and_then(|value| Color::from_str(value, false).ok()) {
+        color.choose();
+    }
+}
+
+/// Output that could not be written is an error, even if no write before has met it. With any
+/// other outcome the applet has flushed, and has reported what went wrong.
+fn flushed(outcome: Outcome) -> anyhow::Result<Outcome> {
+    if outcome == Outcome::Fine {
+        io::stdout().flush()?;
+    }
+    Ok(outcome)
+}
+
+/// Where the name of the applet is: `--color` may come before it.
+fn applet_at(args: &[OsString]) -> usize {
+    let mut at = 1;
+    while let Some(arg) = args.get(at).and_then(|arg| arg.to_str()) {
+        at += match arg {
+            "--color" => 2,
+            _ if arg.starts_with("--color=") => 1,
+            _ => break,
+        };
+    }
+    at
 }
 
 fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
@@ -114,13 +169,14 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
         args[1] = name;
     }
     // Its options have rules of their own: clap takes what follows for files.
-    if args.get(1).is_some_and(|applet| applet == "patchelf") {
-        args.insert(2, "--".into());
+    let at = applet_at(&args);
+    if args.get(at).is_some_and(|applet| applet == "patchelf") {
+        args.insert(at + 1, "--".into());
     }
-    let mut command = Cli::command();
+    let mut command = Cli::command().color(Color::for_clap());
     // The definition of one applet is a fifth of the time that a short run takes: the others'
     // are only looked at where help may name them.
-    if !args.get(1).is_some_and(|word| is_applet(word)) {
+    if !args.get(at).is_some_and(|word| is_applet(word)) {
         command.build();
     }
     let matches = match command.try_get_matches_from_mut(&args) {
@@ -151,34 +207,9 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
     }
 }
 
-/// The message without Rust's `(os error 2)`, which says nothing to a user.
-fn without_errno(message: &str) -> String {
-    let mut parts = message.split(" (os error ");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once(')') {
-            Some((errno, rest)) if errno.bytes().all(|b| b.is_ascii_digit()) => text.push_str(rest),
-            _ => {
-                text.push_str(" (os error ");
-                text.push_str(part);
-            }
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_of_errors_are_left_out() {
-        assert_eq!(
-            without_errno("x: No such file or directory (os error 2): y"),
-            "x: No such file or directory: y"
-        );
-        assert_eq!(without_errno("a (os error b) c"), "a (os error b) c");
-    }
 
     #[test]
     fn the_definition_of_the_command_line_is_sound() {

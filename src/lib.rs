@@ -22,6 +22,7 @@ mod report;
 mod rodata;
 mod scan;
 mod soname_index;
+mod terminal;
 mod toolkit;
 
 /// What tests and fuzz targets call directly. It changes without notice.

@@ -5,8 +5,8 @@ use super::jobs::Jobs;
 use crate::escape::shown;
 use crate::fixup::{self, FixupRequest, Status};
 use crate::plan::{Dependencies, Driver, Policy, Stubs};
+use crate::terminal::{Label, message};
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
@@ -47,19 +47,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         ..FixupRequest::default()
     };
     let pool = args.jobs.pool()?;
-    let mut errors = io::stderr();
     let summary = fixup::run(
         &pool,
         &request,
         &mut |file| match (&file.status, file.names.first()) {
             (Status::Failed(why), Some(name)) => {
-                writeln!(io::stderr(), "error: {}: {why}", shown(name))
+                message(Label::Error, format_args!("{}: {why}", shown(name)))
             }
             _ => Ok(()),
         },
     )?;
     for problem in &summary.problems {
-        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+        message(
+            Label::Error,
+            format_args!("{}: {}", shown(&problem.path), problem.what),
+        )?;
     }
     Ok(super::fixup::outcome(&summary))
 }

@@ -7,6 +7,7 @@ use crate::escape::{Shown, shown};
 use crate::fixup::{self, FileReport, FixupRequest, Libc, Relative, Status};
 use crate::plan::{self, Dlopen, Driver, Existing, Policy, Stubs};
 use crate::report::structured_logs;
+use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
 use clap::{ArgAction, Parser};
 use elf_edit::{Edit, Platform, RewriteOptions};
@@ -247,15 +248,13 @@ pub(super) fn apply_words(words: &[OsString], request: &mut FixupRequest) -> any
 /// Patches all files of the paths.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut request = args.request()?;
-    let mut errors = io::stderr();
     // What is not there has nothing to patch, as ever; but it may be a mistake.
     request.paths.retain(|path| {
         let there = path.symlink_metadata().is_ok();
         if !there {
-            let _ = writeln!(
-                errors,
-                "warning: {}: no such path, passed over",
-                shown(path)
+            let _ = message(
+                Label::Warning,
+                format_args!("{}: no such path, passed over", shown(path)),
             );
         }
         there
@@ -265,7 +264,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     };
     if paths.is_empty() {
         // nixpkgs' status for this is that of a dependency that is missing.
-        writeln!(errors, "error: no --paths to patch")?;
+        message(Label::Error, format_args!("no --paths to patch"))?;
         return Ok(Outcome::Findings);
     }
     let pool = Jobs::default().pool()?;
@@ -274,7 +273,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let summary = fixup::run(&pool, &request, &mut |file| {
         misses.note(file);
         if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
-            writeln!(io::stderr(), "error: {}: {why}", shown(name))?;
+            message(Label::Error, format_args!("{}: {why}", shown(name)))?;
         }
         if request.structured_logs {
             structured_logs::write_file(&mut out, file, &request.policy.ignore_missing)
@@ -283,13 +282,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         }
     })?;
     for problem in &summary.problems {
-        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+        message(
+            Label::Error,
+            format_args!("{}: {}", shown(&problem.path), problem.what),
+        )?;
     }
     if request.structured_logs {
         structured_logs::write_skipped(&mut out, &summary)?;
     }
     out.flush()?;
-    misses.tell(&mut errors, &summary, "--libs", "--ignore-missing")?;
+    misses.tell(&summary, "--libs", "--ignore-missing")?;
     Ok(super::fixup::outcome(&summary))
 }
 

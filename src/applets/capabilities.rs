@@ -5,6 +5,7 @@ use crate::cuda::selection::Selection;
 use crate::cuda::table::GpuTable;
 use crate::cuda::{Capability, CudaVersion};
 use crate::report::schema;
+use crate::terminal::{Label, message};
 use anyhow::Context;
 use std::io::{self, Write};
 
@@ -101,7 +102,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     ) {
         (Err(wrong), _) => {
             for line in wrong.to_string().lines() {
-                writeln!(io::stderr(), "cuda-fixup: {line}")?;
+                message(Label::Error, line)?;
             }
             return Ok(Outcome::Findings);
         }

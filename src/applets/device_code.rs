@@ -7,6 +7,7 @@ use crate::cuda::fatbin::{FatbinEntry, ImageKind};
 use crate::escape::shown;
 use crate::report::{self, schema};
 use crate::scan::{self, FileError, Skip};
+use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
 use serde_json::json;
 use std::fs::{self, File};
@@ -115,7 +116,7 @@ fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome>
     for problem in &visit.problems {
         outcome = Outcome::Errors;
         let path = shown(&problem.path);
-        writeln!(io::stderr(), "error: {path}: {}", problem.what)?;
+        message(Label::Error, format_args!("{path}: {}", problem.what))?;
     }
     Ok(outcome)
 }
@@ -174,9 +175,11 @@ fn extract(
         writeln!(out, "{}", shown(&target))?;
         if entry.kind == ImageKind::LtoIr {
             let target = shown(&target);
-            writeln!(
-                io::stderr(),
-                "warning: {target} is LTO-IR as it is in the file, not decoded: NVIDIA documents no encoding of it"
+            message(
+                Label::Warning,
+                format_args!(
+                    "{target} is LTO-IR as it is in the file, not decoded: NVIDIA documents no encoding of it"
+                ),
             )?;
         }
         written += 1;

@@ -4,9 +4,10 @@ use super::Outcome;
 use crate::doctor::{Machine, Severity, Where};
 use crate::escape::shown;
 use crate::loader::{Cpu, Environment, Loader};
-use crate::report::{Paint, doctor};
+use crate::report::doctor;
+use crate::terminal::Paint;
 use anyhow::Context;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Show which NVIDIA driver, GPUs and driver libraries this machine has, and what is wrong
@@ -57,12 +58,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     if args.json {
         writeln!(out, "{}", doctor::json(&machine, &findings))?;
     } else {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let plain = set("NO_COLOR").is_some() || set("TERM").is_some_and(|term| term == "dumb");
-        let paint = Paint {
-            colour: out.is_terminal() && !plain,
-        };
-        out.write_all(doctor::human(&machine, &findings, paint).as_bytes())?;
+        out.write_all(doctor::human(&machine, &findings, Paint::stdout()).as_bytes())?;
     }
     let broken = findings
         .iter()

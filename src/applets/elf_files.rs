@@ -3,6 +3,7 @@
 use super::Outcome;
 use crate::escape::shown;
 use crate::scan::{self, FileError, Walked};
+use crate::terminal::{Label, message};
 use elf_edit::FileReader;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -35,9 +36,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         }
     }
     out.flush()?;
-    let mut errors = io::stderr().lock();
     for problem in &visit.problems {
-        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+        message(
+            Label::Error,
+            format_args!("{}: {}", shown(&problem.path), problem.what),
+        )?;
     }
     Ok(if visit.problems.is_empty() {
         Outcome::Fine

@@ -9,11 +9,14 @@ use crate::lint::{self, Finding, Linter, Options, RULES, Rule, Severity};
 use crate::loader::{Cpu, Environment, TreeLoaders, User};
 use crate::report::lint::{ReportedFinding, finding_json, sarif, write_finding};
 use crate::scan::{self, FileError, Skip};
+use crate::terminal::{self, Label, Paint, Progress, message};
 use anyhow::{Context, anyhow};
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The file of exceptions that is read where none is named.
 const CONFIG: &str = "cuda-fixup.toml";
@@ -97,7 +100,7 @@ enum Format {
 
 /// Lints, lists or explains.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(terminal::stdout());
     if let Some(code) = &args.explain {
         known(code).map_err(|error| anyhow!(error))?;
         if let Some(rule) = Rule::find(code) {
@@ -137,15 +140,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     for (exception, used) in config.exception.iter().zip(used) {
         if !used {
             let code = &exception.code;
-            writeln!(
-                io::stderr(),
-                "warning: an exception for {code} covers no finding"
+            message(
+                Label::Warning,
+                format_args!("an exception for {code} covers no finding"),
             )?;
         }
     }
     for problem in &problems {
         let path = shown(&problem.path);
-        writeln!(io::stderr(), "error: {path}: {}", shown(&problem.what))?;
+        message(
+            Label::Error,
+            format_args!("{path}: {}", shown(&problem.what)),
+        )?;
     }
     if told.is_empty() && problems.is_empty() && matches!(args.format, Format::Human) {
         writeln!(io::stderr(), "no findings")?;
@@ -236,7 +242,10 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
     let files = files.map(|f| scan::absolute(&roots, &f.path).unwrap_or_else(|| f.path.clone()));
     let loaders = TreeLoaders::new(files.collect());
     let linter = Linter::new(environment, options, loaders);
+    let seen = Arc::new(AtomicUsize::new(0));
+    let _progress = Progress::files("linted", tree.files.len(), &seen);
     let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {
+        seen.fetch_add(1, Ordering::Relaxed);
         let problem = |error: &dyn std::fmt::Display| FileError::Problem(error.to_string());
         let info = match scan::dynamic_info(file) {
             Ok(info) => info,
@@ -258,7 +267,9 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
 
 fn print(out: &mut impl Write, format: Format, told: &[ReportedFinding<'_>]) -> anyhow::Result<()> {
     match format {
-        Format::Human => told.iter().try_for_each(|t| write_finding(out, *t))?,
+        Format::Human => told
+            .iter()
+            .try_for_each(|t| write_finding(out, *t, Paint::stdout()))?,
         Format::Json => {
             for t in told {
                 writeln!(out, "{}", finding_json(*t))?;

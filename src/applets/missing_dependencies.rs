@@ -5,6 +5,7 @@ use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Summary};
 use crate::plan::Outcome;
 use crate::report::fixup::hint;
+use crate::terminal::{self, Label, Paint};
 use std::io::{self, BufWriter, Write};
 
 /// How many are told; a tree of hostile files has no end of them.
@@ -13,7 +14,7 @@ const MOST: usize = 10_000;
 /// Missing dependencies, in the order of the files.
 #[derive(Debug, Default)]
 pub(super) struct MissingDependencies {
-    lines: Vec<String>,
+    lines: Vec<(Label, String)>,
     missing: u64,
     names: Vec<Vec<u8>>,
     not_told: u64,
@@ -38,19 +39,20 @@ impl MissingDependencies {
                         self.names.push(name);
                     }
                     if hint.is_empty() {
-                        format!("error: nothing provides {wanted}")
+                        (Label::Error, format!("nothing provides {wanted}"))
                     } else {
-                        format!("error: nothing provides {wanted} ({hint})")
+                        (Label::Error, format!("nothing provides {wanted} ({hint})"))
                     }
                 }
                 Outcome::Ignored => {
                     let wanted = wanted(&resolution.shown_name());
-                    format!("warning: nothing provides {wanted}; ignored as asked")
+                    let line = format!("nothing provides {wanted}; ignored as asked");
+                    (Label::Warning, line)
                 }
                 Outcome::ByFileName(_) => {
                     let wanted = wanted(&resolution.shown_name());
                     let hint = hint(&resolution.outcome);
-                    format!("warning: {wanted}: {hint}")
+                    (Label::Warning, format!("{wanted}: {hint}"))
                 }
                 // Most are found, and cost nothing here.
                 _ => continue,
@@ -64,17 +66,15 @@ impl MissingDependencies {
     }
 
     /// Tells all of them, where was searched, and what to do with these flags.
-    pub(super) fn tell(
-        &self,
-        out: &mut dyn Write,
-        summary: &Summary,
-        add: &str,
-        ignore: &str,
-    ) -> io::Result<()> {
+    pub(super) fn tell(&self, summary: &Summary, add: &str, ignore: &str) -> io::Result<()> {
         // Standard error has no buffer: a line would be several system calls.
-        let mut out = BufWriter::new(out);
-        for line in &self.lines {
-            writeln!(out, "{line}")?;
+        let mut out = BufWriter::new(terminal::stderr());
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let paint = Paint::stderr();
+        for (label, line) in &self.lines {
+            writeln!(out, "{}: {line}", paint.label(*label, label.word()))?;
         }
         if self.not_told > 0 {
             writeln!(out, "… and {} more", self.not_told)?;
@@ -95,7 +95,7 @@ impl MissingDependencies {
         }
         for name in self.names.iter().take(20) {
             for line in advise(Miss::Library(name), &Near::default()).lines() {
-                writeln!(out, "{line}")?;
+                writeln!(out, "{}", paint.advice(&line))?;
             }
         }
         let names: Vec<String> = self.names.iter().take(20).map(|n| quoted(n)).collect();

@@ -9,6 +9,7 @@ use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::GpuTable;
 use crate::escape::shown;
+use crate::terminal::{Label, message};
 use crate::toolkit::farm::{self, Farm, FarmRequest};
 use crate::toolkit::leaks;
 use crate::toolkit::record::{Record, Runtime};
@@ -250,7 +251,10 @@ fn find_leaks(args: LeaksArgs) -> anyhow::Result<Outcome> {
         writeln!(errors, "{}: {}", shown(&leak.file), leak.what)?;
     }
     for problem in &found.problems {
-        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+        message(
+            Label::Error,
+            format_args!("{}: {}", shown(&problem.path), problem.what),
+        )?;
     }
     Ok(match (found.problems.is_empty(), found.leaks.is_empty()) {
         (false, _) => Outcome::Errors,

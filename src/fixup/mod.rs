@@ -11,7 +11,7 @@ mod results;
 pub(crate) use file_system::FileSystem;
 pub(crate) use libc::{Libc, platform_of};
 pub(crate) use relative::Relative;
-pub(crate) use request::FixupRequest;
+pub(crate) use request::{FixupProgress, FixupRequest};
 pub(crate) use results::{FileReport, SideEffects, Status, Summary};
 
 use crate::plan::{self, Context, Plan, Policy};
@@ -26,6 +26,7 @@ use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 /// Files whose results wait for their turn to be told.
@@ -75,6 +76,8 @@ pub(crate) fn run(
         request,
         roots,
     };
+    let progress = &request.progress;
+    progress.files.store(visit.files.len(), Ordering::Relaxed);
     // One batch is told while the next is written.
     let mut done = Vec::new();
     for batch in visit.files.chunks(BATCH).chain([&[][..]]) {
@@ -100,22 +103,21 @@ fn look(
         skip_named_links: request.skip_links,
         quiet: request.skip_named,
     };
-    let see = |walked: &Walked, file: &FileReader| match soname_index::see(
-        runpaths,
-        &walked.path,
-        file,
-    ) {
-        Err(FileError::Malformed(_)) if request.skip_malformed => {
-            Err(FileError::Skip(Skip::Malformed))
+    let see = |walked: &Walked, file: &FileReader| {
+        request.progress.read.fetch_add(1, Ordering::Relaxed);
+        match soname_index::see(runpaths, &walked.path, file) {
+            Err(FileError::Malformed(_)) if request.skip_malformed => {
+                Err(FileError::Skip(Skip::Malformed))
+            }
+            Err(FileError::Skip(
+                skip @ (Skip::Static | Skip::ObjectFile | Skip::SeparateDebug),
+            )) if request.structured_logs => {
+                let mut files = skipped_files.lock().unwrap_or_else(PoisonError::into_inner);
+                files.push((walked.path.clone(), skip));
+                Err(FileError::Skip(skip))
+            }
+            other => other,
         }
-        Err(FileError::Skip(skip @ (Skip::Static | Skip::ObjectFile | Skip::SeparateDebug)))
-            if request.structured_logs =>
-        {
-            let mut files = skipped_files.lock().unwrap_or_else(PoisonError::into_inner);
-            files.push((walked.path.clone(), skip));
-            Err(FileError::Skip(skip))
-        }
-        other => other,
     };
     scan::walk_and_visit(pool, walk, soname_index::is_library_name, see)
 }
@@ -171,6 +173,7 @@ struct SecondPass<'a> {
 
 impl SecondPass<'_> {
     fn fix(&self, file: &Visited<LibraryInfo>) -> Result<FileReport, (PathBuf, FileError)> {
+        self.request.progress.done.fetch_add(1, Ordering::Relaxed);
         let names = self.names(file);
         let Some(first) = names.first().cloned() else {
             return Err((PathBuf::new(), FileError::Skip(Skip::Vanished)));

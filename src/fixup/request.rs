@@ -4,6 +4,8 @@ use super::{Libc, Relative};
 use crate::plan::Policy;
 use elf_edit::{Platform, RewriteOptions};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// What to do, and where.
 #[derive(Clone, Debug, Default)]
@@ -42,4 +44,17 @@ pub(crate) struct FixupRequest {
     pub tell_dlopen: bool,
     pub dry_run: bool,
     pub rewrite: RewriteOptions,
+    /// Counts while the run is under way.
+    pub progress: Arc<FixupProgress>,
+}
+
+/// How far a run is.
+#[derive(Debug, Default)]
+pub(crate) struct FixupProgress {
+    /// Files that the first pass has read.
+    pub read: AtomicUsize,
+    /// ELF files of the second pass.
+    pub files: AtomicUsize,
+    /// Those that are done.
+    pub done: AtomicUsize,
 }

@@ -1,8 +1,9 @@
 //! What `doctor` says of a machine.
 
-use super::{Paint, schema};
+use super::schema;
 use crate::doctor::{DriverCopy, Finding, Machine, Severity};
 use crate::escape::Shown;
+use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -93,12 +94,15 @@ fn describe(copy: &DriverCopy, default: bool) -> String {
 
 fn write_findings(out: &mut String, findings: &[Finding], paint: Paint) {
     for finding in findings {
-        let word = match finding.severity {
-            Severity::Error => paint.bad(finding.severity.word()).to_string(),
-            Severity::Warning | Severity::Note => finding.severity.word().to_owned(),
+        let label = match finding.severity {
+            Severity::Error => Label::Error,
+            Severity::Warning => Label::Warning,
+            Severity::Note => Label::Note,
         };
-        let _ = writeln!(out, "\n{word}[{}]: {}", finding.code, shown(&finding.what));
-        let _ = writeln!(out, "  help: {}", shown(&finding.help));
+        let word = paint.label(label, format_args!("{}[{}]", label.word(), finding.code));
+        let help = paint.label(Label::Help, Label::Help.word());
+        let _ = writeln!(out, "\n{word}: {}", shown(&finding.what));
+        let _ = writeln!(out, "  {help}: {}", shown(&finding.help));
     }
 }
 

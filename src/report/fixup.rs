@@ -4,6 +4,7 @@ use super::schema;
 use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Status, Summary};
 use crate::plan::{DriverUse, Outcome, Reason, Resolution, StaysAbsolute};
+use crate::terminal::Paint;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -83,18 +84,18 @@ pub(crate) fn stays_absolute(report: &FileReport) -> Option<String> {
 }
 
 /// The plan for one file, old and new, with all reasons.
-pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result<()> {
+pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport, paint: Paint) -> io::Result<()> {
     let plan = &report.plan;
     let mut page = String::new();
     for name in &report.names {
-        let _ = writeln!(page, "{}", shown(name));
+        let _ = writeln!(page, "{}", paint.title(shown(name)));
     }
     if let Some((old, new)) = &plan.interpreter {
         let _ = writeln!(page, "  interpreter  {}", text(old));
         let _ = writeln!(page, "           to  {}", text(new));
     }
     if plan.changes_runpath() {
-        write_runpaths(&mut page, report);
+        write_runpaths(&mut page, report, paint);
     } else if plan.edits.is_empty() {
         let _ = writeln!(page, "  nothing to change");
     }
@@ -113,7 +114,8 @@ pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result
     for miss in plan.missing() {
         let _ = writeln!(
             page,
-            "  missing {}  {}",
+            "  {} {}  {}",
+            paint.bad("missing"),
             text(&miss.shown_name()),
             hint(&miss.outcome)
         );
@@ -135,13 +137,13 @@ pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport) -> io::Result
         }
     }
     if let Status::Failed(why) = &report.status {
-        let _ = writeln!(page, "  cannot be done: {why}");
+        let _ = writeln!(page, "  {}: {why}", paint.bad("cannot be done"));
     }
     out.write_all(page.as_bytes())
 }
 
 /// The old RUNPATH, the new one with the reason of each entry, and what is dropped.
-fn write_runpaths(page: &mut String, report: &FileReport) {
+fn write_runpaths(page: &mut String, report: &FileReport, paint: Paint) {
     let plan = &report.plan;
     let old = plan.old_runpath.as_deref().unwrap_or_default();
     let _ = writeln!(page, "  {} was", tag(plan.old_is_rpath));
@@ -157,15 +159,17 @@ fn write_runpaths(page: &mut String, report: &FileReport) {
     let width = width.max().unwrap_or(0).min(60);
     for entry in &plan.runpath {
         let shown = text(&entry.text);
-        let _ = writeln!(page, "    {shown:width$}  {}", reason(&entry.reason));
+        let why = paint.faint(reason(&entry.reason));
+        let _ = writeln!(page, "    {shown:width$}  {why}");
     }
-    for dropped in &plan.dropped {
-        let shown = if dropped.text.is_empty() {
+    for entry in &plan.dropped {
+        let shown = if entry.text.is_empty() {
             "(empty)".to_owned()
         } else {
-            text(&dropped.text)
+            text(&entry.text)
         };
-        let _ = writeln!(page, "  - {shown}  dropped: {}", dropped.why);
+        let dropped = paint.odd("dropped:");
+        let _ = writeln!(page, "  - {shown}  {dropped} {}", entry.why);
     }
 }
 
@@ -301,15 +305,22 @@ pub(crate) fn write_summary(
     summary: &Summary,
     dry_run: bool,
     counts: bool,
+    paint: Paint,
 ) -> io::Result<()> {
     let changed = if dry_run { "to change" } else { "changed" };
+    let failed = summary.failed + summary.problems.len() as u64;
+    let missing = count(summary.missing, "dependency", "dependencies");
+    let if_any = |number: u64, text: String| match number {
+        0 => text,
+        _ => paint.bad(text),
+    };
     writeln!(
         out,
-        "{}: {} {changed}, {} failed, {} missing; {} passed over",
+        "{}: {} {changed}, {}, {}; {} passed over",
         count(summary.files, "ELF file", "ELF files"),
         summary.changed,
-        summary.failed + summary.problems.len() as u64,
-        count(summary.missing, "dependency", "dependencies"),
+        if_any(failed, format!("{failed} failed")),
+        if_any(summary.missing, format!("{missing} missing")),
         count(summary.skipped.total(), "other file", "other files"),
     )?;
     if summary.not_strip_safe > 0 {

@@ -3,6 +3,7 @@
 use super::schema;
 use crate::escape::{Shown, shown};
 use crate::lint::{Finding, RULES, Rule, Severity};
+use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -25,13 +26,22 @@ impl ReportedFinding<'_> {
 }
 
 /// `error[code]: path: message`
-pub(crate) fn write_finding(out: &mut impl Write, told: ReportedFinding<'_>) -> io::Result<()> {
+pub(crate) fn write_finding(
+    out: &mut impl Write,
+    told: ReportedFinding<'_>,
+    paint: Paint,
+) -> io::Result<()> {
+    let label = match told.severity {
+        Severity::Error => Label::Error,
+        Severity::Warning => Label::Warning,
+        Severity::Note => Label::Note,
+    };
+    let word = told.severity.word();
     writeln!(
         out,
-        "{}[{}]: {}: {}",
-        told.severity.word(),
-        told.code(),
-        shown(&told.finding.path),
+        "{}: {}: {}",
+        paint.label(label, format_args!("{word}[{}]", told.code())),
+        paint.title(shown(&told.finding.path)),
         Shown::from(told.finding.message.as_bytes())
     )
 }

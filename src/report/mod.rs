@@ -7,7 +7,6 @@ pub(crate) mod fixup;
 pub(crate) mod inspect;
 pub(crate) mod lint;
 mod ordered;
-mod paint;
 pub(crate) mod schema;
 pub(crate) mod structured_logs;
 
@@ -16,4 +15,3 @@ pub(crate) use device_code::{
     entries_json, groups_json, problems_json, write_entries, write_groups, write_problems,
 };
 pub(crate) use ordered::{Ordered, Output};
-pub(crate) use paint::Paint;

@@ -24,3 +24,4 @@ mod readme;
 mod redist;
 mod redist_install;
 mod scan;
+mod terminal;

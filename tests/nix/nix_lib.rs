@@ -137,10 +137,7 @@ fn a_list_that_cannot_be_built_for_throws_the_programs_words() {
         .output()
         .unwrap();
     let told = crate::support::failed(&program, 1);
-    assert_eq!(
-        told,
-        format!("cuda-fixup: {}\n", words[0].as_str().unwrap())
-    );
+    assert_eq!(told, format!("error: {}\n", words[0].as_str().unwrap()));
     // Nobody names a list: the defaults.
     let defaults = nix(r#"(lib.selection { cudaVersion = "13.5"; }).cmakeCudaArchitectures"#);
     assert_eq!(

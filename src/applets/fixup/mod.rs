@@ -8,9 +8,12 @@ use super::missing_dependencies::MissingDependencies;
 use crate::escape::shown;
 use crate::fixup::{self, Status};
 use crate::report::{fixup as report, structured_logs};
+use crate::terminal::{self, Label, Paint, Progress, message};
 use options::{Find, RunpathArgs};
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Set interpreters and RUNPATHs of whole trees, in one pass
 ///
@@ -45,16 +48,18 @@ pub(crate) struct Args {
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     let request = args.request()?;
     let pool = args.jobs.pool()?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(terminal::stdout());
+    let paint = Paint::stdout();
+    let shown_progress = progress(&request.progress);
     let mut misses = MissingDependencies::default();
     let summary = {
         let mut tell = |file: &fixup::FileReport| {
             misses.note(file);
             if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
-                writeln!(io::stderr(), "error: {}: {why}", shown(name))?;
+                message(Label::Error, format_args!("{}: {why}", shown(name)))?;
             }
             if let Some(line) = report::stays_absolute(file) {
-                writeln!(io::stderr(), "warning: {line}")?;
+                message(Label::Warning, format_args!("{line}"))?;
             }
             let changes = !matches!(file.status, Status::Unchanged);
             if args.json {
@@ -62,16 +67,19 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
             } else if request.structured_logs {
                 structured_logs::write_file(&mut out, file, &request.policy.ignore_missing)
             } else if (args.dry_run && changes) || args.verbose {
-                report::write_plan(&mut out, file)
+                report::write_plan(&mut out, file, paint)
             } else {
                 Ok(())
             }
         };
         fixup::run(&pool, &request, &mut tell)?
     };
-    let mut errors = io::stderr().lock();
+    drop(shown_progress);
     for problem in &summary.problems {
-        writeln!(errors, "error: {}: {}", shown(&problem.path), problem.what)?;
+        message(
+            Label::Error,
+            format_args!("{}: {}", shown(&problem.path), problem.what),
+        )?;
         if args.json {
             writeln!(
                 out,
@@ -80,16 +88,28 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
             )?;
         }
     }
-    misses.tell(&mut errors, &summary, "--lib", "--ignore-missing")?;
+    misses.tell(&summary, "--lib", "--ignore-missing")?;
     if args.json {
         writeln!(out, "{}", report::summary_json(&summary))?;
     } else if request.structured_logs {
         structured_logs::write_skipped(&mut out, &summary)?;
     } else {
-        report::write_summary(&mut out, &summary, args.dry_run, args.verbose)?;
+        report::write_summary(&mut out, &summary, args.dry_run, args.verbose, paint)?;
     }
     out.flush()?;
     Ok(outcome(&summary))
+}
+
+/// Shows how far a run is, where it takes long.
+pub(super) fn progress(of: &Arc<fixup::FixupProgress>) -> Progress {
+    let of = of.clone();
+    Progress::start(move || {
+        let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        match count(&of.files) {
+            0 => format!("{} files read", count(&of.read)),
+            files => format!("{} of {files} ELF files fixed", count(&of.done)),
+        }
+    })
 }
 
 /// The exit status that a summary asks for.

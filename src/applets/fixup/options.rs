@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where things are found, and what counts.
 #[derive(Debug, clap::Args)]
@@ -229,6 +230,7 @@ impl Args {
             skip_unreadable_libs: false,
             structured_logs: false,
             no_interpreter: None,
+            progress: Arc::default(),
             policy,
         };
         if !self.find.auto_patchelf_flag.is_empty() {

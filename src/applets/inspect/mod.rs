@@ -12,18 +12,18 @@ use crate::escape::shown;
 use crate::loader::{LoadedBy, Loader, Resolution, TreeLoaders, User};
 use crate::near;
 use crate::report::inspect::{self, Cuda, Inspected};
-use crate::report::{Ordered, Output, Paint};
+use crate::report::{Ordered, Output};
 use crate::rodata::{self, Contents};
 use crate::scan::{self, FileError, Skip, Skipped, Tree, Walked};
+use crate::terminal::{self, Label, Paint, Progress};
 use anyhow::{Context, anyhow, bail};
 use args::{Dlopen, environment};
 use elf_edit::{ElfInfo, FileReader, Kind};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Names of missing libraries that are counted: hostile trees have no end of them.
 const MAX_MISSING: usize = 10_000;
@@ -43,11 +43,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         loader: Loader::new(environment(&args, root.clone())?),
         tree: TreeLoaders::default(),
         loaded_by: None,
-        paint: Paint {
-            colour: !args.json
-                && io::stdout().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-                && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        paint: match args.json {
+            true => Paint::PLAIN,
+            false => Paint::stdout(),
         },
         root,
         counts: Mutex::new(Counts::default()),
@@ -98,7 +96,7 @@ struct Run {
 
 impl Run {
     fn all(&self, tree: &Tree) -> anyhow::Result<Outcome> {
-        let ordered = Ordered::new(io::BufWriter::new(io::stdout()), io::stderr());
+        let ordered = Ordered::new(io::BufWriter::new(terminal::stdout()), terminal::stderr());
         self.count(|counts| counts.skipped.merge(tree.skipped));
         let mut first = Output::default();
         let mut problems = tree.problems.clone();
@@ -109,6 +107,8 @@ impl Run {
         ordered.submit(0, first);
         let chunks = AtomicUsize::new(0);
         let pool = self.args.jobs.pool_for(tree.files.len())?;
+        let seen = Arc::new(AtomicUsize::new(0));
+        let _progress = Progress::files("inspected", tree.files.len(), &seen);
         pool.broadcast(|_| {
             loop {
                 let at = chunks.fetch_add(1, Ordering::Relaxed);
@@ -117,6 +117,7 @@ impl Run {
                 let mut any = false;
                 for file in files {
                     any = true;
+                    seen.fetch_add(1, Ordering::Relaxed);
                     self.one(tree, file, &mut piece);
                 }
                 if !any || !ordered.submit(at + 1, piece) {
@@ -141,7 +142,7 @@ impl Run {
             io::stdout().write_all(text.as_bytes())?;
         }
         if self.args.verbose {
-            let mut err = io::stderr().lock();
+            let mut err = terminal::stderr();
             writeln!(err, "{} files looked at", counts.files)?;
             for (skip, n) in skipped() {
                 writeln!(err, "passed over: {n} {}", skip.replace('_', " "))?;
@@ -164,7 +165,8 @@ impl Run {
     fn message(&self, piece: &mut Output, path: &Path, what: &str) {
         self.count(|counts| counts.errors = true);
         let what = shown(what);
-        let line = format!("error: {}: {what}\n", shown(path));
+        let label = Paint::stderr().label(Label::Error, Label::Error.word());
+        let line = format!("{label}: {}: {what}\n", shown(path));
         piece.messages.extend_from_slice(line.as_bytes());
     }
 

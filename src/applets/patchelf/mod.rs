@@ -10,6 +10,7 @@ pub(crate) use flags::{Parsed, PatchelfRequest, Print};
 
 use super::Outcome;
 use crate::escape::shown;
+use crate::terminal::without_errno;
 use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use elf_edit::{ElfInfo, FileReader, ReadError, RewriteOptions, prepare, rewrite};
@@ -83,12 +84,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
     let result = run_words(&args.words, &mut out);
     // What has been printed comes before what went wrong.
-    out.flush()?;
-    match result {
+    let flushed = out.flush();
+    match result.and_then(|outcome| Ok(flushed.map(|()| outcome)?)) {
         Ok(outcome) => Ok(outcome),
         Err(error) if crate::applets::is_broken_pipe(&error) => Err(error),
         Err(error) => {
-            writeln!(io::stderr(), "patchelf: {error:#}")?;
+            let why = without_errno(&format!("{error:#}"));
+            writeln!(io::stderr(), "patchelf: {why}")?;
             Ok(Outcome::Findings)
         }
     }

@@ -7,11 +7,12 @@ use super::Outcome;
 use crate::escape::shown;
 use crate::redist::glibc;
 use crate::redist::place::{Outputs, Place};
+use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
 use elf_edit::{ElfInfo, FileReader};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -98,9 +99,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     if !args.allow_fhs_references {
         let found = text::fhs_references(&placed)?;
         if !found.is_empty() {
-            let mut err = io::stderr().lock();
             for line in &found {
-                writeln!(err, "error: {line}")?;
+                message(Label::Error, format_args!("{line}"))?;
             }
             bail!(
                 "{} lines of the archive name directories of other systems\n  help: patch them in postPatch, or allow them: allowFHSReferences = true",

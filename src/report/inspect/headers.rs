@@ -5,7 +5,7 @@
 use super::super::schema::INSPECT;
 use super::shown;
 use crate::escape::Shown;
-use crate::report::Paint;
+use crate::terminal::Paint;
 use elf_edit::ElfInfo;
 use serde::ser::{Serialize, Serializer};
 use std::fmt::Write;

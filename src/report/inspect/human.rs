@@ -1,6 +1,5 @@
 //! For people: one block a file.
 
-use super::super::paint::Paint;
 use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::shown;
 use super::{Inspected, shown_dir};
@@ -8,6 +7,7 @@ use crate::advice::Advice;
 use crate::loader::{
     Candidate, Hidden, LoadProblem, LoadedBy, Mark, Need, Object, Rules, SearchEntry, SearchLog,
 };
+use crate::terminal::Paint;
 use std::fmt::Write;
 
 /// The block of one file.
@@ -28,7 +28,7 @@ pub(crate) fn human(file: Inspected, paint: Paint) -> String {
         ));
         let _ = writeln!(out, "  {by}: {what}");
     }
-    let _ = advice(&mut out, file);
+    let _ = advice(&mut out, file, paint);
     let _ = dlopen(&mut out, file, paint);
     out.push_str(&cuda(file));
     out
@@ -66,7 +66,7 @@ pub(crate) fn problems(file: Inspected, paint: Paint) -> String {
             let _ = one_problem(&mut out, file, problem, &mut last, paint);
         }
         let _ = hidden(&mut out, file, paint);
-        let _ = advice(&mut out, file);
+        let _ = advice(&mut out, file, paint);
     }
     if file.ordinary.is_some_and(|other| !other.loads()) {
         let path = crate::escape::shown(file.path);
@@ -267,11 +267,11 @@ fn hidden(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
 }
 
 /// Causes and remedies, each once: several files may need one library.
-fn advice(out: &mut String, file: Inspected) -> std::fmt::Result {
+fn advice(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     let mut before: Vec<String> = Vec::new();
     for line in file.advice.iter().flat_map(Advice::lines) {
         if !before.contains(&line) {
-            writeln!(out, "  {line}")?;
+            writeln!(out, "  {}", paint.advice(&line))?;
             before.push(line);
         }
     }

@@ -1,9 +1,9 @@
 //! `--tree`: what needs what, depth first. Each library is opened up once; where it is met
 //! again it stands alone.
 
-use super::super::paint::Paint;
 use super::Inspected;
 use super::shown;
+use crate::terminal::Paint;
 use std::fmt::Write;
 
 /// Deeper than this nothing is drawn: a hostile chain would fill the screen with lines.

@@ -1,10 +1,10 @@
 //! `--why SONAME`: the shortest way from the file to a library, and who else needs it.
 
-use super::super::paint::Paint;
 use super::Inspected;
 use super::human::trail;
 use super::shown;
 use crate::loader::{Candidate, Need};
+use crate::terminal::Paint;
 use std::fmt::Write;
 
 /// Why `name` is loaded, or `None` if nothing wants it.

@@ -314,27 +314,3 @@ fn a_root_directory_is_a_world_of_its_own() {
     let outside = shop.inspect(&["--root", "root", BINARY]);
     assert_eq!(outside.status.code(), Some(2));
 }
-
-#[test]
-fn colour_is_for_terminals() {
-    let shop = Workshop::new();
-    shop.exe("exe", &["-Wl,-rpath,/nowhere"]);
-    let output = Command::new(BINARY)
-        .current_dir(&shop.path)
-        .env("CLICOLOR_FORCE", "1")
-        .args(["inspect", "exe"])
-        .output()
-        .unwrap();
-    assert!(!output.stdout.contains(&0x1b));
-    let on_terminal = |env: &str| {
-        let command = format!("{env} {BINARY} inspect exe");
-        let output = Command::new("script")
-            .current_dir(&shop.path)
-            .args(["-qec", &command, "/dev/null"])
-            .output()
-            .unwrap();
-        output.stdout.contains(&0x1b)
-    };
-    assert!(on_terminal("env -u NO_COLOR"));
-    assert!(!on_terminal("NO_COLOR=1"));
-}

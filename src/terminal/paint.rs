@@ -1,0 +1,115 @@
+//! The styles of all applets.
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use std::fmt;
+use std::io;
+
+const TITLE: Style = Style::new().bold();
+const BAD: Style = AnsiColor::Red.on_default();
+const ODD: Style = AnsiColor::Yellow.on_default();
+const FAINT: Style = Style::new().dimmed();
+
+/// Whether text gets colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paint {
+    colour: bool,
+}
+
+/// The label of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Label {
+    /// Something failed.
+    Error,
+    /// Likely wrong.
+    Warning,
+    /// A cause, or for a look.
+    Note,
+    /// What to do.
+    Help,
+}
+
+impl Label {
+    /// The word that starts the line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Label::Error => "error",
+            Label::Warning => "warning",
+            Label::Note => "note",
+            Label::Help => "help",
+        }
+    }
+
+    fn style(self) -> Style {
+        let colour = match self {
+            Label::Error => AnsiColor::Red,
+            Label::Warning => AnsiColor::Yellow,
+            Label::Note => AnsiColor::BrightGreen,
+            Label::Help => AnsiColor::BrightCyan,
+        };
+        colour.on_default().bold()
+    }
+}
+
+impl Paint {
+    /// Without colours: for pipes, JSON and tests.
+    pub(crate) const PLAIN: Paint = Paint { colour: false };
+
+    /// For standard output.
+    pub(crate) fn stdout() -> Paint {
+        Paint {
+            colour: AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+        }
+    }
+
+    /// For standard error.
+    pub(crate) fn stderr() -> Paint {
+        Paint {
+            colour: AutoStream::choice(&io::stderr()) != ColorChoice::Never,
+        }
+    }
+
+    fn with(self, style: Style, text: impl fmt::Display) -> String {
+        match self.colour {
+            true => format!("{style}{text}{style:#}"),
+            false => text.to_string(),
+        }
+    }
+
+    /// What a block is about.
+    pub(crate) fn title(self, text: impl fmt::Display) -> String {
+        self.with(TITLE, text)
+    }
+
+    /// What is wrong.
+    pub(crate) fn bad(self, text: impl fmt::Display) -> String {
+        self.with(BAD, text)
+    }
+
+    /// What is odd.
+    pub(crate) fn odd(self, text: impl fmt::Display) -> String {
+        self.with(ODD, text)
+    }
+
+    /// What matters less.
+    pub(crate) fn faint(self, text: impl fmt::Display) -> String {
+        self.with(FAINT, text)
+    }
+
+    /// A label or a part of one: `error`, `warning[rpath]`.
+    pub(crate) fn label(self, label: Label, text: impl fmt::Display) -> String {
+        self.with(label.style(), text)
+    }
+
+    /// A line that starts with `note: ` or `help: `, with that word as a label.
+    pub(crate) fn advice(self, line: &str) -> String {
+        for label in [Label::Note, Label::Help] {
+            if let Some(rest) = line.strip_prefix(label.word())
+                && rest.starts_with(':')
+            {
+                return format!("{}{rest}", self.label(label, label.word()));
+            }
+        }
+        line.to_owned()
+    }
+}

@@ -1,0 +1,108 @@
+//! The two streams, which share a terminal with the line of progress.
+
+use super::paint::{Label, Paint};
+use std::fmt;
+use std::io::{self, Stderr, Stdout, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the last line of the terminal holds.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// The line of progress, which goes away before anything else is written.
+    pub(super) progress: bool,
+    /// A line of output that is not finished: nothing may be drawn over it.
+    open: bool,
+}
+
+static LINE: Mutex<Line> = Mutex::new(Line {
+    progress: false,
+    open: false,
+});
+
+pub(super) fn line() -> MutexGuard<'static, Line> {
+    LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Line {
+    /// Draws `text` as the line of progress, unless output is under way.
+    pub(super) fn draw(&mut self, text: &str) {
+        if !self.open {
+            // Progress that can't be shown is no error.
+            let _ = io::stderr().write_all(format!("\r\x1b[K{text}").as_bytes());
+            self.progress = true;
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        if std::mem::take(&mut self.progress) {
+            let _ = io::stderr().write_all(b"\r\x1b[K");
+        }
+    }
+}
+
+/// A stream that makes room for itself where progress is shown.
+#[derive(Debug)]
+pub(crate) struct Shared<S>(S);
+
+/// Standard output.
+pub(crate) fn stdout() -> Shared<Stdout> {
+    Shared(io::stdout())
+}
+
+/// Standard error.
+pub(crate) fn stderr() -> Shared<Stderr> {
+    Shared(io::stderr())
+}
+
+impl<S: Write> Write for Shared<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut line = line();
+        line.clear();
+        let written = self.0.write(bytes)?;
+        if let Some(last) = bytes[..written].last() {
+            line.open = *last != b'\n';
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Writes `error: …` or the like to standard error, as one line or block.
+pub(crate) fn message(label: Label, text: impl fmt::Display) -> io::Result<()> {
+    let word = Paint::stderr().label(label, label.word());
+    let text = without_errno(&text.to_string());
+    stderr().write_all(format!("{word}: {text}\n").as_bytes())
+}
+
+/// The message without Rust's `(os error 2)`, which says nothing to a user.
+pub(crate) fn without_errno(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((errno, rest)) if errno.bytes().all(|b| b.is_ascii_digit()) => text.push_str(rest),
+            _ => {
+                text.push_str(" (os error ");
+                text.push_str(part);
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(
+            without_errno("x: No such file or directory (os error 2): y"),
+            "x: No such file or directory: y"
+        );
+        assert_eq!(without_errno("a (os error b) c"), "a (os error b) c");
+    }
+}
