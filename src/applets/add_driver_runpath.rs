@@ -47,16 +47,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         ..FixupRequest::default()
     };
     let pool = args.jobs.pool()?;
-    let summary = fixup::run(
-        &pool,
-        &request,
-        &mut |file| match (&file.status, file.names.first()) {
-            (Status::Failed(why), Some(name)) => {
-                message(Label::Error, format_args!("{}: {why}", shown(name)))
-            }
-            _ => Ok(()),
-        },
-    )?;
+    let summary = fixup::run(&pool, &request, &super::waits_for, &mut |file| match (
+        &file.status,
+        file.names.first(),
+    ) {
+        (Status::Failed(why), Some(name)) => {
+            message(Label::Error, format_args!("{}: {why}", shown(name)))
+        }
+        _ => Ok(()),
+    })?;
     for problem in &summary.problems {
         message(
             Label::Error,

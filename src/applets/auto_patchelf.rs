@@ -270,7 +270,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let pool = Jobs::default().pool()?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut misses = MissingDependencies::default();
-    let summary = fixup::run(&pool, &request, &mut |file| {
+    let summary = fixup::run(&pool, &request, &super::waits_for, &mut |file| {
         misses.note(file);
         if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
             message(Label::Error, format_args!("{}: {why}", shown(name)))?;

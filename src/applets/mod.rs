@@ -23,7 +23,10 @@ mod patchelf_flags;
 pub(crate) mod redist;
 pub(crate) mod toolkit;
 
+use crate::escape::shown;
+use crate::terminal::{Label, message};
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// How a run ended (errors are `Err`).
@@ -45,6 +48,18 @@ impl From<Outcome> for ExitCode {
             Outcome::Errors => 2,
         })
     }
+}
+
+/// Says that another process keeps a file from being rewritten.
+pub(crate) fn waits_for(path: &Path) {
+    // A closed standard error is no reason to stop.
+    let _ = message(
+        Label::Note,
+        format_args!(
+            "{}: waiting for another process that holds a lock on it",
+            shown(path)
+        ),
+    );
 }
 
 /// `cuda-fixup inspect … | head` ends quietly.

@@ -25,7 +25,7 @@ use relative::RelativeRoots;
 use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
@@ -33,10 +33,12 @@ use std::sync::{Mutex, PoisonError};
 const BATCH: usize = 512;
 
 /// Runs a request on the threads of `pool`. `tell` gets the files in an order that neither
-/// threads nor the file system change.
+/// threads nor the file system change; `waits` a file that another process holds a lock on, once
+/// the wait is long enough to be reported.
 pub(crate) fn run(
     pool: &ThreadPool,
     request: &FixupRequest,
+    waits: &(dyn Fn(&Path) + Sync),
     tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
 ) -> io::Result<Summary> {
     let runpaths = RunpathDirectories::default();
@@ -75,6 +77,7 @@ pub(crate) fn run(
         surroundings: FileSystem::new(index, request.libc.clone()),
         request,
         roots,
+        waits,
     };
     let progress = &request.progress;
     progress.files.store(visit.files.len(), Ordering::Relaxed);
@@ -169,6 +172,7 @@ struct SecondPass<'a> {
     relative: RelativeRoots,
     surroundings: FileSystem,
     roots: Vec<Root>,
+    waits: &'a (dyn Fn(&Path) + Sync),
 }
 
 impl SecondPass<'_> {
@@ -207,7 +211,12 @@ impl SecondPass<'_> {
         let Some(first) = names.first() else {
             return Err(FileError::Skip(Skip::Vanished));
         };
-        let reader = scan::open(first, false)?;
+        let (lock, reader) = if self.request.dry_run {
+            (None, scan::open(first, false)?)
+        } else {
+            let (lock, reader) = scan::open_locked(first, self.waits)?;
+            (Some(lock), reader)
+        };
         if FileId::from(&reader) != file.id {
             return Err(FileError::Problem(
                 "another file took its place while this ran: left alone; run again".to_owned(),
@@ -226,6 +235,7 @@ impl SecondPass<'_> {
             platform: info.platform(),
             plan,
             status,
+            locked: lock.is_none_or(|lock| lock.is_held()),
         })
     }
 

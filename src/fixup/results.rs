@@ -52,6 +52,8 @@ pub(crate) struct FileReport {
     pub platform: Platform,
     pub plan: Plan,
     pub status: Status,
+    /// Whether other processes were kept away meanwhile: not where the file system has no locks.
+    pub locked: bool,
 }
 
 #[derive(Debug, Default)]

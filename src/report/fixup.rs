@@ -136,6 +136,9 @@ pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport, paint: Paint)
             );
         }
     }
+    if !report.locked {
+        page.push_str("  not locked: the file system has no locks, flock(2)\n");
+    }
     if let Status::Failed(why) = &report.status {
         let _ = writeln!(page, "  {}: {why}", paint.bad("cannot be done"));
     }

@@ -11,7 +11,7 @@ mod walk;
 
 pub use skip::Skip;
 pub(crate) use skip::Skipped;
-pub(crate) use visit::{FileError, Visited, open, tree_order, walk_and_visit};
+pub(crate) use visit::{FileError, Visited, open, open_locked, tree_order, walk_and_visit};
 pub use visit::{Visit, dynamic_info, visit};
 pub use walk::walk;
 pub(crate) use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of};

@@ -1,13 +1,13 @@
 //! Opens each listed file once, in parallel, and brings the names of one inode together.
 
 use super::{ScanProblem, Skip, Skipped, Tree, Walk, Walked};
-use elf_edit::{ElfInfo, FileId, FileReader, Kind, ReadAt, ReadError};
+use elf_edit::{ElfInfo, FileId, FileLock, FileReader, Kind, Patience, ReadAt, ReadError};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use rustix::fs::OFlags;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
@@ -54,6 +54,24 @@ pub struct Visit<T> {
 
 /// Opens a regular file for reading. Never blocks on a FIFO that has taken the file's place.
 pub(crate) fn open(path: &Path, follow_link: bool) -> Result<FileReader, FileError> {
+    let (file, metadata) = open_regular(path, follow_link)?;
+    FileReader::with_metadata(file, metadata).map_err(passed)
+}
+
+/// [`open`] for a file that is to be rewritten: waits for its lock before the first read.
+pub(crate) fn open_locked(
+    path: &Path,
+    waits: &(dyn Fn(&Path) + Sync),
+) -> Result<(FileLock, FileReader), FileError> {
+    let (file, _) = open_regular(path, false)?;
+    let lock = FileLock::take(&file, Patience::default(), &|| waits(path));
+    let lock = lock.map_err(|error| FileError::Problem(error.to_string()))?;
+    // Not the metadata from before the wait.
+    let reader = FileReader::new(file).map_err(passed)?;
+    Ok((lock, reader))
+}
+
+fn open_regular(path: &Path, follow_link: bool) -> Result<(File, Metadata), FileError> {
     let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     if !follow_link {
         flags |= OFlags::NOFOLLOW;
@@ -68,7 +86,7 @@ pub(crate) fn open(path: &Path, follow_link: bool) -> Result<FileReader, FileErr
     if !metadata.is_file() {
         return Err(FileError::Skip(Skip::Special));
     }
-    FileReader::with_metadata(file, metadata).map_err(passed)
+    Ok((file, metadata))
 }
 
 fn passed(error: io::Error) -> FileError {

@@ -13,6 +13,7 @@ mod differential;
 mod fuzz;
 mod growth;
 mod properties;
+mod races;
 mod rewrite;
 mod symbols;
 mod tables;

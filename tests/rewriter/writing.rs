@@ -239,6 +239,29 @@ fn a_file_that_changes_in_between_is_left_alone() {
     }
 }
 
+/// Within one step of the clock that stamps files, and of the same length.
+#[test]
+fn a_change_that_shows_in_no_time_stamp_is_seen() {
+    for round in 0..20 {
+        let (_dir, exe) = executable();
+        let mut bytes = fs::read(&exe).unwrap();
+        fs::write(&exe, &bytes).unwrap();
+        let reader = FileReader::new(File::open(&exe).unwrap()).unwrap();
+        let info = ElfInfo::read(&reader).unwrap();
+        // EI_ABIVERSION
+        bytes[8] = 1;
+        fs::write(&exe, &bytes).unwrap();
+        let options = RewriteOptions {
+            atomic: round % 2 == 1,
+            ..RewriteOptions::default()
+        };
+        let edits = [Edit::SetRunpath(LONG.into())];
+        let refused = rewrite(std::slice::from_ref(&exe), &reader, &info, &edits, &options);
+        assert!(matches!(refused, Err(RewriteError::Changed)), "{refused:?}");
+        assert!(fs::read(&exe).unwrap() == bytes);
+    }
+}
+
 #[test]
 fn mode_and_attributes_stay() {
     as_root("writing::mode_and_attributes_stay", mode_and_attributes);

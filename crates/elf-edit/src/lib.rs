@@ -5,6 +5,7 @@
 //!   small windows: at a cost that does not grow with the file, and with no memory map.
 //! - [`prepare`] plans [`Edit`]s and checks the result with a second, independent reader (goblin)
 //!   before anything is written. [`rewrite`] also writes, and takes back its writes if one fails.
+//! - [`FileLock`] keeps those apart who edit one file at the same time: take it before reading.
 //! - A file that an edit could break is refused with the reason ([`Refusal`]) and left alone.
 //!
 //! The crate knows no CUDA, no Nix and no policy. Terms are those of the generic ABI (gABI) and of
@@ -14,7 +15,7 @@
 //! # Example
 //!
 //! ```
-//! use elf_edit::{Edit, ElfInfo, FileReader, Platform, RewriteOptions, rewrite};
+//! use elf_edit::{Edit, ElfInfo, FileLock, FileReader, Patience, Platform, RewriteOptions, rewrite};
 //! # use elf_fixtures::Minimal;
 //! use std::fs::{self, File};
 //!
@@ -25,7 +26,9 @@
 //! library.needed = vec![b"libm.so.6".to_vec()];
 //! fs::write(&path, library.bytes())?;
 //!
-//! let file = FileReader::new(File::open(&path)?)?;
+//! let file = File::open(&path)?;
+//! let _lock = FileLock::take(&file, Patience::default(), &|| eprintln!("waiting for a lock"))?;
+//! let file = FileReader::new(file)?;
 //! let info = ElfInfo::read(&file)?;
 //! assert_eq!(info.needed(), [b"libm.so.6"]);
 //! let edits = [
@@ -53,6 +56,7 @@ pub use read::dynamic::Dynamic;
 pub use read::error::ReadError;
 pub use read::file_id::FileId;
 pub use read::headers::{ElfInfo, Kind, read_sections, read_segments};
+pub use read::lock::{FileLock, LockError, Patience};
 pub use read::platform::{Platform, machine_name};
 pub use read::read_at::{FileReader, ReadAt, Stamp, SubReader};
 pub use read::unfit::{Unfit, unfit};

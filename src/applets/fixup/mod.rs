@@ -72,7 +72,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
                 Ok(())
             }
         };
-        fixup::run(&pool, &request, &mut tell)?
+        fixup::run(&pool, &request, &super::waits_for, &mut tell)?
     };
     drop(shown_progress);
     for problem in &summary.problems {

@@ -13,7 +13,9 @@ use crate::escape::shown;
 use crate::terminal::without_errno;
 use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use elf_edit::{ElfInfo, FileReader, ReadError, RewriteOptions, prepare, rewrite};
+use elf_edit::{
+    ElfInfo, FileId, FileLock, FileReader, Patience, ReadError, RewriteOptions, prepare, rewrite,
+};
 use plan::Streams;
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -137,15 +139,14 @@ fn one_file(
     if !info.is_file() {
         bail!("reading '{name}': is no regular file");
     }
-    let reader = File::open(path)
-        .and_then(FileReader::new)
-        .with_context(|| format!("opening '{name}'"))?;
-    let info = ElfInfo::read(&reader).map_err(|error| match error {
+    let opened = open(request, path, &name)?;
+    let reader = &opened.reader;
+    let info = ElfInfo::read(reader).map_err(|error| match error {
         ReadError::NotElf if info.len() < 52 => anyhow!("missing ELF header: {name} is too short"),
         ReadError::NotElf => anyhow!("not an ELF executable: {name} has no ELF magic"),
         error => anyhow!("{name}: {error}"),
     })?;
-    elf_edit::check(&reader, &info).with_context(|| name.clone())?;
+    elf_edit::check(reader, &info).with_context(|| name.clone())?;
     let edits = request.plan(&info, &name, streams)?;
     streams.out.flush()?;
     if let Some(size) = request.page_size
@@ -163,22 +164,22 @@ fn one_file(
         ..RewriteOptions::default()
     };
     if let Some(output) = &request.output
-        && !output::is_same(output, &reader)
+        && !output::is_same(output, reader)
     {
         let mut steps = Vec::new();
         if !edits.is_empty() {
-            let prepared = prepare(&reader, &info, &edits, &options);
+            let prepared = prepare(reader, &info, &edits, &options);
             let patch = prepared.with_context(|| name.clone())?.patch;
             steps = patch.map(|patch| patch.steps).unwrap_or_default();
         }
         request.tell(streams, format_args!("writing {}", shown(output)))?;
-        return output::write(output, &reader, &steps);
+        return output::write(output, reader, &steps);
     }
     if edits.is_empty() {
         return Ok(());
     }
     let names = [path.to_owned()];
-    let done = rewrite(&names, &reader, &info, &edits, &options).with_context(|| name.clone())?;
+    let done = rewrite(&names, reader, &info, &edits, &options).with_context(|| name.clone())?;
     if done.changed {
         request.tell(streams, format_args!("writing {name}"))?;
     }
@@ -189,6 +190,39 @@ fn one_file(
         )?;
     }
     Ok(())
+}
+
+/// A file, with the right to rewrite it where that was asked for.
+struct Opened {
+    reader: FileReader,
+    _lock: Option<FileLock>,
+}
+
+fn open(request: &PatchelfRequest, path: &Path, name: &str) -> anyhow::Result<Opened> {
+    let opening = || format!("opening '{name}'");
+    let waits = || {
+        let _ = writeln!(
+            io::stderr(),
+            "patchelf: {name}: waiting for another process that holds a lock on it"
+        );
+    };
+    loop {
+        let file = File::open(path).with_context(opening)?;
+        let lock = if request.only_prints() {
+            None
+        } else {
+            let lock = FileLock::take(&file, Patience::default(), &waits);
+            Some(lock.with_context(|| name.to_owned())?)
+        };
+        let reader = FileReader::new(file).with_context(opening)?;
+        // Whoever held the lock may have put a copy in the file's place.
+        if lock.is_none() || FileId::at(path).with_context(opening)? == FileId::from(&reader) {
+            return Ok(Opened {
+                reader,
+                _lock: lock,
+            });
+        }
+    }
 }
 
 fn usage(out: &mut dyn Write) -> io::Result<()> {

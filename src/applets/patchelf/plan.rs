@@ -32,6 +32,17 @@ const OS_ABIS: [(&str, u8); 12] = [
 const OS_ABI_ALIASES: [(&str, u8); 2] = [("GNU", elf::ELFOSABI_GNU), ("Hurd", elf::ELFOSABI_HURD)];
 
 impl PatchelfRequest {
+    /// Whether files are read only.
+    pub(super) fn only_prints(&self) -> bool {
+        let asked = PatchelfRequest {
+            print: self.print,
+            files: self.files.clone(),
+            debug: self.debug,
+            ..PatchelfRequest::default()
+        };
+        *self == asked
+    }
+
     /// Prints what is asked for and collects the edits. What a file lacks is found out in the
     /// order in which patchelf does things: what stands before it is printed already.
     pub(super) fn plan(

@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod file_id;
 pub(crate) mod format;
 pub(crate) mod headers;
+pub(crate) mod lock;
 pub mod notes;
 pub(crate) mod platform;
 pub(crate) mod read_at;

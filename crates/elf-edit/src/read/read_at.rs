@@ -7,6 +7,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 /// Bytes that can be read at any offset, by several threads at once.
 pub trait ReadAt: Sync {
@@ -118,6 +119,9 @@ const LONGEST_KEPT: usize = 1 << 15;
 /// Windows kept of one file, so at most 256 KiB and a little.
 const KEPT: usize = 8;
 
+/// The longest step of a file's time stamps: a tick of the kernel's clock is 10 ms at most.
+const LONGEST_TICK: Duration = Duration::from_millis(20);
+
 /// A state of a file: differs after each write to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -146,6 +150,8 @@ impl From<&Metadata> for Stamp {
 pub struct FileReader<F = File> {
     file: F,
     metadata: Metadata,
+    /// When the first byte was read.
+    since: SystemTime,
     head: Vec<u8>,
     windows: Mutex<Windows>,
 }
@@ -182,12 +188,14 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
 
     /// [`FileReader::new`] for who has asked for the file's metadata already.
     pub fn with_metadata(file: F, metadata: Metadata) -> io::Result<FileReader<F>> {
+        let since = SystemTime::now();
         // Most files of a tree are smaller: one read, none to find the end.
         let wanted = usize::try_from(metadata.len()).map_or(HEAD, |len| len.min(HEAD));
         let head = read_up_to(file.borrow(), 0, wanted)?;
         Ok(FileReader {
             file,
             metadata,
+            since,
             head,
             windows: Mutex::default(),
         })
@@ -206,6 +214,25 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
     /// The open file, past the windows that are kept of it.
     pub fn file(&self) -> &File {
         self.file.borrow()
+    }
+
+    /// Whether the headers that were read are still there, after a look at the file that found
+    /// the same stamp. Time stamps have steps: a write right after the read of a file that had
+    /// just been written may leave them as they were, so the bytes themselves are compared then.
+    pub(crate) fn reads_the_same(&self) -> io::Result<bool> {
+        let settled = self.metadata.modified()? + LONGEST_TICK < self.since;
+        if settled {
+            return Ok(true);
+        }
+        // A thread that panicked left the list whole.
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = windows.kept.iter().map(|(start, bytes)| (*start, bytes));
+        for (start, bytes) in kept.chain([(0, &self.head)]) {
+            if read_up_to(self.file(), start, bytes.len())? != *bytes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The state of the file when it was opened.

@@ -20,6 +20,12 @@ pub enum RewriteError {
     /// Somebody else wrote to the file.
     #[error("changed while it was read: left alone; run again when nothing else writes to it")]
     Changed,
+    /// Somebody else wrote to it between our writes and the check of the result.
+    #[error(
+        "another program wrote to it at the same time, so neither change may be whole: restore \
+         it, and run again when nothing else writes to it"
+    )]
+    Interfered,
     /// ETXTBSY.
     #[error("is running: its text is busy; stop the program, or use --atomic")]
     Busy,

@@ -1,5 +1,6 @@
 //! The way of one file from edits to a verified result: target, place, verify, write, verify.
 
+mod attributes;
 mod copy;
 pub(crate) mod edit;
 mod entries;
@@ -57,7 +58,7 @@ pub fn prepare<R: ReadAt + ?Sized>(
     })
 }
 
-/// Applies `edits` to a file. `names` are all names of its inode that may change with it (the
+/// Applies `edits` to a file. Take a [`FileLock`](crate::FileLock) before reading `info`. `names` are all names of its inode that may change with it (the
 /// first one is open in `reader`); further names elsewhere keep the old contents.
 pub fn rewrite(
     names: &[PathBuf],

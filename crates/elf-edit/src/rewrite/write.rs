@@ -2,10 +2,11 @@
 //! that is renamed over it.
 
 use crate::read::read_at::{FileReader, ReadAt, Stamp};
+use crate::rewrite::attributes::{attribute, copy_metadata, set_attribute};
 use crate::rewrite::copy::copy_contents;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::options::RewriteOptions;
-use crate::rewrite::patch::{Patch, Step};
+use crate::rewrite::patch::{Patch, Patched, Step};
 use crate::rewrite::refusal::Refusal;
 use crate::rewrite::verify::Mismatch;
 
@@ -203,7 +204,7 @@ pub(crate) fn write(
     }
 }
 
-fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> RewriteError {
+pub(super) fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> RewriteError {
     let what = what.into();
     move |error| match error.kind() {
         io::ErrorKind::ExecutableFileBusy => RewriteError::Busy,
@@ -222,7 +223,8 @@ fn write_in_place(
     let now = file.metadata()?;
     let as_it_was = Stamp::from(&now) == reader.stamp()
         && now.permissions() == mode
-        && now.nlink() == reader.metadata().nlink();
+        && now.nlink() == reader.metadata().nlink()
+        && reader.reads_the_same()?;
     if !as_it_was {
         return Err(RewriteError::Changed);
     }
@@ -238,6 +240,8 @@ fn write_in_place(
         });
     let written = match checked {
         Ok(written) => written,
+        // What was written over is no longer what there is to put back.
+        Err(_) if !stands(&file, reader, &patch.steps)? => return Err(RewriteError::Interfered),
         Err(error) => {
             return Err(match undo.take_back(&file) {
                 Ok(()) => error,
@@ -257,6 +261,30 @@ fn write_in_place(
             .map_err(failed("restore its capabilities"))?;
     }
     Ok(written.len())
+}
+
+/// Whether all that the steps wrote, and nothing behind it, is in the file.
+fn stands(file: &File, before: &FileReader, steps: &[Step]) -> io::Result<bool> {
+    let written = Patched::new(before, steps);
+    if file.metadata()?.len() != written.len() {
+        return Ok(false);
+    }
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for step in steps {
+        let (start, len) = step.range();
+        let end = (start + len).min(written.len());
+        for offset in (start..end).step_by(COPY) {
+            let len = COPY.min((end - offset) as usize);
+            ours.resize(len, 0);
+            theirs.resize(len, 0);
+            written.read_exact_at(offset, &mut ours)?;
+            FileExt::read_exact_at(file, &mut theirs, offset)?;
+            if ours != theirs {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 fn open_for_writing(path: &Path, mode: &fs::Permissions) -> io::Result<File> {
@@ -296,7 +324,7 @@ fn write_copy(
     // A write dropped what only a set-user-ID file has.
     copy_metadata(reader.file(), copy.as_file())?;
     copy.as_file().sync_all().map_err(failed("sync the copy"))?;
-    if Stamp::from(&fs::metadata(first)?) != reader.stamp() {
+    if Stamp::from(&fs::metadata(first)?) != reader.stamp() || !reader.reads_the_same()? {
         return Err(RewriteError::Changed);
     }
     let len = copy.as_file().metadata()?.len();
@@ -325,67 +353,4 @@ fn relink(file: &Path, name: &Path) -> io::Result<()> {
     let link = dir.path().join("link");
     fs::hard_link(file, &link)?;
     fs::rename(&link, name)
-}
-
-/// Owner, mode and extended attributes.
-fn copy_metadata(from: &File, to: &File) -> Result<(), RewriteError> {
-    let metadata = from.metadata()?;
-    let now = to.metadata()?;
-    if (now.uid(), now.gid()) != (metadata.uid(), metadata.gid()) {
-        std::os::unix::fs::fchown(to, Some(metadata.uid()), Some(metadata.gid()))
-            .map_err(failed("give the copy the same owner"))?;
-    }
-    to.set_permissions(metadata.permissions())
-        .map_err(failed("give the copy the same mode"))?;
-    for name in attribute_names(from)? {
-        if let Some(value) = attribute(from, name.as_str())? {
-            set_attribute(to, name.as_str(), &value)
-                .map_err(failed(format!("give the copy the attribute {name}")))?;
-        }
-    }
-    Ok(())
-}
-
-/// Longest list and value of extended attributes that Linux has (`XATTR_LIST_MAX`,
-/// `XATTR_SIZE_MAX`, both 64 KiB).
-const ATTRIBUTE_MAX: usize = 65_536;
-
-fn attribute_names(file: &File) -> Result<Vec<String>, RewriteError> {
-    let mut list = vec![0u8; ATTRIBUTE_MAX];
-    match rustix::fs::flistxattr(file, &mut list) {
-        Ok(len) => Ok(list[..len]
-            .split(|&b| b == 0)
-            .filter(|name| !name.is_empty())
-            .map(|name| String::from_utf8_lossy(name).into_owned())
-            .collect()),
-        Err(rustix::io::Errno::NOTSUP) => Ok(Vec::new()),
-        Err(e) => Err(io::Error::from(e).into()),
-    }
-}
-
-fn attribute(file: &File, name: &str) -> Result<Option<Vec<u8>>, RewriteError> {
-    // Nearly no file has one: asked for before anything is allocated.
-    match rustix::fs::fgetxattr_query(file, name) {
-        Ok(_) => {}
-        Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP) => return Ok(None),
-        Err(e) => return Err(io::Error::from(e).into()),
-    }
-    let mut value = vec![0u8; ATTRIBUTE_MAX];
-    match rustix::fs::fgetxattr(file, name, &mut value) {
-        Ok(len) => {
-            value.truncate(len);
-            Ok(Some(value))
-        }
-        Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP) => Ok(None),
-        Err(e) => Err(io::Error::from(e).into()),
-    }
-}
-
-fn set_attribute(file: &File, name: &str, value: &[u8]) -> io::Result<()> {
-    Ok(rustix::fs::fsetxattr(
-        file,
-        name,
-        value,
-        rustix::fs::XattrFlags::empty(),
-    )?)
 }

@@ -1,0 +1,170 @@
+//! Keeps those apart who rewrite one file at the same time: an advisory lock on the inode, flock(2),
+//! from before its headers are read until the result has been checked. It keeps the threads of one
+//! process apart, too, as each of them opens the file for itself.
+
+use super::file_id::FileId;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long to wait for a lock. Whoever can read a file can hold a lock on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// When the wait is long enough to be reported.
+    pub report_after: Duration,
+    /// When the file is left alone.
+    pub give_up_after: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            report_after: Duration::from_secs(1),
+            give_up_after: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process holds it.
+    #[error(
+        "left alone: another process has held a lock on it for {} s; find it with lslocks, and run \
+         again when it has ended",
+        .0.as_secs()
+    )]
+    Held(Duration),
+    /// The file can't be asked about.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The shortest and the longest time between two attempts.
+const PAUSES: [Duration; 2] = [Duration::from_micros(200), Duration::from_millis(50)];
+
+/// Files that this process rewrites where the file system has no locks.
+static WITHOUT_LOCKS: LazyLock<Mutex<HashSet<FileId>>> = LazyLock::new(Mutex::default);
+
+/// The right to rewrite a file: until both this and the file that it was taken for are dropped.
+#[derive(Debug)]
+pub struct FileLock {
+    without: Option<FileId>,
+}
+
+impl FileLock {
+    /// Locks an open file, or waits until others have done with it; calls `waits` once where that
+    /// takes long. To be taken before the first read, as the file may have changed meanwhile.
+    pub fn take(file: &File, patience: Patience, waits: &dyn Fn()) -> Result<FileLock, LockError> {
+        let Some(lock) = attempt(file)? else {
+            return wait(file, patience, waits);
+        };
+        Ok(lock)
+    }
+
+    /// Whether other processes are kept away. Where the file system has no locks only the threads
+    /// of this process are, and a check for changes is all that there is beyond it.
+    pub fn is_held(&self) -> bool {
+        self.without.is_none()
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        if let Some(id) = &self.without {
+            let mut taken = WITHOUT_LOCKS.lock().unwrap_or_else(PoisonError::into_inner);
+            taken.remove(id);
+        }
+    }
+}
+
+fn attempt(file: &File) -> io::Result<Option<FileLock>> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(FileLock { without: None })),
+        Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(None),
+        // No locks here, or, over NFS, none for a file that is open for reading only.
+        Err(_) => {
+            let id = FileId::from(&file.metadata()?);
+            let mut taken = WITHOUT_LOCKS.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(taken.insert(id).then_some(FileLock { without: Some(id) }))
+        }
+    }
+}
+
+fn wait(file: &File, patience: Patience, waits: &dyn Fn()) -> Result<FileLock, LockError> {
+    let started = Instant::now();
+    let mut pause = PAUSES[0];
+    let mut reported = false;
+    loop {
+        sleep(pause);
+        if let Some(lock) = attempt(file)? {
+            return Ok(lock);
+        }
+        let waited = started.elapsed();
+        if waited >= patience.give_up_after {
+            return Err(LockError::Held(patience.give_up_after));
+        }
+        if !reported && waited >= patience.report_after {
+            waits();
+            reported = true;
+        }
+        pause = (pause * 2).min(PAUSES[1]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_lock_that_is_not_given_up_is_an_error_after_one_report() {
+        let short = Patience {
+            report_after: Duration::from_millis(20),
+            give_up_after: Duration::from_millis(100),
+        };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let [first, second] = [(); 2].map(|()| File::open(file.path()).unwrap());
+        let held = FileLock::take(&first, short, &|| panic!("nobody holds it")).unwrap();
+        assert!(held.is_held());
+        let reports = AtomicUsize::new(0);
+        let report = || {
+            reports.fetch_add(1, Ordering::Relaxed);
+        };
+        let refused = FileLock::take(&second, short, &report).unwrap_err();
+        assert!(matches!(refused, LockError::Held(_)), "{refused}");
+        assert_eq!(reports.load(Ordering::Relaxed), 1);
+        drop(first);
+        FileLock::take(&second, short, &|| panic!("nobody holds it")).unwrap();
+    }
+
+    #[test]
+    fn threads_are_kept_apart_where_the_file_system_has_no_locks() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // A descriptor of the path alone takes no lock.
+        let open = || {
+            let flags = rustix::fs::OFlags::PATH;
+            let file = rustix::fs::open(file.path(), flags, rustix::fs::Mode::empty());
+            File::from(file.unwrap())
+        };
+        let inside = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        let lock = FileLock::take(&open(), Patience::default(), &|| {}).unwrap();
+                        assert!(!lock.is_held());
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        sleep(Duration::from_micros(100));
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+    }
+}
