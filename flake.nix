@@ -60,6 +60,14 @@
             pkgs.rustfmt
             pkgs.util-linux
           ];
+          # Tests look at programs that they build, and expect in them what Debian's gcc writes:
+          # the system's loader, and no RUNPATH. Not on NixOS, which has no such loader.
+          shellHook = ''
+            if [[ -e /lib64/ld-linux-x86-64.so.2 && ! -e /etc/NIXOS ]]; then
+                export NIX_DONT_SET_RPATH=1
+                export NIX_LDFLAGS="''${NIX_LDFLAGS-} -dynamic-linker /lib64/ld-linux-x86-64.so.2"
+            fi
+          '';
         };
       });
 

@@ -21,9 +21,10 @@ builtins.listToAttrs (
 )
 // {
   mkShell =
-    { packages }:
+    { packages, shellHook }:
     final.stdenv.mkDerivation {
       name = "nix-shell";
+      inherit shellHook;
       nativeBuildInputs = packages;
     };
   runCommand =
