@@ -662,3 +662,33 @@ fn paths_that_pages_name_exist() {
     }
     no_complaints(complaints);
 }
+
+/// fuzz/ is a package with a lock of its own, which cargo updates only where someone fuzzes.
+#[test]
+fn the_lock_of_the_fuzz_targets_is_up_to_date() {
+    let read = |file: &str| text(Path::new(file)).parse::<toml::Table>().unwrap();
+    let lock = read("fuzz/Cargo.lock");
+    let mut complaints = Vec::new();
+    for (name, manifest) in [
+        ("cuda-fixup", "Cargo.toml"),
+        ("elf-edit", "crates/elf-edit/Cargo.toml"),
+        ("elf-fixtures", "crates/elf-fixtures/Cargo.toml"),
+    ] {
+        let packages = lock["package"].as_array().unwrap();
+        let package = packages.iter().find(|p| p["name"].as_str() == Some(name));
+        let locked: BTreeSet<&str> = package.unwrap()["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|dependency| dependency.as_str().unwrap().split(' ').next().unwrap())
+            .collect();
+        for (wanted, _) in read(manifest)["dependencies"].as_table().unwrap() {
+            if !locked.contains(wanted.as_str()) {
+                complaints.push(format!(
+                    "{name}: no {wanted} in fuzz/Cargo.lock: cargo update --workspace --manifest-path fuzz/Cargo.toml"
+                ));
+            }
+        }
+    }
+    no_complaints(complaints);
+}
