@@ -1,7 +1,7 @@
 //! Which names come with the libc: those in its directory. Where the user names no libc, that is
 //! the directory of the interpreter, and glibc's own names are known anyway.
 
-use crate::loader::usual_interpreters;
+use crate::loader::{glibc_names, usual_interpreters};
 use elf_edit::Platform;
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -20,23 +20,6 @@ pub(crate) struct Libc {
     known: Vec<(Option<Platform>, Arc<Names>)>,
     directories: Vec<PathBuf>,
 }
-
-/// Libraries of glibc (its manual, and `lib*.so` of its build).
-const GLIBC: [&str; 13] = [
-    "libc.so.6",
-    "libm.so.6",
-    "libdl.so.2",
-    "libpthread.so.0",
-    "librt.so.1",
-    "libutil.so.1",
-    "libresolv.so.2",
-    "libanl.so.1",
-    "libmvec.so.1",
-    "libnsl.so.1",
-    "libBrokenLocale.so.1",
-    "libthread_db.so.1",
-    "libnss_files.so.2",
-];
 
 impl Libc {
     /// The libc of this directory, or of its `lib`.
@@ -106,7 +89,7 @@ impl Libc {
 }
 
 fn is_glibc_name(name: &[u8]) -> bool {
-    GLIBC.iter().any(|known| name == known.as_bytes())
+    glibc_names().any(|known| name == known.as_bytes())
         || usual_interpreters().any(|(_, _, interpreter)| {
             let file = Path::new(interpreter).file_name();
             file == Some(OsStr::from_bytes(name))

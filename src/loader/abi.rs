@@ -74,6 +74,38 @@ impl Usual {
     }
 }
 
+/// Libraries of glibc (its manual, and `lib*.so` of its build).
+const GLIBC: [&str; 13] = [
+    "libc.so.6",
+    "libm.so.6",
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libutil.so.1",
+    "libresolv.so.2",
+    "libanl.so.1",
+    "libmvec.so.1",
+    "libnsl.so.1",
+    "libBrokenLocale.so.1",
+    "libthread_db.so.1",
+    "libnss_files.so.2",
+];
+
+/// Names of the libraries that glibc consists of.
+pub(crate) fn glibc_names() -> impl Iterator<Item = &'static str> {
+    GLIBC.into_iter()
+}
+
+/// Whether this machine's processor runs programs of that machine. Of processors that are not
+/// listed nothing is known, so nothing is foreign to them.
+pub(crate) fn runs_here(machine: u16) -> bool {
+    match std::env::consts::ARCH {
+        "x86_64" => matches!(machine, elf::EM_X86_64 | elf::EM_386),
+        "aarch64" => matches!(machine, elf::EM_AARCH64 | elf::EM_ARM),
+        _ => true,
+    }
+}
+
 /// glibc's interpreter of each machine and class.
 pub(crate) fn usual_interpreters() -> impl Iterator<Item = (u16, Class, &'static str)> {
     KINDS.iter().map(|p| (p.machine, p.class, p.glibc))

@@ -29,7 +29,7 @@ mod sysroot;
 mod tokens;
 mod tree;
 
-pub(crate) use abi::{assumed_interpreters, usual_interpreters};
+pub(crate) use abi::{assumed_interpreters, glibc_names, runs_here, usual_interpreters};
 pub(crate) use closure::{Need, Object};
 pub(crate) use dlopen::Candidate;
 pub(crate) use entries::{Mark, SearchEntry};
@@ -37,7 +37,7 @@ pub(crate) use hidden::Hidden;
 pub(crate) use hwcaps::Cpu;
 pub(crate) use interpreter::Rules;
 pub(crate) use library::Library;
-pub(crate) use problems::LoadProblem;
+pub(crate) use problems::{LoadProblem, Verdict};
 pub(crate) use resolution::{Interpreter, LoadedBy, Resolution};
 pub(crate) use search_log::{SearchLog, Step, Tried, Via, Why};
 pub(crate) use secure::{Privileges, User};

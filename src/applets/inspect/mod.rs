@@ -1,6 +1,8 @@
 //! What files load, from where and why; and what they will not find.
 
 mod args;
+mod targets;
+mod totals;
 
 pub(crate) use args::Args;
 
@@ -14,19 +16,18 @@ use crate::near;
 use crate::report::inspect::{self, Cuda, Inspected};
 use crate::report::{Ordered, Output};
 use crate::rodata::{self, Contents};
-use crate::scan::{self, FileError, Skip, Skipped, Tree, Walked};
+use crate::scan::{self, FileError, Skip, Tree, Walked};
 use crate::terminal::{self, Label, Paint, Progress};
 use anyhow::{Context, anyhow, bail};
 use args::{Dlopen, environment};
 use elf_edit::{ElfInfo, FileReader, Kind};
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use targets::Targets;
+use totals::Counts;
 
-/// Names of missing libraries that are counted: hostile trees have no end of them.
-const MAX_MISSING: usize = 10_000;
 /// Files that a thread takes at a time.
 const CHUNK: usize = 16;
 
@@ -39,7 +40,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         ),
         None => None,
     };
+    let targets = Targets::new(&args.paths, root.as_deref());
+    let mut tree = scan::walk(&targets.paths, true, |_| false);
     let mut run = Run {
+        targets,
         loader: Loader::new(environment(&args, root.clone())?),
         tree: TreeLoaders::default(),
         loaded_by: None,
@@ -51,7 +55,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         counts: Mutex::new(Counts::default()),
         args,
     };
-    let mut tree = scan::walk(&run.args.paths, true, |_| false);
     tree.files.sort_by(|a, b| {
         let by_path = || scan::tree_order(&a.path, &b.path);
         a.root.cmp(&b.root).then_with(by_path)
@@ -68,21 +71,9 @@ fn what(error: FileError) -> String {
     }
 }
 
-/// What the run has come to so far.
-#[derive(Debug, Default)]
-struct Counts {
-    files: u64,
-    skipped: Skipped,
-    errors: bool,
-    findings: bool,
-    /// How many files lack a library, by its name.
-    missing: BTreeMap<Vec<u8>, u64>,
-    /// Some file loads what `--why` asks for.
-    wanted: bool,
-}
-
 struct Run {
     args: Args,
+    targets: Targets,
     loader: Loader,
     /// What loads the libraries of a tree.
     tree: TreeLoaders,
@@ -102,7 +93,14 @@ impl Run {
         let mut problems = tree.problems.clone();
         problems.sort();
         for problem in &problems {
-            self.message(&mut first, &problem.path, &problem.what);
+            let mut what = problem.what.clone();
+            if self.targets.not_on_path.contains(&problem.path) {
+                what.push_str(", and no program of that name is on PATH");
+            }
+            self.message(&mut first, &problem.path, &what);
+        }
+        for problem in &self.targets.problems {
+            self.no_interpreter(&mut first, problem);
         }
         ordered.submit(0, first);
         let chunks = AtomicUsize::new(0);
@@ -129,35 +127,6 @@ impl Run {
         self.end(tree)
     }
 
-    fn end(&self, tree: &Tree) -> anyhow::Result<Outcome> {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let skipped = || counts.skipped.counts().map(|(skip, n)| (skip.key(), n));
-        let walked = tree.roots.len() > tree.files.iter().filter(|f| f.named).count();
-        if self.args.json && walked {
-            let line = inspect::summary(counts.files, skipped())?;
-            io::stdout().write_all(line.as_bytes())?;
-        }
-        if walked && !self.args.json && self.args.why.is_none() {
-            let text = inspect::missing(&counts.missing);
-            io::stdout().write_all(text.as_bytes())?;
-        }
-        if self.args.verbose {
-            let mut err = terminal::stderr();
-            writeln!(err, "{} files looked at", counts.files)?;
-            for (skip, n) in skipped() {
-                writeln!(err, "passed over: {n} {}", skip.replace('_', " "))?;
-            }
-        }
-        let unwanted = self.args.why.is_some() && !counts.wanted;
-        Ok(if counts.errors {
-            Outcome::Errors
-        } else if unwanted || (self.args.why.is_none() && counts.findings) {
-            Outcome::Findings
-        } else {
-            Outcome::Fine
-        })
-    }
-
     fn count(&self, change: impl FnOnce(&mut Counts)) {
         change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -168,6 +137,18 @@ impl Run {
         let label = Paint::stderr().label(Label::Error, Label::Error.word());
         let line = format!("{label}: {}: {what}\n", shown(path));
         piece.messages.extend_from_slice(line.as_bytes());
+    }
+
+    /// A script that can't be run: a finding, not an error.
+    fn no_interpreter(&self, piece: &mut Output, problem: &targets::Problem) {
+        self.count(|counts| counts.findings = true);
+        let paint = Paint::stderr();
+        let label = paint.label(Label::Error, Label::Error.word());
+        let mut text = format!("{label}: {}: {}\n", shown(&problem.path), problem.what);
+        if let Some(help) = &problem.help {
+            text.push_str(&paint.advice(&format!("help: {help}\n")));
+        }
+        piece.messages.extend_from_slice(text.as_bytes());
     }
 
     fn one(&self, tree: &Tree, walked: &Walked, piece: &mut Output) {
@@ -219,26 +200,21 @@ impl Run {
         };
         let advise = |problem| near::advice(&walked.path, &info, &resolution, problem);
         let advice: Vec<Advice> = problems.into_iter().map(advise).collect();
+        let scripts = match walked.named {
+            true => self.targets.scripts_of(&walked.path),
+            false => Vec::new(),
+        };
         let inspected = Inspected {
             path: &walked.path,
+            scripts: &scripts,
             info: &info,
             resolution: &resolution,
             ordinary: ordinary.as_ref(),
             advice: &advice,
             cuda: cuda.as_ref(),
         };
-        self.count(|counts| {
-            counts.files += 1;
-            let needs = resolution.loaded().iter().flat_map(|object| &object.needs);
-            let missing = needs.filter(|need| need.object.is_none());
-            let missing: BTreeSet<&Vec<u8>> = missing.map(|need| &need.name).collect();
-            for name in missing {
-                if counts.missing.len() < MAX_MISSING || counts.missing.contains_key(name) {
-                    *counts.missing.entry(name.clone()).or_default() += 1;
-                }
-            }
-            counts.findings |= !resolution.loads() && resolution.loaded_by != LoadedBy::Nothing;
-        });
+        let keep_names = self.args.why.is_some();
+        self.count(|counts| counts.add(&info, &resolution, keep_names));
         self.show(inspected).map_err(problem)
     }
 
@@ -343,14 +319,20 @@ impl Run {
             if text.is_some() {
                 self.count(|counts| counts.wanted = true);
             }
-            return Ok(text.unwrap_or_default());
+            return Ok(text.map_or_else(String::new, |text| {
+                inspect::scripts(file.scripts, self.paint) + &text
+            }));
         }
-        Ok(if args.tree {
-            inspect::tree(file, self.paint)
+        let text = if args.tree {
+            inspect::tree(file, args.verbose, self.paint)
         } else if args.check {
             inspect::problems(file, self.paint)
         } else {
             inspect::human(file, self.paint)
+        };
+        Ok(match text.is_empty() {
+            true => text,
+            false => inspect::scripts(file.scripts, self.paint) + &text,
         })
     }
 }

@@ -4,9 +4,7 @@ use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::shown;
 use super::{Inspected, shown_dir};
 use crate::advice::Advice;
-use crate::loader::{
-    Candidate, Hidden, LoadProblem, LoadedBy, Mark, Need, Object, Rules, SearchEntry, SearchLog,
-};
+use crate::loader::{Candidate, Hidden, LoadedBy, Mark, Need, Rules, SearchEntry, SearchLog};
 use crate::terminal::Paint;
 use std::fmt::Write;
 
@@ -20,7 +18,7 @@ pub(crate) fn human(file: Inspected, paint: Paint) -> String {
     let _ = entries(&mut out, "RPATH", &file.resolution.rpath, paint);
     let _ = needed(&mut out, file, paint);
     let _ = hidden(&mut out, file, paint);
-    let _ = deeper(&mut out, file, paint);
+    let _ = super::problems::deeper(&mut out, file, paint);
     for symbol in file.resolution.missing_symbols.iter().filter(|s| s.lazy) {
         let (by, name) = (file.shown_object(symbol.by), shown(&symbol.name));
         let what = paint.odd(format!(
@@ -28,7 +26,7 @@ pub(crate) fn human(file: Inspected, paint: Paint) -> String {
         ));
         let _ = writeln!(out, "  {by}: {what}");
     }
-    let _ = advice(&mut out, file, paint);
+    let _ = advice(&mut out, file, "  ", paint);
     let _ = dlopen(&mut out, file, paint);
     out.push_str(&cuda(file));
     out
@@ -47,32 +45,6 @@ fn cuda(file: Inspected) -> String {
         let _ = write_problems(&mut out, "  ", &cuda.code);
     }
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Only what keeps the file from loading; empty if nothing does.
-pub(crate) fn problems(file: Inspected, paint: Paint) -> String {
-    let mut out = String::new();
-    let found = file.resolution.problems();
-    if !found.is_empty() {
-        let path = crate::escape::shown(file.path);
-        let _ = writeln!(
-            out,
-            "{}: will not load{}",
-            paint.title(path),
-            file.context()
-        );
-        let mut last = 0;
-        for problem in found {
-            let _ = one_problem(&mut out, file, problem, &mut last, paint);
-        }
-        let _ = hidden(&mut out, file, paint);
-        let _ = advice(&mut out, file, paint);
-    }
-    if file.ordinary.is_some_and(|other| !other.loads()) {
-        let path = crate::escape::shown(file.path);
-        let _ = writeln!(out, "{}: will not load for another user", paint.title(path));
-    }
-    out
 }
 
 fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
@@ -199,7 +171,7 @@ fn needed(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     Ok(())
 }
 
-fn one_need(
+pub(super) fn one_need(
     out: &mut String,
     file: Inspected,
     by: usize,
@@ -248,7 +220,7 @@ pub(super) fn trail(
 }
 
 /// What the environment keeps from being loaded.
-fn hidden(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
+pub(super) fn hidden(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     for hidden in file.resolution.hidden_by_environment() {
         let Hidden { name, object, .. } = hidden;
         let name = paint.odd(shown(name));
@@ -267,85 +239,20 @@ fn hidden(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
 }
 
 /// Causes and remedies, each once: several files may need one library.
-fn advice(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
+pub(super) fn advice(
+    out: &mut String,
+    file: Inspected,
+    indent: &str,
+    paint: Paint,
+) -> std::fmt::Result {
     let mut before: Vec<String> = Vec::new();
     for line in file.advice.iter().flat_map(Advice::lines) {
         if !before.contains(&line) {
-            writeln!(out, "  {}", paint.advice(&line))?;
+            writeln!(out, "{indent}{}", paint.advice(&line))?;
             before.push(line);
         }
     }
     Ok(())
-}
-
-/// What is wrong further down.
-fn deeper(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
-    let root = std::ptr::from_ref(&file.resolution.objects[0]);
-    let below = |problem: &LoadProblem| match problem {
-        LoadProblem::Missing(object, _) | LoadProblem::Versions(object, _) => {
-            !std::ptr::eq(root, *object)
-        }
-        LoadProblem::NoInterpreter(_) => false,
-        _ => true,
-    };
-    let problems: Vec<LoadProblem> = file
-        .resolution
-        .problems()
-        .into_iter()
-        .filter(below)
-        .collect();
-    if !problems.is_empty() {
-        writeln!(out, "  further down")?;
-    }
-    let mut last = 0;
-    for problem in problems {
-        one_problem(out, file, problem, &mut last, paint)?;
-    }
-    Ok(())
-}
-
-/// `last` is the object that the line before was about: its name is not said again.
-fn one_problem(
-    out: &mut String,
-    file: Inspected,
-    problem: LoadProblem,
-    last: &mut usize,
-    paint: Paint,
-) -> std::fmt::Result {
-    let index = |object: &Object| {
-        let objects = &file.resolution.objects;
-        let same = |o: &Object| std::ptr::eq(o, object);
-        objects.iter().position(same).unwrap_or(0)
-    };
-    match problem {
-        LoadProblem::NoInterpreter(interpreter) => {
-            let path = shown(&interpreter.path);
-            let what = paint.bad("no such ELF file");
-            writeln!(out, "    interpreter {path}: {what}")
-        }
-        LoadProblem::Missing(object, need) | LoadProblem::Versions(object, need) => {
-            let by = index(object);
-            if by != std::mem::replace(last, by) {
-                writeln!(out, "    {} needs", shown(&object.path))?;
-            }
-            let indent = if by == 0 { "    " } else { "      " };
-            one_need(out, file, by, need, indent, paint)
-        }
-        LoadProblem::VersionsOfNothing(object, name) => {
-            let what = paint.bad("which nothing loads: glibc stops there");
-            let path = shown(&object.path);
-            writeln!(out, "    {path} wants versions of {}, {what}", shown(name))
-        }
-        LoadProblem::Symbol(object, name) => {
-            let what = paint.bad("which nothing that is loaded has");
-            let path = shown(&object.path);
-            writeln!(out, "    {path} needs the symbol {}, {what}", shown(name))
-        }
-        LoadProblem::Incomplete => {
-            let what = paint.bad("gave up: more libraries or places than any real program has");
-            writeln!(out, "    {what}")
-        }
-    }
 }
 
 fn dlopen(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {

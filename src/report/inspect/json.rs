@@ -4,12 +4,12 @@
 
 use super::super::schema::INSPECT;
 use super::super::{cudart_json, entries_json, groups_json, problems_json};
-use super::Inspected;
 use super::schema::{
     CandidateJson, Considered, Counts, EntryJson, File, HiddenJson, Loaded, LoadedByJson, Loader,
-    NeedJson, PreloadJson, ProblemJson, Summary,
+    NeedJson, PreloadJson, ProblemJson, ScriptJson, Summary,
 };
 use super::shown;
+use super::{Inspected, Script};
 use crate::loader::{
     Candidate, Hidden, LoadProblem, LoadedBy, Need, Object, Resolution, SearchEntry, SearchLog,
     Step, Via,
@@ -23,6 +23,7 @@ pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
     line(&File {
         schema: INSPECT,
         path: crate::escape::shown(file.path).to_string(),
+        scripts: file.scripts.iter().map(script).collect(),
         kind: file.info.kind.as_str(),
         machine: file.machine(),
         interpreter: file.info.interpreter.as_deref().map(text),
@@ -76,6 +77,13 @@ pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
             .map(|cuda| entries_json(&cuda.code)),
         device_code_problems: file.cuda.map(|cuda| problems_json(&cuda.code)),
     })
+}
+
+fn script(script: &Script) -> ScriptJson {
+    ScriptJson {
+        path: crate::escape::shown(&script.path).to_string(),
+        line: text(&script.line),
+    }
 }
 
 /// What keeps the file from loading, each with its advice.

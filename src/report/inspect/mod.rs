@@ -3,13 +3,15 @@
 mod headers;
 mod human;
 mod json;
+mod problems;
 mod schema;
 mod tree;
 mod why;
 
 pub(crate) use headers::{headers, headers_json};
-pub(crate) use human::{human, problems};
+pub(crate) use human::human;
 pub(crate) use json::{json, summary};
+pub(crate) use problems::problems;
 pub(crate) use tree::tree;
 pub(crate) use why::why;
 
@@ -18,16 +20,20 @@ use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::Cudart;
 use crate::escape::Shown;
 use crate::loader::{LoadedBy, Resolution, Step, Via};
+use crate::terminal::Paint;
 use elf_edit::machine_name;
 use elf_edit::{Class, ElfInfo};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 /// One file and all that is known of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inspected<'a> {
     /// As named by the user, or found below what they named.
     pub path: &'a Path,
+    /// Scripts that the user named and that it runs.
+    pub scripts: &'a [Script],
     /// What its headers say.
     pub info: &'a ElfInfo,
     /// What loading it comes to.
@@ -39,6 +45,14 @@ pub(crate) struct Inspected<'a> {
     pub advice: &'a [Advice],
     /// Its CUDA, where that was looked for.
     pub cuda: Option<&'a Cuda>,
+}
+
+/// A script, which another program runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub path: PathBuf,
+    /// Its first line behind `#!`.
+    pub line: Vec<u8>,
 }
 
 /// What of CUDA is in a file.
@@ -123,7 +137,37 @@ pub(crate) fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
     }
 }
 
-fn machine(info: &ElfInfo) -> String {
+/// How many files of a tree load.
+pub(crate) fn totals(files: u64, not: u64, unknown: u64, passed_over: u64) -> String {
+    let count = |n: u64, one: &str, several: &str| match n {
+        1 => format!("1 {one}"),
+        _ => format!("{n} {several}"),
+    };
+    let mut text = match (files, not) {
+        (1, 0) => "1 file: it loads".to_owned(),
+        (_, 0) if unknown == 0 => format!("{files} files: all load"),
+        _ => format!("{}: {not} will not load", count(files, "file", "files")),
+    };
+    if unknown > 0 {
+        let _ = write!(text, ", {unknown} by a loader whose rules are not known");
+    }
+    if passed_over > 0 {
+        let other = count(passed_over, "other file", "other files");
+        let _ = write!(text, "; {other} passed over");
+    }
+    text + "\n"
+}
+
+/// A line for each script that leads to a program.
+pub(crate) fn scripts(scripts: &[Script], paint: Paint) -> String {
+    let one = |script: &Script| {
+        let path = paint.title(crate::escape::shown(&script.path));
+        format!("{path}: script, run by {}\n", shown(&script.line))
+    };
+    scripts.iter().map(one).collect()
+}
+
+pub(crate) fn machine(info: &ElfInfo) -> String {
     let header = &info.header;
     match (machine_name(header.machine), header.format.class) {
         (Some("x86-64"), Class::Elf32) => "x32".into(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 pub(super) struct File {
     pub(super) schema: &'static str,
     pub(super) path: String,
+    pub(super) scripts: Vec<ScriptJson>,
     pub(super) kind: &'static str,
     pub(super) machine: String,
     pub(super) interpreter: Option<String>,
@@ -27,6 +28,12 @@ pub(super) struct File {
     pub(super) device_code: Option<Value>,
     pub(super) device_code_entries: Option<Value>,
     pub(super) device_code_problems: Option<Value>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ScriptJson {
+    pub(super) path: String,
+    pub(super) line: String,
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@ mod contexts;
 mod glibc;
 mod hostile;
 mod musl;
+mod names;
 mod output;
 mod processors;
 mod real;

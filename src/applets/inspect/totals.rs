@@ -1,0 +1,185 @@
+//! What a run over many files comes to.
+
+use super::Run;
+use crate::applets::Outcome;
+use crate::loader::{self, LoadedBy, Resolution, Verdict};
+use crate::report::inspect;
+use crate::scan::{Skipped, Tree};
+use crate::terminal::{self, Label, message};
+use elf_edit::ElfInfo;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::sync::PoisonError;
+
+/// Names that are kept: hostile trees have no end of them.
+const MAX_NAMES: usize = 10_000;
+
+/// What the run has come to so far.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) files: u64,
+    pub(super) skipped: Skipped,
+    pub(super) errors: bool,
+    pub(super) findings: bool,
+    /// Some file loads what `--why` asks for.
+    pub(super) wanted: bool,
+    /// How many files lack a library, by its name.
+    missing: BTreeMap<Vec<u8>, u64>,
+    /// Files that load, and those of which that is not known.
+    loads: u64,
+    unknown: u64,
+    /// Files that do not load and are for a machine that this one can't run.
+    foreign: BTreeMap<String, u64>,
+    /// What is loaded goes by these names; kept for `--why`.
+    names: BTreeSet<Vec<u8>>,
+}
+
+impl Counts {
+    /// Counts one file.
+    pub(super) fn add(&mut self, info: &ElfInfo, resolution: &Resolution, keep_names: bool) {
+        self.files += 1;
+        let nothing = resolution.loaded_by == LoadedBy::Nothing;
+        match resolution.verdict() {
+            _ if nothing => self.loads += 1,
+            Verdict::Loads => self.loads += 1,
+            Verdict::Unknown => self.unknown += 1,
+            Verdict::WillNotLoad if !loader::runs_here(info.header.machine) => {
+                *self.foreign.entry(inspect::machine(info)).or_default() += 1;
+            }
+            Verdict::WillNotLoad => {}
+        }
+        self.findings |= !resolution.loads() && !nothing;
+        let needs = resolution.loaded().iter().flat_map(|object| &object.needs);
+        let missing = needs.clone().filter(|need| need.object.is_none());
+        let missing: BTreeSet<&Vec<u8>> = missing.map(|need| &need.name).collect();
+        for name in missing {
+            if self.missing.len() < MAX_NAMES || self.missing.contains_key(name) {
+                *self.missing.entry(name.clone()).or_default() += 1;
+            }
+        }
+        if keep_names {
+            let opened = resolution
+                .dlopen
+                .iter()
+                .flat_map(|candidate| &candidate.names);
+            for name in needs.map(|need| &need.name).chain(opened) {
+                if self.names.len() < MAX_NAMES {
+                    self.names.insert(name.clone());
+                }
+            }
+        }
+    }
+
+    /// The name that a misspelt or shortened one is closest to, if one is close.
+    fn nearest(&self, name: &str) -> Option<String> {
+        let names = self
+            .names
+            .iter()
+            .filter_map(|name| str::from_utf8(name).ok());
+        let near = names.map(|other| {
+            let part = !name.is_empty() && other.contains(name);
+            // `lib` and `.so.` make any two names alike.
+            let edits = strsim::damerau_levenshtein(stem(name), stem(other));
+            let whole = strsim::damerau_levenshtein(name, other);
+            (!part, edits, whole, other)
+        });
+        let close = near.filter(|(other, edits, _, near)| !other || *edits <= stem(near).len() / 3);
+        close.min().map(|(.., name)| name.to_owned())
+    }
+}
+
+impl Run {
+    /// Prints what comes behind all files, and gives the outcome.
+    pub(super) fn end(&self, tree: &Tree) -> anyhow::Result<Outcome> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let skipped = || counts.skipped.counts().map(|(skip, n)| (skip.key(), n));
+        let walked = tree.roots.len() > tree.files.iter().filter(|f| f.named).count();
+        if self.args.json && walked {
+            let line = inspect::summary(counts.files, skipped())?;
+            terminal::stdout().write_all(line.as_bytes())?;
+        }
+        if !self.args.json && !self.args.headers && self.args.why.is_none() {
+            self.totals(&counts, walked)?;
+        }
+        if self.args.verbose {
+            let mut err = terminal::stderr();
+            writeln!(err, "{} looked at", files(counts.files))?;
+            for (skip, n) in skipped() {
+                writeln!(err, "passed over: {n} {}", skip.replace('_', " "))?;
+            }
+        }
+        let unwanted = self.args.why.as_ref().filter(|_| !counts.wanted);
+        if let Some(name) = unwanted
+            && counts.files > 0
+        {
+            self.unwanted(&counts, &name.to_string_lossy())?;
+        }
+        Ok(if counts.errors {
+            Outcome::Errors
+        } else if unwanted.is_some() || (self.args.why.is_none() && counts.findings) {
+            Outcome::Findings
+        } else {
+            Outcome::Fine
+        })
+    }
+
+    fn totals(&self, counts: &Counts, walked: bool) -> io::Result<()> {
+        let mut text = String::new();
+        if walked {
+            text.push_str(&inspect::missing(&counts.missing));
+        }
+        if self.args.check {
+            let not = counts.files - counts.loads - counts.unknown;
+            let line = inspect::totals(counts.files, not, counts.unknown, counts.skipped.total());
+            match walked {
+                true => text.push_str(&line),
+                // One file that is fine is worth a line, but no output.
+                false if not == 0 && counts.files > 0 => {
+                    terminal::stderr().write_all(line.as_bytes())?;
+                }
+                false => {}
+            }
+        }
+        terminal::stdout().write_all(text.as_bytes())?;
+        if self.root.is_none() {
+            for (machine, n) in &counts.foreign {
+                let are = if *n == 1 { "is" } else { "are" };
+                let help = format!(
+                    "{} {are} for {machine}: give --root DIR, the root of a system for that machine",
+                    files(*n)
+                );
+                message(Label::Help, help)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unwanted(&self, counts: &Counts, name: &str) -> io::Result<()> {
+        let name = crate::escape::shown(name);
+        let what = match counts.files {
+            1 => format!("the file loads nothing of the name {name}"),
+            n => format!("none of the {n} files loads anything of the name {name}"),
+        };
+        message(Label::Note, what)?;
+        match counts.nearest(&name.to_string()) {
+            Some(near) => {
+                let near = crate::escape::shown(&near).to_string();
+                message(Label::Help, format!("did you mean {near}? --why {near}"))
+            }
+            None => message(Label::Help, "--tree shows what is loaded"),
+        }
+    }
+}
+
+/// `cudart` of `libcudart.so.13`.
+fn stem(name: &str) -> &str {
+    let name = name.strip_prefix("lib").unwrap_or(name);
+    name.split_once(".so").map_or(name, |(stem, _)| stem)
+}
+
+fn files(n: u64) -> String {
+    match n {
+        1 => "1 file".to_owned(),
+        n => format!("{n} files"),
+    }
+}
