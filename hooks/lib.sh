@@ -142,7 +142,8 @@ cudaFixupPass() {
 # cudaFixupCall [OPTION…] PART… -- PATH…: one process that does these parts to these paths.
 cudaFixupCall() {
     local cudaFixupStatus=0 cudaFixupMode
-    local -a cudaFixupArgs=()
+    # As nixpkgs' hooks do it.
+    local -a cudaFixupArgs=(--inherited-rpath=convert)
     local -A cudaFixupModes=([add-driver-runpath]=off [dependencies]=off [existing]=keep [stubs]=keep)
     if [[ -n $cudaFixupDriverLink ]]; then cudaFixupArgs+=("--driver-link=$cudaFixupDriverLink"); fi
     while [[ $1 != -- ]]; do

@@ -5,8 +5,8 @@ use super::missing_dependencies::MissingDependencies;
 use super::{Outcome, patchelf_flags};
 use crate::escape::{Shown, shown};
 use crate::fixup::{self, FileReport, FixupRequest, Libc, Relative, Status};
-use crate::plan::{self, Dlopen, Driver, Existing, Policy, Stubs};
-use crate::report::structured_logs;
+use crate::plan::{self, Dlopen, Driver, Existing, InheritedRpath, Policy, Stubs};
+use crate::report::{fixup::lost_rpath, structured_logs};
 use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
 use clap::{ArgAction, Parser};
@@ -183,6 +183,7 @@ impl Args {
                 dlopen: Dlopen::Off,
                 driver: Driver::Off,
                 stubs: Stubs::Keep,
+                inherited_rpath: InheritedRpath::Convert,
                 ..Policy::default()
             },
             skip_malformed: true,
@@ -274,6 +275,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         misses.note(file);
         if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
             message(Label::Error, format_args!("{}: {why}", shown(name)))?;
+        }
+        if let Some((line, _)) = lost_rpath(file) {
+            message(Label::Warning, line)?;
         }
         if request.structured_logs {
             structured_logs::write_file(&mut out, file, &request.policy.ignore_missing)

@@ -3,6 +3,7 @@
 //! again, decides and writes, so that memory stays small however large the trees are.
 
 mod file_system;
+mod inherited;
 mod libc;
 mod relative;
 mod request;
@@ -19,6 +20,7 @@ use crate::rodata;
 use crate::scan::{self, FileError, Root, ScanProblem, Skip, Tree, Visit, Visited, Walk, Walked};
 use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
 use elf_edit::{ElfInfo, FileId, FileReader};
+use inherited::Inherited;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use relative::RelativeRoots;
@@ -59,6 +61,11 @@ pub(crate) fn run(
             visit.problems.append(&mut problems);
         }
     }
+    let policy = &request.policy;
+    let inherited = match policy.force_rpath {
+        true => Inherited::default(),
+        false => pool.install(|| Inherited::new(&visit.files, policy.finds_dependencies())),
+    };
     let relative = RelativeRoots::new(request, &roots, &links);
     drop(links);
     only_of_platform(request, &mut visit, &mut skipped_files);
@@ -74,6 +81,7 @@ pub(crate) fn run(
     let pass = SecondPass {
         policy: policy_for(request, &relative),
         relative,
+        inherited,
         surroundings: FileSystem::new(index, request.libc.clone()),
         request,
         roots,
@@ -170,6 +178,7 @@ struct SecondPass<'a> {
     request: &'a FixupRequest,
     policy: Policy,
     relative: RelativeRoots,
+    inherited: Inherited,
     surroundings: FileSystem,
     roots: Vec<Root>,
     waits: &'a (dyn Fn(&Path) + Sync),
@@ -286,6 +295,7 @@ impl SecondPass<'_> {
             stays_absolute: names
                 .first()
                 .and_then(|name| self.relative.stays_absolute(name, file, info)),
+            inherited: self.inherited.of(FileId::from(file)),
         };
         Ok(plan::plan(info, &context))
     }

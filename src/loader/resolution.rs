@@ -93,6 +93,19 @@ impl Resolution {
         &self.objects[..self.loaded]
     }
 
+    /// What is found through the RPATH of another file than the one that needs it: that file, the
+    /// one that needs it, and the name.
+    pub(crate) fn inherited(&self) -> impl Iterator<Item = (&Object, &Object, &[u8])> {
+        let needs = self.loaded().iter().enumerate().flat_map(|(at, user)| {
+            let needs = user.needs.iter();
+            needs.map(move |need| (at, user, need))
+        });
+        needs.filter_map(|(at, user, need)| match need.via?.step {
+            Step::Rpath(of) if of != at => Some((self.objects.get(of)?, user, &*need.name)),
+            _ => None,
+        })
+    }
+
     /// What a RUNPATH or RPATH would find, but that LD_LIBRARY_PATH or LD_PRELOAD hides.
     pub fn hidden_by_environment(&self) -> impl Iterator<Item = &Hidden> {
         let loaded = |h: &&Hidden| h.by < self.loaded;

@@ -16,7 +16,7 @@ mod runpath;
 pub(crate) use dependencies::{Candidate, Outcome, Resolution};
 pub(crate) use driver::{DriverUse, loads_driver};
 pub(crate) use glob::{excuses, matches as glob_matches};
-pub(crate) use policy::{Dependencies, Dlopen, Driver, Existing, Policy, Stubs};
+pub(crate) use policy::{Dependencies, Dlopen, Driver, Existing, InheritedRpath, Policy, Stubs};
 pub(crate) use runpath::{Dropped, Reason, RunpathEntry};
 
 use crate::rodata::Contents;
@@ -49,6 +49,8 @@ pub(crate) struct Context<'a> {
     pub contents: Option<&'a Contents>,
     /// Why no entry of this file is written relative to `$ORIGIN`.
     pub stays_absolute: Option<StaysAbsolute>,
+    /// What a DT_RUNPATH in place of a DT_RPATH would lose.
+    pub inherited: Option<&'a [u8]>,
 }
 
 /// Why entries of a file are not written relative to `$ORIGIN`.
@@ -93,6 +95,8 @@ pub(crate) struct Plan {
     pub candidates: Vec<Candidate>,
     /// Why some entries are not relative to `$ORIGIN` that would be.
     pub stays_absolute: Option<StaysAbsolute>,
+    /// What is lost with a new DT_RUNPATH, or would be without the DT_RPATH that stays.
+    pub inherited: Option<Vec<u8>>,
     /// The changes. None: the file is not to be touched.
     pub edits: Vec<Edit>,
 }
@@ -141,6 +145,8 @@ pub(crate) fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
         old_is_rpath: dynamic.runpath.is_none() && dynamic.rpath.is_some(),
         ..Plan::default()
     };
+    let keeps = policy.inherited_rpath == InheritedRpath::Keep && context.inherited.is_some();
+    let as_rpath = policy.force_rpath || keeps;
     let driver_use = driver::driver_use(info, context);
     let (mut kept, mut dropped, mut rewritten) =
         existing::entries(info, context, driver_use.as_ref());
@@ -158,7 +164,7 @@ pub(crate) fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
     let before = dropped.len();
     let mut list = list.without_duplicates(context, &mut dropped);
     if policy.existing == Existing::Tidy {
-        let old_tag = dynamic.rpath.is_some() && !policy.force_rpath;
+        let old_tag = dynamic.rpath.is_some() && !as_rpath;
         rewritten |= dropped.len() > before || old_tag;
     }
     if replaces {
@@ -168,7 +174,8 @@ pub(crate) fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
     // A list that says what the file says already is no reason to touch it.
     let asked = list.iter().any(|entry| !entry.reason.was_there()) || rewritten;
     if asked {
-        plan.edits = edits(dynamic, &list, policy);
+        plan.edits = edits(dynamic, &list, as_rpath);
+        plan.inherited = context.inherited.map(<[u8]>::to_vec);
         plan.dropped = dropped;
         plan.runpath = list;
     } else {
@@ -222,14 +229,14 @@ fn interpreter(info: &ElfInfo, policy: &Policy) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// The edit that gives the file this list, if it has another.
-fn edits(dynamic: &elf_edit::Dynamic, list: &[RunpathEntry], policy: &Policy) -> Vec<Edit> {
+fn edits(dynamic: &elf_edit::Dynamic, list: &[RunpathEntry], as_rpath: bool) -> Vec<Edit> {
     let new = runpath::join(list);
     let has = (dynamic.runpath.as_deref(), dynamic.rpath.as_deref());
     match has {
         (None, None) if new.is_empty() => Vec::new(),
         _ if new.is_empty() => vec![Edit::RemoveRunpath],
-        (None, Some(old)) if policy.force_rpath && old == new => Vec::new(),
-        _ if policy.force_rpath => vec![Edit::SetRpath(new)],
+        (None, Some(old)) if as_rpath && old == new => Vec::new(),
+        _ if as_rpath => vec![Edit::SetRpath(new)],
         (Some(old), None) if old == new => Vec::new(),
         _ => vec![Edit::SetRunpath(new)],
     }

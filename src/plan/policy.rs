@@ -28,6 +28,16 @@ pub(crate) enum Existing {
     Replace,
 }
 
+/// What becomes of a DT_RPATH through which the file's libraries find what they need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InheritedRpath {
+    /// It stays a DT_RPATH
+    #[default]
+    Keep,
+    /// It becomes a DT_RUNPATH, as with patchelf: a warning names what is lost
+    Convert,
+}
+
 /// Which files get the driver link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Driver {
@@ -94,6 +104,7 @@ pub(crate) struct Policy {
     pub ignore_missing: Vec<Vec<u8>>,
     /// DT_RPATH rather than DT_RUNPATH.
     pub force_rpath: bool,
+    pub inherited_rpath: InheritedRpath,
     /// With `Existing::Replace`: `$ORIGIN` entries stay, and one takes the place of the absolute
     /// directory that it means.
     pub preserve_origin: bool,

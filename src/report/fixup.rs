@@ -5,6 +5,7 @@ use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Status, Summary};
 use crate::plan::{DriverUse, Outcome, Reason, Resolution, StaysAbsolute};
 use crate::terminal::Paint;
+use elf_edit::Edit;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -83,6 +84,22 @@ pub(crate) fn stays_absolute(report: &FileReport) -> Option<String> {
     Some(format!("{}: {why}", shown(report.names.first()?)))
 }
 
+/// That a library is lost with the DT_RPATH of a file, and what keeps it.
+pub(crate) fn lost_rpath(report: &FileReport) -> Option<(String, &'static str)> {
+    let what = report.plan.inherited.as_ref()?;
+    report
+        .plan
+        .edits
+        .iter()
+        .find(|edit| matches!(edit, Edit::SetRunpath(_)))?;
+    let file = shown(report.names.first()?);
+    let what = text(what);
+    Some((
+        format!("{file}: {what}, and a DT_RUNPATH serves the file that has it alone"),
+        "cuda-fixup fixup --inherited-rpath keep PATH; in a package, cudaFixupFlags = [ \"--inherited-rpath=keep\" ]",
+    ))
+}
+
 /// The plan for one file, old and new, with all reasons.
 pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport, paint: Paint) -> io::Result<()> {
     let plan = &report.plan;
@@ -135,6 +152,9 @@ pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport, paint: Paint)
                 effects.tail_copied
             );
         }
+    }
+    if let Some(what) = &plan.inherited {
+        let _ = writeln!(page, "  inherited RPATH: {}", text(what));
     }
     if !report.locked {
         page.push_str("  not locked: the file system has no locks, flock(2)\n");
@@ -233,6 +253,11 @@ pub(crate) fn file_json(report: &FileReport) -> Value {
         StaysAbsolute::Link(_) => "link",
     });
     object["stays_absolute"] = absolute.into();
+    object["inherited_rpath"] = plan
+        .inherited
+        .as_ref()
+        .map(|what| text(what).to_string())
+        .into();
     object["status"] = status.into();
     object["error"] = error;
     object["bytes_written"] = written.into();

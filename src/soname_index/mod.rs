@@ -34,6 +34,8 @@ pub fn is_library_name(path: &Path) -> bool {
 pub struct LibraryInfo {
     /// What the file was built for.
     pub platform: Platform,
+    /// Whether it has a DT_RPATH that the loader reads.
+    pub has_rpath: bool,
     /// Existing absolute directories of its RUNPATH, by [`RunpathDirectories`] number.
     searches: Box<[u32]>,
 }
@@ -227,6 +229,10 @@ fn seen(runpaths: &RunpathDirectories, path: &Path, info: &ElfInfo) -> LibraryIn
     };
     LibraryInfo {
         platform: info.platform(),
+        has_rpath: info
+            .dynamic
+            .as_ref()
+            .is_some_and(|d| d.rpath.is_some() && d.runpath.is_none()),
         searches,
     }
 }

@@ -14,6 +14,7 @@ mod demo;
 mod doctor;
 mod elf_files;
 mod fixup;
+mod fixup_inherited;
 mod fixup_movable;
 mod fixup_wheels;
 mod inspect;

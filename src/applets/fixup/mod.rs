@@ -58,6 +58,10 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
             if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
                 message(Label::Error, format_args!("{}: {why}", shown(name)))?;
             }
+            if let Some((line, help)) = report::lost_rpath(file) {
+                message(Label::Warning, line)?;
+                message(Label::Help, help)?;
+            }
             if let Some(line) = report::stays_absolute(file) {
                 message(Label::Warning, format_args!("{line}"))?;
             }

@@ -5,7 +5,7 @@ use crate::applets::auto_patchelf;
 use crate::applets::patchelf_flags::{self, PatchelfFlags};
 use crate::escape::shown;
 use crate::fixup::{FixupRequest, Libc, Relative};
-use crate::plan::{Dependencies, Dlopen, Driver, Existing, Policy, Stubs};
+use crate::plan::{Dependencies, Dlopen, Driver, Existing, InheritedRpath, Policy, Stubs};
 use anyhow::Context;
 use clap::ValueEnum;
 use elf_edit::RewriteOptions;
@@ -98,6 +98,9 @@ pub(super) struct RunpathArgs {
     /// Write DT_RPATH rather than DT_RUNPATH
     #[arg(long)]
     force_rpath: bool,
+    /// A DT_RPATH through which libraries of the file find what they need
+    #[arg(long, value_name = "MODE", default_value = "keep")]
+    inherited_rpath: InheritedRpath,
     /// Replace files by changed copies: programs that run keep what they have mapped
     #[arg(long)]
     atomic: bool,
@@ -161,6 +164,7 @@ impl Args {
             keep_libc: find.keep_libc,
             ignore_missing: bytes(std::mem::take(&mut find.ignore_missing)),
             force_rpath: write.force_rpath || flags.force_rpath,
+            inherited_rpath: write.inherited_rpath,
             preserve_origin: write.preserve_origin,
             keep_driver_link: write.old_entries == Existing::Replace,
             relative_roots: Vec::new(),
