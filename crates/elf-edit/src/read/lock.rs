@@ -91,7 +91,8 @@ fn attempt(file: &File) -> io::Result<Option<FileLock>> {
         Err(_) => {
             let id = FileId::from(&file.metadata()?);
             let mut taken = WITHOUT_LOCKS.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(taken.insert(id).then_some(FileLock { without: Some(id) }))
+            // Made only where it is ours: to drop one gives the file up.
+            Ok(taken.insert(id).then(|| FileLock { without: Some(id) }))
         }
     }
 }
