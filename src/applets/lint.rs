@@ -11,9 +11,10 @@ use crate::report::lint::{ReportedFinding, finding_json, sarif, write_finding};
 use crate::scan::{self, FileError, Skip};
 use crate::terminal::{self, Label, Paint, Progress, message};
 use anyhow::{Context, anyhow};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -238,6 +239,8 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
             .collect(),
     };
     let roots = tree.roots.clone();
+    let names = tree.files.iter().filter_map(|file| file.path.file_name());
+    let names: BTreeSet<Vec<u8>> = names.map(|name| name.as_bytes().to_vec()).collect();
     let files = tree.files.iter();
     let files = files.map(|f| scan::absolute(&roots, &f.path).unwrap_or_else(|| f.path.clone()));
     let loaders = TreeLoaders::new(files.collect());
@@ -260,7 +263,13 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
     };
     let pool = args.jobs.pool_for(tree.files.len())?;
     let visit = pool.install(|| scan::visit(tree, read));
-    let mut findings: Vec<Finding> = visit.files.into_iter().flat_map(|f| f.value).collect();
+    let mut findings = Vec::new();
+    let mut members = Vec::new();
+    for file in visit.files {
+        findings.extend(file.value.findings);
+        members.extend(file.value.member);
+    }
+    findings.extend(lint::tree::check(&roots, members, &names, &findings));
     findings.sort();
     Ok((findings, visit.problems))
 }

@@ -9,6 +9,7 @@ pub(crate) mod driver;
 pub(crate) mod driver_versions;
 pub(crate) mod fatbin;
 pub(crate) mod host_compilers;
+pub(crate) mod libraries;
 pub(crate) mod linkage;
 pub(crate) mod reach;
 pub(crate) mod selection;

@@ -39,6 +39,11 @@ impl<'a> Soname<'a> {
         })
     }
 
+    /// 12 of `libx.so.12.6`.
+    pub(crate) fn major(&self) -> Option<u32> {
+        self.numbers().next()
+    }
+
     fn numbers(&self) -> impl Iterator<Item = u32> + use<'a> {
         let parts = self.version.split(|&byte| byte == b'.');
         parts.map_while(|part| str::from_utf8(part).ok()?.parse().ok())

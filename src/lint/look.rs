@@ -1,7 +1,10 @@
 //! Reads what the rules need of a file, and asks them.
 
+use super::interface;
+use super::meeting::CudaLibraries;
 use super::runtimes::{self, KnownLibraries, RuntimeKind, meet_here};
-use super::symbols::registration;
+use super::symbols::{REGISTERS, of_interface};
+use super::tree::Member;
 use super::{Check, Finding, Options, RULES, Subject, TextFile};
 use crate::advice::Advice;
 use crate::cuda::device_code;
@@ -19,8 +22,13 @@ const MAX_TEXT: u64 = 1 << 20;
 /// Names of files that builds read.
 const TEXT_NAMES: [&str; 8] = ["pc", "cmake", "la", "sh", "profile", "cfg", "conf", "prf"];
 
-/// What the rules found in one file.
-pub(crate) type Looked = Vec<Finding>;
+/// What one file comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Looked {
+    pub findings: Vec<Finding>,
+    /// What the rules for trees want to know of it.
+    pub member: Option<Member>,
+}
 
 /// Lints files of one package, or of many.
 pub(crate) struct Linter {
@@ -88,6 +96,8 @@ impl Linter {
             device_code: &code,
             advice: &advice,
             unprovided: &unprovided(file, info, &resolution)?,
+            older: &interface::older(file, info, &resolution)?,
+            cuda_libraries: &CudaLibraries::of(&resolution),
             runtimes_meet: meet_here(&resolution, &runtimes, |_| true),
             shared_runtimes_meet: meet_here(&resolution, &runtimes, RuntimeKind::is_shared),
             runtimes: &runtimes,
@@ -95,11 +105,16 @@ impl Linter {
             resolution: &resolution,
             options: &self.options,
         };
-        Ok(ask(shown, |check, say| {
-            if let Check::Elf(check) = check {
+        let findings = ask(shown, |check, say| {
+            if let Check::Elf(check) | Check::Both(check, _) = check {
                 check(&subject, say);
             }
-        }))
+        });
+        let member = Member::read(shown, file, info, contents.libdevice)?;
+        Ok(Looked {
+            findings,
+            member: Some(member),
+        })
     }
 }
 
@@ -120,13 +135,13 @@ fn unprovided(
     info: &ElfInfo,
     resolution: &Resolution,
 ) -> Result<BTreeSet<Vec<u8>>, ReadError> {
-    let mut wanted = registration(file, info)?.wanted;
+    let mut wanted = of_interface(file, info, &[REGISTERS])?.wanted;
     for object in resolution.loaded().iter().skip(1) {
         if wanted.is_empty() {
             break;
         }
         let library = runtimes::open(&object.path);
-        let found = library.and_then(|(file, info)| registration(&file, &info).ok());
+        let found = library.and_then(|(file, info)| of_interface(&file, &info, &[REGISTERS]).ok());
         let defined = found.unwrap_or_default().defined;
         wanted.retain(|name| !defined.contains(name));
     }
@@ -137,21 +152,25 @@ fn unprovided(
 pub(crate) fn text_file(shown: &Path, file: &FileReader) -> io::Result<Looked> {
     let named = shown.extension().and_then(|e| e.to_str());
     if !named.is_some_and(|e| TEXT_NAMES.contains(&e)) || file.len() > MAX_TEXT {
-        return Ok(Vec::new());
+        return Ok(Looked::default());
     }
     let bytes = file.read_vec(0, file.len() as usize)?;
     if bytes.contains(&0) {
-        return Ok(Vec::new());
+        return Ok(Looked::default());
     }
     let text = TextFile { bytes: &bytes };
-    Ok(ask(shown, |check, say| {
+    let findings = ask(shown, |check, say| {
         if let Check::Text(check) = check {
             check(&text, say);
         }
-    }))
+    });
+    Ok(Looked {
+        findings,
+        member: None,
+    })
 }
 
-fn ask(shown: &Path, run: impl Fn(&Check, &mut dyn FnMut(String))) -> Looked {
+fn ask(shown: &Path, run: impl Fn(&Check, &mut dyn FnMut(String))) -> Vec<Finding> {
     let mut found = Vec::new();
     for (at, rule) in RULES.iter().enumerate() {
         run(&rule.check, &mut |message| {

@@ -2,19 +2,23 @@
 //! why that is bad, an example and the fix stand in its documentation.
 
 pub(crate) mod config;
+mod interface;
 mod look;
+mod meeting;
 mod rules;
 mod runtimes;
 mod subject;
 mod symbols;
+pub(crate) mod tree;
 
 pub(crate) use look::{Linter, text_file};
+pub(crate) use meeting::LoadedCudaLibrary;
 pub use rules::RULES;
 pub(crate) use runtimes::RuntimeKind;
 pub(crate) use subject::{Options, Subject};
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +55,13 @@ pub(crate) enum Check {
     /// A dynamic ELF file.
     Elf(fn(&Subject<'_>, &mut dyn FnMut(String))),
     Text(fn(&TextFile<'_>, &mut dyn FnMut(String))),
+    /// A whole tree; says which file it is about.
+    Tree(TreeCheck),
+    /// A dynamic ELF file, and then the tree.
+    Both(fn(&Subject<'_>, &mut dyn FnMut(String)), TreeCheck),
 }
+
+type TreeCheck = fn(&tree::LintedTree<'_>, &mut dyn FnMut(&Path, String));
 
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {

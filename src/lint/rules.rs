@@ -2,6 +2,18 @@
 
 use super::{Check, Rule, Severity};
 
+macro_rules! check {
+    ($module:ident Tree) => {
+        Check::Tree($module::check_tree)
+    };
+    ($module:ident Both) => {
+        Check::Both($module::check, $module::check_tree)
+    };
+    ($module:ident $kind:ident) => {
+        Check::$kind($module::check)
+    };
+}
+
 macro_rules! rules {
     ($($module:ident $severity:ident $kind:ident,)*) => {
         $(mod $module;)*
@@ -11,7 +23,7 @@ macro_rules! rules {
             module: stringify!($module),
             severity: Severity::$severity,
             source: include_str!(concat!("rules/", stringify!($module), ".rs")),
-            check: Check::$kind($module::check),
+            check: check!($module $kind),
         },)*];
     };
 }
@@ -22,6 +34,9 @@ rules! {
     cudart_mixed Note Elf,
     cudart_newer_than_driver Error Elf,
     cudart_other_version Warning Elf,
+    cuda_library_twice Warning Elf,
+    cuda_mixed_majors Warning Both,
+    cuda_library_older Error Elf,
     cuda_registration_without_provider Error Elf,
     driver_link_missing Error Elf,
     driver_link_unneeded Note Elf,
@@ -42,6 +57,11 @@ rules! {
     needed_through_environment Warning Elf,
     symbol_version_missing Error Elf,
     dlopen_not_found Note Elf,
+    nvrtc_builtins_not_found Error Elf,
+    cudnn_sublibrary_not_found Warning Elf,
+    cufile_config_not_found Note Elf,
+    libdevice_not_found Warning Tree,
+    duplicate_library Note Tree,
     interpreter_missing Error Elf,
     interpreter_outside_store Error Elf,
     capability_missing Error Elf,

@@ -1,9 +1,10 @@
 //! The CUDA runtimes of one process: what the libraries hold that are loaded with a file.
 
+use super::meeting::reached;
 use super::symbols;
 use crate::cuda::soname::is_cudart;
 use crate::cuda::{CudaVersion, RuntimeVersion};
-use crate::loader::{Object, Resolution};
+use crate::loader::Resolution;
 use crate::rodata;
 use crate::scan;
 use elf_edit::{ElfInfo, FileId, FileReader};
@@ -122,28 +123,8 @@ pub(super) fn meet_here(
     if all.len() < 2 {
         return false;
     }
-    let masks = reached(&resolution.objects, runtimes);
+    let marked: Vec<usize> = runtimes.iter().map(|runtime| runtime.object).collect();
+    let masks = reached(&resolution.objects, &marked);
     let below: BTreeSet<u64> = masks.into_iter().skip(1).collect();
     below.into_iter().all(|mask| kinds(mask) != all)
-}
-
-/// For each object, the runtimes that are loaded with it: a bit for each.
-fn reached(objects: &[Object], runtimes: &[Runtime<'_>]) -> Vec<u64> {
-    let mut users = vec![Vec::new(); objects.len()];
-    for (by, object) in objects.iter().enumerate() {
-        for need in object.needs.iter().filter_map(|need| need.object) {
-            users[need].push(by);
-        }
-    }
-    let mut masks = vec![0_u64; objects.len()];
-    for (bit, runtime) in runtimes.iter().enumerate() {
-        let mut open = vec![runtime.object];
-        while let Some(object) = open.pop() {
-            if masks[object] & 1 << bit == 0 {
-                masks[object] |= 1 << bit;
-                open.extend(&users[object]);
-            }
-        }
-    }
-    masks
 }

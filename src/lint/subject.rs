@@ -1,5 +1,7 @@
 //! What the rules know of a file.
 
+use super::interface::OlderLibrary;
+use super::meeting::CudaLibraries;
 use super::runtimes::{Runtime, RuntimeKind};
 use crate::advice::Advice;
 use crate::cuda::device_code::DeviceCode;
@@ -52,6 +54,10 @@ pub(crate) struct Subject<'a> {
     pub advice: &'a [Advice],
     /// Symbols `__cudaRegister…` that it wants and that nothing has that is loaded with it.
     pub unprovided: &'a BTreeSet<Vec<u8>>,
+    /// Symbols of CUDA's libraries that it wants and that those that it loads lack.
+    pub older: &'a [OlderLibrary],
+    /// The CUDA libraries that are loaded with it, itself among them.
+    pub cuda_libraries: &'a CudaLibraries<'a>,
     /// What it needs that is found through LD_LIBRARY_PATH and nowhere else.
     pub through_environment: &'a [Vec<u8>],
     /// The libraries loaded with it that have a CUDA runtime.
@@ -69,6 +75,11 @@ impl<'a> Subject<'a> {
     pub(crate) fn loaded(&self) -> impl Iterator<Item = (&'a [u8], &'a Library)> {
         let objects = self.resolution.loaded().iter();
         objects.filter_map(|object| Some((&object.path[..], object.library.as_deref()?)))
+    }
+
+    /// DT_SONAME
+    pub(crate) fn soname(&self) -> Option<&'a [u8]> {
+        self.info.dynamic.as_ref()?.soname.as_deref()
     }
 
     /// What became of the file's own DT_NEEDED.

@@ -1,4 +1,4 @@
-//! The symbols by which code registers device code with the CUDA runtime.
+//! Symbols of CUDA's interfaces that a file wants and defines.
 
 use elf_edit::read_sections;
 use elf_edit::tables::Tables;
@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 const BATCH: u64 = 4096;
 /// Longest string table of symbols that is searched, in bytes.
 const MAX_STRINGS: u64 = 64 << 20;
-const REGISTERS: &[u8] = b"__cudaRegister";
+/// How the symbols begin by which code registers device code with the CUDA runtime.
+pub(super) const REGISTERS: &[u8] = b"__cudaRegister";
 
-/// Symbols `__cudaRegister…` of a file's dynamic symbol table.
+/// Symbols of one interface in a file's dynamic symbol table.
 #[derive(Debug, Default)]
-pub(super) struct Registration {
+pub(super) struct Interface {
     /// Wanted from others; the loader fails where nobody has them.
     pub wanted: BTreeSet<Vec<u8>>,
     pub defined: BTreeSet<Vec<u8>>,
@@ -31,14 +32,20 @@ pub(super) fn strings(file: &FileReader, info: &ElfInfo) -> Result<Option<Vec<u8
     }
 }
 
-/// Reads the symbols of one file.
-pub(super) fn registration(file: &FileReader, info: &ElfInfo) -> Result<Registration, ReadError> {
-    let mut found = Registration::default();
+/// Reads the symbols of one file that begin with one of the prefixes.
+pub(super) fn of_interface(
+    file: &FileReader,
+    info: &ElfInfo,
+    prefixes: &[&[u8]],
+) -> Result<Interface, ReadError> {
+    let mut found = Interface::default();
     let Some(strings) = strings(file, info)? else {
         return Ok(found);
     };
     // Nearly every file is done here.
-    let names: BTreeSet<u32> = memmem::find_iter(&strings, REGISTERS)
+    let names: BTreeSet<u32> = prefixes
+        .iter()
+        .flat_map(|prefix| memmem::find_iter(&strings, prefix))
         .filter_map(|at| u32::try_from(at).ok())
         .collect();
     if names.is_empty() {

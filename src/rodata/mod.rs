@@ -11,13 +11,16 @@ mod sonames;
 pub(crate) use crate::cuda::cudart::RuntimeCode;
 pub(crate) use regions::{code, read_only_data};
 
-use crate::cuda::{CudaVersion, cudart};
+use crate::cuda::{CudaVersion, Soname, cudart};
 use elf_edit::windows::windows;
 use elf_edit::{ElfInfo, ReadAt, ReadError};
+use memchr::memmem;
 use std::collections::BTreeMap;
 
 /// Names kept of one file: a real one has a few dozen.
 const MAX_SONAMES: usize = 4096;
+/// NVVM's library of device functions.
+const LIBDEVICE: &[u8] = b"libdevice.10.bc\0";
 
 /// What the read-only data of one file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub struct Contents {
     pub offsets: BTreeMap<Vec<u8>, u64>,
     /// More names were there than are kept: the first ones in file order are.
     pub truncated: bool,
+    /// It names libdevice.10.bc, which code that calls NVVM looks for.
+    pub libdevice: bool,
     /// The code of a CUDA runtime: linked into the file, or the file is libcudart itself.
     pub cudart: Option<RuntimeCode>,
 }
@@ -41,10 +46,13 @@ pub struct Contents {
 pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, ReadError> {
     let mut names = sonames::Finder::new(MAX_SONAMES);
     let mut clues = cudart::Clues::default();
+    let libdevice = memmem::Finder::new(LIBDEVICE);
+    let mut has_libdevice = false;
     for region in read_only_data(file, info)? {
         windows(file, region, |window| {
             names.look(window);
             clues.look(window);
+            has_libdevice = has_libdevice || libdevice.find(window.bytes).is_some();
         })?;
     }
     let cudart = match clues.all() {
@@ -60,10 +68,13 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, Re
     let own = info.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     let mut contents = Contents {
         truncated: names.truncated(),
+        libdevice: has_libdevice,
         cudart,
         ..Contents::default()
     };
-    for (name, found) in names.found() {
+    let mut found = names.found();
+    add_versions(&mut found, own);
+    for (name, found) in found {
         if own == Some(&name[..]) || info.needed().contains(&name) {
             continue;
         }
@@ -75,6 +86,26 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, Re
         contents.offsets.insert(name, found.offset);
     }
     Ok(contents)
+}
+
+/// cuDNN makes the names of its own parts at run time: it has `libcudnn_ops.so` and opens
+/// `libcudnn_ops.so.9`, by the version of its SONAME.
+fn add_versions(names: &mut BTreeMap<Vec<u8>, sonames::FoundSoname>, own: Option<&[u8]>) {
+    let Some(own) = own.and_then(Soname::parse) else {
+        return;
+    };
+    let Some(major) = own.major().filter(|_| own.stem.starts_with(b"libcudnn")) else {
+        return;
+    };
+    let is_part = |name: &Vec<u8>| name.starts_with(b"libcudnn_") && name.ends_with(b".so");
+    let parts: Vec<_> = names
+        .iter()
+        .filter(|(name, found)| found.whole && is_part(name))
+        .map(|(name, found)| ([name, format!(".{major}").as_bytes()].concat(), *found))
+        .collect();
+    for (name, found) in parts {
+        names.entry(name).or_insert(found);
+    }
 }
 
 /// The newest CUDA version that a driver's libcuda.so.1 knows: its `cuDriverGetVersion` is the same

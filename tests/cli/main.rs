@@ -19,6 +19,7 @@ mod fixup_movable;
 mod fixup_wheels;
 mod inspect;
 mod lint;
+mod lint_cuda;
 mod loaders;
 mod patchelf;
 mod readme;

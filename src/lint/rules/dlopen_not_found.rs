@@ -10,6 +10,7 @@
 //! ## Fix
 //! `cuda-fixup fixup --dlopen auto --lib DIR FILE`, or an exception with the reason.
 
+use super::{cudnn_sublibrary_not_found, nvrtc_builtins_not_found};
 use crate::cuda::driver;
 use crate::lint::Subject;
 use crate::lint::text;
@@ -27,6 +28,9 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for candidate in s.resolution.dlopen.iter().filter(|c| c.found.is_none()) {
         let name = candidate.names.first().map_or(&[][..], |name| name);
         if candidate.names.iter().any(|name| driver::library(name).is_some()) {
+            continue;
+        }
+        if nvrtc_builtins_not_found::covers(s, name) || cudnn_sublibrary_not_found::covers(s, name) {
             continue;
         }
         if candidate.noted {

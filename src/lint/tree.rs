@@ -1,0 +1,139 @@
+//! What rules know of a whole tree: its libraries and the names of its files.
+
+use super::{Check, Finding, RULES};
+use crate::scan::Root;
+use elf_edit::{ElfInfo, FileReader, ReadAt};
+use object::elf;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Smaller libraries are not compared with each other.
+const BIG: u64 = 8 << 20;
+/// Samples of the code of a big library, and bytes of each.
+const SAMPLES: u64 = 64;
+const SAMPLE: u64 = 4 << 10;
+
+/// A dynamic ELF file of a tree.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    /// As the user names it.
+    pub shown: PathBuf,
+    /// DT_SONAME
+    pub soname: Option<Vec<u8>>,
+    pub size: u64,
+    /// `e_machine`
+    pub machine: u16,
+    /// A hash of its code, for a big one.
+    pub code: Option<u64>,
+    /// It names libdevice.10.bc, which NVVM compiles with.
+    pub wants_libdevice: bool,
+}
+
+impl Member {
+    /// What later rules want to know of a file.
+    pub(crate) fn read(
+        shown: &Path,
+        file: &FileReader,
+        info: &ElfInfo,
+        wants_libdevice: bool,
+    ) -> io::Result<Member> {
+        let soname = info.dynamic.as_ref().and_then(|d| d.soname.clone());
+        let big = info.size >= BIG;
+        Ok(Member {
+            shown: shown.to_owned(),
+            soname,
+            size: info.size,
+            machine: info.header.machine,
+            code: big.then(|| code(file, info)).transpose()?,
+            wants_libdevice,
+        })
+    }
+
+    /// Its SONAME, else its file name.
+    pub(crate) fn name(&self) -> &[u8] {
+        let file_name = || self.shown.file_name().unwrap_or_default();
+        match &self.soname {
+            Some(soname) => soname,
+            None => file_name().as_encoded_bytes(),
+        }
+    }
+}
+
+/// A hash of samples of the executable segments: tools that change SONAME or RUNPATH leave these
+/// as they are.
+fn code(file: &FileReader, info: &ElfInfo) -> io::Result<u64> {
+    let mut hash = DefaultHasher::new();
+    let executable = info.segments.iter();
+    let executable = executable.filter(|s| s.p_type == elf::PT_LOAD && s.flags & elf::PF_X != 0);
+    for segment in executable {
+        hash.write_u64(segment.filesz);
+        let step = (segment.filesz / SAMPLES).max(SAMPLE);
+        let mut at = 0;
+        while at < segment.filesz {
+            let length = SAMPLE.min(segment.filesz - at);
+            let Some(offset) = segment.offset.checked_add(at) else {
+                break;
+            };
+            if offset.saturating_add(length) > info.size {
+                break;
+            }
+            hash.write(&file.read_vec(offset, length as usize)?);
+            at = at.saturating_add(step);
+        }
+    }
+    Ok(hash.finish())
+}
+
+/// One tree that the user named.
+pub(crate) struct LintedTree<'a> {
+    /// As the user names it.
+    pub root: &'a Path,
+    /// Its dynamic ELF files, by path, each inode once.
+    pub members: Vec<Member>,
+    /// The file names in it.
+    pub names: &'a BTreeSet<Vec<u8>>,
+    /// The rule that is asked has a finding of a file of this tree.
+    pub has_finding: bool,
+}
+
+/// Asks the rules for trees. `members` are those of all roots, `names` the names of all files.
+pub(crate) fn check(
+    roots: &[Root],
+    members: Vec<Member>,
+    names: &BTreeSet<Vec<u8>>,
+    findings: &[Finding],
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut by_root: Vec<Vec<Member>> = roots.iter().map(|_| Vec::new()).collect();
+    for member in members {
+        if let Some((at, _)) = crate::scan::root_of(roots, &member.shown) {
+            by_root[at].push(member);
+        }
+    }
+    for (root, mut members) in roots.iter().zip(by_root) {
+        members.sort_by(|a, b| a.shown.cmp(&b.shown));
+        let mut tree = LintedTree {
+            root: &root.given,
+            members,
+            names,
+            has_finding: false,
+        };
+        for (at, rule) in RULES.iter().enumerate() {
+            let (Check::Tree(check) | Check::Both(_, check)) = &rule.check else {
+                continue;
+            };
+            let here = |finding: &Finding| finding.path.starts_with(&root.given);
+            tree.has_finding = findings.iter().any(|f| f.rule == at && here(f));
+            check(&tree, &mut |path, message| {
+                found.push(Finding {
+                    path: path.to_owned(),
+                    rule: at,
+                    message,
+                });
+            });
+        }
+    }
+    found
+}
