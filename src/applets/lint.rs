@@ -202,6 +202,24 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
     Ok(levels)
 }
 
+/// What the arguments say of the package.
+fn options(args: &Args, roots: &[scan::Root]) -> Options {
+    Options {
+        cuda: args.cuda,
+        max_driver_cuda: args.max_driver_cuda,
+        capabilities: args.capabilities.clone(),
+        stores: [Some(args.store.clone()), fs::canonicalize(&args.store).ok()]
+            .into_iter()
+            .flatten()
+            .collect(),
+        driver_link: args.driver_link.clone(),
+        driver_link_everywhere: args.driver_link_everywhere,
+        farms: args.farm.clone(),
+        host_compilers: args.host_compiler.clone(),
+        trees: roots.iter().map(|root| root.canonical.clone()).collect(),
+    }
+}
+
 /// All findings, sorted by path and rule, and what can't be read.
 fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
     let cwd = std::env::current_dir().context("cannot tell the current directory")?;
@@ -220,31 +238,13 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
         cpu: Cpu::host(),
     };
     let tree = scan::walk(&args.paths, true, |_| false);
-    let options = Options {
-        cuda: args.cuda,
-        max_driver_cuda: args.max_driver_cuda,
-        capabilities: args.capabilities.clone(),
-        stores: [Some(args.store.clone()), fs::canonicalize(&args.store).ok()]
-            .into_iter()
-            .flatten()
-            .collect(),
-        driver_link: args.driver_link.clone(),
-        driver_link_everywhere: args.driver_link_everywhere,
-        farms: args.farm.clone(),
-        host_compilers: args.host_compiler.clone(),
-        trees: tree
-            .roots
-            .iter()
-            .map(|root| root.canonical.clone())
-            .collect(),
-    };
     let roots = tree.roots.clone();
     let names = tree.files.iter().filter_map(|file| file.path.file_name());
     let names: BTreeSet<Vec<u8>> = names.map(|name| name.as_bytes().to_vec()).collect();
     let files = tree.files.iter();
     let files = files.map(|f| scan::absolute(&roots, &f.path).unwrap_or_else(|| f.path.clone()));
     let loaders = TreeLoaders::new(files.collect());
-    let linter = Linter::new(environment, options, loaders);
+    let linter = Linter::new(environment, options(args, &roots), loaders);
     let seen = Arc::new(AtomicUsize::new(0));
     let _progress = Progress::files("linted", tree.files.len(), &seen);
     let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {
