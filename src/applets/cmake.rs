@@ -4,11 +4,11 @@ use super::Outcome;
 use super::exec_wrapper::{Called, PassedOn, become_program, refuse};
 use super::nvcc::native_architectures;
 use crate::toolkit::cmake::{INITIAL_CACHE, configures, defined};
-use crate::toolkit::record;
+use crate::toolkit::record::{self, farm_of};
 use anyhow::Context;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Become the real cmake, with the farm's settings first when a project is configured
 ///
@@ -64,16 +64,16 @@ fn is_native(list: &str) -> bool {
 }
 
 fn find_farm(called: &Called) -> Option<PathBuf> {
-    let own = called.link.as_deref().into_iter();
     // ROOT/libexec/cuda-fixup/cmake
-    let own = own.filter_map(|link| link.ancestors().nth(3));
-    let on_path = called.path().iter().filter(|dir| dir.join("nvcc").exists());
-    let on_path = on_path.filter_map(|dir| dir.parent());
-    let named = ["CUDAToolkit_ROOT", "CUDA_PATH"].map(env::var_os);
-    let named: Vec<PathBuf> = named.into_iter().flatten().map(PathBuf::from).collect();
-    let named = named.iter().map(PathBuf::as_path);
-    own.chain(on_path)
-        .chain(named)
-        .find(|root| root.join(record::PLACE).exists())
-        .map(Path::to_owned)
+    let own = called.link.as_deref().and_then(|link| farm_of(link, 3));
+    let on_path = || {
+        let mut dirs = called.path().iter().map(|dir| dir.join("nvcc"));
+        dirs.find_map(|nvcc| farm_of(&nvcc, 2).filter(|_| nvcc.exists()))
+    };
+    let named = || {
+        let roots = ["CUDAToolkit_ROOT", "CUDA_PATH"].into_iter();
+        let mut roots = roots.filter_map(env::var_os).map(PathBuf::from);
+        roots.find(|root| root.join(record::PLACE).exists())
+    };
+    own.or_else(on_path).or_else(named)
 }

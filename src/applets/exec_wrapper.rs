@@ -8,6 +8,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,11 @@ impl Called {
             let found = candidates.find(|file| ours(file));
             found.and_then(|file| std::path::absolute(file).ok())
         };
+        // A wrapper that passes its own name on (makeWrapper's --inherit-argv0, `exec -a`).
+        let link = link.or_else(|| {
+            let executed = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
+            std::path::absolute(executed).ok().filter(|file| ours(file))
+        });
         let after = link.as_deref().and_then(on_path).map_or(0, |at| at + 1);
         Called {
             link,
@@ -70,6 +76,13 @@ impl Called {
         let mut candidates = after.iter().chain(before).map(|dir| dir.join(name));
         let found = candidates.find(|file| self.is_other_program(file))?;
         std::path::absolute(found).ok()
+    }
+
+    /// Our own links of that name on PATH.
+    pub(super) fn ours(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        let files = self.path.iter().map(move |dir| dir.join(name));
+        let ours = files.filter(|file| self.us.is_some() && FileId::at(file).ok() == self.us);
+        ours.filter_map(|file| std::path::absolute(file).ok())
     }
 
     /// Directories of PATH, in order.

@@ -7,7 +7,7 @@ use crate::cuda::table;
 use crate::escape::shown;
 use crate::toolkit::nvcc::flags::Flags;
 use crate::toolkit::nvcc::{self, DO_NOT_COMPRESS};
-use crate::toolkit::record::{KnownCompiler, Record};
+use crate::toolkit::record::{KnownCompiler, Record, farm_of};
 use anyhow::Context;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -16,8 +16,8 @@ use std::process::Command;
 
 /// Become NVIDIA's nvcc, after a look at what it is asked for
 ///
-/// As `bin/nvcc` of a farm (`cuda-fixup toolkit farm`) it finds the toolkit by where it stands;
-/// elsewhere it takes the next nvcc on PATH. All flags are nvcc's own.
+/// As `bin/nvcc` of a farm (`cuda-fixup toolkit farm`), or a link to it, it is the farm's nvcc;
+/// elsewhere it runs the next nvcc on PATH. All flags are nvcc's own.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
@@ -33,12 +33,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
 /// As a link's name: `argv0` is how it was called.
 pub(crate) fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outcome> {
     let called = Called::new(argv0, "nvcc");
-    let farm = match called.link.as_deref().and_then(root_of) {
-        Some(root) => Record::read(&root)
-            .with_context(|| format!("the farm {}", shown(&root)))?
-            .map(|record| (root, record)),
-        None => None,
-    };
+    let farm = find_farm(&called)?;
     let (program, argv0) = match &farm {
         Some((root, record)) => {
             let nvcc = record.nvcc.clone();
@@ -75,9 +70,17 @@ pub(crate) fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outco
     match become_program(&program, argv0.as_os_str(), all_args)? {}
 }
 
-/// The farm in which a link stands, if it is one: `ROOT/bin/nvcc`.
-fn root_of(link: &Path) -> Option<PathBuf> {
-    Some(link.parent()?.parent()?.to_owned())
+/// The farm that our link is in or leads into; without any, and without another nvcc on PATH, the
+/// one that PATH names.
+fn find_farm(called: &Called) -> anyhow::Result<Option<(PathBuf, Record)>> {
+    let own = called.link.as_deref().and_then(|link| farm_of(link, 2));
+    let root = own.or_else(|| match called.real("nvcc") {
+        Some(_) => None,
+        None => called.ours("nvcc").find_map(|link| farm_of(&link, 2)),
+    });
+    let Some(root) = root else { return Ok(None) };
+    let record = Record::read(&root).with_context(|| format!("the farm {}", shown(&root)))?;
+    Ok(record.map(|record| (root, record)))
 }
 
 /// The host compiler that is added when no flag names one: the environment's, or the farm's.

@@ -4,14 +4,20 @@ use super::merge::{FarmEntry, Tree};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Adds a link `lib*.so` for each library of `lib` that has none.
+/// Directories of the farm that linkers search, or from which nvlink loads a library by that name.
+const DIRECTORIES: [&str; 2] = ["lib", "nvvm/lib64"];
+
+/// Adds a link `lib*.so` for each library of these directories that has none.
 pub(super) fn add(tree: &mut Tree) {
     let mut newest: BTreeMap<PathBuf, (Vec<u64>, PathBuf)> = BTreeMap::new();
     for (place, entry) in tree.iter() {
         let (Some(name), FarmEntry::Link(target)) = (place.file_name(), entry) else {
             continue;
         };
-        if place.parent() != Some(Path::new("lib")) {
+        let Some(directory) = place.parent() else {
+            continue;
+        };
+        if !DIRECTORIES.iter().any(|dir| directory == Path::new(dir)) {
             continue;
         }
         let Some((stem, version)) = name.to_str().and_then(|name| name.split_once(".so.")) else {
@@ -24,7 +30,7 @@ pub(super) fn add(tree: &mut Tree) {
         else {
             continue;
         };
-        let link = Path::new("lib").join(format!("{stem}.so"));
+        let link = directory.join(format!("{stem}.so"));
         let there = newest.entry(link).or_default();
         if version > there.0 {
             *there = (version, target.clone());
@@ -48,6 +54,7 @@ mod tests {
             ("lib/libcufft.so".into(), link("/a/libcufft.so")),
             ("lib/libcufft.so.11".into(), link("/a/libcufft.so.11")),
             ("lib/libodd.so.13.bak".into(), link("/a/libodd.so.13.bak")),
+            ("nvvm/lib64/libnvvm.so.4".into(), link("/a/libnvvm.so.4")),
             (
                 "lib/stubs/libcuda.so.1".into(),
                 link("/a/stubs/libcuda.so.1"),
@@ -59,6 +66,10 @@ mod tests {
             link("/b/libnvrtc.so.13")
         );
         assert_eq!(tree[Path::new("lib/libcufft.so")], link("/a/libcufft.so"));
-        assert_eq!(tree.len(), 7);
+        assert_eq!(
+            tree[Path::new("nvvm/lib64/libnvvm.so")],
+            link("/a/libnvvm.so.4")
+        );
+        assert_eq!(tree.len(), 9);
     }
 }

@@ -1,8 +1,10 @@
 //! The whole farm: merged prefixes, and what makes them a toolkit.
 
-use super::merge::{FarmEntry, Tree, merge};
+use super::merge::{FarmEntry, Tree, insert, merge};
 use super::record::{self, KnownCompiler, Record, Runtime};
-use super::{FarmError, component, dev_links, device_runtime, prefix, profile, versions, write};
+use super::{
+    FarmError, component, dev_links, device_runtime, layout, prefix, profile, versions, write,
+};
 use crate::cuda::{Capability, CudaVersion};
 use crate::toolkit::cmake;
 use std::collections::BTreeSet;
@@ -67,13 +69,19 @@ pub(crate) fn make(request: &FarmRequest) -> Result<Farm, FarmError> {
         pieces.extend(of_prefix);
     }
     let nvcc = the_nvcc(&prefixes)?;
-    let cuda_version = the_version(&prefixes, nvcc.as_deref())?;
+    let cuda_version = the_version(&prefixes, nvcc.as_ref())?;
+    let (nvcc, nvcc_version) = match nvcc {
+        Some(nvcc) => (Some(nvcc.file), nvcc.version),
+        None => (None, None),
+    };
     let compiler = published_compiler(&prefixes, nvcc.as_deref())?;
+    let targets = layout::own_target(&mut pieces, nvcc.as_deref())?;
     let (mut tree, dangling) = merge(&pieces)?;
     if let Some(nvcc) = &nvcc {
         check_device_runtime(&tree, nvcc, cuda_version)?;
     }
     dev_links::add(&mut tree);
+    layout::add(&mut tree, &targets);
     let record = Record {
         format: 1,
         cuda_version,
@@ -87,7 +95,8 @@ pub(crate) fn make(request: &FarmRequest) -> Result<Farm, FarmError> {
         directories: directories(&tree),
         prefixes,
     };
-    add_ours(&mut tree, request, &record)?;
+    let version_json = versions::version_json(cuda_version, nvcc_version.as_deref());
+    add_ours(&mut tree, request, &record, version_json)?;
     let written = write::write(&tree, &request.out, request.relative)?;
     Ok(Farm {
         record,
@@ -111,7 +120,7 @@ pub(crate) fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
 pub(crate) fn cuda_version(prefixes: &[PathBuf]) -> Result<CudaVersion, FarmError> {
     let prefixes = canonical(prefixes)?;
     let nvcc = the_nvcc(&prefixes)?;
-    the_version(&prefixes, nvcc.as_deref())
+    the_version(&prefixes, nvcc.as_ref())
 }
 
 fn canonical(prefixes: &[PathBuf]) -> Result<Vec<PathBuf>, FarmError> {
@@ -128,7 +137,8 @@ fn canonical(prefixes: &[PathBuf]) -> Result<Vec<PathBuf>, FarmError> {
     Ok(found)
 }
 
-fn the_nvcc(prefixes: &[PathBuf]) -> Result<Option<PathBuf>, FarmError> {
+/// The one nvcc of all prefixes, and what it says of itself.
+fn the_nvcc(prefixes: &[PathBuf]) -> Result<Option<versions::Nvcc>, FarmError> {
     let mut found: Option<PathBuf> = None;
     for prefix in prefixes {
         match (prefix::nvcc(prefix)?, &found) {
@@ -143,7 +153,7 @@ fn the_nvcc(prefixes: &[PathBuf]) -> Result<Option<PathBuf>, FarmError> {
             (None, _) => {}
         }
     }
-    Ok(found)
+    found.map(versions::Nvcc::ask).transpose()
 }
 
 /// nixpkgs' `cudaCompilerExecutable`. What a package with nvcc in it publishes is that nvcc, or a
@@ -174,11 +184,11 @@ fn published_compiler(
     Ok(found)
 }
 
-fn the_version(prefixes: &[PathBuf], nvcc: Option<&Path>) -> Result<CudaVersion, FarmError> {
-    let mut found: Option<(CudaVersion, PathBuf)> = match nvcc {
-        Some(nvcc) => Some((versions::of_nvcc(nvcc)?, nvcc.to_owned())),
-        None => None,
-    };
+fn the_version(
+    prefixes: &[PathBuf],
+    nvcc: Option<&versions::Nvcc>,
+) -> Result<CudaVersion, FarmError> {
+    let mut found = nvcc.map(|nvcc| (nvcc.cuda, nvcc.file.clone()));
     for prefix in prefixes {
         match (versions::of_prefix(prefix)?, &found) {
             (Some((second, second_by)), Some((first, first_by))) if *first != second => {
@@ -215,27 +225,40 @@ fn check_device_runtime(tree: &Tree, nvcc: &Path, nvcc_cuda: CudaVersion) -> Res
 
 /// For the search for leaks: a directory of the farm's own -> what it stands for.
 fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
-    let standing = tree.iter().filter_map(|(place, entry)| match entry {
-        FarmEntry::Directory(sources) if !sources.is_empty() => {
+    let directory = |(place, entry): (&PathBuf, &FarmEntry)| match entry {
+        FarmEntry::Directory(sources) => {
+            let sources = layout::sources(tree, place, sources);
             // One that only has stubs in a subdirectory is no place to find libraries in.
             let mut with_files = sources.clone();
             with_files.retain(|dir| place != Path::new("lib") || has_files(dir));
-            let sources = if with_files.is_empty() {
-                sources.clone()
-            } else {
-                with_files
-            };
-            Some((place.clone(), sources))
+            match with_files.is_empty() {
+                true => Some(sources).filter(|sources| !sources.is_empty()),
+                false => Some(with_files),
+            }
         }
-        FarmEntry::Link(target) if target.is_dir() => Some((place.clone(), vec![target.clone()])),
+        FarmEntry::Link(target) if target.is_dir() => Some(vec![target.clone()]),
         _ => None,
-    });
-    let mut directories: Vec<_> = standing.collect();
-    if let Some((_, lib)) = directories.iter().find(|(p, _)| p == Path::new("lib")) {
-        let lib64 = ("lib64".into(), lib.clone());
-        directories.push(lib64);
-        directories.sort();
+    };
+    let mut directories: Vec<(PathBuf, Vec<PathBuf>)> = tree
+        .iter()
+        .filter_map(|entry| Some((entry.0.clone(), directory(entry)?)))
+        .collect();
+    // The same directory by the other names of the layout.
+    for (place, entry) in tree {
+        let FarmEntry::Link(target) = entry else {
+            continue;
+        };
+        let Some(name) = target.file_name().filter(|_| target.is_relative()) else {
+            continue;
+        };
+        let same = directories
+            .iter()
+            .find(|(place, _)| place.as_os_str() == name);
+        if let Some((_, sources)) = same {
+            directories.push((place.clone(), sources.clone()));
+        }
     }
+    directories.sort();
     directories
 }
 
@@ -244,12 +267,16 @@ fn has_files(dir: &Path) -> bool {
 }
 
 /// What no prefix has: our programs, the profile, version.json, CMake's files, the record.
-fn add_ours(tree: &mut Tree, request: &FarmRequest, record: &Record) -> Result<(), FarmError> {
+fn add_ours(
+    tree: &mut Tree,
+    request: &FarmRequest,
+    record: &Record,
+    version_json: String,
+) -> Result<(), FarmError> {
     let program = || FarmEntry::Link(request.program.clone());
     let file = |text: String| FarmEntry::File(text.into_bytes());
     let mut ours: Vec<(&str, FarmEntry)> = vec![
         (CMAKE, program()),
-        ("lib64", FarmEntry::Link("lib".into())),
         (
             cmake::INITIAL_CACHE,
             file(cmake::initial_cache(request, record)),
@@ -266,21 +293,13 @@ fn add_ours(tree: &mut Tree, request: &FarmRequest, record: &Record) -> Result<(
         cccl.or_insert(FarmEntry::Directory(Vec::new()));
     }
     if !tree.contains_key(Path::new("version.json")) {
-        let cuda = serde_json::json!({
-            "cuda": { "name": "CUDA SDK", "version": format!("{}.0", record.cuda_version) }
-        });
-        ours.push(("version.json", file(format!("{cuda}\n"))));
+        ours.push(("version.json", file(version_json)));
     }
     let record = serde_json::to_string_pretty(record)
         .map_err(|e| FarmError::io(Path::new(record::PLACE), e.into()))?;
     ours.push((record::PLACE, file(record + "\n")));
     for (place, entry) in ours {
-        let place = PathBuf::from(place);
-        for parent in place.ancestors().skip(1).filter(|p| *p != Path::new("")) {
-            let own = FarmEntry::Directory(Vec::new());
-            tree.entry(parent.to_owned()).or_insert(own);
-        }
-        tree.insert(place, entry);
+        insert(tree, place.into(), entry);
     }
     Ok(())
 }

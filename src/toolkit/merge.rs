@@ -22,9 +22,27 @@ pub(super) enum FarmEntry {
 /// Place in the farm -> what stands there. A directory comes before what is in it.
 pub(super) type Tree = BTreeMap<PathBuf, FarmEntry>;
 
+/// Puts an entry into the tree, with directories above it.
+pub(super) fn insert(tree: &mut Tree, place: PathBuf, entry: FarmEntry) {
+    for parent in place.ancestors().skip(1).filter(|p| *p != Path::new("")) {
+        let own = FarmEntry::Directory(Vec::new());
+        tree.entry(parent.to_owned()).or_insert(own);
+    }
+    tree.insert(place, entry);
+}
+
 /// Directories of our own even if one prefix alone has them, for something is added to them, or
 /// because a tool goes to `..` from there, which from a linked directory leads into the prefix.
-const OURS: [&str; 6] = ["bin", "include", "lib", "lib/stubs", "nvvm", "share"];
+const OURS: [&str; 8] = [
+    "bin",
+    "extras",
+    "extras/CUPTI",
+    "include",
+    "lib",
+    "lib/stubs",
+    "nvvm",
+    "share",
+];
 /// Deepest directory that is looked into: a link to a parent must not go on for ever.
 const MAX_DEPTH: usize = 32;
 /// Most entries: a whole toolkit with all libraries has some thousand.
@@ -38,7 +56,7 @@ pub(super) fn merge(pieces: &[ToolkitPart]) -> Result<(Tree, usize), FarmError> 
     let mut root = Sources::default();
     for piece in pieces {
         let mut node = &mut root;
-        for name in Path::new(piece.place) {
+        for name in &piece.place {
             node = node.below.entry(name.to_owned()).or_default();
         }
         node.here.push(piece.source.clone());

@@ -1,8 +1,8 @@
 //! A toolkit that stands in several prefixes, laid out as one: a tree of symbolic links.
 //!
 //! `prefix` says where a prefix keeps what, `merge` lays all of them over each other, `farm`
-//! adds what makes the tree a toolkit (our nvcc, a profile, development links) and `write` puts
-//! it on disk. `record` is what the farm says of itself, for nvcc, cmake and `leaks`, which finds
+//! adds what makes the tree a toolkit (our nvcc, a profile, development links), `layout` the places
+//! that only NVIDIA's installer makes, and `write` puts it on disk. `record` is what the farm says of itself, for nvcc, cmake and `leaks`, which finds
 //! what is left of a farm in a package that was built with it.
 
 pub(crate) mod cmake;
@@ -10,6 +10,7 @@ mod component;
 mod dev_links;
 mod device_runtime;
 pub(crate) mod farm;
+mod layout;
 pub(crate) mod leaks;
 mod merge;
 pub(crate) mod nvcc;

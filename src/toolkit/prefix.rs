@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub(super) struct ToolkitPart {
     /// Place in the farm, relative.
-    pub place: &'static str,
+    pub place: PathBuf,
     pub source: PathBuf,
 }
 
@@ -25,6 +25,19 @@ const NVCC: [&str; 4] = [
     "bin/.nvcc-unwrapped",
     "lib/nvidia-cuda-toolkit/bin/nvcc",
     "bin/nvcc",
+];
+
+/// Directories that go to the same place, as the installer and redist archives have them.
+const SAME_PLACE: [&str; 9] = [
+    "bin",
+    "nvvm",
+    "include",
+    "extras",
+    "compute-sanitizer",
+    "gds",
+    "nvml",
+    "tools",
+    "version.json",
 ];
 
 /// What of a prefix goes where. Empty if it has nothing that a toolkit is made of.
@@ -46,36 +59,67 @@ pub(super) fn pieces(prefix: &Path) -> Result<Vec<ToolkitPart>, FarmError> {
         ));
     }
     let mut pieces = Vec::new();
-    let mut add = |place, source: PathBuf| {
+    let mut add = |place: PathBuf, source: PathBuf| {
         if source.exists() {
             pieces.push(ToolkitPart { place, source });
         }
     };
-    add("bin", prefix.join("bin"));
-    add("nvvm", prefix.join("nvvm"));
-    add("include", prefix.join("include"));
-    add("extras", prefix.join("extras"));
-    add("version.json", prefix.join("version.json"));
+    for place in SAME_PLACE {
+        add(place.into(), prefix.join(place));
+    }
     let debian = prefix.join("lib/nvidia-cuda-toolkit");
     if debian.is_dir() {
-        add("bin/crt", debian.join("bin/crt"));
-        add("nvvm/bin/cicc", debian.join("bin/cicc"));
-        add("nvvm/libdevice", debian.join("libdevice"));
+        add("bin/crt".into(), debian.join("bin/crt"));
+        add("nvvm/bin/cicc".into(), debian.join("bin/cicc"));
+        add("nvvm/libdevice".into(), debian.join("libdevice"));
+        let sanitizer = "compute-sanitizer";
+        add(sanitizer.into(), debian.join(sanitizer));
     }
     let multiarch = subdirectories(&prefix.join("lib"), |name| name.ends_with("-linux-gnu"))?;
+    let mut libraries = multiarch.clone();
     if multiarch.is_empty() && !debian.is_dir() {
-        add("lib", prefix.join("lib"));
-        add("lib", prefix.join("lib64"));
+        libraries.extend([prefix.join("lib"), prefix.join("lib64")]);
     }
-    for dir in multiarch {
-        add("lib", dir);
+    for (place, source) in nvvm_elsewhere(prefix, &libraries)? {
+        add(place, source);
+    }
+    for dir in libraries {
+        add("lib".into(), dir);
     }
     // The installer's layout: include and lib64 are links to these, where they are there at all.
     for target in subdirectories(&prefix.join("targets"), |name| name.ends_with("-linux"))? {
-        add("include", target.join("include"));
-        add("lib", target.join("lib"));
+        for name in ["include", "lib"] {
+            let source = target.join(name);
+            let place = source.strip_prefix(prefix).unwrap_or(Path::new(name));
+            add(place.to_owned(), source.clone());
+        }
     }
     Ok(pieces)
+}
+
+/// libNVVM of a prefix that keeps it among all other libraries and headers, as wheels and Debian
+/// do: nvlink opens `nvvm/lib64/libnvvm.so` for -dlto, and nothing else.
+fn nvvm_elsewhere(
+    prefix: &Path,
+    libraries: &[PathBuf],
+) -> Result<Vec<(PathBuf, PathBuf)>, FarmError> {
+    let mut found = Vec::new();
+    if !prefix.join("nvvm/lib64").exists() {
+        for (name, path) in libraries
+            .iter()
+            .map(|dir| super::merge::list(dir))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat()
+        {
+            if name.as_encoded_bytes().starts_with(b"libnvvm.so") {
+                found.push((Path::new("nvvm/lib64").join(name), path));
+            }
+        }
+    }
+    if !prefix.join("nvvm/include").exists() {
+        found.push(("nvvm/include/nvvm.h".into(), prefix.join("include/nvvm.h")));
+    }
+    Ok(found)
 }
 
 /// Whether a name below a piece goes to the farm.

@@ -2,7 +2,7 @@
 
 use crate::cuda::{Capability, CudaVersion, host_compilers::Compiler};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,29 @@ use std::path::{Path, PathBuf};
 pub(crate) const PLACE: &str = "share/cuda-fixup/farm.json";
 /// Real ones have some kilobytes.
 const MAX_SIZE: u64 = 16 << 20;
+/// Links that are followed one after the other, as many as the kernel does.
+const MAX_LINKS: usize = 40;
+
+/// The root of the farm that a link is in, or leads into over further links, as symlinkJoin and
+/// update-alternatives make them. `levels`: 2 for `ROOT/bin/nvcc`.
+pub(crate) fn farm_of(link: &Path, levels: usize) -> Option<PathBuf> {
+    let is_farm = |root: &Path| root.join(PLACE).exists();
+    // As it was called, where that will do: nvcc prints this path, and CMake takes it.
+    let root = link.ancestors().nth(levels)?;
+    if is_farm(root) {
+        return Some(root.to_owned());
+    }
+    let mut link = link.to_owned();
+    for _ in 0..MAX_LINKS {
+        let dir = link.parent()?.canonicalize().ok()?;
+        let root = dir.ancestors().nth(levels - 1)?;
+        if is_farm(root) {
+            return Some(root.to_owned());
+        }
+        link = dir.join(fs::read_link(dir.join(link.file_name()?)).ok()?);
+    }
+    None
+}
 
 /// The contents of farm.json.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

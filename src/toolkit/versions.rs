@@ -36,24 +36,49 @@ pub(super) fn of_prefix(prefix: &Path) -> Result<Option<(CudaVersion, PathBuf)>,
     Ok(None)
 }
 
-/// Asks nvcc. The farm has its answer on record, so that no compilation asks again.
-pub(super) fn of_nvcc(nvcc: &Path) -> Result<CudaVersion, FarmError> {
-    let output = Command::new(nvcc)
-        .arg("--version")
-        .output()
-        .map_err(|e| FarmError::io(nvcc, e))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.split_once("release ")
-        .and_then(|(_, rest)| rest.split([',', '\n']).next()?.parse().ok())
-        .ok_or_else(|| {
-            FarmError::prefix(
-                nvcc,
+/// NVIDIA's nvcc, asked for its version when the farm is made, so that no compilation asks again.
+pub(super) struct Nvcc {
+    pub file: PathBuf,
+    pub cuda: CudaVersion,
+    /// Its own, such as `13.5.37`.
+    pub version: Option<String>,
+}
+
+impl Nvcc {
+    pub(super) fn ask(file: PathBuf) -> Result<Nvcc, FarmError> {
+        let output = Command::new(&file)
+            .arg("--version")
+            .output()
+            .map_err(|e| FarmError::io(&file, e))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let after = |word| text.split_once(word)?.1.split([',', '\n']).next();
+        let Some(cuda) = after("release ").and_then(|version| version.parse().ok()) else {
+            return Err(FarmError::prefix(
+                &file,
                 format!(
                     "`nvcc --version` names no release ({}): does this nvcc run on this machine?",
                     output.status
                 ),
-            )
+            ));
+        };
+        let version = after(", V").map(str::to_owned);
+        Ok(Nvcc {
+            file,
+            cuda,
+            version,
         })
+    }
+}
+
+/// version.json, as the installer writes it, of what is known here.
+pub(super) fn version_json(cuda: CudaVersion, nvcc: Option<&str>) -> String {
+    let mut json = serde_json::json!({
+        "cuda": { "name": "CUDA SDK", "version": format!("{cuda}.0") }
+    });
+    if let Some(nvcc) = nvcc {
+        json["cuda_nvcc"] = serde_json::json!({ "name": "CUDA NVCC", "version": nvcc });
+    }
+    format!("{json}\n")
 }
 
 /// The first megabyte of a text file.

@@ -160,32 +160,98 @@ fn the_link_is_found_on_path_and_by_path() {
     );
     let top = format!("#$ TOP={}", out.join("bin/..").display());
     assert!(failed(&output, 1).contains(&top), "{output:?}");
-    // A link to the farm's link from elsewhere is no farm: the next nvcc on PATH is taken.
+    // A link to this program that leads into no farm: the next nvcc on PATH.
     let elsewhere = dir.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     symlink(crate::support::BINARY, elsewhere.join("nvcc")).unwrap();
-    let path = format!(
-        "{}:{}",
-        elsewhere.display(),
-        split()[0].join("bin").display()
-    );
-    let version = Command::new("nvcc")
-        .env_clear()
-        .env("PATH", &path)
-        .arg("--version")
-        .output();
-    assert!(succeeded(&version.unwrap()).contains("release 13.5"));
-    // No other nvcc: never ourselves.
-    let path = format!(
-        "{0}:{0}:{1}",
-        elsewhere.display(),
+    let ask = |path: &[&Path]| {
+        let path = std::env::join_paths(path).unwrap();
+        let mut nvcc = Command::new(elsewhere.join("nvcc"));
+        nvcc.env_clear().env("PATH", path).arg("--version");
+        nvcc.output().unwrap()
+    };
+    let real = split()[0].join("bin");
+    assert!(succeeded(&ask(&[&elsewhere, &real])).contains("release 13.5"));
+    // No other program: the farm on PATH, and never ourselves.
+    let farm = out.join("bin");
+    assert!(succeeded(&ask(&[&elsewhere, &elsewhere, &farm])).contains("release 13.5"));
+    let told = failed(&ask(&[&elsewhere, &elsewhere]), 2);
+    assert!(told.contains("no nvcc on PATH but this one"), "{told}");
+}
+
+/// As symlinkJoin, buildEnv, update-alternatives and makeWrapper have it.
+#[test]
+fn a_link_to_the_farms_nvcc_from_elsewhere_is_followed() {
+    let (dir, out) = split_farm();
+    let base = dir.path().canonicalize().unwrap();
+    let place = |name: &str| {
+        let dir = base.join(name);
+        fs::create_dir(&dir).unwrap();
+        dir.join("nvcc")
+    };
+    let (env, alternatives) = (place("env"), place("alternatives"));
+    symlink("../farm/bin/nvcc", &env).unwrap();
+    symlink("../env/nvcc", &alternatives).unwrap();
+    symlink("farm/bin", base.join("bin")).unwrap();
+    symlink("farm", base.join("cuda")).unwrap();
+    let wrapper = place("wrapper");
+    let script = format!(
+        "#!/bin/bash\nexec -a \"$0\" {}/nvcc \"$@\"\n",
         out.join("bin").display()
     );
-    let none = Command::new(elsewhere.join("nvcc"))
-        .env_clear()
-        .env("PATH", path)
-        .output();
-    assert!(failed(&none.unwrap(), 2).contains("no nvcc on PATH but this one"));
+    fs::write(&wrapper, script).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    let links = [
+        env,
+        alternatives,
+        base.join("bin/nvcc"),
+        base.join("cuda/bin/nvcc"),
+        wrapper,
+    ];
+    for link in links {
+        let by_name = |args: &[&str]| {
+            let mut nvcc = Command::new("nvcc");
+            let path = format!("{}:/usr/bin:/bin", link.parent().unwrap().display());
+            nvcc.env_clear().env("PATH", path).current_dir(&base);
+            nvcc.args(args).output().unwrap()
+        };
+        let object = base.join("saxpy.o");
+        let cu = source("saxpy.cu");
+        let version = succeeded(&by_name(&["--version"]));
+        assert!(version.contains("release 13.5"), "{}", link.display());
+        let compile = ["-c", cu.to_str().unwrap(), "-o", object.to_str().unwrap()];
+        succeeded(&by_name(&compile));
+        fs::remove_file(&object).unwrap();
+        // It is the farm's: architectures are checked.
+        let told = failed(&by_name(&[&compile[..], &["-arch=sm_35"]].concat()), 1);
+        assert!(told.contains("nvcc (cuda-fixup): error"), "{told}");
+        succeeded(&output(bare(&link).args(compile)));
+        fs::remove_file(&object).unwrap();
+    }
+    // A link that leads to itself ends.
+    let own = place("own");
+    symlink("nvcc", &own).unwrap();
+    symlink(crate::support::BINARY, base.join("own/real")).unwrap();
+    let mut nvcc = Command::new(base.join("own/real"));
+    nvcc.arg0(&own).env_clear().env("PATH", base.join("own"));
+    failed(&output(nvcc.arg("--version")), 2);
+}
+
+/// nvlink opens `nvvm/lib64/libnvvm.so`, which wheels do not have.
+#[test]
+fn device_code_is_optimised_at_link_time() {
+    for toolkit in Toolkit::all() {
+        let (dir, out) = toolkit.farm(&[]);
+        let nvcc = |args: &[&str], file: &Path| {
+            let mut nvcc = bare(&out.join("bin/nvcc"));
+            nvcc.args(["-arch=sm_80", "-dlto"]).args(args).arg(file);
+            succeeded(&output(nvcc.current_dir(dir.path())));
+        };
+        nvcc(&["-dc", "-o", "main.o"], &source("separable_main.cu"));
+        nvcc(&["-dc", "-o", "device.o"], &source("separable_device.cu"));
+        nvcc(&["main.o", "-o", "program"], Path::new("device.o"));
+        assert!(dir.path().join("program").exists());
+    }
 }
 
 #[test]

@@ -34,12 +34,9 @@ fn a_split_toolkit_is_laid_out_whole() {
         "lib/libcudart.so",
         "lib64/libcudart.so.13",
         "libexec/cuda-fixup/cmake",
-        "version.json",
     ] {
         assert!(out.join(place).exists(), "{place}");
     }
-    let version = fs::read_to_string(out.join("version.json")).unwrap();
-    assert!(version.contains(r#""version":"13.5.0""#), "{version}");
     let ours = out.join("bin/nvcc").canonicalize().unwrap();
     assert_eq!(
         ours,
@@ -48,6 +45,146 @@ fn a_split_toolkit_is_laid_out_whole() {
     // NVIDIA's own profile, which says everything relative to itself.
     let profile = out.join("bin/nvcc.profile").canonicalize().unwrap();
     assert!(profile.starts_with(wheel("nvidia-cuda-nvcc-13.5.37")));
+}
+
+/// Places of NVIDIA's own layout, and who relies on each.
+const LAYOUT: [(&str, &str); 20] = [
+    ("bin/nvcc", "CMake, FindCUDA, rules_cuda"),
+    ("bin/ptxas", "clang, Triton, XLA, rules_cuda"),
+    ("bin/fatbinary", "clang"),
+    ("bin/crt/link.stub", "nvcc -rdc=true"),
+    ("include/cuda.h", "clang asks it for the version"),
+    ("include/crt/host_config.h", "every compilation"),
+    (
+        "lib64/libcudart.so",
+        "Makefiles, PyTorch's cpp_extension, rules_cuda",
+    ),
+    ("lib64/libcudart_static.a", "Makefiles"),
+    ("nvvm/bin/cicc", "nvcc"),
+    ("nvvm/libdevice/libdevice.10.bc", "clang, XLA, Numba"),
+    (
+        "nvvm/lib64/libnvvm.so",
+        "nvlink -dlto, Numba: the guide of libNVVM",
+    ),
+    ("nvvm/include/nvvm.h", "the guide of libNVVM"),
+    ("targets/x86_64-linux/include/cuda_runtime.h", "meson"),
+    ("targets/x86_64-linux/lib/libcudart.so", "meson"),
+    ("targets/x86_64-linux/lib/libcudadevrt.a", "meson"),
+    (
+        "extras/CUPTI/include/cupti.h",
+        "the guide of CUPTI, TensorFlow",
+    ),
+    (
+        "extras/CUPTI/lib64/libcupti.so",
+        "the guide of CUPTI, meson",
+    ),
+    ("extras/CUPTI/lib64/libnvperf_host.so", "the guide of CUPTI"),
+    ("include/cupti.h", "PyTorch"),
+    ("version.json", "CMake, JAX"),
+];
+
+#[test]
+fn the_layout_is_nvidias_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().canonicalize().unwrap().join("farm");
+    let cupti = wheel("nvidia-cuda-cupti-13.5.25").join("nvidia/cu13");
+    let prefixes = [split(), vec![cupti]].concat();
+    let map = succeeded(&farm(&out, &[], &prefixes));
+    for (place, user) in LAYOUT {
+        assert!(out.join(place).exists(), "{place}, for {user}");
+    }
+    let version = fs::read_to_string(out.join("version.json")).unwrap();
+    let version: serde_json::Value = serde_json::from_str(&version).unwrap();
+    assert_eq!(version["cuda"]["version"], "13.5.0");
+    assert_eq!(version["cuda_nvcc"]["version"], "13.5.37");
+    // What is left of any of these directories in a package has a real name.
+    for place in [
+        "lib64",
+        "nvvm/lib64",
+        "targets/x86_64-linux/lib",
+        "targets/x86_64-linux/include",
+        "extras/CUPTI/lib64",
+    ] {
+        let start = format!("{}=/", out.join(place).display());
+        assert!(map.lines().any(|line| line.starts_with(&start)), "{map}");
+    }
+    let nvvm = format!(
+        "{}={}",
+        out.join("nvvm/lib64").display(),
+        split()[1].join("lib").display()
+    );
+    assert!(map.lines().any(|line| line == nvvm), "{map}");
+}
+
+/// The same package taken apart as each source has it: archives of redistributables keep libNVVM
+/// in nvvm/lib64, the installer headers and libraries in targets, wheels neither.
+#[test]
+fn all_sources_lead_to_one_layout() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    let places = |prefixes: &[PathBuf], name: &str| -> Vec<PathBuf> {
+        let out = base.join(name);
+        succeeded(&farm(&out, &[], prefixes));
+        let files = walkdir::WalkDir::new(&out).follow_links(true).into_iter();
+        let mut places: Vec<PathBuf> = files
+            .map(|entry| entry.unwrap().path().strip_prefix(&out).unwrap().to_owned())
+            .collect();
+        // Wheels have libNVVM beside all other libraries, too.
+        places.retain(|place| !place.ends_with("nvvm.h") || place.starts_with("nvvm"));
+        places.retain(|place| {
+            let name = place.file_name().unwrap_or_default().to_string_lossy();
+            !name.starts_with("libnvvm.so") || place.starts_with("nvvm")
+        });
+        places.sort();
+        places
+    };
+    let wheels = places(&split(), "of-wheels");
+    let archive = crate::support::merged(&split(), &base.join("archive"));
+    fs::create_dir(archive.join("nvvm/lib64")).unwrap();
+    fs::create_dir(archive.join("nvvm/include")).unwrap();
+    let nvvm = archive.join("nvvm/lib64/libnvvm.so");
+    fs::rename(
+        archive.join("lib/libnvvm.so.4"),
+        nvvm.with_extension("so.4"),
+    )
+    .unwrap();
+    symlink("libnvvm.so.4", &nvvm).unwrap();
+    let header = archive.join("nvvm/include/nvvm.h");
+    fs::rename(archive.join("include/nvvm.h"), header).unwrap();
+    let archives = std::slice::from_ref(&archive);
+    assert_eq!(places(archives, "of-an-archive"), wheels);
+    let target = archive.join("targets/x86_64-linux");
+    fs::create_dir_all(&target).unwrap();
+    for (from, link) in [("include", "include"), ("lib", "lib64")] {
+        fs::rename(archive.join(from), target.join(from)).unwrap();
+        symlink(format!("targets/x86_64-linux/{from}"), archive.join(link)).unwrap();
+    }
+    assert_eq!(places(archives, "of-an-installation"), wheels);
+}
+
+/// What Debian's nvidia-cuda-toolkit has in the place of NVIDIA's layout, /usr/lib/cuda, and more.
+#[test]
+fn debians_layout_is_in_the_farm() {
+    if !crate::support::long() {
+        return;
+    }
+    for toolkit in &crate::support::Toolkit::all()[1..] {
+        let (_dir, out) = toolkit.farm(&[]);
+        let theirs = toolkit.prefixes[0].join("lib/cuda");
+        let entries = walkdir::WalkDir::new(&theirs).min_depth(1);
+        let entries: Vec<_> = entries.into_iter().map(Result::unwrap).collect();
+        assert!(entries.len() > 4, "{entries:?}");
+        for entry in entries {
+            let place = entry.path().strip_prefix(&theirs).unwrap();
+            assert!(out.join(place).exists(), "{}", place.display());
+        }
+        // libNVVM is in a package of its own there, and CUPTI too.
+        for (place, user) in LAYOUT {
+            let elsewhere = place.contains("nvvm.") || place.contains("CUPTI");
+            let elsewhere = elsewhere || place == "include/cupti.h";
+            assert!(elsewhere || out.join(place).exists(), "{place}, for {user}");
+        }
+    }
 }
 
 #[test]
