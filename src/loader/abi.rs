@@ -1,4 +1,4 @@
-//! The names that loaders have by machine, and what to assume where they are not there.
+//! Loader names and defaults by machine, for interpreters that can't be read.
 //!
 //! Source of names and cache flags: glibc's sysdeps/**/shlib-versions, dl-cache.h and
 //! ldconfig.h; multiarch directories: Debian's dpkg-architecture(1).
@@ -7,7 +7,7 @@ use super::tokens::origin_of;
 use elf_edit::{Class, FileHeader};
 use object::elf;
 
-/// What is usual for one kind of program.
+/// Defaults for one kind of program.
 #[derive(Debug)]
 pub(super) struct Usual {
     machine: u16,
@@ -140,7 +140,7 @@ pub(super) fn is_glibc_name(name: &[u8]) -> bool {
         || (name.starts_with(b"ld64.so.") || name.starts_with(b"ld.so."))
 }
 
-/// The prefix of an interpreter that stands in none of the system's directories.
+/// The prefix of an interpreter outside of the system's directories.
 pub(super) fn own_prefix(interpreter: &[u8]) -> Option<&[u8]> {
     let dir = origin_of(interpreter);
     let below = dir.strip_prefix(b"/usr").unwrap_or(dir);

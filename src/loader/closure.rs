@@ -18,12 +18,12 @@ const MAX_OBJECTS: usize = 4096;
 /// Bytes of names that the trails of one program may keep.
 const MAX_TRAIL_BYTES: usize = 2 << 20;
 
-/// A file that is loaded with the program; the first one is the file that was asked about.
+/// A file loaded with the program; the first one is the file that was passed to the loader.
 #[derive(Clone, Debug)]
 pub struct Object {
     /// The path that the loader opens; for the interpreter, as the program names it.
     pub path: Vec<u8>,
-    /// What is in it; `None` only for an interpreter that can't be read.
+    /// Its contents; `None` only for an unreadable interpreter.
     pub library: Option<Arc<Library>>,
     /// The object that first needed it.
     pub needed_by: Option<usize>,
@@ -36,16 +36,16 @@ pub struct Object {
     pub versions_of_nothing: Vec<Vec<u8>>,
 }
 
-/// One DT_NEEDED and what became of it.
+/// One DT_NEEDED and its resolution.
 #[derive(Clone, Debug)]
 pub struct Need {
     /// The name in DT_NEEDED.
     pub name: Vec<u8>,
-    /// Which object it is; `None` when nothing was found.
+    /// Index of the object; `None` when nothing was found.
     pub object: Option<usize>,
     /// The step that found it; `None` when nothing was found.
     pub via: Option<Via>,
-    /// What was tried before; kept for the first object and for misses.
+    /// The failed attempts; kept for the first object and for misses.
     pub trail: SearchLog,
     /// Versions that the found file lacks: `GLIBC_2.38`.
     pub missing_versions: Vec<Vec<u8>>,
@@ -71,7 +71,7 @@ pub(super) struct Closure<'a> {
     pub(super) preloads: Vec<Preload>,
     pub(super) hidden: Vec<Hidden>,
     pub(super) complete: bool,
-    /// Names that stand for a loaded object.
+    /// Names of loaded objects.
     names: HashMap<Vec<u8>, usize>,
     ids: HashMap<FileId, usize>,
     pub(super) header: FileHeader,
@@ -89,7 +89,7 @@ pub(super) enum List {
     LibraryPath,
 }
 
-/// How one search ended.
+/// Result of one search.
 pub(super) enum FoundObject {
     Known(usize),
     File(Vec<u8>, Arc<Library>, Via),
@@ -142,7 +142,8 @@ impl<'a> Closure<'a> {
         self.load_from(0);
     }
 
-    /// Opens a library as the program may with dlopen, and loads what it needs. Gives its index.
+    /// Opens a library as the program may with dlopen, and loads its dependencies. Returns its
+    /// index.
     pub(super) fn open(&mut self, path: &[u8], library: Arc<Library>) -> Option<usize> {
         let from = self.objects.len();
         let via = Via::step(Step::Path);
@@ -174,7 +175,7 @@ impl<'a> Closure<'a> {
         name: &[u8],
     ) -> (Option<(Vec<u8>, Via)>, SearchLog) {
         let mut trail = SearchLog::default();
-        // What can't be told of these leaves what is told of the file itself complete.
+        // Limits reached here don't make the answer for the file itself incomplete.
         let complete = self.complete;
         let found = match self.find(by, name, &mut trail) {
             FoundObject::Known(object) => {
@@ -223,7 +224,7 @@ impl<'a> Closure<'a> {
         }
     }
 
-    /// Takes a file that the search found: a file that is loaded already is not loaded again.
+    /// Adds a file that the search found, unless it is loaded already.
     pub(super) fn add(
         &mut self,
         by: usize,
@@ -268,7 +269,7 @@ impl<'a> Closure<'a> {
         (Some(index), Some(via))
     }
 
-    /// The name under which glibc remembers a library: tokens replaced.
+    /// The name under which glibc remembers a library, with tokens replaced.
     fn known_name(&self, name: &[u8], by: usize) -> Vec<u8> {
         if name.contains(&b'$') {
             let origin = self.origin(by);
@@ -317,7 +318,7 @@ impl<'a> Closure<'a> {
         self.objects[of].library.as_deref()
     }
 
-    /// `$ORIGIN` of an object. The kernel resolves a program's own links, the loader nobody's.
+    /// `$ORIGIN` of an object. The kernel resolves links to a program, the loader none.
     pub(super) fn origin(&self, of: usize) -> Vec<u8> {
         let path = &self.objects[of].path;
         let path = self.files.sysroot.absolute(path);
@@ -332,7 +333,7 @@ impl<'a> Closure<'a> {
         self.variables.secure && of == 0 && self.has_interpreter
     }
 
-    /// Where glibc allows `$ORIGIN` of an object.
+    /// The directories for which glibc allows `$ORIGIN` of an object.
     pub(super) fn trust(&self, of: usize) -> Trust<'a> {
         match self.variables.secure {
             false => Trust::Any,

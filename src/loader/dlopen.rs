@@ -1,5 +1,5 @@
-//! Libraries that a file opens by itself: what its `.note.dlopen` says, and names that stand
-//! in its read-only data.
+//! Libraries that a file opens itself: those in its `.note.dlopen`, and sonames in its read-only
+//! data.
 
 use super::search_log::{SearchLog, Via};
 use elf_edit::notes::parse_dlopen_notes;
@@ -11,20 +11,20 @@ pub struct Candidate {
     pub names: Vec<Vec<u8>>,
     /// From a `.note.dlopen`; else a string in read-only data.
     pub noted: bool,
-    /// What the note says it is for.
+    /// The feature that the note gives.
     pub feature: Option<String>,
-    /// `required`, `recommended` or `suggested`, where the note says so.
+    /// `required`, `recommended` or `suggested`, if the note gives it.
     pub priority: Option<String>,
     /// The first of the names that is found.
     pub found: Option<FoundCandidate>,
-    /// What was tried for each name.
+    /// The failed attempts for each name.
     pub trails: Vec<SearchLog>,
 }
 
-/// Where dlopen would find a candidate, were it called by this file.
+/// The library that dlopen would load for a candidate, were it called by this file.
 #[derive(Clone, Debug)]
 pub struct FoundCandidate {
-    /// Which of its names.
+    /// The name that was found.
     pub name: Vec<u8>,
     pub path: Vec<u8>,
     /// The step that found it.

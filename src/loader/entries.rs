@@ -1,4 +1,4 @@
-//! What each element of a RUNPATH or RPATH is worth.
+//! The elements of a RUNPATH or RPATH, and the libraries that each provides.
 
 use super::closure::Closure;
 use super::interpreter::Rules;
@@ -9,16 +9,16 @@ use crate::cuda::driver;
 /// One element of a RUNPATH or RPATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchEntry {
-    /// As it stands in the file.
+    /// The text in the file.
     pub text: Vec<u8>,
-    /// The directory that the loader makes of it; `None` where it drops the element.
+    /// The directory that the loader searches; `None` where it drops the element.
     pub directory: Option<Vec<u8>>,
     /// Names of DT_NEEDED that are found through it: the file's own, and with an RPATH those of
     /// the libraries below it.
     pub provides: Vec<Vec<u8>>,
     /// Names of dlopen candidates that would be found through it.
     pub provides_dlopen: Vec<Vec<u8>>,
-    /// What there is to say about it.
+    /// Remarks about it.
     pub marks: Vec<Mark>,
 }
 
@@ -30,9 +30,9 @@ pub enum Mark {
     Missing,
     /// Another element before it is the same directory.
     Duplicate,
-    /// An empty element: the current directory of whoever starts the program.
+    /// An empty element: the current directory of the calling process.
     Empty,
-    /// Relative to the current directory of whoever starts the program.
+    /// Relative to the current directory of the calling process.
     Relative,
     /// A `stubs` directory of a CUDA toolkit: for the linker, never for the loader.
     Stubs,
@@ -58,7 +58,7 @@ impl Mark {
     }
 }
 
-/// Directories in which software is built, and where that is known from.
+/// Directories in which software is built, with the source of that fact.
 const BUILD_DIRECTORIES: [(&str, &str); 16] = [
     (
         "/build/",
@@ -157,7 +157,7 @@ pub(super) fn entries(
     entries
 }
 
-/// Tells each entry what is found through it.
+/// Adds to each entry the libraries found through it.
 fn fill(c: &Closure, step: Step, dlopen: &[Candidate], entries: &mut [SearchEntry]) {
     for need in c.objects.iter().flat_map(|o| &o.needs) {
         if let Some(via) = need.via.filter(|via| via.step == step)

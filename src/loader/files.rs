@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 const MAX_WEIGHT: usize = 8 << 20;
 const SHARDS: usize = 16;
 
-/// What opening a path gave.
+/// Result of opening a path.
 #[derive(Clone, Debug)]
 pub(super) enum Probe {
     Library(Arc<Library>),
@@ -82,7 +82,7 @@ impl Files {
         }
     }
 
-    /// What the file at `path` is for the loader.
+    /// Classifies the file at `path` as the loader would.
     pub(super) fn probe(&self, path: &[u8]) -> Probe {
         if let Some(known) = self.by_path.get(path) {
             return known;

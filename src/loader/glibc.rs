@@ -10,14 +10,14 @@ use elf_edit::tokens::{Piece, TokenEnd, pieces};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What one step of the search gave.
+/// Result of one step of the search.
 enum Stepped {
     Found(FoundObject),
     Next,
     Stop,
 }
 
-/// Finds what `name` in DT_NEEDED of object `by` is.
+/// Resolves `name` in DT_NEEDED of object `by`.
 pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> FoundObject {
     let expanded;
     let mut name = name;
@@ -109,7 +109,7 @@ fn rpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Step
     let mut at = Some(by);
     while let Some(of) = at {
         at = c.objects[of].needed_by;
-        // A DT_RPATH beside a DT_RUNPATH counts for nothing at all.
+        // glibc ignores a DT_RPATH if there is a DT_RUNPATH.
         let used = |l: &Library| l.rpath.is_some() && l.runpath.is_none();
         if !c.library(of).is_some_and(used) {
             continue;
@@ -136,7 +136,7 @@ fn library_path(c: &mut Closure, _: usize, name: &[u8], trail: &mut SearchLog) -
     search(c, Step::LibraryPath, &list, name, trail)
 }
 
-/// DT_RUNPATH of the object alone: it is for its own DT_NEEDED and nobody else's.
+/// DT_RUNPATH of the object alone, which applies to its own DT_NEEDED only.
 fn runpath(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> Stepped {
     let list = colons(c, by, List::Runpath);
     search(c, Step::Runpath(by), &list, name, trail)
@@ -218,7 +218,7 @@ fn search(
             match c.file(step, Some(dir.element), path, trail) {
                 Ok(found) => return Stepped::Found(found),
                 Err(SearchStep::Next) => {}
-                // Only what is wrong in the directory itself, tried last, ends the list.
+                // Only errors in the directory itself, tried last, end the list.
                 Err(SearchStep::NextStep) if sub.is_empty() => return Stepped::Next,
                 Err(SearchStep::NextStep) => {}
                 Err(SearchStep::Stop) => return Stepped::Stop,

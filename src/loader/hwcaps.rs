@@ -1,12 +1,11 @@
 //! The subdirectories that glibc searches for this processor's sake, and `$PLATFORM`.
 //!
-//! glibc-hwcaps (2.33 and later) on x86-64, and the older ones that glibc stopped searching in
-//! 2.37 on x86-64, i386 and AArch64. POWER and IBM Z have some of their own, which are not
-//! searched here.
+//! glibc-hwcaps (2.33 and later) on x86-64, and the legacy subdirectories that glibc stopped
+//! searching in 2.37 on x86-64, i386 and AArch64. Those of POWER and IBM Z are not supported.
 
 use object::elf;
 
-/// The processor that the loader is asked about.
+/// The processor that the loader runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
     machine: u16,
@@ -14,7 +13,7 @@ pub struct Cpu {
     levels: Vec<&'static str>,
     /// The name that glibc prefers to the kernel's AT_PLATFORM (`haswell`, `xeon_phi`).
     platform: Option<&'static str>,
-    /// The capability that has an old subdirectory of its own (`avx512_1`, `atomics`).
+    /// The capability with a legacy subdirectory (`avx512_1`, `atomics`).
     capability: Option<&'static str>,
 }
 
@@ -38,7 +37,7 @@ impl Cpu {
         }
     }
 
-    /// Which subdirectory of glibc-hwcaps goes before which: smaller is better, `None` is unusable.
+    /// Priority of a subdirectory of glibc-hwcaps: smaller is better, `None` is unusable.
     pub(super) fn priority(&self, subdir: &[u8]) -> Option<usize> {
         self.levels.iter().position(|l| l.as_bytes() == subdir)
     }
@@ -116,9 +115,9 @@ fn combinations(parts: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// As glibc's sysdeps/x86/get-isa-level.h and sysdeps/x86/cpu-features.c decide it. Whether the
-/// system saves the registers of AVX counts, so the standard library is asked where it knows a
-/// feature.
+/// Follows glibc's sysdeps/x86/get-isa-level.h and sysdeps/x86/cpu-features.c. A feature counts
+/// only if the system saves the registers of AVX, so the standard library's detection is used where
+/// it has the feature.
 #[cfg(target_arch = "x86_64")]
 fn x86_64() -> Cpu {
     use std::arch::is_x86_feature_detected as has;

@@ -1,9 +1,9 @@
-//! What the interpreter decides: whose rules hold, which directories and cache are searched.
+//! Properties of the interpreter: glibc or musl, its default directories and its cache.
 //!
-//! Not guessed from its path: glibc's ld.so holds its default directories, its cache's path and
-//! its release as strings, and so they are read from it. Debian's multiarch, lib64 and a store's
-//! glibc (own prefix only, with the directory of libgcc in nixpkgs) all come out right. Only
-//! where the interpreter is not there is a table used, and the result says so.
+//! They are not guessed from its path: glibc's ld.so contains its default directories, its cache's
+//! path and its release as strings, which are read from the file. That covers Debian's multiarch,
+//! lib64 and a store's glibc (own prefix only, with the directory of libgcc in nixpkgs). A table is
+//! used only for a missing interpreter, and the result then says so.
 
 use super::abi::{self, Usual};
 use super::files::{Cache, Files, Probe};
@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Of an interpreter, no more than this is read: ld.so has some 250 KB.
 const MAX_INTERPRETER_BYTES: u64 = 4 << 20;
-/// Bytes, roughly, of what is kept about directories.
+/// Limit of the directory cache, in approximate bytes.
 const MAX_DIRS_WEIGHT: usize = 1 << 20;
 /// The release that is taken where none can be read.
 const ASSUMED_GLIBC: (u32, u32) = (2, 40);
@@ -34,7 +34,7 @@ pub enum Rules {
     Unknown,
 }
 
-/// One interpreter and what it brings.
+/// One interpreter and its settings.
 pub(super) struct LoaderSystem {
     /// Its path, as the program names it.
     pub(super) interpreter: Vec<u8>,
@@ -61,7 +61,7 @@ pub(super) struct LoaderSystem {
 }
 
 impl LoaderSystem {
-    /// Reads what the interpreter at `interpreter` does for programs like `info`.
+    /// Reads the settings of the interpreter at `interpreter` for programs like `info`.
     pub(super) fn read(
         files: &Files,
         cpu: &Cpu,
@@ -129,7 +129,7 @@ impl LoaderSystem {
         self.lib = abi::dst_lib(&self.dirs);
     }
 
-    /// The cache, read when first asked for.
+    /// The cache, read on first use.
     pub(super) fn cache(&self, files: &Files) -> Result<&LdCache, Why> {
         let Some(path) = &self.cache_path else {
             return Err(Why::NoFile);
@@ -148,7 +148,7 @@ impl LoaderSystem {
             .map_err(|why| why.clone())
     }
 
-    /// Which of `subdirs` a directory has; `None` if it is no directory.
+    /// The existing subdirectories of a directory, out of `subdirs`; `None` if it is no directory.
     pub(super) fn subdirs_of(&self, files: &Files, dir: &[u8]) -> Option<Arc<[usize]>> {
         if let Some(known) = self.known_dirs.get(dir) {
             return known;
@@ -189,7 +189,7 @@ impl LoaderSystem {
     }
 }
 
-/// What ld.so says about itself.
+/// Strings found in ld.so.
 #[derive(Default)]
 struct Strings {
     dirs: Vec<Vec<u8>>,
@@ -223,7 +223,7 @@ impl Strings {
         strings
     }
 
-    /// Looks for the strings among the bytes of one segment; what was found first stays.
+    /// Looks for the strings in the bytes of one segment; the first match of each is kept.
     fn take(&mut self, bytes: &[u8]) {
         let mut run: Vec<Vec<u8>> = Vec::new();
         for string in bytes.split(|&b| b == 0) {

@@ -29,7 +29,7 @@ const TLS_BIT: u64 = 1 << 63;
 pub(super) struct LdCache {
     bytes: Vec<u8>,
     format: Format,
-    /// Where `struct cache_file_new` starts: string offsets count from here.
+    /// Start of `struct cache_file_new`: string offsets count from here.
     start: usize,
     entries: usize,
     /// Names of glibc-hwcaps subdirectories, by index.
@@ -111,7 +111,7 @@ impl LdCache {
             let (Some(kind), Some(value)) = (self.u32(entry), self.string(entry + 8)) else {
                 continue;
             };
-            // 1 is FLAG_ELF, which nobody has written since libc5.
+            // 1 is FLAG_ELF, unused since libc5.
             if kind != flags && kind != 1 {
                 continue;
             }
@@ -151,7 +151,7 @@ impl LdCache {
         })
     }
 
-    /// Where an entry starts: flags, key, value, osversion (32 bits each), hwcap (64).
+    /// Offset of an entry: flags, key, value, osversion (32 bits each), hwcap (64).
     fn entry(&self, index: usize) -> Option<usize> {
         (index < self.entries).then(|| self.start + HEADER + index * ENTRY)
     }
@@ -160,7 +160,7 @@ impl LdCache {
         self.string(self.entry(index)? + 4)
     }
 
-    /// The string whose offset stands at `at`.
+    /// The string whose offset is stored at `at`.
     fn string(&self, at: usize) -> Option<&[u8]> {
         let from = self.start.checked_add(self.u32(at)? as usize)?;
         let tail = self.bytes.get(from..)?;

@@ -1,4 +1,4 @@
-//! What the loader looks at in a file: less than its facts, kept for many files at once.
+//! The headers of a library that the loader uses: a subset, kept for many files at once.
 
 use super::search_log::Why;
 use elf_edit::versions::{self, Version, Wanted};
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 /// A file that could be loaded.
 #[derive(Debug)]
 pub struct Library {
-    /// Which file it is: the loader loads none twice.
+    /// Identity of the file: the loader loads none twice.
     pub id: FileId,
     /// DT_SONAME
     pub soname: Option<Vec<u8>>,
@@ -25,14 +25,14 @@ pub struct Library {
     /// DT_VERNEED, by library.
     pub wanted: Vec<Wanted>,
     pub(super) header: FileHeader,
-    /// Why no other object can need it: no dynamic section, an executable.
+    /// Why no other object can depend on it: no dynamic section, an executable.
     refusal: Option<&'static str>,
     defined: OnceLock<Option<Vec<Version>>>,
     has_definitions: bool,
 }
 
 impl Library {
-    /// What the loader sees of a file with these facts.
+    /// The loader's view of a file with these headers.
     pub(crate) fn new<R: ReadAt + ?Sized>(
         id: FileId,
         file: &R,
@@ -60,7 +60,7 @@ impl Library {
         self.flags_1 & u64::from(elf::DF_1_NODEFLIB) != 0
     }
 
-    /// About how many bytes it takes in memory.
+    /// Approximate size in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         let wanted = self.wanted.iter().map(|w| 64 + w.versions.len() * 64);
         512 + self.needed.iter().map(|n| n.len() + 32).sum::<usize>()
@@ -69,8 +69,8 @@ impl Library {
             + wanted.sum::<usize>()
     }
 
-    /// The versions that it defines, read when first asked for; `None` where it defines none,
-    /// or where they can't be read any more.
+    /// The versions that it defines, read on first use; `None` where it defines none, or where the
+    /// file has become unreadable.
     pub(super) fn defined(&self, open: impl FnOnce() -> Option<File>) -> Option<&[Version]> {
         if !self.has_definitions {
             return None;
@@ -84,8 +84,8 @@ impl Library {
             .as_deref()
     }
 
-    /// Whether a program with the header `of` can load this file as a dependency: `Ok(Some)`
-    /// says why it looks further, `Err` why it stops.
+    /// Whether a program with the header `of` can load this file as a dependency: `Ok(Some)` gives
+    /// the reason to search on, `Err` the reason to stop.
     pub(super) fn fits(&self, of: &FileHeader) -> Result<Option<Why>, Why> {
         if let Some(why) = header_fits(&self.header, of)? {
             return Ok(Some(why));
@@ -148,7 +148,7 @@ pub(super) struct Unfit {
     pub(super) why: Why,
 }
 
-/// Reads what the loader sees of an open file.
+/// Reads the headers of an open file.
 pub(super) fn read(file: File, meta: &Metadata, id: FileId) -> Result<Library, Unfit> {
     let unfit = |header, why| Err(Unfit { header, why });
     if !meta.is_file() {

@@ -1,5 +1,5 @@
-//! How glibc and musl search: what a file will load, from where and by which step, and the
-//! trail of what was tried in vain. Never runs a file; the results are plain values.
+//! Models the library search of glibc and musl: the libraries that a file will load, with paths,
+//! search steps and failed attempts. Never runs a file; the results are plain values.
 //!
 //! The rules are those of ld.so(8) and, where it is silent, of the sources of glibc
 //! (elf/dl-load.c, elf/dl-deps.c, elf/dl-version.c) and musl (ldso/dynlink.c). Not looked at:
@@ -57,7 +57,7 @@ use tokens::{Tokens, Trust};
 /// Interpreters that are kept in memory: trees name one, two or three.
 const MAX_SYSTEMS: usize = 8;
 
-/// What the search depends on beside the files.
+/// Inputs of the search besides the files.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     /// Everything is looked for below this directory.
@@ -66,7 +66,7 @@ pub struct Environment {
     pub library_path: Option<Vec<u8>>,
     /// LD_PRELOAD
     pub preload: Option<Vec<u8>>,
-    /// Who runs the programs.
+    /// The user who runs the programs.
     pub user: User,
     /// The current directory, as seen inside the root; absolute.
     pub cwd: PathBuf,
@@ -79,7 +79,7 @@ pub struct Environment {
 /// An interpreter by its path and the machine of the program.
 type Known = ((Vec<u8>, u16), Arc<LoaderSystem>);
 
-/// Answers what files will load. Shared by threads; what was read once is not read again.
+/// Resolves the libraries of files. Shared by threads; caches every file that it reads.
 pub struct Loader {
     environment: Environment,
     files: Files,
@@ -109,7 +109,7 @@ impl Loader {
         self.resolve_for(self.environment.user, path, file, info, strings)
     }
 
-    /// The same for another user: a program that gives more rights depends on who runs it.
+    /// The same for another user, since a set-user-ID program's rights depend on its caller.
     pub fn resolve_for(
         &self,
         user: User,
@@ -139,8 +139,8 @@ impl Loader {
         Ok(resolution::finish(closure, 0, context, info, strings))
     }
 
-    /// What loading `path` comes to in a process of the program at `by`, which needs it or opens
-    /// it with dlopen. Both paths are as seen inside the root.
+    /// The result of loading `path` into a process of the program at `by`, as a dependency or with
+    /// dlopen. Both paths are as seen inside the root.
     pub fn resolve_by(
         &self,
         by: &Path,
@@ -237,7 +237,7 @@ impl Loader {
                 continue;
             };
             let beside = [&directory, name].concat();
-            // A system's directory says nothing: every program of the machine could name it.
+            // A system directory proves nothing: every program of the machine could name it.
             let own = element.starts_with(b"$") || abi::own_prefix(&beside).is_some();
             if directory.starts_with(b"/")
                 && own

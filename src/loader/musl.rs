@@ -15,7 +15,7 @@ const ITSELF: [&str; 7] = ["c.", "pthread.", "rt.", "m.", "dl.", "util.", "xnet.
 /// NAME_MAX.
 const MAX_NAME: usize = 255;
 
-/// Finds what `name` in DT_NEEDED of object `by` is.
+/// Resolves `name` in DT_NEEDED of object `by`.
 pub(super) fn find(c: &mut Closure, by: usize, name: &[u8], trail: &mut SearchLog) -> FoundObject {
     let itself = name
         .strip_prefix(b"lib")

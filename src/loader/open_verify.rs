@@ -1,4 +1,4 @@
-//! One look of a search at one file: whether the loader takes it, looks further or stops.
+//! Checks one candidate file of a search: the loader accepts it, searches on or stops.
 
 use super::closure::{Closure, FoundObject};
 use super::files::Probe;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// More places looked at than any real program has.
 const MAX_LOOKS: u32 = 1_000_000;
 
-/// What a place that does not give the library means for the search.
+/// Consequence of an unusable candidate for the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SearchStep {
     /// The next place.
@@ -30,7 +30,7 @@ impl Closure<'_> {
         self.looks <= MAX_LOOKS
     }
 
-    /// One file: `open_verify` of glibc; what musl does with a file that opens.
+    /// Checks one file as `open_verify` of glibc does, or musl once it has opened a file.
     pub(super) fn file(
         &mut self,
         step: Step,
@@ -45,7 +45,7 @@ impl Closure<'_> {
         match self.judge(&self.files.probe(&path)) {
             Ok(library) => Ok(FoundObject::File(path, library, Via { step, element })),
             Err((why, then)) => {
-                // musl takes what opens: it looks past no file of another machine.
+                // musl loads the first file that opens, even one of another machine.
                 let other = matches!(
                     why,
                     Why::OtherClass | Why::OtherMachine(_) | Why::OtherByteOrder
@@ -57,7 +57,7 @@ impl Closure<'_> {
         }
     }
 
-    /// Whether what is at a path can be taken, else why not.
+    /// Whether the file at a path can be loaded, else why not.
     fn judge(&self, probe: &Probe) -> Result<Arc<Library>, (Why, SearchStep)> {
         let fits = match probe {
             Probe::Closed(errno) => {

@@ -6,7 +6,7 @@ use super::interpreter::Rules;
 use super::search_log::{SearchLog, Step, Via};
 use elf_edit::{FileReader, ReadAt};
 
-/// A longer file, in bytes, is no list of libraries.
+/// Limit of a list of libraries, in bytes.
 const MAX_LIST: u64 = 1 << 16;
 /// More names than any real list has.
 const MAX_NAMES: usize = 256;
@@ -15,12 +15,12 @@ const MAX_NAMES: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preload {
     pub name: Vec<u8>,
-    /// Which object it is; `None` where it is not found, which the loader only warns of.
+    /// Index of the object; `None` where it is not found, of which the loader only warns.
     pub object: Option<usize>,
 }
 
-/// Loads them. In secure-execution mode none of LD_PRELOAD: only set-uid libraries of the default
-/// directories would be, and no system has such.
+/// Loads them. In secure-execution mode it ignores LD_PRELOAD: glibc accepts only set-uid libraries
+/// of the default directories, which no system has.
 pub(super) fn load(c: &mut Closure) {
     if c.system.rules == Rules::Unknown {
         return;

@@ -1,4 +1,4 @@
-//! Why a file would not load, as a list.
+//! The reasons why a file would not load.
 
 use super::{Interpreter, Need, Object, Resolution, Rules};
 
@@ -14,7 +14,7 @@ pub enum LoadProblem<'a> {
     VersionsOfNothing(&'a Object, &'a [u8]),
     /// A symbol that is needed at the start and that nothing has.
     Symbol(&'a Object, &'a [u8]),
-    /// The search hit one of our limits: what is behind it is not known.
+    /// The search reached one of our limits: the rest is unknown.
     Incomplete,
 }
 
@@ -29,7 +29,7 @@ pub enum Verdict {
 }
 
 impl Resolution {
-    /// Everything that keeps the file from loading, in the order in which the loader meets it.
+    /// All reasons why the file would not load, in the loader's order.
     pub fn problems(&self) -> Vec<LoadProblem<'_>> {
         let mut found = Vec::new();
         if let Some(interpreter) = &self.interpreter

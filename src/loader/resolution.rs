@@ -1,4 +1,4 @@
-//! What loading one file comes to, as a value.
+//! The result of loading one file, as a value.
 
 use super::closure::{Closure, Object};
 use super::dlopen::{self, Candidate, FoundCandidate};
@@ -27,16 +27,16 @@ pub struct Interpreter {
     pub cache: Option<Vec<u8>>,
 }
 
-/// The process in which an answer holds.
+/// The process to which a result applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadedBy {
     /// The file is a program.
     Itself {
         user: User,
-        /// What rights it gives.
+        /// Its privileges.
         privileges: Privileges,
     },
-    /// A library, as if it were opened before any other: which program loads it is not known.
+    /// A library, opened before any other: the program that loads it is unknown.
     First,
     /// A library in a process of this program.
     Program {
@@ -59,29 +59,29 @@ impl LoadedBy {
     }
 }
 
-/// What loading one file comes to.
+/// The result of loading one file.
 #[derive(Clone, Debug)]
 pub struct Resolution {
-    /// What loads it; `None` for a file that nothing loads dynamically.
+    /// Its interpreter; `None` for a static file.
     pub interpreter: Option<Interpreter>,
-    /// In which process this holds.
+    /// The process to which the result applies.
     pub loaded_by: LoadedBy,
     /// Elements of its RUNPATH.
     pub runpath: Vec<SearchEntry>,
     /// Elements of its RPATH.
     pub rpath: Vec<SearchEntry>,
     /// The file itself, then everything that is loaded with it, in the loader's order; behind
-    /// [`Resolution::loaded`] what else the indices name.
+    /// [`Resolution::loaded`] the other objects that indices refer to.
     pub objects: Vec<Object>,
-    /// How many of `objects` are loaded with the file.
+    /// Number of `objects` that are loaded with the file.
     loaded: usize,
-    /// What LD_PRELOAD and /etc/ld.so.preload name.
+    /// The libraries in LD_PRELOAD and /etc/ld.so.preload.
     pub preloads: Vec<Preload>,
     /// Libraries that the environment keeps from being loaded.
     pub hidden: Vec<Hidden>,
     /// Symbols that a program's process lacks; of a library nothing is known.
     pub missing_symbols: Vec<MissingSymbol>,
-    /// What it may open by itself.
+    /// Libraries that it may open itself.
     pub dlopen: Vec<Candidate>,
     /// `false` when the search hit one of our limits.
     pub complete: bool,
@@ -93,8 +93,8 @@ impl Resolution {
         &self.objects[..self.loaded]
     }
 
-    /// What is found through the RPATH of another file than the one that needs it: that file, the
-    /// one that needs it, and the name.
+    /// Dependencies found through the RPATH of another file: that file, the dependent file, and the
+    /// name.
     pub(crate) fn inherited(&self) -> impl Iterator<Item = (&Object, &Object, &[u8])> {
         let needs = self.loaded().iter().enumerate().flat_map(|(at, user)| {
             let needs = user.needs.iter();
@@ -106,7 +106,7 @@ impl Resolution {
         })
     }
 
-    /// What a RUNPATH or RPATH would find, but that LD_LIBRARY_PATH or LD_PRELOAD hides.
+    /// Libraries that a RUNPATH or RPATH would find, but that LD_LIBRARY_PATH or LD_PRELOAD hides.
     pub fn hidden_by_environment(&self) -> impl Iterator<Item = &Hidden> {
         let loaded = |h: &&Hidden| h.by < self.loaded;
         let by_path = |h: &&Hidden| matches!(h.via.step, Step::Runpath(_) | Step::Rpath(_));
@@ -198,7 +198,7 @@ fn look_up(closure: &mut Closure, by: usize, candidate: &mut Candidate) {
 }
 
 impl Resolution {
-    /// Makes an object of the process the first one: it and what it needs come before the rest.
+    /// Makes an object of the process the first one, followed by its dependencies.
     fn put_first(&mut self, first: usize) {
         let mut below = vec![false; self.objects.len()];
         let mut open = vec![first];

@@ -1,4 +1,4 @@
-//! How a library was found, and the trail of what was tried before: plain values.
+//! A log of a library search: the step that succeeded, and the failed attempts.
 
 use elf_edit::machine_name;
 use std::fmt;
@@ -53,7 +53,7 @@ impl Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Via {
     pub step: Step,
-    /// Which element of that RPATH, RUNPATH or LD_LIBRARY_PATH, counted from 0.
+    /// Index of the element in that RPATH, RUNPATH or LD_LIBRARY_PATH, from 0.
     pub element: Option<usize>,
 }
 
@@ -73,11 +73,11 @@ pub struct Tried {
     pub step: Step,
     /// The file, the directory that is not there, or the cache; empty for a step left out.
     pub place: Vec<u8>,
-    /// Why nothing was found there.
+    /// Why the candidate was rejected.
     pub why: Why,
 }
 
-/// Why a place did not give the library.
+/// Why a candidate was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     /// ENOENT.
@@ -162,12 +162,13 @@ impl fmt::Display for Why {
     }
 }
 
-/// What was tried, in order. Bounded: hostile search paths have hundreds of thousands of elements.
+/// The failed attempts, in order. Bounded: hostile search paths have hundreds of thousands of
+/// elements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchLog {
     /// The places, in order.
     pub tried: Vec<Tried>,
-    /// How many more there were.
+    /// Number of attempts that are not recorded.
     pub left_out: usize,
 }
 
@@ -175,7 +176,7 @@ pub struct SearchLog {
 const MAX_TRIED: usize = 2000;
 
 impl SearchLog {
-    /// Adds a place, if there is room for it, and takes its size off `budget`.
+    /// Adds an attempt, if `budget` allows it, and reduces `budget` by its size.
     pub(super) fn push(&mut self, budget: &mut usize, step: Step, place: &[u8], why: Why) {
         let size = place.len() + size_of::<Tried>();
         if self.tried.len() >= MAX_TRIED || *budget < size {

@@ -18,7 +18,7 @@ const EFFECTIVE: u32 = 1;
 /// The user who runs a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum User {
-    /// One who is neither root nor the owner of any file: most users.
+    /// Neither root nor the owner of any file: most users.
     #[default]
     Ordinary,
     Ids {
@@ -49,7 +49,7 @@ impl fmt::Display for User {
     }
 }
 
-/// The rights that a program file gives to who runs it.
+/// Privileges that a program file grants to its caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Privileges {
     /// The owner, of a set-uid file.

@@ -1,7 +1,7 @@
 //! Symbols that relocations ask for and that nothing in the process has, as `ldd -r` finds them:
 //! by the hashes and Bloom filters of DT_GNU_HASH, no table is read whole.
 //!
-//! Symbols are compared by name. Which versions a library lacks, `glibc::check_versions` says.
+//! Symbols are compared by name; `glibc::check_versions` compares versions.
 
 use super::closure::Closure;
 use super::interpreter::Rules;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const MAX_LOOKS: u32 = 20_000_000;
 /// Undefined symbols that are kept of one process.
 const MAX_MISSING: usize = 64;
-/// Longer tables, in bytes, are taken for a lie.
+/// Longer tables, in bytes, are malformed.
 const MAX_TABLE: u64 = 64 << 20;
 /// Bytes of relocations that are read at a time.
 const BATCH: u64 = 1 << 16;
@@ -37,7 +37,7 @@ pub(super) fn missing(c: &Closure) -> Vec<MissingSymbol> {
         .iter()
         .map(|object| SymbolTable::open(c, &object.path))
         .collect();
-    // What can't be read might have any symbol.
+    // An unreadable table might define any symbol.
     let mut found = Vec::new();
     let mut left = MAX_LOOKS;
     if tables.iter().any(Option::is_none) {

@@ -1,7 +1,7 @@
 //! Opens files as a process below a root directory would see them (`--root DIR`).
 //!
-//! Absolute links are followed inside the root, and `..` does not lead out of it. Without a
-//! root the kernel does all that.
+//! Absolute links are followed inside the root, and `..` does not lead out of it. Without a root
+//! the kernel resolves paths.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -18,7 +18,7 @@ const MAX_LINKS: usize = 40;
 #[derive(Clone, Debug)]
 pub(super) struct Sysroot {
     root: Option<PathBuf>,
-    /// What relative names start from, as seen inside the root.
+    /// Base of relative names, as seen inside the root.
     cwd: PathBuf,
 }
 

@@ -9,9 +9,9 @@ use std::collections::HashSet;
 pub(super) struct Tokens<'a> {
     /// Directory of the object, no trailing slash.
     pub(super) origin: &'a [u8],
-    /// What the loader was built with: `lib64`, `lib/x86_64-linux-gnu`.
+    /// Value of `$LIB`: `lib64`, `lib/x86_64-linux-gnu`.
     pub(super) lib: &'a [u8],
-    /// AT_PLATFORM, or what glibc makes of the processor. `None` where it is not known.
+    /// Value of `$PLATFORM` (AT_PLATFORM), `None` if unknown.
     pub(super) platform: Option<&'a [u8]>,
     /// Where `$ORIGIN` is allowed.
     pub(super) trust: Trust<'a>,
@@ -84,11 +84,11 @@ fn is_below(path: &[u8], directories: &[Vec<u8>]) -> bool {
 pub(super) struct Dir {
     /// Ends in a slash; empty for the current directory.
     pub(super) prefix: Vec<u8>,
-    /// Which element of the list it comes from, counted from 0.
+    /// Index of the element in the list, from 0.
     pub(super) element: usize,
 }
 
-/// The directory that glibc makes of one element (`fillin_rpath`): tokens replaced, just one
+/// The directory for one element, as glibc computes it (`fillin_rpath`): tokens replaced, just one
 /// slash at the end. `None` for an element that it drops.
 pub(super) fn directory(element: &[u8], tokens: &Tokens) -> Option<Vec<u8>> {
     if element.is_empty() {
@@ -107,14 +107,14 @@ pub(super) fn directory(element: &[u8], tokens: &Tokens) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// The search list that glibc makes of a RUNPATH, an RPATH or LD_LIBRARY_PATH: a directory
+/// The search list for a RUNPATH, an RPATH or LD_LIBRARY_PATH, as glibc computes it: a directory
 /// named twice is searched once.
 pub(super) fn search_list(
     text: &[u8],
     is_separator: impl Fn(u8) -> bool,
     tokens: &Tokens,
 ) -> Vec<Dir> {
-    // An empty string is no list, where an empty element of a list is the current directory.
+    // An empty string means no list; an empty element of a list means the current directory.
     if text.is_empty() {
         return Vec::new();
     }

@@ -1,7 +1,7 @@
-//! The programs and extensions of a tree: what loads its libraries.
+//! The programs and extensions of a tree, which load its libraries.
 //!
-//! A library that finds nothing on its own may find all of it in a process of the program that
-//! needs it: through the program's RPATH, or because it is loaded already.
+//! A library whose dependencies can't be found on their own may find them in a process of its
+//! program: through the program's RPATH, or because they are loaded already.
 
 use super::{LoadedBy, Loader, Resolution};
 use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
@@ -36,7 +36,7 @@ struct FoundLoader {
     is_program: bool,
 }
 
-/// What is read of each file first.
+/// The headers of each file, read first.
 struct Headers {
     id: FileId,
     needed: Vec<Vec<u8>>,
@@ -53,8 +53,8 @@ impl TreeLoaders {
         }
     }
 
-    /// [`Loader::resolve`]; a library that does not load on its own is asked about again in the
-    /// processes of the tree's programs and extensions, and the first one counts that loads it.
+    /// Like [`Loader::resolve`]; a library that does not load on its own is tried again in the
+    /// processes of the tree's programs and extensions. The first one that loads it counts.
     pub(crate) fn resolve(
         &self,
         loader: &Loader,

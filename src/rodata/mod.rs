@@ -1,5 +1,5 @@
-//! What the data of an ELF file says, past its headers: sonames that it may dlopen, and whether a
-//! CUDA runtime is linked into it.
+//! Scans the data of an ELF file for sonames that it may dlopen and for a statically linked CUDA
+//! runtime.
 //!
 //! One streaming pass over read-only data in fixed windows, whatever the file's size. Device code
 //! is not read here, nor are executable bytes, but for the one number that follows the three
@@ -22,17 +22,17 @@ const MAX_SONAMES: usize = 4096;
 /// NVVM's library of device functions.
 const LIBDEVICE: &[u8] = b"libdevice.10.bc\0";
 
-/// What the read-only data of one file says.
+/// Results of the scan of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// Strings that are exactly a soname (`libcuda.so.1`), sorted, each once, without the file's
-    /// own SONAME and its NEEDED: what the file may dlopen.
+    /// Strings that are exactly a soname (`libcuda.so.1`), sorted and unique, without the file's
+    /// own SONAME and its NEEDED: libraries that the file may dlopen.
     pub sonames: Vec<Vec<u8>>,
     /// Sonames that only end a longer string (`/opt/lib/libfoo.so.1`, `cannot load libfoo.so.1`),
     /// sorted, each once, none that is in `sonames`. Linkers merge a string into the tail of a
     /// longer one, so one of these may be dlopened too; mostly it is just part of a path.
     pub tails: Vec<Vec<u8>>,
-    /// Where in the file each name of `sonames` and `tails` first stands.
+    /// First offset in the file of each name of `sonames` and `tails`.
     pub offsets: BTreeMap<Vec<u8>, u64>,
     /// More names were there than are kept: the first ones in file order are.
     pub truncated: bool,

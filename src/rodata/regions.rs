@@ -1,4 +1,4 @@
-//! Which bytes of a file are read-only data, and which are code.
+//! The ranges of a file that hold read-only data, and those that hold code.
 
 use elf_edit::read_sections;
 use elf_edit::sections::read_names;
@@ -18,7 +18,7 @@ const SKIPPED: [&[u8]; 6] = [
     b".interp",
 ];
 
-/// How a fatbin container starts: magic, version 1, header size 16.
+/// Start of a fatbin container: magic, version 1, header size 16.
 const CONTAINER: [u8; 8] = [0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0];
 
 /// The read-only data of a file, in order and without overlaps.
@@ -74,7 +74,7 @@ fn by_sections<R: ReadAt + ?Sized>(
             regions.push(range(section.offset, section.size));
         }
     }
-    // Tables that list no section of the program (all that some packers leave) say nothing.
+    // Ignores tables that list no section of the program, as some packers leave them.
     let describes = sections
         .iter()
         .any(|s| s.sh_type == elf::SHT_PROGBITS && s.flags & u64::from(elf::SHF_ALLOC) != 0);
@@ -111,7 +111,7 @@ fn range(start: u64, len: u64) -> Region {
     }
 }
 
-/// `regions` less what `hole` covers.
+/// `regions` without `hole`.
 fn without(regions: Vec<Region>, hole: Region) -> Vec<Region> {
     if hole.start >= hole.end {
         return regions;

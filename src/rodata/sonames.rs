@@ -7,15 +7,15 @@ use elf_edit::windows::Window;
 use memchr::memmem;
 use std::collections::BTreeMap;
 
-/// Longest name that a file system takes, in bytes.
+/// Longest file name in Linux, in bytes.
 const NAME_MAX: usize = 255;
 
-/// How a soname was found.
+/// A soname that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FoundSoname {
-    /// Where it first stands in the file, as a string of its own if it ever does.
+    /// First offset in the file, of a complete string if there is one.
     pub offset: u64,
-    /// It is a string of its own, not just the tail of a longer one.
+    /// A complete string, not just the tail of a longer one.
     pub whole: bool,
 }
 
@@ -103,8 +103,8 @@ fn soname_at(window: Window<'_>, dot: usize) -> Option<(std::ops::Range<usize>, 
     }
     let whole = match start.checked_sub(1) {
         Some(before) => bytes[before] == 0,
-        // What stands before is not in this window; unless the region begins here, the window
-        // before has shown this name whole.
+        // The byte before it is not in this window; unless the region begins here, the window
+        // before contained this name as a whole.
         None if window.first => true,
         None => return None,
     };

@@ -1,9 +1,8 @@
 //! Finds the ELF files of the given trees: one visit an inode, whatever names it has.
 //!
-//! `walk` lists, `visit` opens each regular file once and asks the caller what to keep of it,
-//! `walk_and_visit` does both at once.
-//! What is met while walking and isn't wanted is counted, not told; a path that the user named
-//! and that can't be handled is a problem. Links are not followed, but where the user named one.
+//! `walk` lists, `visit` opens each regular file once and passes it to the caller, `walk_and_visit`
+//! does both at once. Unwanted files are counted, not reported; a path that the user named and that
+//! can't be handled is a problem. Links are followed only where the user named one.
 
 mod skip;
 mod visit;
@@ -18,7 +17,7 @@ pub(crate) use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of};
 
 use std::path::PathBuf;
 
-/// What an error of the system means, without Rust's `(os error 2)`.
+/// Text of a system error, without Rust's `(os error 2)`.
 fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error ").unwrap_or(text.len());
@@ -29,6 +28,6 @@ fn reason(error: &std::io::Error) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScanProblem {
     pub path: PathBuf,
-    /// What was expected, what was found.
+    /// The fault: the expected and the actual file.
     pub what: String,
 }

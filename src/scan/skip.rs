@@ -1,4 +1,4 @@
-//! Why a file was passed over, and how often.
+//! The reasons for skipping a file, with counts.
 
 /// Most files of a tree are one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Skip {
     Device,
     /// An `e_type` of no file that is loaded.
     Other,
-    /// ELF magic, but malformed; only where the caller takes that for no error.
+    /// ELF magic, but malformed; only where the caller accepts that.
     Malformed,
     /// A symbolic link; its target is met under its own name.
     Link,
@@ -89,7 +89,7 @@ impl Skip {
         }
     }
 
-    /// What such a file is, for "expected a dynamic ELF file, found …".
+    /// Describes the file, for "expected a dynamic ELF file, found …".
     pub fn found(self) -> &'static str {
         match self {
             Skip::NotElf => "not an ELF file",
@@ -114,7 +114,7 @@ impl Skip {
     }
 }
 
-/// How many files were passed over for each reason.
+/// Number of skipped files by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped([u64; Skip::ALL.len()]);
 
@@ -130,12 +130,12 @@ impl Skipped {
         }
     }
 
-    /// How many for this reason.
+    /// The number for this reason.
     pub fn count(&self, skip: Skip) -> u64 {
         self.0[skip as usize]
     }
 
-    /// How many in all.
+    /// The total.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

@@ -18,37 +18,37 @@ use std::sync::{Mutex, PoisonError};
 /// Why a file is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileError {
-    /// Not wanted: counted, and told only where the user named it.
+    /// Not wanted: counted, and reported only where the user named it.
     Skip(Skip),
-    /// ELF magic, but malformed: a fault, unless the caller takes it for [`Skip::Malformed`].
+    /// ELF magic, but malformed: a fault, unless the caller turns it into [`Skip::Malformed`].
     Malformed(String),
-    /// Any other fault: told.
+    /// Any other fault, which is reported.
     Problem(String),
 }
 
 /// One inode that was kept.
 #[derive(Clone, Debug)]
 pub struct Visited<T> {
-    /// Every name of it in the trees, sorted; each a directory entry of its own.
+    /// Every name of it in the trees, sorted; each a separate directory entry.
     pub names: Vec<PathBuf>,
     /// The root of the first name, by its place in [`Tree::roots`].
     pub root: usize,
     /// Whether the user named the file itself.
     pub named: bool,
-    /// Which file the names led to when it was read.
+    /// Identity of the file when it was read.
     pub id: FileId,
-    /// What the caller kept.
+    /// The caller's result.
     pub value: T,
 }
 
-/// What `visit` found: sorted, so that neither threads nor the file system show.
+/// Result of `visit`: sorted, so that it depends on neither threads nor the file system.
 #[derive(Debug)]
 pub struct Visit<T> {
     /// Kept files, by root and then by first name.
     pub files: Vec<Visited<T>>,
-    /// What was passed over, that of the walk included.
+    /// Skipped files, those of the walk included.
     pub skipped: Skipped,
-    /// What can't be handled, that of the walk included, by path.
+    /// Files that can't be handled, those of the walk included, by path.
     pub problems: Vec<ScanProblem>,
 }
 
@@ -81,7 +81,7 @@ fn open_regular(path: &Path, follow_link: bool) -> Result<(File, Metadata), File
         .custom_flags(flags.bits() as i32)
         .open(path)
         .map_err(passed)?;
-    // Asked before the first read: what is no regular file may block or have no end.
+    // Checked before the first read, as other kinds of files may block or have no end.
     let metadata = file.metadata().map_err(passed)?;
     if !metadata.is_file() {
         return Err(FileError::Skip(Skip::Special));
@@ -126,14 +126,14 @@ pub fn dynamic_info(file: &FileReader) -> Result<ElfInfo, FileError> {
     }
 }
 
-/// The order of a tree: a directory's own files by name, then its subdirectories. By bytes, since
-/// comparing the components of 100,000 long paths takes longer than reading the files.
+/// The order of a tree: the files of a directory by name, then its subdirectories. Compares bytes,
+/// since comparing the components of 100,000 long paths takes longer than reading the files.
 pub(crate) fn tree_order(a: &Path, b: &Path) -> Ordering {
     let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
     let split = |path: &[u8]| path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
     let (a_dir, a_name) = a.split_at(split(a));
     let (b_dir, b_name) = b.split_at(split(b));
-    // The separator before any other byte, so that a directory is followed by what is in it.
+    // The separator sorts before any other byte, so that the contents of a directory follow it.
     let rank = |byte: u8| if byte == b'/' { 0 } else { u16::from(byte) + 1 };
     let differ = a_dir.iter().zip(b_dir).find(|(x, y)| x != y);
     match differ {
@@ -151,7 +151,7 @@ struct Kept<T> {
     value: T,
 }
 
-/// What one thread has found so far. Merged in any order, sorted afterwards.
+/// Results of one thread. Merged in any order, sorted afterwards.
 struct Part<T> {
     kept: Vec<Kept<T>>,
     skipped: Skipped,
@@ -159,7 +159,7 @@ struct Part<T> {
 }
 
 impl<T> Part<T> {
-    /// Opens one file and adds what `read` makes of it.
+    /// Opens one file and adds the result of `read`.
     fn read(
         self,
         walked: Walked,
@@ -171,7 +171,7 @@ impl<T> Part<T> {
         self.add(walked, result, quiet)
     }
 
-    /// All that was found, with what the walk passed over.
+    /// All results, with the files that the walk skipped.
     fn sorted(mut self, skipped: Skipped, problems: Vec<ScanProblem>) -> Visit<T> {
         self.skipped.merge(skipped);
         self.problems.extend(problems);
@@ -222,7 +222,7 @@ impl<T> Part<T> {
     }
 }
 
-/// Opens every file of `tree` in the current rayon pool and keeps what `read` makes of it.
+/// Opens every file of `tree` in the current rayon pool and keeps the result of `read`.
 pub fn visit<T: Send>(
     tree: Tree,
     read: impl Fn(&Walked, &FileReader) -> Result<T, FileError> + Sync,
@@ -230,7 +230,7 @@ pub fn visit<T: Send>(
     let quiet = tree.quiet;
     let add = |part: Part<T>, walked| part.read(walked, &read, quiet);
     let found = match tree.files.len() {
-        // A pool that nobody has started yet is not worth it.
+        // Starting a pool costs more than it gains here.
         1 => tree.files.into_iter().fold(Part::new(), add),
         _ => {
             let parts = tree.files.into_par_iter().fold(Part::new, add);
@@ -243,8 +243,8 @@ pub fn visit<T: Send>(
 /// Files that one thread reads while the walk goes on.
 const CHUNK: usize = 128;
 
-/// `walk` and [`visit`] at once: the threads of `pool` read what this one finds. The tree that
-/// comes back has no files.
+/// `walk` and [`visit`] at once: the threads of `pool` read the files that this one finds. The
+/// returned tree has no files.
 pub(crate) fn walk_and_visit<T: Send>(
     pool: &ThreadPool,
     walk: Walk<'_>,
@@ -268,7 +268,7 @@ pub(crate) fn walk_and_visit<T: Send>(
             if chunk.len() == CHUNK {
                 let full = mem::take(&mut chunk);
                 if pool.current_num_threads() == 1 {
-                    // One thread at a time was asked for.
+                    // The pool has a single thread.
                     later.push(full);
                 } else {
                     scope.spawn(move |_| read_all(full));
@@ -319,8 +319,8 @@ fn by_inode<T>(mut kept: Vec<Kept<T>>) -> Vec<Visited<T>> {
     files
 }
 
-/// A file met twice under one directory entry (overlapping roots) has one name, not two: the
-/// number of names tells whether a hard link leads out of the trees.
+/// A file listed twice under one directory entry (overlapping roots) has one name, not two: the
+/// number of names shows whether a hard link leads out of the trees.
 fn one_name_an_entry(names: &mut Vec<PathBuf>) {
     let mut seen = HashSet::new();
     names.retain(|name| {

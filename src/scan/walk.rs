@@ -34,7 +34,7 @@ pub(crate) fn root_of<'a>(roots: &[Root], path: &'a Path) -> Option<(usize, &'a 
     })
 }
 
-/// The absolute path of what was met under one of `roots`, free of links but for the last
+/// The absolute path of a file found under one of `roots`, free of links but for the last
 /// component.
 pub(crate) fn absolute(roots: &[Root], path: &Path) -> Option<PathBuf> {
     let (at, inside) = root_of(roots, path)?;
@@ -50,7 +50,7 @@ pub(crate) fn absolute(roots: &[Root], path: &Path) -> Option<PathBuf> {
 pub struct Walked {
     /// The root as named, and the way from there.
     pub path: PathBuf,
-    /// Which root, by its place in [`Tree::roots`].
+    /// Index of the root in [`Tree::roots`].
     pub root: usize,
     /// The root itself.
     pub named: bool,
@@ -59,13 +59,13 @@ pub struct Walked {
 /// A symbolic link that was met while walking. Not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Where the link is.
+    /// Path of the link.
     pub path: PathBuf,
-    /// Which root, by its place in [`Tree::roots`].
+    /// Index of the root in [`Tree::roots`].
     pub root: usize,
 }
 
-/// What `walk` found. The order is the file system's: sort what you show.
+/// Result of `walk`, in the order of the file system: sort it before output.
 #[derive(Debug, Default)]
 pub struct Tree {
     /// The paths given, without those that are problems.
@@ -73,16 +73,16 @@ pub struct Tree {
     pub files: Vec<Walked>,
     /// Links whose file name the caller wants to know of.
     pub links: Vec<Link>,
-    /// What else was met.
+    /// Everything else in the trees.
     pub skipped: Skipped,
-    /// A file that was named and isn't wanted is passed over, as one that was met is.
+    /// Skips unwanted files even if the user named them.
     pub quiet: bool,
     /// Roots that don't exist, directories that can't be read.
     pub problems: Vec<ScanProblem>,
 }
 
-/// Lists `roots`, each a directory or a file; with `recurse` off, a directory's own files only.
-/// `wanted_link` tells by its path whether a link is worth keeping.
+/// Lists `roots`, each a directory or a file; with `recurse` off, only the directory's own files.
+/// `wanted_link` decides by its path whether to keep a link.
 pub fn walk(roots: &[PathBuf], recurse: bool, wanted_link: impl Fn(&Path) -> bool) -> Tree {
     let mut files = Vec::new();
     let walk = Walk {
@@ -95,14 +95,14 @@ pub fn walk(roots: &[PathBuf], recurse: bool, wanted_link: impl Fn(&Path) -> boo
     Tree { files, ..tree }
 }
 
-/// What to walk, and how.
+/// Options of a walk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walk<'a> {
     /// Directories and files.
     pub roots: &'a [PathBuf],
     /// Whether subdirectories count.
     pub recurse: bool,
-    /// A link to a file among `roots` is passed over, rather than followed.
+    /// Skips links to files among `roots`, rather than following them.
     pub skip_named_links: bool,
     /// See [`Tree::quiet`].
     pub quiet: bool,
@@ -188,7 +188,7 @@ impl Tree {
             let kind = entry.file_type();
             if kind.is_file() {
                 let mut path = entry.into_path();
-                // Paths are most of what a large tree takes, and grew by doubling.
+                // Paths grow by doubling and take most of the memory for a large tree.
                 path.shrink_to_fit();
                 seen(Walked {
                     path,
@@ -196,7 +196,7 @@ impl Tree {
                     named: false,
                 });
             } else if kind.is_symlink() {
-                // One `stat` a link, to tell the dangling ones from the rest.
+                // One `stat` for each link, to recognize dangling ones.
                 self.skipped.add(match fs::metadata(entry.path()) {
                     Ok(_) => Skip::Link,
                     Err(_) => Skip::DanglingLink,

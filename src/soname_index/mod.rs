@@ -1,4 +1,4 @@
-//! Which directory has a library: by file name as it stands there, machine and OS ABI.
+//! Maps a library's file name, machine and OS ABI to the directory that has it.
 //!
 //! The name is that of the directory entry, not the SONAME, since that is what the loader opens.
 //! The first directory wins, so a package's own trees are added before those of its inputs.
@@ -17,7 +17,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Directories taken from libraries' own RUNPATHs, at most: a bound on what hostile files cost.
+/// Limit of directories taken from the RUNPATHs of libraries, against hostile files.
 const MAX_FOLLOWED: usize = 4096;
 
 /// Directories that are kept of one name.
@@ -29,10 +29,10 @@ pub fn is_library_name(path: &Path) -> bool {
         .is_some_and(|name| memmem::find(name.as_bytes(), b".so").is_some())
 }
 
-/// What the index needs of one file.
+/// The indexed properties of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LibraryInfo {
-    /// What the file was built for.
+    /// The platform that the file was built for.
     pub platform: Platform,
     /// Whether it has a DT_RPATH that the loader reads.
     pub has_rpath: bool,
@@ -77,8 +77,8 @@ impl Index {
         self.follow(more.into());
     }
 
-    /// Adds directories, not their subdirectories, and single files; then the directories that
-    /// the RUNPATHs of their libraries name. Tells which could not be read.
+    /// Adds directories, not their subdirectories, and single files; then the directories that the
+    /// RUNPATHs of their libraries name. Returns the unreadable ones.
     pub fn add_directories(&mut self, directories: &[PathBuf]) -> Vec<ScanProblem> {
         let mut problems = Vec::new();
         let mut more = VecDeque::new();
@@ -105,7 +105,8 @@ impl Index {
             .filter_map(|(_, number)| self.directory(*number))
     }
 
-    /// Where a library of that name is that `platform` can't load, and what it was built for.
+    /// A directory with a library of that name that `platform` can't load, and the library's
+    /// platform.
     pub fn elsewhere(&self, name: &[u8], platform: Platform) -> Option<(Platform, &Path)> {
         let (other, number) = self
             .by_name
@@ -115,7 +116,7 @@ impl Index {
         Some((*other, self.directory(*number)?))
     }
 
-    /// What was searched, in that order: trees and directories as they were named.
+    /// The searched trees and directories, in order, as the user named them.
     pub fn searched(&self) -> impl ExactSizeIterator<Item = &PathBuf> {
         self.searched.iter()
     }
@@ -191,7 +192,7 @@ impl Index {
         let entry = (library.seen.platform, number as u32);
         let places = self.by_name.entry(library.name.as_bytes().into());
         let places = places.or_default();
-        // The first match wins: of very many directories, later ones serve nobody.
+        // The first match wins, so the last of very many directories are of no use.
         let full = places.len() >= MAX_PLACES && places.iter().any(|(of, _)| *of == entry.0);
         if !full && !places.contains(&entry) {
             places.push(entry);
@@ -207,13 +208,13 @@ impl Index {
                 continue;
             }
             self.followed += 1;
-            // A RUNPATH may name anything: what can't be read of it is nobody's fault here.
+            // A RUNPATH may name anything, so unreadable directories are no error here.
             queue.extend(self.add_directory(&directory, &mut Vec::new()));
         }
     }
 }
 
-/// Reads what the index needs of a file that may be a library.
+/// Reads the indexed properties of a file that may be a library.
 pub fn see(
     runpaths: &RunpathDirectories,
     path: &Path,
@@ -237,8 +238,8 @@ fn seen(runpaths: &RunpathDirectories, path: &Path, info: &ElfInfo) -> LibraryIn
     }
 }
 
-/// The directory that a link stands for: that of its target where the target has the same file
-/// name, else the link's own, since the loader will open it by the link's name.
+/// The directory to index for a link: that of its target where the target has the same file name,
+/// else the link's own, since the loader will open it by the link's name.
 fn resolve(runpaths: &RunpathDirectories, link: &Path) -> Option<(PathBuf, LibraryInfo)> {
     let target = link.canonicalize().ok()?;
     // A FIFO is never opened, not even by way of a link.

@@ -1,4 +1,4 @@
-//! Directories that libraries' own RUNPATHs name, each kept once, whoever names it.
+//! Directories in the RUNPATHs of libraries, each stored once.
 
 use indexmap::IndexSet;
 use std::ffi::OsStr;
@@ -33,7 +33,7 @@ impl RunpathDirectories {
         // `components` drops doubled slashes and dots, so that one directory is one entry.
         let directory: PathBuf = entry.components().collect();
         let known = self.lock().get_index_of(&directory);
-        // The file system is asked without the lock: another thread may add the directory meanwhile.
+        // The file system is read without the lock: another thread may add the directory meanwhile.
         let number = match known {
             Some(number) => number,
             None if directory.is_dir() => self.lock().insert_full(directory).0,

@@ -4,9 +4,9 @@
 //! - [`ElfInfo::read`] reads headers, the dynamic section and the strings that it names through
 //!   small windows: at a cost that does not grow with the file, and with no memory map.
 //! - [`prepare`] plans [`Edit`]s and checks the result with a second, independent reader (goblin)
-//!   before anything is written. [`rewrite`] also writes, and takes back its writes if one fails.
-//! - [`FileLock`] keeps those apart who edit one file at the same time: take it before reading.
-//! - A file that an edit could break is refused with the reason ([`Refusal`]) and left alone.
+//!   before any write. [`rewrite`] also writes, and undoes its writes if one fails.
+//! - [`FileLock`] serializes rewrites of one file: take it before reading.
+//! - A file that an edit could break is refused with the reason ([`Refusal`]) and stays unchanged.
 //!
 //! The crate knows no CUDA, no Nix and no policy. Terms are those of the generic ABI (gABI) and of
 //! glibc's dynamic linker, `ld.so(8)`. `docs/rewriting.md` of the repository has the layout of a

@@ -1,7 +1,7 @@
 //! The fixed-size structures of the gABI, for either class and byte order, in one shape.
 //!
-//! Decoding goes through `object`'s low-level types; encoding is here because `object` has
-//! no in-place writer. What is decoded and encoded again gives the same bytes.
+//! Decoding goes through `object`'s low-level types; encoding is here because `object` has no
+//! in-place writer. Encoding a decoded structure gives the same bytes.
 
 #![expect(
     clippy::useless_conversion,
@@ -102,7 +102,8 @@ pub struct FileHeader {
 }
 
 impl FileHeader {
-    /// The class and byte order that `e_ident` names, `None` if this is no ELF file that we know.
+    /// The class and byte order that `e_ident` names, `None` unless this is an ELF file of a known
+    /// format.
     pub fn format_of(ident: &[u8]) -> Option<Format> {
         if ident.len() < 16 || ident[..4] != elf::ELFMAG {
             return None;
@@ -145,8 +146,8 @@ impl FileHeader {
         })
     }
 
-    /// The header's bytes, with what is not decoded (`e_ident` padding, `e_version`,
-    /// `e_ehsize`) taken from `original`, the header's bytes as they stand in the file.
+    /// The header's bytes. Fields that are not decoded (`e_ident` padding, `e_version`, `e_ehsize`)
+    /// come from `original`, the header's bytes in the file.
     pub fn encode(&self, original: &[u8]) -> Vec<u8> {
         let w = self.format.word_size();
         let mut out = Record::new(self.format);

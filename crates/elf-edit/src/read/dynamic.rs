@@ -7,7 +7,7 @@ use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
 use object::elf;
 
-/// A larger PT_DYNAMIC is taken for a lie: the largest real ones have some hundred entries.
+/// A larger PT_DYNAMIC is malformed: the largest real ones have some hundred entries.
 const MAX_DYNAMIC_BYTES: u64 = 1 << 20;
 /// All strings of one dynamic section together: many entries may name one long string.
 const MAX_STRINGS_BYTES: usize = 4 << 20;
@@ -42,7 +42,7 @@ pub struct Dynamic {
 }
 
 impl Dynamic {
-    /// Whether it has what every dynamic section has (gABI), which chance does not make up.
+    /// Whether it has the tags that the gABI requires, which random bytes would not.
     pub(crate) fn is_whole(&self) -> bool {
         let mandatory = [
             elf::DT_STRTAB,

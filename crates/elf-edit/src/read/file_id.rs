@@ -1,4 +1,4 @@
-//! Which file a name leads to.
+//! Identity of a file, whatever name it was opened by.
 
 use super::read_at::FileReader;
 use std::borrow::Borrow;

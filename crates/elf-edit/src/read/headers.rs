@@ -12,13 +12,13 @@ use crate::read::platform::Platform;
 use crate::read::read_at::ReadAt;
 use object::elf;
 
-/// Tables larger than this are taken for a lie: the largest real ones have some hundred entries.
+/// Larger tables are malformed: the largest real ones have some hundred entries.
 const MAX_SEGMENTS: usize = 4096;
 const MAX_SECTIONS: usize = 65_536;
 /// Longest string (RUNPATH, SONAME, interpreter) that is read, in bytes.
 const MAX_STRING: usize = 1 << 20;
 
-/// What a file is, for the loader.
+/// Role of a file for the loader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// ET_REL: an object file.
@@ -58,16 +58,16 @@ impl Kind {
     }
 }
 
-/// What the headers of one file say. Strings are bytes: an ELF file owes nobody UTF-8.
+/// The headers of one file, decoded. Strings are bytes, since ELF requires no encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElfInfo {
-    /// The ELF header, decoded as it stands in the file.
+    /// The ELF header.
     pub header: FileHeader,
     /// Length of the file in bytes.
     pub size: u64,
     /// Program headers, in file order.
     pub segments: Vec<Segment>,
-    /// What the file is.
+    /// Role of the file for the loader.
     pub kind: Kind,
     /// PT_INTERP, without its NUL.
     pub interpreter: Option<Vec<u8>>,
@@ -84,14 +84,15 @@ impl ElfInfo {
         let segments = read_segments(file, &header)?;
         let interpreter = read_interpreter(file, &segments);
         let dynamic = read_dynamic(file, &header, &segments);
-        // The section headers stand at the end of the file, and no loader reads them: asked only
-        // where the dynamic section may be gone, with the rest of what separate debug files lack.
+        // The section headers are at the end of the file, and no loader reads them. They are read
+        // only where the dynamic section may be missing along with the code, as in separate debug
+        // files.
         let separate_debug = match &dynamic {
             Ok(Some(dynamic)) if dynamic.is_whole() => false,
             Err(ReadError::Io(_)) => false,
             _ => is_separate_debug(file, &header)?,
         };
-        // What program headers of such a file name isn't there.
+        // The program headers of such a file describe contents that were dropped.
         let (interpreter, dynamic) = if separate_debug {
             (None, None)
         } else {
@@ -124,7 +125,7 @@ impl ElfInfo {
         self.header.format
     }
 
-    /// What the file was built for.
+    /// The platform that the file was built for.
     pub fn platform(&self) -> Platform {
         Platform::of(&self.header)
     }
@@ -269,7 +270,7 @@ fn is_separate_debug<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Resul
     if !matches!(header.e_type, elf::ET_EXEC | elf::ET_DYN) {
         return Ok(false);
     }
-    // Section headers are no business of the loader's: a broken table is no reason to give up.
+    // The loader doesn't use section headers, so a broken table is no reason to refuse the file.
     let table = match section_table(file, header) {
         Ok(table) => table,
         Err(ReadError::Io(e)) => return Err(e.into()),

@@ -1,6 +1,6 @@
-//! Keeps those apart who rewrite one file at the same time: an advisory lock on the inode, flock(2),
-//! from before its headers are read until the result has been checked. It keeps the threads of one
-//! process apart, too, as each of them opens the file for itself.
+//! Serializes rewrites of one file by an advisory lock on its inode, flock(2), held from before the
+//! headers are read until the result has been checked. It also excludes other threads of this
+//! process, as each of them opens the file for itself.
 
 use super::file_id::FileId;
 use rustix::fs::{FlockOperation, flock};
@@ -12,12 +12,12 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long to wait for a lock. Whoever can read a file can hold a lock on it.
+/// Limits of the wait for a lock, which any process that can read the file can hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// When the wait is long enough to be reported.
     pub report_after: Duration,
-    /// When the file is left alone.
+    /// When to give up, with the file unchanged.
     pub give_up_after: Duration,
 }
 
@@ -30,7 +30,7 @@ impl Default for Patience {
     }
 }
 
-/// Why there is no lock.
+/// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it.
@@ -40,7 +40,7 @@ pub enum LockError {
         .0.as_secs()
     )]
     Held(Duration),
-    /// The file can't be asked about.
+    /// The file system does not answer.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -58,8 +58,8 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Locks an open file, or waits until others have done with it; calls `waits` once where that
-    /// takes long. To be taken before the first read, as the file may have changed meanwhile.
+    /// Locks an open file, or waits until other holders release it; calls `waits` once if that
+    /// takes long. Take the lock before the first read, as the file may have changed meanwhile.
     pub fn take(file: &File, patience: Patience, waits: &dyn Fn()) -> Result<FileLock, LockError> {
         let Some(lock) = attempt(file)? else {
             return wait(file, patience, waits);
@@ -67,8 +67,8 @@ impl FileLock {
         Ok(lock)
     }
 
-    /// Whether other processes are kept away. Where the file system has no locks only the threads
-    /// of this process are, and a check for changes is all that there is beyond it.
+    /// Whether the lock excludes other processes. On a file system without locks it excludes only
+    /// threads of this process; beyond that, only the check for changes helps.
     pub fn is_held(&self) -> bool {
         self.without.is_none()
     }

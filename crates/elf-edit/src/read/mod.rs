@@ -1,4 +1,4 @@
-//! Reads what headers and the dynamic section say, through small windows.
+//! Reads headers and the dynamic section through small windows.
 
 pub(crate) mod address;
 pub(crate) mod codec;

@@ -7,7 +7,7 @@ use object::elf;
 use serde_json::Value;
 use std::{io, iter};
 
-/// What is read of all PT_NOTEs of a file together, in bytes: many may name one place.
+/// Limit for all PT_NOTEs of a file together, in bytes: many may point to the same contents.
 const MAX_NOTE_BYTES: u64 = 1 << 20;
 
 /// Note type of `.note.dlopen`, owner "FDO" (systemd's ELF_DLOPEN_METADATA).
@@ -69,7 +69,7 @@ pub(crate) fn read_dlopen_notes<R: ReadAt + ?Sized>(
             continue;
         }
         left -= segment.filesz;
-        // Notes are hints: what can't be read of them is left out, never an error.
+        // Notes are hints: unreadable ones are left out and are no error.
         let bytes = match file.read_vec(segment.offset, segment.filesz as usize) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => continue,
@@ -89,14 +89,14 @@ pub(crate) fn read_dlopen_notes<R: ReadAt + ?Sized>(
 pub struct DlopenNote {
     /// Alternative sonames: one is enough. Never empty.
     pub names: Vec<Vec<u8>>,
-    /// What it is for.
+    /// The feature that needs the library.
     pub feature: Option<String>,
     /// `required`, `recommended` or `suggested`.
     pub priority: Option<String>,
 }
 
 /// Parses the contents of a file's notes: JSON, a list of objects with a list `soname` each. Notes
-/// are hints: what is no such thing is left out.
+/// are hints, so anything else is ignored.
 pub fn parse_dlopen_notes(notes: &[Vec<u8>]) -> Vec<DlopenNote> {
     let mut found = Vec::new();
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! What a file was built for, and which files the loader mixes.
+//! The platform of a file, and which platforms the loader mixes.
 
 use crate::read::codec::{Class, Endianness, FileHeader};
 use object::elf;
@@ -26,7 +26,7 @@ impl Platform {
         os_abi: elf::ELFOSABI_SYSV,
     };
 
-    /// What the ELF header says.
+    /// The platform in an ELF header.
     pub fn of(header: &FileHeader) -> Platform {
         Platform {
             machine: header.machine,
@@ -36,8 +36,8 @@ impl Platform {
         }
     }
 
-    /// Whether the OS ABI is one that Linux' loaders take: System V or GNU, on ARM also those of
-    /// its own ABIs (ARM IHI 0044: ELFOSABI_ARM_AEABI, _FDPIC and the old one).
+    /// Whether Linux loaders accept the OS ABI: System V or GNU, and on ARM its own ABIs (ARM IHI
+    /// 0044: ELFOSABI_ARM_AEABI, _FDPIC and the old one).
     pub fn is_linux(self) -> bool {
         matches!(self.os_abi, elf::ELFOSABI_SYSV | elf::ELFOSABI_GNU)
             || (self.machine == elf::EM_ARM && matches!(self.os_abi, 64 | 65 | 97))

@@ -22,14 +22,14 @@ pub trait ReadAt: Sync {
     /// Fills `buf` from `offset` on, or fails with `UnexpectedEof`.
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 
-    /// [`ReadAt::read_exact_at`] for who walks on and never comes back: nothing is kept of it.
+    /// [`ReadAt::read_exact_at`] for one-pass scans: bypasses the window cache.
     fn read_once_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.read_exact_at(offset, buf)
     }
 
     /// Reads `len` bytes at `offset`. The caller bounds `len`.
     fn read_vec(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        // Asked before anything is allocated: a lying size must cost nothing.
+        // Checked before the allocation: a false size must not cost memory.
         if offset
             .checked_add(len as u64)
             .is_none_or(|end| end > self.len())
@@ -75,7 +75,7 @@ impl<R: ReadAt + ?Sized> ReadAt for &R {
     }
 }
 
-/// A part of other bytes, read as if it were all there is: a member of an archive.
+/// A range of other bytes, read as a file: a member of an archive.
 #[derive(Debug)]
 pub struct SubReader<'a, R: ?Sized> {
     whole: &'a R,
@@ -114,7 +114,7 @@ impl<R: ReadAt + ?Sized> ReadAt for SubReader<'_, R> {
 const HEAD: usize = 4096;
 /// Windows start and end at multiples of this many bytes.
 const BLOCK: u64 = 4096;
-/// Reads that are longer, in bytes, are not kept: nobody asks for such a table twice in a row.
+/// Longer reads, in bytes, are not cached: such a table is rarely read twice in a row.
 const LONGEST_KEPT: usize = 1 << 15;
 /// Windows kept of one file, so at most 256 KiB and a little.
 const KEPT: usize = 8;
@@ -125,7 +125,7 @@ const LONGEST_TICK: Duration = Duration::from_millis(20);
 /// A state of a file: differs after each write to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Which file it is a state of.
+    /// The file.
     pub file: FileId,
     /// The length in bytes.
     pub len: u64,
@@ -143,9 +143,9 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// An open file, each part of whose headers is read once: they are asked for by whoever decodes,
-/// places and checks, and stand close together. What another process writes meanwhile is not
-/// seen; who writes compares [`FileReader::stamp`] first.
+/// An open file with a cache of the windows around its headers, which decoding, layout and checks
+/// read again and again. It does not see what another process writes meanwhile; compare
+/// [`FileReader::stamp`] before a write.
 #[derive(Debug)]
 pub struct FileReader<F = File> {
     file: F,
@@ -186,7 +186,7 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
         FileReader::with_metadata(file, metadata)
     }
 
-    /// [`FileReader::new`] for who has asked for the file's metadata already.
+    /// [`FileReader::new`] with the file's metadata, where the caller has it already.
     pub fn with_metadata(file: F, metadata: Metadata) -> io::Result<FileReader<F>> {
         let since = SystemTime::now();
         // Most files of a tree are smaller: one read, none to find the end.
@@ -206,12 +206,12 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
         &self.head
     }
 
-    /// What `fstat` said when the file was opened.
+    /// The result of `fstat` when the file was opened.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// The open file, past the windows that are kept of it.
+    /// The open file, without the cache.
     pub fn file(&self) -> &File {
         self.file.borrow()
     }
@@ -307,13 +307,13 @@ impl<F: Borrow<File> + Sync> ReadAt for FileReader<F> {
     }
 }
 
-/// The `len` bytes at `offset` out of `bytes`, which stand at `start`.
+/// The `len` bytes at `offset`, where `bytes` begins at offset `start`.
 fn part(bytes: &[u8], start: u64, offset: u64, len: usize) -> Option<&[u8]> {
     let from = usize::try_from(offset.checked_sub(start)?).ok()?;
     bytes.get(from..from.checked_add(len)?)
 }
 
-/// Reads `len` bytes, or what there is of them, into memory that nobody clears first.
+/// Reads `len` bytes, or fewer at the end of the file, without clearing the memory first.
 fn read_up_to(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(len);
     while bytes.len() < len {
@@ -324,7 +324,7 @@ fn read_up_to(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
             Err(e) => return Err(e.into()),
         }
     }
-    // The allocator may have given more room than was asked for.
+    // The allocator may have reserved more than requested.
     bytes.truncate(len);
     Ok(bytes)
 }

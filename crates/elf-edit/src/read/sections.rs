@@ -5,14 +5,14 @@ use crate::read::read_at::ReadAt;
 use object::elf;
 use std::io;
 
-/// Larger name tables are taken for a lie: real ones have some hundred bytes (objects of C++
-/// templates, with a section for each function, some hundred KB).
+/// Larger name tables are malformed: real ones have some hundred bytes (objects of C++ templates,
+/// with a section for each function, some hundred KB).
 const MAX_NAME_TABLE: u64 = 8 << 20;
 /// Longest name that is kept, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The names of `sections`, in the same order. A name that can't be read is empty: section names
-/// are hints, and a broken table is no reason to give up on a file that runs.
+/// The names of `sections`, in the same order. An unreadable name becomes empty: section names are
+/// hints, and a file with a broken table still runs.
 pub fn read_names<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,

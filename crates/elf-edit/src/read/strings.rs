@@ -1,5 +1,5 @@
-//! Strings of a table in the file, without reading the table: what names them often stands close
-//! together.
+//! Strings of a table in the file, without reading the whole table: related names are often
+//! adjacent.
 
 use crate::read::read_at::ReadAt;
 use std::io;
@@ -17,13 +17,13 @@ pub(crate) struct Strings<'a, R: ?Sized> {
 }
 
 impl<'a, R: ReadAt + ?Sized> Strings<'a, R> {
-    /// A table of at most so many bytes is read whole: what the allocators keep at hand.
+    /// A table of at most this many bytes is read whole: an allocation of that size is cheap.
     const WHOLE: u64 = 1024;
-    /// So much of a longer one is read first, in bytes.
+    /// Bytes of a longer table that are read first.
     const WINDOW: u64 = Self::WHOLE - Self::BEFORE;
-    /// So much before it, since the next string asked for may be an earlier one.
+    /// Bytes read before the string, since the next request may be for an earlier one.
     const BEFORE: u64 = 64;
-    /// What is longer, in bytes, is no string.
+    /// Limit of a string, in bytes.
     const LONGEST: u64 = 1 << 20;
 
     /// The table of `size` bytes at offset `table` of the file.
@@ -55,7 +55,7 @@ impl<'a, R: ReadAt + ?Sized> Strings<'a, R> {
             let Some(offset) = self.table.checked_add(start) else {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             };
-            // A lying size costs no memory.
+            // A false size must not cost memory.
             if offset
                 .checked_add(len)
                 .is_none_or(|end| end > self.file.len())

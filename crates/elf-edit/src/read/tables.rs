@@ -1,7 +1,7 @@
-//! Tables that dynamic tags point to: how long they are and which strings they name.
+//! Tables that dynamic tags point to: their lengths and the strings that they name.
 //!
-//! Sizes come from the section header of the same address, where there is one, and from the
-//! table itself: section headers may be stripped off, and may lie.
+//! Sizes come from the section header of the same address, where there is one, and from the table
+//! itself: section headers may be stripped off, and may be wrong.
 
 use crate::read::codec::{Class, Endianness, Format, Section, symbol_name};
 use crate::read::headers::ElfInfo;
@@ -13,7 +13,7 @@ use std::io;
 /// `DT_MIPS_XHASH`: a GNU hash table with a translation table behind it (glibc's `elf.h`).
 pub(crate) const DT_MIPS_XHASH: i64 = 0x7000_0036;
 
-/// Most symbols that are believed.
+/// Limit of the symbol count.
 const MAX_SYMBOLS: u64 = 1 << 26;
 
 /// The section with contents at this address.
@@ -26,12 +26,12 @@ pub(crate) fn section_at(sections: &[Section], addr: u64) -> Option<&Section> {
     })
 }
 
-/// A file with its facts and section headers: what sizing a table needs.
+/// A file with its headers, for the sizes of its tables.
 #[derive(Debug)]
 pub struct Tables<'a, R: ?Sized> {
     /// The file that the tables are read from.
     pub file: &'a R,
-    /// What the headers say.
+    /// The decoded headers.
     pub info: &'a ElfInfo,
     /// Section headers, none if the file has none.
     pub sections: &'a [Section],
@@ -61,7 +61,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
             .collect())
     }
 
-    /// The largest of so many 32-bit numbers at an address, 0 of none.
+    /// The largest of `count` 32-bit numbers at an address, 0 for none.
     fn largest_word(&self, vaddr: u64, count: u64) -> io::Result<Option<u32>> {
         const BATCH: usize = 1 << 16;
         if count > MAX_SYMBOLS {
@@ -88,7 +88,8 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         Ok(Some(largest))
     }
 
-    /// How many symbols `.dynsym` holds, `None` where nothing says.
+    /// Number of symbols in `.dynsym`, `None` if neither a hash table nor a section header gives
+    /// it.
     pub fn symbol_count(&self) -> io::Result<Option<u64>> {
         let Some(symtab) = self.tag(elf::DT_SYMTAB) else {
             return Ok(Some(0));
@@ -170,7 +171,7 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         }
     }
 
-    /// Length in bytes of the table that `tag` points to, `None` where nothing says.
+    /// Length in bytes of the table that `tag` points to, `None` if it can't be determined.
     pub fn size_of(&self, tag: i64) -> io::Result<Option<u64>> {
         let Some(vaddr) = self.tag(tag) else {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! Dynamic files that no edit of the dynamic section suits, by what they are: their names, and
-//! even their SONAMEs, may be any.
+//! Recognizes dynamic files whose dynamic section must not be edited, by their contents: their
+//! names and SONAMEs vary.
 
 use crate::read::headers::{ElfInfo, Kind};
 use crate::read::read_at::ReadAt;
@@ -18,7 +18,7 @@ pub enum Unfit {
     /// The kernel maps it into each process as it is.
     #[error("is a vDSO image: the kernel maps it as it is, and no loader reads its RUNPATH")]
     Vdso,
-    /// Code for a GPU, for BPF, or for another machine on which no Linux program is loaded.
+    /// Code for a GPU, for BPF, or for another machine without a Linux loader.
     #[error("is no program for a processor (GPU or BPF code): no loader reads its RUNPATH")]
     Device,
 }
@@ -31,7 +31,7 @@ const LOADER: [&[u8]; 4] = [
     b"_dl_debug_addr",
     b"rtld_db_dlactivity",
 ];
-/// How the names of all functions of a vDSO begin (vdso(7)).
+/// Prefixes of the function names of a vDSO (vdso(7)).
 const VDSO: [&[u8]; 2] = [b"__vdso_", b"__kernel_"];
 /// musl's libc.so, loader and libc in one, has some 2,000 symbols.
 const MOST_SYMBOLS: u64 = 65_536;

@@ -1,5 +1,5 @@
-//! Symbol versions: what a file wants of which library (DT_VERNEED), and what a library
-//! has (DT_VERDEF). Layouts: LSB Core, "Symbol Versioning"; they are the same in either class.
+//! Symbol versions that a file requires of libraries (DT_VERNEED) and that a library defines
+//! (DT_VERDEF). Layouts: LSB Core, "Symbol Versioning"; they are the same in either class.
 
 use crate::read::codec::Dyn;
 use crate::read::codec::Format;
@@ -11,7 +11,7 @@ use crate::read::strings::Strings;
 use object::elf;
 use std::io;
 
-/// More records, or more bytes of names, than this are taken for a lie: glibc's own libc.so.6
+/// Limits of records and of bytes of names; a larger table is malformed. glibc's own libc.so.6
 /// defines some forty versions.
 const MAX_RECORDS: usize = 16_384;
 const MAX_NAME_BYTES: usize = 1 << 20;
@@ -38,7 +38,7 @@ pub struct Wanted {
     pub versions: Vec<Version>,
 }
 
-/// Where the fields of a table's records are: a record for each library or version, each with a
+/// Offsets of the fields in a table's records: a record for each library or version, each with a
 /// chain of smaller ones for its names.
 struct RecordLayout {
     tag: i64,
@@ -88,7 +88,7 @@ const FILE: usize = 4;
 /// The longest record, an Elf_Verdef; shorter ones have zeroes behind them.
 type RawRecord = [u8; 20];
 
-/// What DT_VERNEED asks for; empty where there is none.
+/// The versions that DT_VERNEED requires; empty without it.
 pub fn wanted<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Vec<Wanted>, ReadError> {
     let Some(mut table) = VersionTable::new(file, info, &NEEDS)? else {
         return Ok(Vec::new());
@@ -115,7 +115,8 @@ pub fn wanted<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Vec<Wanted
     Ok(found)
 }
 
-/// What DT_VERDEF defines; `None` where the file has none, which the loader takes for any version.
+/// The versions that DT_VERDEF defines; `None` without it, which the loader accepts for any
+/// version.
 pub fn defined<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,
@@ -145,7 +146,7 @@ pub fn defined<R: ReadAt + ?Sized>(
     Ok(Some(found))
 }
 
-/// Which strings a version table names, for an edit of the table or of the strings.
+/// The strings that a version table names, for an edit of the table or of the strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct VersionNames {
     /// `vn_file` of each Verneed: (offset of the field in the table, offset of the string).
@@ -210,7 +211,7 @@ fn u32_at(format: Format, record: &[u8], at: usize) -> u32 {
     format.u32(record, at).unwrap_or(0)
 }
 
-/// What a record describes.
+/// Kind of a record.
 #[derive(Clone, Copy)]
 enum Level {
     /// A library that versions are wanted of, or a version that is defined.
@@ -267,8 +268,8 @@ impl<'a, R: ReadAt + ?Sized> VersionTable<'a, R> {
         }))
     }
 
-    /// Shows each record and the names in it, with its offset in the table: `most` records, and of
-    /// each as many names as `names` makes of its count, unless the chain ends earlier.
+    /// Calls back with each record and its names, and their offsets in the table: `most` records,
+    /// and of each as many names as `names` computes from its count, unless the chain ends earlier.
     fn walk(
         &mut self,
         most: u64,

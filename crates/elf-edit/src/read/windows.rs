@@ -14,22 +14,22 @@ pub struct Region {
 
 /// Bytes that are new in each window: they fit into a core's own cache.
 const STEP: usize = 256 << 10;
-/// Bytes of the last window that the next one repeats. What is looked for is shorter than half
-/// of that, so each match lies whole, with its surroundings, in some window.
+/// Bytes of the last window that the next one repeats. Search patterns are shorter than half of
+/// that, so each match lies whole, with its surroundings, in some window.
 pub const OVERLAP: usize = 1024;
 
-/// What of a region can be seen at a time.
+/// The visible part of a region.
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a> {
-    /// The bytes, at most [`OVERLAP`] of which stood in the window before.
+    /// The bytes, of which at most [`OVERLAP`] are repeated from the window before.
     pub bytes: &'a [u8],
-    /// Where they stand in the file.
+    /// Their offset in the file.
     pub offset: u64,
     /// Whether the region begins here.
     pub first: bool,
 }
 
-/// Shows `look` all of `region`, in order. Reads what is there when the file ends early.
+/// Calls `look` for all of `region`, in order. Stops where the file ends early.
 pub fn windows<R: ReadAt + ?Sized>(
     file: &R,
     region: Region,

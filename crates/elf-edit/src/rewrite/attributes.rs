@@ -1,4 +1,4 @@
-//! What a file has besides its contents: owner, mode and extended attributes.
+//! Attributes of a file: owner, mode and extended attributes.
 
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::write::failed;
@@ -43,7 +43,7 @@ fn attribute_names(file: &File) -> Result<Vec<String>, RewriteError> {
 }
 
 pub(super) fn attribute(file: &File, name: &str) -> Result<Option<Vec<u8>>, RewriteError> {
-    // Nearly no file has one: asked for before anything is allocated.
+    // Few files have one, so query before any allocation.
     match rustix::fs::fgetxattr_query(file, name) {
         Ok(_) => {}
         Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP) => return Ok(None),

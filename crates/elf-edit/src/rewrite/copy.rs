@@ -1,4 +1,4 @@
-//! The contents of a copy that replaces a file, and the space that it takes.
+//! The contents of a copy that replaces a file, and the disk space for it.
 
 use crate::rewrite::patch::Patch;
 use std::fs::File;
@@ -14,11 +14,11 @@ pub(super) fn copy_contents(mut from: &File, mut to: &File, patch: &Patch) -> io
     io::copy(&mut from, &mut to).map(|_| ())
 }
 
-/// Fails if the file system has no room for so many bytes more: before anything is written.
+/// Fails if the file system lacks space for this many more bytes, before any write.
 fn check_space(file: &File, needed: u64) -> io::Result<()> {
     let system = rustix::fs::fstatvfs(file)?;
     let free = system.f_bavail.saturating_mul(system.f_frsize);
-    // Some file systems don't say.
+    // Some file systems report no sizes.
     if system.f_blocks > 0 && free < needed {
         let what = format!("{needed} bytes are needed and {free} are free");
         return Err(io::Error::new(io::ErrorKind::StorageFull, what));

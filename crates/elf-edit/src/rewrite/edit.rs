@@ -1,6 +1,6 @@
-//! What shall change in a file, as plain data. `place` finds room for it, `write` does it.
+//! Edits of a file, as plain data. `layout` finds room for them, `write` makes them.
 
-/// One change. Strings are written as given: no NUL inside, and what is empty stays empty.
+/// One change. Strings are written as given; they contain no NUL, and may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// PT_INTERP. The file must have one.

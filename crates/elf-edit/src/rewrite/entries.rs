@@ -3,16 +3,16 @@
 use crate::read::headers::ElfInfo;
 use object::elf;
 
-/// A dynamic entry as it shall be.
+/// A dynamic entry of the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedEntry {
     /// `d_tag`
     pub tag: i64,
     /// The value or address, where it stays.
     pub value: u64,
-    /// The string that the value shall name, where it is a new one.
+    /// The string that the value names, if it is new.
     pub string: Option<Vec<u8>>,
-    /// Where the entry stood before, `None` for a new one.
+    /// Index of the entry before the edits, `None` for a new one.
     pub old_index: Option<usize>,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn texts(info: &ElfInfo) -> impl Iterator<Item = Option<&[u8]>> + Clo
     })
 }
 
-/// Where each of the `count` old entries stands now. By one walk: a hostile file has 65,536.
+/// New index of each of the `count` old entries, by one walk: a hostile file has 65,536.
 pub(super) fn places(entries: &[NamedEntry], count: usize) -> Vec<Option<usize>> {
     let mut places = vec![None; count];
     for (at, entry) in entries.iter().enumerate() {
@@ -44,8 +44,8 @@ pub(super) fn places(entries: &[NamedEntry], count: usize) -> Vec<Option<usize>>
     places
 }
 
-/// What was taken out and put in again under the same tag, or changed and changed back, is the old
-/// entry. A DT_NEEDED keeps the place that the edits gave it: its order means something.
+/// An entry that was removed and added again under the same tag, or changed and changed back, is
+/// the old entry. A DT_NEEDED keeps its new place, since the order matters.
 pub(super) fn restore(info: &ElfInfo, entries: &mut [NamedEntry]) {
     let Some(dynamic) = &info.dynamic else {
         return;

@@ -5,7 +5,7 @@ use crate::rewrite::refusal::Refusal;
 use crate::rewrite::verify::Mismatch;
 use std::io;
 
-/// Why a file was not rewritten. It is as it was, except where the error says otherwise.
+/// Why a file was not rewritten. The file is unchanged unless the error says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum RewriteError {
     /// The file can't take the edit.
@@ -14,13 +14,13 @@ pub enum RewriteError {
     /// The file could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The result would not be, or is not, what was asked for; nothing of it was kept.
+    /// The result differs, or would differ, from the request; the file is unchanged.
     #[error("left as it was, because a check of the result failed: {0}")]
     Mismatch(#[from] Mismatch),
-    /// Somebody else wrote to the file.
+    /// Another process wrote to the file.
     #[error("changed while it was read: left alone; run again when nothing else writes to it")]
     Changed,
-    /// Somebody else wrote to it between our writes and the check of the result.
+    /// Another process wrote to it between our writes and the check of the result.
     #[error(
         "another program wrote to it at the same time, so neither change may be whole: restore \
          it, and run again when nothing else writes to it"
@@ -29,7 +29,7 @@ pub enum RewriteError {
     /// ETXTBSY.
     #[error("is running: its text is busy; stop the program, or use --atomic")]
     Busy,
-    /// A step of writing failed; what was written has been taken back.
+    /// A write failed; earlier writes have been undone.
     #[error("cannot {what}: {error}; the file is as it was")]
     Write {
         /// The system call or step that failed.
@@ -45,7 +45,7 @@ pub enum RewriteError {
     Stuck {
         /// Why the write failed.
         error: io::Error,
-        /// Why taking it back failed.
+        /// Why undoing it failed.
         undo: io::Error,
     },
 }

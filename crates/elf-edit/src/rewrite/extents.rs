@@ -1,5 +1,5 @@
-//! What may move: things that are reached through program headers or dynamic tags alone, never
-//! what code addresses relative to itself.
+//! Movable parts of a file: those that are reached through program headers or dynamic tags alone,
+//! never those that code addresses relative to itself.
 
 use crate::read::codec::{Section, Segment};
 use crate::read::read_at::ReadAt;
@@ -52,7 +52,7 @@ impl Extent {
     }
 }
 
-/// Program headers, other than PT_LOAD, that move with what they name.
+/// Program headers, other than PT_LOAD, that move with the contents that they describe.
 pub(super) fn moves_with_contents(segment: &Segment) -> bool {
     matches!(
         segment.p_type,

@@ -9,8 +9,8 @@ use crate::rewrite::refusal::Refusal;
 use crate::rewrite::target::Target;
 use object::elf;
 
-/// Checks what every edit builds on, whether or not it changes it. Messages begin with patchelf's
-/// words.
+/// Checks the structures that every edit depends on, whether or not it changes them. Messages begin
+/// with patchelf's words.
 pub fn check<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<(), RewriteError> {
     let version = file.read_vec(6, 1)?;
     if version != [elf::EV_CURRENT] {
@@ -32,7 +32,7 @@ pub fn check<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<(), Rewrite
     Ok(())
 }
 
-/// Checks what `target` builds on.
+/// Checks the structures that `target` depends on.
 pub(super) fn check_for<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,
@@ -53,7 +53,7 @@ pub(super) fn check_for<R: ReadAt + ?Sized>(
         ));
     }
     if !target.renamed_needed.is_empty() {
-        // All names, not only those that change: a name out of bounds is no name to compare.
+        // All names, not only those that change: a name out of bounds can't be compared.
         versions::wanted(file, info)?;
     }
     Ok(())

@@ -29,14 +29,14 @@ use std::path::PathBuf;
 /// An edit that has been found a place and has been checked, without a write.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What the file shall say.
+    /// The requested result.
     pub target: Target,
     /// The writes; `None` where nothing changes.
     pub patch: Option<Patch>,
     expected: View,
 }
 
-/// Finds out what `edits` would write, and checks what would come of it. Writes nothing.
+/// Plans the writes for `edits` and checks their result. Writes nothing.
 pub fn prepare<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,

@@ -1,6 +1,6 @@
-//! How to write a file, and the result of it.
+//! Options and result of a rewrite.
 
-/// How a rewrite writes.
+/// Options of a rewrite.
 #[derive(Clone, Debug, Default)]
 pub struct RewriteOptions {
     /// Write a copy and rename it over the file: the old inode stays as it was, for programs
@@ -12,7 +12,7 @@ pub struct RewriteOptions {
     pub page_size: Option<u64>,
 }
 
-/// What a rewrite did to a file.
+/// Result of a rewrite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rewritten {
     /// Whether the file was written to at all.

@@ -1,4 +1,4 @@
-//! A list of small positioned writes, and how a file looks when some of them are done.
+//! A list of small positioned writes, and the contents of a file after any prefix of them.
 
 use crate::read::read_at::ReadAt;
 use std::io;
@@ -8,7 +8,7 @@ use std::io;
 pub enum Step {
     /// Puts bytes at an offset, at or before the end of the file.
     Write {
-        /// Where, in bytes from the start of the file.
+        /// Offset in the file.
         offset: u64,
         /// The bytes to write there.
         bytes: Vec<u8>,
@@ -22,7 +22,7 @@ pub enum Step {
         /// The number of bytes.
         len: u64,
     },
-    /// Cuts off what stood behind the file's contents for the time of the rewrite.
+    /// Cuts off the data that was appended for the time of the rewrite.
     Truncate {
         /// New length of the file in bytes.
         len: u64,
@@ -40,10 +40,10 @@ impl Step {
     }
 }
 
-/// All steps that a set of edits takes.
+/// All steps for a set of edits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patch {
-    /// In the order in which they are safe.
+    /// In the safe order.
     pub steps: Vec<Step>,
     /// Whether GNU strip and its like still work on the result.
     pub strip_safe: bool,
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_sees_what_stood_there_when_it_was_made() {
+    fn a_copy_reads_the_bytes_from_before_its_step() {
         let base = &b"abcdef"[..];
         let steps = [
             Step::Copy {

@@ -45,7 +45,7 @@ pub(super) fn free_parts<R: ReadAt + ?Sized>(
         return Ok(Vec::new());
     }
     let Some(used) = used_inside(tables, &texts, named)? else {
-        // Nothing says how many symbols there are: every byte may be a part of a name.
+        // The number of symbols is unknown: every byte may be a part of a name.
         return Ok(Vec::new());
     };
     let mut free: Vec<Range<u64>> = Vec::new();

@@ -1,5 +1,4 @@
-//! What the dynamic section and the interpreter shall be, once all edits are applied. Says
-//! nothing of where the bytes go.
+//! The dynamic section and the interpreter after all edits, without offsets in the file.
 
 use crate::read::headers::ElfInfo;
 use crate::rewrite::edit::Edit;
@@ -23,7 +22,7 @@ pub struct Target {
     pub dropped: Vec<u64>,
     /// `EI_OSABI`, where it changes.
     pub os_abi: Option<u8>,
-    /// Whether the stack shall be executable, where that changes.
+    /// Executable stack on or off, `None` if unchanged.
     pub executable_stack: Option<bool>,
     /// Dynamic symbols that lose their version.
     pub unversioned: Vec<Vec<u8>>,
@@ -32,7 +31,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Applies `edits` to what the file says.
+    /// Applies `edits` to the decoded headers.
     pub fn new(info: &ElfInfo, edits: &[Edit]) -> Result<Target, Refusal> {
         if matches!(
             info.kind,
@@ -47,7 +46,7 @@ impl Target {
         Ok(builder.finish())
     }
 
-    /// Whether all is as asked for already. Symbols are not looked at.
+    /// Whether the file is as requested already. Ignores symbols.
     pub fn is_reached(&self, info: &ElfInfo) -> bool {
         self.interpreter.is_none()
             && self.os_abi.is_none()
@@ -173,8 +172,8 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// As `dynamic`, for what only a loader reads. (DT_DEBUG is filled in by the start-up code of a
-    /// static PIE, too.)
+    /// Like `dynamic`, for entries that only a loader reads. (The start-up code of a static PIE
+    /// fills in DT_DEBUG, too.)
     fn loaded(&self, what: &'static str) -> Result<(), Refusal> {
         self.dynamic(what)?;
         match self.info.kind {
@@ -198,7 +197,7 @@ impl<'a> Builder<'a> {
             return Err(Refusal::StaticPie);
         }
         if !self.entries.iter().any(|(e, _)| e.tag == tag) {
-            // The old-style entry, if any, becomes the new one where it stands.
+            // The old-style entry, if any, becomes the new one in its place.
             if let Some((entry, _)) = self.entries.iter_mut().rev().find(|(e, _)| e.tag == other) {
                 entry.tag = tag;
             }
@@ -207,7 +206,7 @@ impl<'a> Builder<'a> {
         self.set_string(tag, value, "the RUNPATH")
     }
 
-    /// Gives the last entry of `tag` this string, as ld.so takes the last; others of it go.
+    /// Sets the string of the last entry of `tag`, as ld.so uses the last, and removes the others.
     fn set_string(&mut self, tag: i64, value: &[u8], what: &'static str) -> Result<(), Refusal> {
         no_nul(value, what)?;
         let last = self.entries.iter().rposition(|(e, _)| e.tag == tag);

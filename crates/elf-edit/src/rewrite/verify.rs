@@ -1,5 +1,5 @@
-//! A second, independent reader (goblin) looks at what a patch makes of a file. Both readers
-//! must agree with each other and with what was asked for.
+//! Checks the result of a patch with a second, independent reader (goblin). Both readers must agree
+//! with each other and with the requested result.
 
 use crate::read::headers::ElfInfo;
 use crate::read::read_at::ReadAt;
@@ -12,20 +12,20 @@ use goblin::elf::{Elf, ProgramHeader, program_header};
 use object::elf;
 use std::io;
 
-/// What a check found wrong.
+/// A failed check.
 #[derive(Debug, thiserror::Error)]
 pub enum Mismatch {
     /// The result could not be read at all.
     #[error("the result can't be read back: {0}")]
     Unreadable(String),
-    /// The result says something else than was asked for.
+    /// The result differs from the request.
     #[error("{what} would be {found}, expected {expected}")]
     Wrong {
         /// The part of the file that differs, for a message.
         what: &'static str,
-        /// What the result says.
+        /// The value in the result.
         found: String,
-        /// What was asked for.
+        /// The requested value.
         expected: String,
     },
 }
@@ -75,7 +75,7 @@ impl View {
         })
     }
 
-    /// What a file shall say once it is as `target` has it. `file` is as it was before.
+    /// Headers of the file with `target` applied. `file` is unchanged.
     pub(super) fn expected<R: ReadAt + ?Sized>(
         file: &R,
         before: &ElfInfo,
@@ -104,7 +104,7 @@ impl View {
     }
 }
 
-/// Compares what `file` would say with what is expected, by both readers.
+/// Compares the patched `file` with the expected headers, by both readers.
 pub(crate) fn verify<R: ReadAt + ?Sized>(
     file: &R,
     before: &ElfInfo,
@@ -126,15 +126,14 @@ pub(crate) fn verify<R: ReadAt + ?Sized>(
     )
 }
 
-/// Compares what a file says, once it has been written, with what is expected, by the second
-/// reader.
+/// Compares a file, once it has been written, with the expected headers, by the second reader.
 pub(crate) fn read_back<R: ReadAt + ?Sized>(file: &R, expected: &View) -> Result<(), Mismatch> {
     let found = by_goblin(file)?;
     let interpreter = found.interpreter.as_deref();
     compare(interpreter, found.strings(), expected, |_| true)
 }
 
-/// Compares what a reader found with what is expected of the entries that it knows.
+/// Compares a reader's findings with the entries that it knows.
 fn compare<'a>(
     interpreter: Option<&[u8]>,
     strings: impl Iterator<Item = (i64, &'a [u8])> + Clone,
@@ -256,8 +255,8 @@ fn goblin_entries(bytes: &[u8], ctx: Ctx) -> Result<Vec<Dyn>, Mismatch> {
     Ok(entries)
 }
 
-/// What the kernel and ld.so need of PT_LOADs: in ascending order, apart from each other, and
-/// offset and address on the same place in a page.
+/// Requirements of the kernel and ld.so on PT_LOADs: in ascending order, disjoint, and offset and
+/// address congruent modulo the page size.
 fn check_loads(info: &ElfInfo) -> Result<(), Mismatch> {
     let mut end = 0u64;
     for load in info.segments.iter().filter(|s| s.p_type == elf::PT_LOAD) {

@@ -1,5 +1,5 @@
-//! Makes a patch of a file: in place, with every write taken back if one fails, or in a copy
-//! that is renamed over it.
+//! Applies a patch to a file: in place, undoing every write if one fails, or in a copy that is
+//! renamed over it.
 
 use crate::read::read_at::{FileReader, ReadAt, Stamp};
 use crate::rewrite::attributes::{attribute, copy_metadata, set_attribute};
@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What writing needs of a file. A trait so that tests can stop or fail it at any write.
+/// The file operations of a write. A trait so that tests can stop or fail at any write.
 pub trait Disk {
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
@@ -40,14 +40,14 @@ impl Disk for File {
     }
 }
 
-/// How the names of temporary files begin: whoever finds one left over knows whose it is.
+/// Prefix that identifies leftover temporary files.
 const TEMPORARY: &str = concat!(".", env!("CARGO_PKG_NAME"), "-");
 
 /// Buffer for `Step::Copy`, in bytes.
 const COPY: usize = 256 * 1024;
 
-/// Runs the steps on the file that `before` was read from. If one fails, what stood there is put
-/// back, last write first: each state on the way back is one of those on the way there.
+/// Runs the steps on the file that `before` was read from. If one fails, restores the overwritten
+/// bytes, last write first, so that each state on the way back is one of those on the way there.
 pub fn run_steps(
     disk: &dyn Disk,
     before: &dyn ReadAt,
@@ -106,7 +106,7 @@ fn run_step(
     }
 }
 
-/// What stood in the file before.
+/// The overwritten bytes of a file.
 #[derive(Debug)]
 pub struct Undo {
     old_len: u64,
@@ -117,8 +117,7 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// Keeps what stands in a range that is about to be written over, `done` being the steps so
-    /// far.
+    /// Saves the bytes of a range that the next step overwrites, `done` being the steps so far.
     fn keep(
         &mut self,
         disk: &dyn Disk,
@@ -153,7 +152,7 @@ impl Undo {
         Ok(())
     }
 
-    /// What was written over, the last first: offset in the file, and bytes.
+    /// The overwritten bytes, the last first, with their offsets in the file.
     fn stretches(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let mut end = self.bytes.len();
         self.overwritten.iter().rev().map(move |&(offset, start)| {
@@ -240,8 +239,10 @@ fn write_in_place(
         });
     let written = match checked {
         Ok(written) => written,
-        // What was written over is no longer what there is to put back.
-        Err(_) if !stands(&file, reader, &patch.steps)? => return Err(RewriteError::Interfered),
+        // The file holds another process's bytes, so ours must not be restored.
+        Err(_) if !is_as_written(&file, reader, &patch.steps)? => {
+            return Err(RewriteError::Interfered);
+        }
         Err(error) => {
             return Err(match undo.take_back(&file) {
                 Ok(()) => error,
@@ -264,7 +265,7 @@ fn write_in_place(
 }
 
 /// Whether all that the steps wrote, and nothing behind it, is in the file.
-fn stands(file: &File, before: &FileReader, steps: &[Step]) -> io::Result<bool> {
+fn is_as_written(file: &File, before: &FileReader, steps: &[Step]) -> io::Result<bool> {
     let written = Patched::new(before, steps);
     if file.metadata()?.len() != written.len() {
         return Ok(false);
@@ -291,10 +292,10 @@ fn open_for_writing(path: &Path, mode: &fs::Permissions) -> io::Result<File> {
     let open = || OpenOptions::new().read(true).write(true).open(path);
     match open() {
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied && mode.mode() & 0o200 == 0 => {
-            // Read-only for its owner: writable for as long as it takes to open it.
+            // Read-only for its owner: make it writable for as long as it takes to open it.
             let writable = fs::Permissions::from_mode(mode.mode() | 0o200);
             if fs::set_permissions(path, writable).is_err() {
-                // Somebody else's.
+                // The file of another user.
                 return Err(e);
             }
             let opened = open();
@@ -321,7 +322,7 @@ fn write_copy(
     copy_metadata(reader.file(), copy.as_file())?;
     run_steps(copy.as_file(), reader, &patch.steps)?;
     check(&FileReader::new(copy.as_file())?)?;
-    // A write dropped what only a set-user-ID file has.
+    // A write clears the bits and attributes of a set-user-ID file.
     copy_metadata(reader.file(), copy.as_file())?;
     copy.as_file().sync_all().map_err(failed("sync the copy"))?;
     if Stamp::from(&fs::metadata(first)?) != reader.stamp() || !reader.reads_the_same()? {
@@ -345,7 +346,7 @@ fn parent(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Makes `name` another name of `file`, in place of what it named before.
+/// Replaces `name` by a hard link to `file`.
 fn relink(file: &Path, name: &Path) -> io::Result<()> {
     let dir = tempfile::Builder::new()
         .prefix(TEMPORARY)

@@ -1,4 +1,4 @@
-//! Free addresses and offsets for what is appended to a file.
+//! Free addresses and offsets for appended data.
 
 use super::context::{LayoutContext, refuse};
 use crate::read::codec::Segment;
@@ -7,9 +7,9 @@ use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
 use object::elf;
 
-/// Unused addresses before the appended segment, in bytes. eu-elflint takes the size of a
-/// relocation's symbol for the size of what is relocated, and calls a read-only segment close
-/// behind the data a text relocation. Addresses cost nothing.
+/// Unused addresses before the appended segment, in bytes. eu-elflint confuses the size of a
+/// relocation's symbol with the size of the relocated field, and reports a read-only segment close
+/// behind the data as a text relocation. Addresses cost nothing.
 const CLEARANCE: u64 = 1 << 20;
 
 /// First address behind all PT_LOADs but one, rounded up to a page, then at the same place in a

@@ -1,5 +1,5 @@
-//! What every planner and encoder needs: the file as it is, the edits, and the new strings with
-//! their offsets in the string table.
+//! Input of every planner and encoder: the file before the rewrite, the edits, and the new strings
+//! with their offsets in the string table.
 
 use super::model::Location;
 use super::tail::Tail;
@@ -46,7 +46,7 @@ pub(super) struct NewTable {
 pub(super) struct LayoutContext<'a, R: ?Sized> {
     /// The file before the rewrite.
     pub tables: Tables<'a, R>,
-    /// What the edits ask for.
+    /// The requested result.
     pub target: &'a Target,
     /// Alignment of an appended segment.
     pub page_size: u64,
@@ -56,7 +56,7 @@ pub(super) struct LayoutContext<'a, R: ?Sized> {
     pub strsz: u64,
     /// Strings that are new in the table.
     pub strings: Vec<NewString>,
-    /// For each target entry, which of `strings` it names.
+    /// For each target entry, the index of its string in `strings`.
     pub entry_strings: Vec<Option<usize>>,
     /// Tables that get other contents.
     pub changed_tables: Vec<NewTable>,
@@ -163,16 +163,16 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
         })
     }
 
-    /// Whether another header may take the place of this one: a PT_NULL; or the PT_PHDR of a
-    /// library, which lld and mold write. Loaders find the table of a library by its PT_LOAD,
-    /// as GNU ld's libraries have no PT_PHDR; only a program gets its address by it.
+    /// Whether another header may replace this one: a PT_NULL; or the PT_PHDR of a library, which
+    /// lld and mold write. Loaders find the table of a library by its PT_LOAD, as GNU ld's
+    /// libraries have no PT_PHDR; only a program gets its address by it.
     pub(super) fn is_spare(&self, segment: &Segment) -> bool {
         let info = self.info();
         let library = info.kind == Kind::SharedLibrary && info.interpreter.is_none();
         segment.p_type == elf::PT_NULL || (segment.p_type == elf::PT_PHDR && library)
     }
 
-    /// How many entries the program header table grows by, with so many new PT_LOADs.
+    /// Number of program headers to add, given the number of new PT_LOADs.
     pub(super) fn added_headers(&self, new_loads: usize) -> usize {
         let segments = &self.info().segments;
         let spare = segments.iter().filter(|s| self.is_spare(s)).count();
@@ -180,7 +180,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
         new.saturating_sub(spare)
     }
 
-    /// Length of the program header table with so many new PT_LOADs, in bytes.
+    /// Length of the program header table with this many new PT_LOADs, in bytes.
     pub(super) fn table_len(&self, new_loads: usize) -> u64 {
         let info = self.info();
         let count = info.segments.len() + self.added_headers(new_loads);

@@ -1,4 +1,4 @@
-//! The layout that a file has before the rewrite, from which each planner starts.
+//! The layout of a file before the rewrite, from which each planner starts.
 
 use super::address::address_of_table;
 use super::context::LayoutContext;

@@ -9,7 +9,7 @@ use crate::rewrite::target::Target;
 use object::elf;
 use std::borrow::Cow;
 
-/// `target`, without entries that say nothing more, if that keeps the dynamic section in its place.
+/// `target` without redundant entries, if that keeps the dynamic section in its place.
 pub(super) fn fit<'a>(info: &ElfInfo, target: &'a Target) -> Cow<'a, Target> {
     let unchanged = Cow::Borrowed(target);
     let Some(dynamic) = &info.dynamic else {
@@ -42,8 +42,8 @@ fn has_moved(info: &ElfInfo, dynamic: &Dynamic) -> bool {
     loads.any(|s| s.offset == dynamic.strtab && s.holds_offset(dynamic.offset, dynamic.size))
 }
 
-/// Tags of entries that loaders do without: immediate binding that DT_FLAGS_1 asks for, too; then
-/// the count of relative relocations, which saves ld.so a look at each.
+/// Tags of redundant entries: immediate binding that DT_FLAGS_1 also requests; then the count of
+/// relative relocations, a mere optimization for ld.so.
 fn redundant(dynamic: &Dynamic) -> Vec<i64> {
     let mut tags = Vec::new();
     if dynamic.flags_1 & u64::from(elf::DF_1_NOW) != 0 {

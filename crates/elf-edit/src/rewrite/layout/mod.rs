@@ -1,5 +1,5 @@
-//! From what should change to a list of writes: see `docs/rewriting.md` for the layout, and for why
-//! each prefix of the list leaves a valid file.
+//! From a target to a list of writes: see `docs/rewriting.md` for the layout, and for why each
+//! prefix of the list leaves a valid file.
 //!
 //! ```text
 //! edits -> LayoutContext -> in_place::plan or segment::plan -> journal::plan -> encode -> Patch
@@ -40,7 +40,7 @@ use crate::rewrite::patch::Patch;
 use crate::rewrite::target::Target;
 use context::LayoutContext;
 
-/// The writes that give a file what `target` asks for. `None` where nothing changes.
+/// The writes that change a file to `target`. `None` where nothing changes.
 pub(crate) fn patch<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,

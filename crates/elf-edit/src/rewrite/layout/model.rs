@@ -82,7 +82,7 @@ pub(super) struct Layout {
     pub grown: Option<GrownLoad>,
     /// The index of a PT_LOAD that nothing writes to any more.
     pub read_only: Option<usize>,
-    /// The copy of what follows the ELF file, where the appended segment would hide it.
+    /// The copy of the data behind the ELF file, where the appended segment would hide it.
     pub tail: Option<TailCopy>,
     /// Length of the file.
     pub end: u64,
@@ -92,7 +92,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The address in this layout of what was at `vaddr` before the rewrite.
+    /// The address in this layout of the contents at `vaddr` before the rewrite.
     pub(super) fn address(&self, vaddr: u64) -> u64 {
         match self.moves.iter().find(|m| m.extent.holds_vaddr(vaddr, 1)) {
             Some(m) => m.to.vaddr.wrapping_add(vaddr - m.extent.vaddr),
@@ -108,7 +108,7 @@ impl Layout {
     }
 
     /// Offset of the appended segment if it is new in a file of `size` bytes, the highest number
-    /// otherwise. What is behind it has its final contents before anything names it.
+    /// otherwise. Everything behind it has its final contents before any header names it.
     pub(super) fn first_new(&self, size: u64) -> u64 {
         match &self.segment {
             Some(segment) if segment.offset >= size => segment.offset,

@@ -1,5 +1,5 @@
-//! Obstacles to a layout: which segment an earlier rewrite appended, and what is in the way of the
-//! program header table.
+//! Obstacles to a layout: the segment that an earlier rewrite appended, and the contents that block
+//! the program header table.
 
 use super::address::{end_of, maps};
 use super::context::{LayoutContext, refuse};
@@ -10,8 +10,8 @@ use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::{Extent, inside, moves_with_contents, occupies};
 use object::elf;
 
-/// The PT_LOAD of an earlier rewrite, ours or another tool's: the last one, and all that is in it
-/// can move. What follows it in the file (after a strip) doesn't matter.
+/// The PT_LOAD of an earlier rewrite, ours or another tool's: the last one, if all of its contents
+/// can move. Data that follows it in the file (after a strip) doesn't matter.
 pub(super) fn appended_segment<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     extents: &[Extent],
@@ -60,8 +60,8 @@ pub(super) fn appended_segment<R: ReadAt + ?Sized>(
     Ok((is_known && !foreign && has_proof).then_some(index))
 }
 
-/// Whether a program header that does not move with its contents, PT_GNU_RELRO say, means a part
-/// of this PT_LOAD.
+/// Whether a program header that does not move with its contents, such as PT_GNU_RELRO, covers a
+/// part of this PT_LOAD.
 fn covered(segments: &[Segment], load: &Segment) -> bool {
     let mut others = segments.iter().filter(|s| {
         let moves = matches!(s.p_type, elf::PT_LOAD | elf::PT_DYNAMIC | elf::PT_PHDR);
@@ -87,7 +87,7 @@ fn unused_but<R: ReadAt + ?Sized>(
                 return Ok(false);
             }
             let gap = context.tables.file.read_vec(at, (gap_end - at) as usize)?;
-            // patchelf fills what it has moved away with X or Z.
+            // patchelf overwrites moved contents with X or Z.
             if gap.iter().any(|b| ![0, b'X', b'Z'].contains(b)) {
                 return Ok(false);
             }
@@ -97,21 +97,22 @@ fn unused_but<R: ReadAt + ?Sized>(
     Ok(true)
 }
 
-/// What has to move so that the program header table can grow.
+/// The moves that make room for a longer program header table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Obstacles {
-    /// What moves into the segment.
+    /// Contents that move into the segment.
     pub extents: Vec<Extent>,
     /// Whether the dynamic section moves into the segment, too.
     pub dynamic: bool,
     /// A PT_LOAD that grows, so that it maps the whole table.
     pub grown: Option<GrownLoad>,
-    /// Where the section header table goes, if it is in the way: a little further on.
+    /// New offset of the section header table if it blocks the program headers: a little further
+    /// on.
     pub section_table: Option<u64>,
 }
 
-/// What must move so that the program header table can grow by so many entries where it is. `None`
-/// where something in its way must not move.
+/// The moves that make room for this many more program headers where the table is. `None` if
+/// contents behind it must not move.
 pub(super) fn in_the_way<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     extents: &[Extent],
@@ -171,7 +172,8 @@ pub(super) fn in_the_way<R: ReadAt + ?Sized>(
     if !unused_but(context, start, end, &mut known)? {
         return Ok(None);
     }
-    // With no section headers, zero bytes may be data: only what moves, or padding, may go.
+    // Without section headers, zero bytes may be data: only movable contents or padding may be
+    // overwritten.
     let safe = !sections.is_empty() || only_padding_beside(&known, start, end);
     Ok(safe.then_some(Obstacles {
         extents: moving,
@@ -219,7 +221,7 @@ fn growing_load<R: ReadAt + ?Sized>(
     (!taken).then_some(GrownLoad { index, len })
 }
 
-/// A section that only partly lies in what moves would be torn.
+/// A section that lies only partly in the moved range would be torn.
 pub(super) fn check_alone<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     moving: &[Extent],

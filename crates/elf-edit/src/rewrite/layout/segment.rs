@@ -1,8 +1,8 @@
 //! The planner for edits that outgrow their place: an appended segment.
 //!
-//! It is one PT_LOAD that starts with the string table (llvm-strip takes a PT_INTERP at the
-//! same offset for the parent of the PT_LOAD). The program header table keeps its place and
-//! grows; what is in its way moves into the segment, if it may move.
+//! It is one PT_LOAD that starts with the string table (llvm-strip takes a PT_INTERP at the same
+//! offset for the parent of the PT_LOAD). The program header table keeps its place and grows;
+//! contents in its way move into the segment, if they may move.
 
 use super::address::{address_for, check_address_space, end_of, first_offset_for_table, maps};
 use super::context::{LayoutContext, refuse};
@@ -17,7 +17,8 @@ use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::{Extent, movable};
 use object::elf;
 
-/// From so many bytes on, what moves with the string table gets `SLACK` bytes before it.
+/// From this size in bytes on, the contents that move with the string table get `SLACK` bytes
+/// before it.
 const LARGE: u64 = 64 << 10;
 const SLACK: u64 = 4 << 10;
 
@@ -46,7 +47,7 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     layout.strings = context.strings_in(strtab);
     let bulk: u64 = moving.extents.iter().map(|e| e.len).sum();
     match moving.extents.first() {
-        // Room is left from the last time: what follows it can stay.
+        // The last rewrite left room: the contents behind it can stay.
         Some(first) if grows && first.offset >= cursor.at => cursor.at = first.offset,
         // Large tables should not move again each time that a string grows.
         Some(_) if bulk >= LARGE => cursor.at += SLACK,
@@ -86,14 +87,14 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     Ok(layout)
 }
 
-/// Where the segment begins: at its old place if it is at the end of the file, else there.
+/// Offset of the segment: its old place if it is at the end of the file, otherwise `cursor`'s.
 fn place_segment<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     dynamic: &Dynamic,
     existing: Option<usize>,
 ) -> Result<AppendedSegment, RewriteError> {
     let info = context.info();
-    // Ours starts with the string table; one of another tool's is left for a new place.
+    // Ours starts with the string table; another tool's segment stays, and a new one is added.
     let mut growing = existing
         .map(|i| &info.segments[i])
         .filter(|s| s.offset == dynamic.strtab);
@@ -155,7 +156,7 @@ fn only_dynamic_is_written<R: ReadAt + ?Sized>(
     (!written && !context.sections().is_empty()).then_some(index)
 }
 
-/// What moves into the segment.
+/// Contents that move into the segment.
 struct Moving {
     extents: Vec<Extent>,
     /// Whether the program header table moves, too.
@@ -164,8 +165,8 @@ struct Moving {
     dynamic: bool,
 }
 
-/// Chooses what moves into the segment, and makes room for the program header table. The section
-/// header table moves on a little where it is in the way.
+/// Chooses the contents that move into the segment, and makes room for the program header table.
+/// The section header table moves on a little if it is in the way.
 fn make_room<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     extents: &[Extent],

@@ -17,15 +17,15 @@ use object::elf;
 use std::collections::HashMap;
 use std::io;
 
-/// `.dynsym` as it shall be.
+/// The new `.dynsym`.
 pub(super) struct SymbolEdit {
     /// Raw symbols in their new order.
     pub(super) symbols: Vec<Vec<u8>>,
     /// The name of each.
     pub(super) names: Vec<Vec<u8>>,
-    /// For each, where it stood before.
+    /// Old index of each symbol.
     was: Vec<usize>,
-    /// Which of them get another name.
+    /// Which symbols are renamed.
     renamed: Vec<bool>,
     /// `st_name` of the renamed ones before, sorted.
     old_names: Vec<u64>,
@@ -310,7 +310,7 @@ fn names_symbols(dynamic: &Dynamic, machine: u16) -> Option<i64> {
     tags.into_iter().find(|&tag| !is_rewritten(tag, machine))
 }
 
-/// Whether the numbers of symbols don't matter to what this tag says, or are rewritten.
+/// Whether this tag's data is independent of symbol numbers, or is rewritten.
 fn is_rewritten(tag: i64, machine: u16) -> bool {
     match tag {
         // The gABI's up to DT_RELRENT; DT_SYMTAB_SHNDX is a table in the order of the symbols.

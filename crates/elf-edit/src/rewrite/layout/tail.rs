@@ -2,9 +2,9 @@
 //! (pkg), from the place where the ELF file ends by its section headers (AppImage), or from the end
 //! of the file (Bun, Deno, nexe, PyInstaller).
 //!
-//! Whatever is appended behind such data hides it from readers of the last kind, and whatever is
-//! inserted before it from the others. So it keeps its place, and a copy of it becomes the new end
-//! of the file, behind the appended segment. A later rewrite finds both, and moves the copy alone.
+//! Data appended behind such data hides it from readers of the last kind, and data inserted before
+//! it from the others. So it keeps its place, and a copy of it becomes the new end of the file,
+//! behind the appended segment. A later rewrite finds both, and moves only the copy.
 
 use super::address::end_of;
 use super::context::{LayoutContext, refuse};
@@ -17,7 +17,7 @@ use std::io;
 /// Longest tail that is copied, in bytes: 1 GiB.
 const MAX_TAIL: u64 = 1 << 30;
 
-/// How much of a file is compared at a time, in bytes.
+/// Bytes compared at a time.
 const WINDOW: usize = 1 << 18;
 
 /// Data between the end of the ELF file and the end of the file.

@@ -9,7 +9,8 @@ use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::patch::{Patch, Step};
 
-/// A string table of up to so many bytes is copied by one write, together with what follows it.
+/// A string table of up to this many bytes is copied by one write, together with the data behind
+/// it.
 const SMALL: u64 = 1 << 15;
 
 /// The writes that append the segment, if it is new, and the journal.

@@ -36,7 +36,7 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
             }
         }
     }
-    // An interpreter that changes or moves leaves nothing of its old path.
+    // An interpreter that changes or moves has its old path cleared.
     let moves = |s: &Segment| {
         let mut moves = new.moves.iter();
         moves.any(|m| m.extent.offset != m.to.offset && m.extent.holds_vaddr(s.vaddr, s.filesz))
@@ -93,7 +93,7 @@ fn left_behind<R: ReadAt + ?Sized>(
     Ok(texts)
 }
 
-/// Parts that are at most so many bytes apart are cleared by one write.
+/// Parts at most this many bytes apart are cleared by one write.
 const NEAR: u64 = 256;
 
 /// Clears parts of a string table that nothing uses.

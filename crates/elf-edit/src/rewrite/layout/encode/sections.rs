@@ -1,4 +1,4 @@
-//! Section headers follow what moved, so that strip tools and debuggers keep working.
+//! Section headers follow moved contents, so that strip tools and debuggers keep working.
 
 use super::super::context::LayoutContext;
 use super::super::model::{Layout, Location};
@@ -46,8 +46,8 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
 /// file, and symbols of sections come first.
 const MAX_SYMBOLS: u64 = 1 << 16;
 
-/// Local symbols that stand in a section that moved (its section symbol, `_DYNAMIC`) move too.
-/// No loader reads them.
+/// Local symbols in a section that moved (its section symbol, `_DYNAMIC`) move too. No loader reads
+/// them.
 fn write_symbols<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     distances: &[u64],

@@ -11,7 +11,7 @@ use crate::rewrite::patch::Patch;
 const ATOMIC: u64 = 4096;
 
 /// The writes that lead to `new`, a layout in which nothing moves, if one of them makes the whole
-/// change. `None` where it takes a journal.
+/// change. `None` if it takes a journal.
 pub(crate) fn write<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     new: &Layout,
@@ -19,7 +19,7 @@ pub(crate) fn write<R: ReadAt + ?Sized>(
     if context.target.interpreter.is_some() {
         return Ok(None);
     }
-    // What the loader reads: each of these changes the file's meaning.
+    // Contents that the loader reads: each of these changes the file's meaning.
     let mut meaning = Vec::new();
     let mut compare = |offset, bytes: &[u8]| -> Result<(), RewriteError> {
         meaning.extend(difference(context, offset, bytes)?);
