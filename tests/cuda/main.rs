@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod builders;
 mod cmake;
 mod device_code;
 mod device_code_hostile;

@@ -3,7 +3,7 @@
 
 mod layers;
 mod matrix;
-mod site;
+pub mod site;
 
 use crate::support::{failed, root, succeeded};
 use site::{Site, cache, debian_cmake, output, pypi_cmake};
