@@ -1,4 +1,4 @@
-//! Which wheel, Debian package and attribute of nixpkgs has a library of CUDA:
+//! Wheels, Debian packages and nixpkgs attributes of CUDA's libraries:
 //! `nix/data/cuda-sonames.json`.
 
 use serde::Deserialize;
@@ -30,7 +30,7 @@ struct Version {
     debian: Option<String>,
 }
 
-/// Where a library is.
+/// Location of a library.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source {
     pub(super) wheels: &'static [String],

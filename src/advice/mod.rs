@@ -1,5 +1,5 @@
-//! Advice: what is missing and what is near it give causes and commands. Pure; the facts come
-//! from `near`. Causes and commands are safe for a terminal.
+//! Advice: derives causes and commands from the missing libraries and the files near them. Pure;
+//! the facts come from `near`. Causes and commands are safe for a terminal.
 
 mod cuda;
 mod shell;
@@ -25,13 +25,13 @@ pub(crate) enum Miss<'a> {
 /// A file that has the wanted name, or almost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NearFile {
-    /// Where it is, as commands name it.
+    /// Its path for commands.
     pub path: Vec<u8>,
-    /// What is the matter with it.
+    /// Its state.
     pub state: NearState,
 }
 
-/// What is the matter with a file.
+/// State of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NearState {
     /// Nothing: it fits, but no search leads to it.
@@ -40,7 +40,7 @@ pub(crate) enum NearState {
     InRunpathOf(Vec<u8>),
     /// It fits, and lies in a directory of ld.so.conf.
     InConfiguration,
-    /// A link to this, which is not there.
+    /// A dangling link, with its target.
     Dangling(Vec<u8>),
     /// A pointer that Git LFS has not replaced by the file.
     LfsPointer,
@@ -69,7 +69,7 @@ pub(crate) struct Near {
     pub packages: Vec<String>,
 }
 
-/// What kind of system this is.
+/// Kind of the system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum System {
     #[default]
@@ -85,12 +85,12 @@ pub(crate) enum System {
     Jetson,
 }
 
-/// What is wrong, and what to do.
+/// Causes and remedies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Advice {
-    /// What is wrong, a line each.
+    /// Causes, a line each.
     pub notes: Vec<String>,
-    /// What to do, a line each; commands in backquotes.
+    /// Remedies, a line each; commands in backquotes.
     pub helps: Vec<String>,
 }
 

@@ -295,7 +295,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         structured_logs::write_skipped(&mut out, &summary)?;
     }
     out.flush()?;
-    misses.tell(&summary, "--libs", "--ignore-missing")?;
+    misses.print(&summary, "--libs", "--ignore-missing")?;
     Ok(super::fixup::outcome(&summary))
 }
 

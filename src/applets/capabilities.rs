@@ -20,7 +20,7 @@ pub(crate) struct Args {
 enum Command {
     /// Say what is wrong with a list of capabilities, if anything is (exit status 1)
     Check(Wanted),
-    /// Print what nvcc and CMake are told to build for a list of capabilities
+    /// Print what nvcc and CMake are reported to build for a list of capabilities
     Flags {
         #[command(flatten)]
         wanted: Wanted,
@@ -108,11 +108,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         }
         (Ok(_), None) => {}
         (Ok(selection), Some((true, _, _))) => {
-            let told = ReportedFinding {
+            let reported = ReportedFinding {
                 schema: schema::CAPABILITIES,
                 selection: &selection,
             };
-            serde_json::to_writer_pretty(&mut out, &told)?;
+            serde_json::to_writer_pretty(&mut out, &reported)?;
             writeln!(out)?;
         }
         (Ok(selection), Some((false, null, only))) => {

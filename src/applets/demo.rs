@@ -56,7 +56,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         }
     };
     make(root).with_context(|| format!("{}: cannot make the tree", root.display()))?;
-    let binary = std::env::current_exe().context("cannot tell where this binary is")?;
+    let binary = std::env::current_exe().context("cannot determine the path of this binary")?;
     for (what, words) in STEPS {
         {
             let mut out = io::stdout().lock();

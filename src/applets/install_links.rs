@@ -30,7 +30,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, applets: &[String]) -> anyhow::Result<Outcome> {
     let target = match args.target {
         Some(target) => target,
-        None => std::env::current_exe().context("cannot tell where this binary is")?,
+        None => std::env::current_exe().context("cannot determine the path of this binary")?,
     };
     let mut out = io::stdout().lock();
     for (place, names) in [

@@ -126,17 +126,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let levels = levels(&args, &config)?;
     let (findings, problems) = look(&args)?;
     let mut used = vec![false; config.exception.len()];
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for finding in &findings {
         let Some(severity) = levels.of(finding) else {
             continue;
         };
         match config.exception(finding) {
             Some(at) => used[at] = true,
-            None => told.push(ReportedFinding { finding, severity }),
+            None => reported.push(ReportedFinding { finding, severity }),
         }
     }
-    print(&mut out, args.format, &told)?;
+    print(&mut out, args.format, &reported)?;
     out.flush()?;
     for (exception, used) in config.exception.iter().zip(used) {
         if !used {
@@ -154,10 +154,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
             format_args!("{path}: {}", shown(&problem.what)),
         )?;
     }
-    if told.is_empty() && problems.is_empty() && matches!(args.format, Format::Human) {
+    if reported.is_empty() && problems.is_empty() && matches!(args.format, Format::Human) {
         writeln!(io::stderr(), "no findings")?;
     }
-    let errors = told.iter().any(|t| t.severity == Severity::Error);
+    let errors = reported.iter().any(|t| t.severity == Severity::Error);
     Ok(match (problems.is_empty(), errors) {
         (false, _) => Outcome::Errors,
         (true, true) => Outcome::Findings,
@@ -222,7 +222,7 @@ fn options(args: &Args, roots: &[scan::Root]) -> Options {
 
 /// All findings, sorted by path and rule, and what can't be read.
 fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
-    let cwd = std::env::current_dir().context("cannot tell the current directory")?;
+    let cwd = std::env::current_dir().context("cannot determine the current directory")?;
     let variable = |name: &str| {
         let value = std::env::var_os(name).filter(|value| args.env && !value.is_empty());
         value.map(OsStringExt::into_vec)
@@ -274,18 +274,22 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
     Ok((findings, visit.problems))
 }
 
-fn print(out: &mut impl Write, format: Format, told: &[ReportedFinding<'_>]) -> anyhow::Result<()> {
+fn print(
+    out: &mut impl Write,
+    format: Format,
+    reported: &[ReportedFinding<'_>],
+) -> anyhow::Result<()> {
     match format {
-        Format::Human => told
+        Format::Human => reported
             .iter()
             .try_for_each(|t| write_finding(out, *t, Paint::stdout()))?,
         Format::Json => {
-            for t in told {
+            for t in reported {
                 writeln!(out, "{}", finding_json(*t))?;
             }
         }
         Format::Sarif => {
-            serde_json::to_writer_pretty(&mut *out, &sarif(told))?;
+            serde_json::to_writer_pretty(&mut *out, &sarif(reported))?;
             writeln!(out)?;
         }
     }

@@ -66,7 +66,7 @@ impl MissingDependencies {
     }
 
     /// Tells all of them, where was searched, and what to do with these flags.
-    pub(super) fn tell(&self, summary: &Summary, add: &str, ignore: &str) -> io::Result<()> {
+    pub(super) fn print(&self, summary: &Summary, add: &str, ignore: &str) -> io::Result<()> {
         // Standard error has no buffer: a line would be several system calls.
         let mut out = BufWriter::new(terminal::stderr());
         if self.lines.is_empty() {

@@ -118,8 +118,8 @@ mod tests {
             ("--libs", "--libs"),
             ("--help", "expected flags"),
         ] {
-            let told = parse(&words(bad)).unwrap_err().to_string();
-            assert!(told.contains(why), "{bad}: {told}");
+            let reported = parse(&words(bad)).unwrap_err().to_string();
+            assert!(reported.contains(why), "{bad}: {reported}");
         }
     }
 }

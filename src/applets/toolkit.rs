@@ -187,7 +187,7 @@ impl FarmOptions {
         let mut request = FarmRequest {
             prefixes,
             out: std::path::absolute(out)?,
-            program: env::current_exe().context("cannot tell where this binary is")?,
+            program: env::current_exe().context("cannot determine the path of this binary")?,
             relative: false,
             known_compiler: known.as_deref().and_then(known_compiler),
             host_compiler,

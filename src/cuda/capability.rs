@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// What the letter after a capability says of the code's reach.
+/// Meaning of the letter after a capability: the GPUs on which the code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variant {
     /// No letter: runs on this and later ones of the same major number.

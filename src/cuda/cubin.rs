@@ -1,4 +1,4 @@
-//! What a bare cubin's ELF header says: a cubin is an ELF file of machine EM_CUDA.
+//! The ELF header of a bare cubin, an ELF file of machine EM_CUDA.
 
 use super::capability::Variant;
 use elf_edit::read_sections;
@@ -13,7 +13,7 @@ const ABI_OLD: u8 = 0x33;
 const ABI_NEW: u8 = 0x41;
 /// Bit of `e_flags` for the letter `a`, in the old ABI.
 const OLD_ARCHITECTURE_SPECIFIC: u32 = 0x800;
-/// A note section larger than this is taken for a lie: it holds a command line.
+/// A larger note section is malformed: it holds a command line.
 const MAX_NOTE: u64 = 64 << 10;
 
 /// The architecture of a cubin.
@@ -21,12 +21,12 @@ const MAX_NOTE: u64 = 64 << 10;
 pub(crate) struct Arch {
     /// 90 for sm_90
     pub number: u32,
-    /// The letter. The new ABI's `e_flags` have none: then it is the one of ptxas' command line,
-    /// which stands in a note.
+    /// The letter. The `e_flags` of the new ABI have none; there it comes from ptxas' command line,
+    /// in a note.
     pub variant: Variant,
 }
 
-/// The architecture that `header` says, None for an ABI that is not known here.
+/// The architecture in `header`, None for an unknown ABI.
 pub(crate) fn arch<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,

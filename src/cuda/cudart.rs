@@ -27,7 +27,7 @@ static FINDERS: LazyLock<[memmem::Finder<'static>; 3]> =
 /// A piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clue {
-    /// A string, or which instructions.
+    /// A string, or a description of the instructions.
     pub what: String,
     pub offset: u64,
 }
@@ -35,8 +35,8 @@ pub struct Clue {
 /// The code of a CUDA runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeCode {
-    /// 1000 * major + 10 * minor, as `cudaRuntimeGetVersion` gives it. None where its code was not
-    /// found, or where several places in the file could be it and say different things.
+    /// 1000 * major + 10 * minor, as `cudaRuntimeGetVersion` returns it. None if its code was not
+    /// found, or if several places match and disagree.
     pub version: Option<u32>,
     /// The strings, and the code that each version was read from.
     pub evidence: Vec<Clue>,
@@ -71,13 +71,13 @@ pub(crate) fn shown_version(version: u32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
 }
 
-/// Whether the file is the shared runtime, which holds the same strings.
+/// Whether the file is the shared runtime, which contains the same strings.
 pub(crate) fn is_cudart_itself(info: &ElfInfo) -> bool {
     let soname = info.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     soname.is_some_and(is_cudart)
 }
 
-/// Which of the three strings were seen, and where first.
+/// First offset of each of the three strings.
 #[derive(Debug, Default)]
 pub(crate) struct Clues([Option<u64>; 3]);
 
@@ -261,7 +261,7 @@ mod tests {
         let cudart = RuntimeCode::new(Vec::new(), &two);
         assert_eq!(cudart.version, None);
         assert_eq!(cudart.evidence.len(), 2);
-        // What can't be CUDA's is no answer beside one that can, and the answer where it is alone.
+        // An impossible version loses to a possible one, but is returned if there is no other.
         let one = |values: &[u32]| {
             let mut versions = Versions::new(elf::EM_X86_64);
             let found = values.iter().map(|&value| (value, 0));

@@ -10,10 +10,10 @@ use object::elf;
 pub(crate) struct DriverLibrary {
     /// The name up to and with `.so`.
     pub stem: &'static str,
-    /// What it is for.
+    /// Purpose of the library.
     pub what: &'static str,
-    /// Where that is written: a chapter of the driver's own README, or the Debian package that
-    /// holds this file of the driver.
+    /// The source of this fact: a chapter of the driver's own README, or the Debian package that
+    /// contains this file of the driver.
     pub source: &'static str,
 }
 
@@ -71,8 +71,8 @@ pub(crate) fn library(name: &[u8]) -> Option<&'static DriverLibrary> {
     copy_of(name).filter(|_| Soname::parse(name).is_some_and(|soname| !soname.renamed))
 }
 
-/// The driver library that a name means, also where a tool renamed a copy of it
-/// (`libcuda-53d54daa.so.1`): a driver never provides that name.
+/// The driver library of which a file with this name is a renamed copy (`libcuda-53d54daa.so.1`); a
+/// driver never provides that name.
 pub(crate) fn copy_of(name: &[u8]) -> Option<&'static DriverLibrary> {
     let soname = Soname::parse(name)?;
     let stem = |library: &&DriverLibrary| library.stem.strip_suffix(".so").map(str::as_bytes);
@@ -81,7 +81,7 @@ pub(crate) fn copy_of(name: &[u8]) -> Option<&'static DriverLibrary> {
         .find(|library| stem(library) == Some(soname.stem))
 }
 
-/// Where NixOS puts the driver's libraries, for programs of this machine.
+/// The directory in which NixOS links the driver's libraries, for programs of this machine.
 pub(crate) fn link(machine: u16) -> &'static str {
     match machine {
         elf::EM_386 => "/run/opengl-driver-32/lib",

@@ -1,9 +1,9 @@
-//! What a driver runs, from `nix/data/drivers.json`: runtimes newer than itself, and PTX.
+//! Versions of runtimes and PTX that a driver supports, from `nix/data/drivers.json`.
 
 use super::{CudaVersion, RuntimeVersion};
 use serde::{Deserialize, Deserializer};
 
-/// One major version of CUDA, all of whose runtimes run on any driver of it.
+/// One major version of CUDA, whose runtimes run on any driver of that version.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Major {
@@ -11,7 +11,7 @@ pub(crate) struct Major {
     pub major: u32,
     /// The oldest driver that runs it.
     pub min_driver: String,
-    /// How this row is known: a row without one is refused.
+    /// Source of this row; a row without one is refused.
     #[allow(dead_code, reason = "for readers of the table")]
     pub source: String,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Ptx {
     pub isa: (u16, u16),
     /// 13.5
     pub cuda: CudaVersion,
-    /// How this row is known: a row without one is refused.
+    /// Source of this row; a row without one is refused.
     #[allow(dead_code, reason = "for readers of the table")]
     pub source: String,
 }
@@ -55,7 +55,7 @@ impl DriverVersions {
     }
 
     /// Whether a driver for CUDA `driver` runs programs with this runtime. Newer drivers run older
-    /// runtimes; since CUDA 11, any driver of a major version runs all runtimes of it.
+    /// runtimes; since CUDA 11, any driver of a major version runs all its runtimes.
     pub(crate) fn runs(&self, driver: CudaVersion, runtime: RuntimeVersion) -> bool {
         if runtime.major != driver.major {
             return runtime.major < driver.major;

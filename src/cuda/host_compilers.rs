@@ -1,4 +1,4 @@
-//! Which host compiler which nvcc takes, from `nix/data/nvcc-host-compilers.json`.
+//! Host compilers that each nvcc supports, from `nix/data/nvcc-host-compilers.json`.
 
 use super::CudaVersion;
 use serde::{Deserialize, Serialize};
@@ -48,14 +48,14 @@ impl Compiler {
     }
 }
 
-/// The newest compilers that one nvcc takes.
+/// The newest compilers that one nvcc supports.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Row {
     pub cuda: CudaVersion,
     pub gcc_max: u32,
     pub clang_max: u32,
-    /// How this row is known.
+    /// Source of this row.
     pub source: String,
 }
 
@@ -75,7 +75,7 @@ impl HostCompilers {
         serde_json::from_str(include_str!("../../nix/data/nvcc-host-compilers.json"))
     }
 
-    /// Why this nvcc refuses the compiler; `None` where it takes it or the table does not say.
+    /// Why this nvcc refuses the compiler; `None` if it is supported or not in the table.
     pub fn refusal(&self, cuda: CudaVersion, compiler: Compiler) -> Option<String> {
         let row = self.toolkits.iter().find(|row| row.cuda == cuda)?;
         let max = |row: &Row| match compiler.family {

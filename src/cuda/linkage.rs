@@ -1,16 +1,16 @@
-//! How a file uses the CUDA runtime: linked in, as a shared library, or not at all.
+//! The CUDA runtime of a file: linked statically, as a shared library, or none.
 
 use super::cudart::{self, RuntimeCode};
 use super::soname::is_cudart;
 use super::{CudaVersion, RuntimeVersion};
 use elf_edit::ElfInfo;
 
-/// Where a file's CUDA runtime is.
+/// Location of a file's CUDA runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Linkage {
     /// In the file itself.
     Static,
-    /// In libcudart.so, which the file needs, or is.
+    /// In libcudart.so, of which the file is a dependent or a copy.
     Shared,
     /// Nowhere: no CUDA, or the driver's interface alone, or left to others.
     None,
@@ -27,27 +27,27 @@ impl Linkage {
     }
 }
 
-/// What a claim rests on.
+/// Evidence for a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Evidence {
     /// A string, instructions, or a dynamic entry.
     pub what: String,
-    /// Where it stands in the file; None for a dynamic entry.
+    /// Offset in the file; None for a dynamic entry.
     pub offset: Option<u64>,
 }
 
-/// How one file uses the CUDA runtime.
+/// The CUDA runtime of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cudart {
-    /// Where the runtime is. A file with a static one that needs a shared one too is `Static`,
-    /// and `needed` names the other.
+    /// Location of the runtime. A file with both a static and a shared one is `Static`, and
+    /// `needed` names the other.
     pub linkage: Linkage,
     /// The version of the runtime in the file, or of the shared one that it needs, as far as the
-    /// file says it.
+    /// file determines it.
     pub version: Option<RuntimeVersion>,
     /// The shared runtime that the file needs: `libcudart.so.12`.
     pub needed: Option<Vec<u8>>,
-    /// Why it is said.
+    /// The evidence for it.
     pub evidence: Vec<Evidence>,
 }
 

@@ -1,5 +1,5 @@
-//! CUDA's own facts: versions, architectures, drivers, host compilers, names of libraries, and
-//! what CUDA leaves in files.
+//! Facts about CUDA: versions, architectures, drivers, host compilers, names of libraries, and its
+//! traces in files.
 
 pub(crate) mod capability;
 pub(crate) mod cubin;

@@ -1,4 +1,4 @@
-//! Which GPUs an image of device code runs on.
+//! The GPUs on which an image of device code runs.
 //!
 //! The CUDA C++ Programming Guide, "Binary Compatibility": a cubin runs on its own compute
 //! capability and on later minor ones of the same major one; "binary compatibility is supported
@@ -12,12 +12,12 @@ use super::driver_versions::DriverVersions;
 use super::fatbin::{FatbinEntry, ImageKind};
 use super::table::GpuTable;
 
-/// What decides about images, beside the images.
+/// Tables that decide which images run where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Machine<'a> {
-    /// Which capabilities are Tegra's.
+    /// Capabilities, with those of Tegra.
     pub table: &'a GpuTable,
-    /// Which driver compiles which PTX.
+    /// The PTX versions that each driver compiles.
     pub drivers: &'a DriverVersions,
     /// The newest CUDA that the driver knows, if it is known.
     pub driver: Option<CudaVersion>,

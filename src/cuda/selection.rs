@@ -1,4 +1,4 @@
-//! A list of capabilities to build for, checked, and what nvcc and CMake are told about it.
+//! A checked list of capabilities to build for, and the resulting options of nvcc and CMake.
 
 use super::capability::Variant;
 use super::table::{GpuTable, Refusal, Row};
@@ -6,7 +6,7 @@ use super::{Capability, CudaVersion};
 use serde::Serialize;
 use std::fmt;
 
-/// What to build for. The names are those that Nix's CUDA packages use for the same lists.
+/// Capabilities to build for. The names are those of the same lists in Nix's CUDA packages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Selection {
@@ -28,17 +28,17 @@ pub struct Selection {
     pub cmake_cuda_architectures: String,
 }
 
-/// Why a list cannot be built for. All that is wrong with it, not just the first.
+/// Why a list cannot be built for, with all its faults, not just the first.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SelectionError {
     /// Some are not in this CUDA version.
     Refused(Vec<Refusal>),
-    /// Some are of a Jetson with a toolkit of its own, others are not.
+    /// A mix of Jetsons that need their own toolkit and other GPUs.
     Mixed {
         /// Jetson's.
         jetson: Vec<Capability>,
         others: Vec<Capability>,
-        /// The CUDA version from which on they go together.
+        /// The CUDA version that first supports such a mix.
         since: Option<CudaVersion>,
     },
     /// Nothing to build for.
@@ -139,7 +139,7 @@ impl Selection {
     }
 }
 
-/// Jetsons that this CUDA version has a toolkit of its own for, beside what it has none for.
+/// Capabilities of Jetsons for which this CUDA version has a separate toolkit, mixed with others.
 fn mixed(rows: &[&Row], cuda: CudaVersion) -> Option<SelectionError> {
     let (jetson, others): (Vec<&Row>, Vec<&Row>) =
         rows.iter().partition(|row| row.needs_jetson_toolkit(cuda));

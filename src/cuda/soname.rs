@@ -1,9 +1,8 @@
-//! Which library a soname names: `libcudart.so.12`, or `libcudart-53d54daa.so.12.6.68` as wheels
-//! have it.
+//! Parses sonames of libraries: `libcudart.so.12`, or `libcudart-53d54daa.so.12.6.68` as in wheels.
 //!
-//! auditwheel and its relatives copy a library into a wheel as `STEM-HASH.so.VERSION`, where HASH is
-//! the first eight hexadecimal digits of the file's SHA-256 and VERSION is that of the file, which
-//! is longer than the one of the SONAME.
+//! auditwheel and similar tools copy a library into a wheel as `STEM-HASH.so.VERSION`, where HASH
+//! is the first eight hexadecimal digits of the file's SHA-256 and VERSION is that of the file,
+//! which is longer than that of the SONAME.
 
 use super::CudaVersion;
 
@@ -22,7 +21,8 @@ pub(crate) struct Soname<'a> {
 }
 
 impl<'a> Soname<'a> {
-    /// Takes a soname apart. `None` for what has no `.so` followed by a version or nothing.
+    /// Splits a soname into its parts. `None` unless the name ends in `.so` and an optional
+    /// version.
     pub(crate) fn parse(name: &'a [u8]) -> Option<Soname<'a>> {
         let at = memchr::memmem::find(name, b".so")?;
         let (stem, rest) = (&name[..at], &name[at + 3..]);
@@ -78,8 +78,8 @@ pub(crate) struct RuntimeVersion {
 }
 
 impl RuntimeVersion {
-    /// What a soname of cudart says. Since CUDA 11 the SONAME has the major version only:
-    /// all of CUDA 11 is `libcudart.so.11.0`, all of CUDA 12 is `libcudart.so.12`.
+    /// The version in a soname of cudart. Since CUDA 11 the SONAME has the major version only: all
+    /// of CUDA 11 is `libcudart.so.11.0`, all of CUDA 12 is `libcudart.so.12`.
     pub(crate) fn of_soname(name: &[u8]) -> Option<RuntimeVersion> {
         let soname = Soname::parse(name).filter(|soname| soname.stem == b"libcudart")?;
         let numbers: Vec<u32> = soname.numbers().collect();

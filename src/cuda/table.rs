@@ -1,10 +1,10 @@
-//! Which architecture which CUDA version knows, from `nix/data/gpus.json`.
+//! Architectures that each CUDA version supports, from `nix/data/gpus.json`.
 
 use super::{Capability, CudaVersion, capability::Variant};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One capability. `source` tells how each row is known.
+/// One capability. Each row has a `source`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Row {
@@ -16,16 +16,16 @@ pub struct Row {
     pub min: CudaVersion,
     /// The last one, if it is gone.
     pub max: Option<CudaVersion>,
-    /// The last CUDA version for which it is built without being asked for; `None`: all.
+    /// The last CUDA version that builds for it by default; `None`: all.
     pub default_until: Option<CudaVersion>,
     /// For an integrated (Jetson) GPU.
     pub jetson: bool,
     /// The first CUDA version whose toolkit for servers (sbsa) builds for this Jetson too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbsa_since: Option<CudaVersion>,
-    /// What later CUDA versions call it.
+    /// Its name in later CUDA versions.
     pub successor: Option<Capability>,
-    /// How this row is known.
+    /// Source of this row.
     pub source: String,
 }
 
@@ -62,7 +62,7 @@ pub struct GpuTable {
     pub capabilities: Vec<Row>,
 }
 
-/// Why a CUDA version does not take a capability.
+/// Why a CUDA version does not support a capability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     capability: Capability,
@@ -105,13 +105,13 @@ impl GpuTable {
         self.row(capability).is_some_and(|row| row.jetson)
     }
 
-    /// What this CUDA version takes, in order.
+    /// Capabilities that this CUDA version supports, in order.
     pub fn supported(&self, cuda: CudaVersion) -> Vec<Capability> {
         self.select(|row| row.in_cuda(cuda))
     }
 
-    /// What is built for by default: no Jetson (or Jetson only), no letters, nothing deprecated. With
-    /// a toolkit that builds for Jetsons and servers alike, no Jetson that needs another one.
+    /// Default capabilities: no Jetson (or Jetson only), no letters, nothing deprecated. With a
+    /// toolkit for both Jetsons and servers, no Jetson that needs another one.
     pub fn defaults(&self, cuda: CudaVersion, jetson: bool) -> Vec<Capability> {
         let wanted = |row: &&Row| row.default_in(cuda) && row.jetson == jetson;
         let rows: Vec<&Row> = self.capabilities.iter().filter(wanted).collect();
@@ -125,7 +125,7 @@ impl GpuTable {
         rows.map(|row| row.capability).collect()
     }
 
-    /// Whether this CUDA version takes the capability, and if not, why.
+    /// Whether this CUDA version supports the capability, and if not, why.
     pub fn check(&self, capability: Capability, cuda: CudaVersion) -> Result<&Row, Refusal> {
         let why = match self.row(capability) {
             Some(row) if row.in_cuda(cuda) => return Ok(row),
@@ -150,7 +150,7 @@ impl GpuTable {
         })
     }
 
-    /// What this older CUDA version calls it.
+    /// Its name in this older CUDA version.
     fn earlier_name(&self, capability: Capability, cuda: CudaVersion) -> Option<Capability> {
         let row = self.capabilities.iter();
         row.filter(|row| row.in_cuda(cuda))

@@ -1,4 +1,4 @@
-//! CUDA's version, major and minor: what decides which architectures and compilers go.
+//! CUDA's version, major and minor, which determines the supported architectures and compilers.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -37,7 +37,7 @@ impl fmt::Display for CudaVersion {
 impl FromStr for CudaVersion {
     type Err = NoVersion;
 
-    /// Takes 12.4 and 12.4.1; what follows the minor number makes no difference.
+    /// Parses 12.4 and 12.4.1; anything after the minor number is ignored.
     fn from_str(text: &str) -> Result<CudaVersion, NoVersion> {
         let mut parts = text.split('.');
         let mut number = || {

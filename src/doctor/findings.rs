@@ -1,8 +1,8 @@
-//! What is wrong with a machine, and what to do about it. Pure: looks at a [`Machine`] only.
+//! Faults of a machine and their remedies. Pure: reads a [`Machine`] only.
 
 use super::{Container, DeviceFile, DeviceState, Machine, Platform};
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
     /// CUDA works; some programs need to know.
@@ -28,9 +28,9 @@ impl Severity {
 pub(crate) struct Finding {
     /// A name for machines: `module-missing`.
     pub code: &'static str,
-    /// How bad it is.
+    /// Severity of the finding.
     pub severity: Severity,
-    /// What was expected, what was found.
+    /// The expected and the actual state.
     pub what: String,
     pub help: String,
 }
@@ -218,7 +218,7 @@ impl Machine {
                     _ => Severity::Warning,
                 },
                 what: format!(
-                    "{} is found only by programs whose RUNPATH has {dir}, or with LD_LIBRARY_PATH",
+                    "{} is found only through {dir} in RUNPATH or LD_LIBRARY_PATH",
                     real.path
                 ),
                 help: format!("run `cuda-fixup fixup --driver-link {dir} PROGRAM`, or `LD_LIBRARY_PATH={dir} PROGRAM`"),

@@ -9,7 +9,7 @@ pub(crate) struct Gpu {
     pub name: String,
     /// `0000:00:06.0`; none of an integrated one.
     pub bus: Option<String>,
-    /// Its compute capability, where something tells it.
+    /// Its compute capability, if known.
     pub capability: Option<Capability>,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn read(place: &Where<'_>, smi: &Smi) -> Vec<Gpu> {
         };
         match gpus.iter_mut().find(same) {
             Some(gpu) => gpu.capability = known.capability,
-            // In WSL there is nothing in /proc.
+            // In WSL, /proc has no entries.
             None => gpus.push(known.clone()),
         }
     }

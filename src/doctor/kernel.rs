@@ -27,7 +27,7 @@ pub(crate) struct DeviceFile {
     pub state: DeviceState,
 }
 
-/// What opening a device file for reading and writing comes to.
+/// Result of opening a device file for reading and writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeviceState {
     Opens,
@@ -61,7 +61,7 @@ impl Kernel {
             .iter()
             .any(|name| name == "nvmap" || name == "nvhost-gpu")
         {
-            // Tegra's integrated GPU has device files of its own.
+            // Tegra's integrated GPU has different device files.
             names = vec!["nvmap".to_owned()];
         }
         names.extend(dev.into_iter().filter(|name| is_gpu(name)));

@@ -14,7 +14,7 @@ const LIBCUDA: &str = "libcuda.so.1";
 /// Opened by libcuda.so.1, by name, for every program that has only PTX for this GPU.
 const PTX_COMPILER: &str = "libnvidia-ptxjitcompiler.so.1";
 
-/// Where systems put the driver's libraries.
+/// Directories of the driver's libraries on common systems.
 const PLACES: [&str; 14] = [
     "/run/opengl-driver/lib",
     "/usr/lib/wsl/lib",
@@ -40,8 +40,8 @@ const ORDINARY: [&str; 4] = [
     "/run/current-system/sw/bin/sh",
 ];
 
-/// A driver's stub, which links and does nothing, is smaller by far: the smallest libcuda.so.1 of
-/// the last ten years has 5 MB.
+/// A driver's stub, which links and does nothing, is far smaller: the smallest libcuda.so.1 of the
+/// last ten years has 5 MB.
 const STUB: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,14 +64,14 @@ pub(crate) struct DriverCopy {
 pub(crate) struct Libraries {
     /// One for each file, whatever links lead to it.
     pub copies: Vec<DriverCopy>,
-    /// The ordinary program that was asked.
+    /// The ordinary program used for the search.
     pub asked: Option<&'static str>,
-    /// What such a program gets: an index into `copies`.
+    /// The copy that such a program loads: an index into `copies`.
     pub default: Option<usize>,
 }
 
 impl Libraries {
-    /// What a program gets whose RUNPATH leads to no copy.
+    /// The copy that a program loads if its RUNPATH leads to none.
     pub(crate) fn default_copy(&self) -> Option<&DriverCopy> {
         self.copies.get(self.default?)
     }
@@ -109,7 +109,7 @@ impl Libraries {
     }
 }
 
-/// The file behind a path of the root, if there is one.
+/// The file at a path inside the root, if it exists.
 fn inside(place: &Where<'_>, path: &str) -> Option<PathBuf> {
     let real = place.loader.real_path(Path::new(path))?;
     real.is_file().then_some(real)
@@ -152,7 +152,7 @@ fn ordinary(place: &Where<'_>) -> Option<(&'static str, Option<String>)> {
     })
 }
 
-/// Where dlopen of `name` leads, called by this file.
+/// The file that dlopen of `name` finds, called by this file.
 fn finds(
     place: &Where<'_>,
     path: &Path,

@@ -1,9 +1,9 @@
-//! What a machine has for CUDA: the driver's kernel module, device files, GPUs, the driver's
-//! libraries and who finds them; and what is wrong with it.
+//! Examines a machine's support for CUDA: the driver's kernel module, device files, GPUs, the
+//! driver's libraries and the programs that find them; and reports faults.
 //!
-//! Everything is read from files below a root, so that a test can lay a machine out in a
-//! directory, and a static binary can look at one: nothing is opened with dlopen. nvidia-smi, which
-//! knows the compute capabilities, runs as a child that is stopped after a while.
+//! Everything is read from files below a root, so that a test can build a machine in a directory,
+//! and a static binary can examine one: nothing is opened with dlopen. nvidia-smi, which knows the
+//! compute capabilities, runs as a child process with a time limit.
 
 mod findings;
 mod gpus;
@@ -25,7 +25,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Variables that decide which GPUs a program sees.
+/// Variables that select the GPUs that a program sees.
 const VARIABLES: [&str; 3] = [
     "CUDA_VISIBLE_DEVICES",
     "NVIDIA_VISIBLE_DEVICES",
@@ -50,7 +50,7 @@ impl Where<'_> {
 
     /// A small text file such as those of /proc, without the newline at its end.
     fn text(&self, path: &str) -> Option<String> {
-        // Files of /proc have no length; no real one of these is longer.
+        // Limit for files of /proc, which have no length; no real one of these is longer.
         const MOST: u64 = 64 << 10;
         // Opening a FIFO must not wait for its writer.
         let mut options = std::fs::OpenOptions::new();
@@ -78,9 +78,9 @@ impl Where<'_> {
 /// All that is known of a machine.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    /// Which kind of system it is.
+    /// Kind of the system.
     pub platform: Platform,
-    /// Which container this runs in, if any.
+    /// Kind of the container, if any.
     pub container: Option<Container>,
     /// The kernel module and the device files.
     pub kernel: Kernel,
@@ -111,8 +111,8 @@ impl Machine {
         }
     }
 
-    /// The newest CUDA version that the driver knows: what the copy of libcuda.so.1 that programs
-    /// get says, else nvidia-smi.
+    /// The newest CUDA version that the driver supports, from the copy of libcuda.so.1 that
+    /// programs load, else from nvidia-smi.
     pub(crate) fn driver_cuda(&self) -> Option<CudaVersion> {
         let first = self
             .libraries

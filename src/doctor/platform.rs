@@ -1,4 +1,4 @@
-//! Which kind of system this is: where a driver comes from, and so which advice helps.
+//! The kind of the system, which determines the source of the driver and so the advice.
 
 use super::Where;
 use std::fmt;
@@ -75,7 +75,7 @@ impl fmt::Display for Platform {
     }
 }
 
-/// What a container was started with.
+/// Runtime that started the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
     /// Docker leaves /.dockerenv.
@@ -84,7 +84,7 @@ pub(crate) enum Container {
     Podman,
     /// A pod has its service account's token.
     Kubernetes,
-    /// systemd-nspawn and others say so in /run/systemd/container.
+    /// systemd-nspawn and others, named in /run/systemd/container.
     Other,
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// A machine with many GPUs and no persistence daemon takes seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Where it is when it isn't on PATH: WSL under sudo, NixOS, containers.
+/// Paths of it when it isn't on PATH: WSL under sudo, NixOS, containers.
 const PLACES: [&str; 4] = [
     "/usr/lib/wsl/lib/nvidia-smi",
     "/run/current-system/sw/bin/nvidia-smi",
@@ -20,9 +20,9 @@ const PLACES: [&str; 4] = [
 
 #[derive(Debug, Default)]
 pub(crate) struct Smi {
-    /// Which program was run.
+    /// The program that was run.
     pub program: Option<PathBuf>,
-    /// Why it gave no answer, in its own words.
+    /// Its error message.
     pub error: Option<String>,
     /// The newest CUDA version that the driver knows.
     pub cuda: Option<CudaVersion>,
@@ -104,7 +104,7 @@ fn output(program: &PathBuf, args: &[&str]) -> Result<String, String> {
     let read = |stream: Option<Box<dyn Read + Send>>| {
         thread::spawn(move || {
             let mut text = Vec::new();
-            // A gigabyte of output is no answer either.
+            // Limits the output, which is usually short.
             let _ = stream.map(|s| s.take(1 << 20).read_to_end(&mut text));
             String::from_utf8_lossy(&text).into_owned()
         })
@@ -117,7 +117,7 @@ fn output(program: &PathBuf, args: &[&str]) -> Result<String, String> {
             Ok(Some(status)) => break status,
             Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(10)),
             Ok(None) | Err(_) => {
-                // What it started may keep the pipes open: its output is not waited for.
+                // Its own children may keep the pipes open, so don't wait for their output.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(format!("no answer within {} s", PATIENCE.as_secs()));

@@ -1,4 +1,4 @@
-//! What there is to find, on this file system: the answers that the rules ask for.
+//! The file system as the rules query it.
 
 use super::Libc;
 use crate::plan::Libraries;
@@ -50,7 +50,7 @@ impl Libraries for FileSystem {
 
     fn provides(&self, directory: &[u8], name: &[u8], platform: Platform) -> bool {
         let file = path(directory).join(path(name));
-        // Asked first: what is no regular file is never opened.
+        // Only regular files are opened.
         if !file.is_file() {
             return false;
         }

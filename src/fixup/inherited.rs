@@ -1,8 +1,8 @@
-//! Libraries that are found through the DT_RPATH of what loads them.
+//! Libraries that are found through the DT_RPATH of a file that loads them indirectly.
 //!
-//! The loader looks through the DT_RPATH of a file for what its libraries need, too, unless they
-//! have a DT_RUNPATH; a DT_RUNPATH serves the file that has it alone (ld.so(8)). So a DT_RPATH that
-//! becomes a DT_RUNPATH, and a DT_RUNPATH for a library that had none, may lose libraries.
+//! The loader also searches the DT_RPATH of a file for the dependencies of its libraries, unless
+//! they have a DT_RUNPATH; a DT_RUNPATH applies to its own file only (ld.so(8)). So converting a
+//! DT_RPATH to a DT_RUNPATH, or adding a DT_RUNPATH to a library without one, may lose libraries.
 
 use crate::loader::{Environment, Loader, Resolution};
 use crate::scan::{self, Visited};
@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-/// Which files need a DT_RPATH, to have it or to pass it on, each with one library to name.
+/// Files that need a DT_RPATH, for themselves or for their libraries, each with one library as an
+/// example.
 #[derive(Debug, Default)]
 pub(super) struct Inherited {
     files: BTreeMap<FileId, Vec<u8>>,
@@ -46,7 +47,7 @@ impl Inherited {
         Inherited { files }
     }
 
-    /// The library that is lost without a DT_RPATH in this file, and who needs it.
+    /// A library that is lost without a DT_RPATH in this file, and its dependent.
     pub(super) fn of(&self, file: FileId) -> Option<&[u8]> {
         self.files.get(&file).map(Vec::as_slice)
     }

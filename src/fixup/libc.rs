@@ -1,5 +1,5 @@
-//! Which names come with the libc: those in its directory. Where the user names no libc, that is
-//! the directory of the interpreter, and glibc's own names are known anyway.
+//! The libraries of the libc: those in its directory. By default, that is the directory of the
+//! interpreter, and glibc's own names are built in.
 
 use crate::loader::{glibc_names, usual_interpreters};
 use elf_edit::Platform;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 type Names = HashSet<Vec<u8>>;
 
-/// Where the libc's libraries are.
+/// Location of the libc's libraries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Libc {
     /// Names by platform; the platform is `None` for a libc that the user named.
@@ -37,7 +37,7 @@ impl Libc {
         })
     }
 
-    /// The libc that stands beside an interpreter.
+    /// The libc in the directory of an interpreter.
     pub(crate) fn beside(interpreter: &Path) -> io::Result<Libc> {
         let target = interpreter.canonicalize()?;
         let directory = target.parent().unwrap_or(Path::new("/"));
@@ -109,7 +109,7 @@ fn names_in(directory: &Path) -> io::Result<Names> {
     Ok(names)
 }
 
-/// What an ELF file is built for.
+/// The platform that an ELF file was built for.
 pub(crate) fn platform_of(path: &Path) -> Option<Platform> {
     let file = crate::scan::open(path, true).ok()?;
     let header = elf_edit::FileHeader::decode(file.head())?;

@@ -31,17 +31,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-/// Files whose results wait for their turn to be told.
+/// Files per batch, whose results are reported together.
 const BATCH: usize = 512;
 
-/// Runs a request on the threads of `pool`. `tell` gets the files in an order that neither
-/// threads nor the file system change; `waits` a file that another process holds a lock on, once
-/// the wait is long enough to be reported.
+/// Runs a request on the threads of `pool`. `emit` receives the files in an order that depends on
+/// neither threads nor the file system; `waits` receives a file that another process has locked,
+/// once the wait is long enough to be reported.
 pub(crate) fn run(
     pool: &ThreadPool,
     request: &FixupRequest,
     waits: &(dyn Fn(&Path) + Sync),
-    tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
+    emit: &mut dyn FnMut(&FileReport) -> io::Result<()>,
 ) -> io::Result<Summary> {
     let runpaths = RunpathDirectories::default();
     let skipped_files = Mutex::new(Vec::new());
@@ -89,19 +89,19 @@ pub(crate) fn run(
     };
     let progress = &request.progress;
     progress.files.store(visit.files.len(), Ordering::Relaxed);
-    // One batch is told while the next is written.
+    // A batch is reported while the next is written.
     let mut done = Vec::new();
     for batch in visit.files.chunks(BATCH).chain([&[][..]]) {
         let before = mem::take(&mut done);
         pool.in_place_scope(|scope| {
             scope.spawn(|_| done = batch.par_iter().map(|file| pass.fix(file)).collect());
-            summary.tell(before, tell)
+            summary.emit(before, emit)
         })?;
     }
     Ok(summary)
 }
 
-/// The first pass: what each dynamic ELF file is built for, and where its RUNPATH leads.
+/// The first pass: the platform of each dynamic ELF file, and the directories of its RUNPATH.
 fn look(
     pool: &ThreadPool,
     request: &FixupRequest,
@@ -133,8 +133,8 @@ fn look(
     scan::walk_and_visit(pool, walk, soname_index::is_library_name, see)
 }
 
-/// Files of other platforms are no longer wanted; until here they were, to tell of them where a
-/// library of the right name but the wrong machine is all that there is.
+/// Drops files of other platforms. Until here they serve to report a library of the right name but
+/// the wrong machine.
 fn only_of_platform(
     request: &FixupRequest,
     visit: &mut Visit<LibraryInfo>,
@@ -194,7 +194,7 @@ impl SecondPass<'_> {
         self.fix_names(file, names).map_err(|pass| (first, pass))
     }
 
-    /// The names to write to: a link that the user named stands for what it points to.
+    /// The names to write to: for a link that the user named, its target.
     fn names(&self, file: &Visited<LibraryInfo>) -> Vec<PathBuf> {
         let follow = |name: &PathBuf| match name.canonicalize() {
             Ok(target) if file.named && name.is_symlink() => target,
@@ -273,7 +273,7 @@ impl SecondPass<'_> {
         info: &ElfInfo,
     ) -> Result<Plan, FileError> {
         let policy = &self.policy;
-        let contents = if policy.needs_contents(self.request.tell_dlopen) {
+        let contents = if policy.needs_contents(self.request.report_dlopen) {
             let contents = rodata::read(file, info);
             Some(contents.map_err(|error| FileError::Problem(error.to_string()))?)
         } else {

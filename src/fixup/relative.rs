@@ -1,4 +1,5 @@
-//! Which trees get entries relative to `$ORIGIN`, and for which of their files that would fail.
+//! Selects the trees with entries relative to `$ORIGIN`, and their files in which such entries
+//! would fail.
 
 use super::FixupRequest;
 use crate::plan::StaysAbsolute;
@@ -30,7 +31,7 @@ pub(super) struct RelativeRoots {
 }
 
 impl RelativeRoots {
-    /// Takes the trees of a request by their real paths. `links` are those that the walk met.
+    /// The trees of a request by their real paths. `links` are those that the walk found.
     pub(super) fn new(request: &FixupRequest, roots: &[Root], links: &[Link]) -> RelativeRoots {
         let stores = store_names(&request.store);
         let in_store = |path: &Path| stores.iter().any(|store| path.starts_with(store));
@@ -94,7 +95,7 @@ impl RelativeRoots {
         }
     }
 
-    /// Why no entry of this file may be relative.
+    /// Why entries of this file must stay absolute.
     pub(super) fn stays_absolute(
         &self,
         path: &Path,
@@ -134,7 +135,7 @@ fn links_in(lib: &Path) -> Vec<PathBuf> {
     links.map(|entry| entry.path()).collect()
 }
 
-/// What gives a program rights that its caller lacks (AT_SECURE in ld.so(8)).
+/// The reason why a program gains privileges (AT_SECURE in ld.so(8)).
 fn privilege(path: &Path, file: &FileReader) -> Option<&'static str> {
     let mode = file.metadata().mode();
     let mut value = [0u8; 64];

@@ -1,4 +1,4 @@
-//! What a run is asked to do, as plain data.
+//! The request for a run, as plain data.
 
 use super::{Libc, Relative};
 use crate::plan::Policy;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-/// What to do, and where.
+/// A request: edits and paths.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FixupRequest {
     /// Trees and files to fix.
@@ -18,37 +18,37 @@ pub(crate) struct FixupRequest {
     pub index_own: bool,
     /// Directories and files whose libraries are found.
     pub libs: Vec<PathBuf>,
-    /// What files must be built for; any, where it is `None`.
+    /// Required platform of files; any for `None`.
     pub platform: Option<Platform>,
-    /// Which names come with the libc.
+    /// Libraries that come with the libc.
     pub libc: Libc,
     pub policy: Policy,
     /// When entries become relative to `$ORIGIN`.
     pub relative: Relative,
     /// The store of Nix.
     pub store: PathBuf,
-    /// A malformed ELF file is passed over and counted, rather than told.
+    /// Malformed ELF files are skipped and counted, rather than reported.
     pub skip_malformed: bool,
-    /// A file among `paths` that is no ELF file to fix is passed over, rather than told.
+    /// Unsuitable files among `paths` are skipped, rather than reported.
     pub skip_named: bool,
     /// `libs` that are not there are no fault.
     pub skip_unreadable_libs: bool,
-    /// A link among `paths` is passed over, rather than followed.
+    /// Links among `paths` are skipped, rather than followed.
     pub skip_links: bool,
-    /// Each event is printed as nixpkgs' auto-patchelf prints it, so files that are passed over are
-    /// listed in [`Summary::skipped_files`].
+    /// The report is in the format of nixpkgs' auto-patchelf, so skipped files are listed in
+    /// [`Summary::skipped_files`].
     pub structured_logs: bool,
     /// No interpreter is known, for this reason: files that have one fail.
     pub no_interpreter: Option<String>,
-    /// Whether somebody reads what files may dlopen.
-    pub tell_dlopen: bool,
+    /// Whether the report includes libraries that files may dlopen.
+    pub report_dlopen: bool,
     pub dry_run: bool,
     pub rewrite: RewriteOptions,
     /// Counts while the run is under way.
     pub progress: Arc<FixupProgress>,
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Debug, Default)]
 pub(crate) struct FixupProgress {
     /// Files that the first pass has read.

@@ -1,4 +1,4 @@
-//! Results of a run: what became of each file, and all of them together.
+//! Results of a run, for each file and in total.
 
 use crate::plan::Plan;
 use crate::scan::{FileError, ScanProblem, Skip, Skipped};
@@ -6,19 +6,19 @@ use elf_edit::{Platform, Rewritten};
 use std::io;
 use std::path::PathBuf;
 
-/// What became of a file.
+/// Outcome for a file.
 #[derive(Debug)]
 pub(crate) enum Status {
     /// There was nothing to change: not touched.
     Unchanged,
-    /// There is something to change, and it could be.
+    /// Changes were planned and are possible.
     Planned(SideEffects),
     Changed(Rewritten),
     /// It can't be changed, or read.
     Failed(String),
 }
 
-/// Effects of a change besides the one that was asked for.
+/// Side effects of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SideEffects {
     /// Whether strip tools and kernels before 5.18 still find the program headers.
@@ -41,14 +41,14 @@ impl Status {
     }
 }
 
-/// One file and what became of it.
+/// One file and its outcome.
 #[derive(Debug)]
 pub(crate) struct FileReport {
-    /// All names of it in the trees.
+    /// All its names in the trees.
     pub names: Vec<PathBuf>,
     /// `executable`, `shared library`, …
     pub kind: &'static str,
-    /// What it was built for.
+    /// The platform that it was built for.
     pub platform: Platform,
     pub plan: Plan,
     pub status: Status,
@@ -71,9 +71,9 @@ pub(crate) struct Summary {
     pub not_strip_safe: u64,
     /// Bytes behind ELF files that were copied to their new ends.
     pub tail_copied: u64,
-    /// What was passed over.
+    /// Skipped files, by reason.
     pub skipped: Skipped,
-    /// ELF files that were passed over, by path, where the request asks for them.
+    /// Skipped ELF files, by path, if the request asks for them.
     pub skipped_files: Vec<(PathBuf, Skip)>,
     /// Paths that could not be handled.
     pub problems: Vec<ScanProblem>,
@@ -82,16 +82,16 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn tell(
+    pub(super) fn emit(
         &mut self,
         results: Vec<Result<FileReport, (PathBuf, FileError)>>,
-        tell: &mut dyn FnMut(&FileReport) -> io::Result<()>,
+        emit: &mut dyn FnMut(&FileReport) -> io::Result<()>,
     ) -> io::Result<()> {
         for result in results {
             match result {
                 Ok(report) => {
                     self.count(&report);
-                    tell(&report)?;
+                    emit(&report)?;
                 }
                 Err((_, FileError::Skip(skip))) => self.skipped.add(skip),
                 Err((path, FileError::Malformed(what) | FileError::Problem(what))) => {

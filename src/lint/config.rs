@@ -1,4 +1,4 @@
-//! `cuda-fixup.toml`: what a package allows itself, with the reasons.
+//! `cuda-fixup.toml`: the exceptions of a package, with the reasons.
 
 use super::{Finding, RULES, Rule, Severity};
 use crate::plan::glob_matches;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What the file says; what it doesn't know is an error, so that a misspelt key isn't silence.
+/// The file's contents. Unknown keys are errors, so that a misspelt one is noticed.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
@@ -38,7 +38,7 @@ pub(crate) struct Exception {
     pub path: Option<String>,
     /// A glob over the message; without it, all messages.
     pub message: Option<String>,
-    /// Why it is as it should be.
+    /// Why the finding is intended.
     pub reason: String,
 }
 
@@ -59,7 +59,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Which exception covers a finding.
+    /// The exception that covers a finding.
     pub(crate) fn exception(&self, finding: &Finding) -> Option<usize> {
         let code = RULES.get(finding.rule)?.code();
         self.exception.iter().position(|exception| {

@@ -1,4 +1,4 @@
-//! CUDA libraries older than what a file was linked against: the symbols that they lack.
+//! CUDA libraries older than those that a file was linked against: the symbols that they lack.
 
 use super::runtimes;
 use super::symbols::{self, of_interface};
@@ -7,7 +7,7 @@ use crate::loader::Resolution;
 use elf_edit::{ElfInfo, FileReader, ReadError};
 use std::collections::BTreeSet;
 
-/// How the symbols of a library's interface begin, before a capital letter.
+/// Prefixes of the symbols in a library's interface, followed by a capital letter.
 const INTERFACES: [(&str, &str); 17] = [
     ("libcublas", "cublas"),
     ("libcublasLt", "cublasLt"),
@@ -28,7 +28,7 @@ const INTERFACES: [(&str, &str); 17] = [
     ("libnvrtc", "nvrtc"),
 ];
 
-/// A library that a file needs, found, and without symbols that the file wants of it.
+/// A needed library that was found, but lacks symbols that the file imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OlderLibrary {
     /// The path that the loader opens.
@@ -37,7 +37,7 @@ pub(crate) struct OlderLibrary {
     pub symbols: Vec<Vec<u8>>,
 }
 
-/// The libraries that lack symbols which neither they nor anything else has that is loaded.
+/// The libraries without symbols that no other loaded library defines either.
 pub(super) fn older(
     file: &FileReader,
     info: &ElfInfo,
@@ -46,7 +46,7 @@ pub(super) fn older(
     let Some(own) = resolution.objects.first() else {
         return Ok(Vec::new());
     };
-    // What is not found may have the symbol.
+    // A missing library may define the symbol.
     let all_found = || {
         let mut needs = resolution.loaded().iter().flat_map(|object| &object.needs);
         needs.all(|need| need.object.is_some() || is_of_driver(&need.name))
@@ -98,7 +98,7 @@ fn without_defined(wanted: &mut BTreeSet<Vec<u8>>, path: &[u8], prefixes: &[&[u8
         return;
     }
     let Some((file, info)) = runtimes::open(path) else {
-        // What can't be read may have all of them.
+        // An unreadable library may define all of them.
         wanted.clear();
         return;
     };

@@ -1,4 +1,4 @@
-//! Reads what the rules need of a file, and asks them.
+//! Reads the inputs of the rules for a file, and runs them.
 
 use super::interface;
 use super::meeting::CudaLibraries;
@@ -22,18 +22,18 @@ const MAX_TEXT: u64 = 1 << 20;
 /// Names of files that builds read.
 const TEXT_NAMES: [&str; 8] = ["pc", "cmake", "la", "sh", "profile", "cfg", "conf", "prf"];
 
-/// What one file comes to.
+/// Results for one file.
 #[derive(Debug, Default)]
 pub(crate) struct Looked {
     pub findings: Vec<Finding>,
-    /// What the rules for trees want to know of it.
+    /// Its properties for the rules about trees.
     pub member: Option<Member>,
 }
 
 /// Lints files of one package, or of many.
 pub(crate) struct Linter {
     loader: Loader,
-    /// The same without LD_LIBRARY_PATH, where there is one.
+    /// The same without LD_LIBRARY_PATH, if that is set.
     elsewhere: Option<Loader>,
     options: Options,
     libraries: KnownLibraries,
@@ -118,7 +118,7 @@ impl Linter {
     }
 }
 
-/// What the file needs and finds through LD_LIBRARY_PATH.
+/// Dependencies that are found through LD_LIBRARY_PATH.
 fn by_environment(resolution: &Resolution) -> impl Iterator<Item = &Vec<u8>> {
     let needs = resolution
         .objects

@@ -1,5 +1,5 @@
-//! Which file of a process brings libraries together that do not go together: the finding is
-//! that file's, not that of everything above it.
+//! Finds the file of a process that combines incompatible libraries: the finding belongs to that
+//! file, not to those that load it.
 
 use crate::cuda::Soname;
 use crate::cuda::libraries::{CudaLibrary, Majors, majors_of};
@@ -8,7 +8,7 @@ use crate::loader::{Object, Resolution};
 /// Libraries of one process that are compared: a bit of a mask each.
 const MAX_MARKED: usize = 64;
 
-/// For each object, which of the `marked` objects are loaded with it: a bit for each.
+/// For each object, the `marked` objects that are loaded with it, a bit for each.
 pub(super) fn reached(objects: &[Object], marked: &[usize]) -> Vec<u64> {
     let mut users = vec![Vec::new(); objects.len()];
     for (by, object) in objects.iter().enumerate() {
@@ -38,12 +38,12 @@ pub(crate) struct LoadedCudaLibrary<'a> {
     pub stem: &'static str,
     /// 12 of `libcublas.so.12`.
     pub number: Option<u32>,
-    /// The CUDA versions that have it, where its SONAME says it.
+    /// The CUDA versions that have it, if its SONAME determines them.
     pub majors: Option<Majors>,
     object: usize,
 }
 
-/// The CUDA libraries of one process, and for each object which of them are loaded with it.
+/// The CUDA libraries of one process, and for each object those loaded with it.
 #[derive(Debug, Default)]
 pub(crate) struct CudaLibraries<'a> {
     all: Vec<LoadedCudaLibrary<'a>>,
@@ -51,7 +51,7 @@ pub(crate) struct CudaLibraries<'a> {
 }
 
 impl<'a> CudaLibraries<'a> {
-    /// Of the file that is the first object of `resolution` and of what it loads.
+    /// Those of the first object of `resolution` and of its dependencies.
     pub(crate) fn of(resolution: &'a Resolution) -> CudaLibraries<'a> {
         let objects = resolution.loaded().iter().enumerate();
         let found = objects.filter_map(|(object, found)| {
@@ -119,7 +119,7 @@ impl<'a> CudaLibraries<'a> {
             let other = rest.iter().find(apart)?;
             Some((*first.0, *other.0))
         };
-        // Three may have no version in common of which each two have one.
+        // Three libraries may have no version in common although each two of them have one.
         let pair = |mask: u64| {
             (0..64)
                 .filter(|bit| mask & 1_u64 << bit != 0)

@@ -1,5 +1,5 @@
-//! Rules that look at one file each and never write. A rule is a file of `rules/`: what it finds,
-//! why that is bad, an example and the fix stand in its documentation.
+//! Lint rules, which examine a file or a tree and never write. Each rule is a file of `rules/`,
+//! with its documentation: the fault, its consequences, an example and the fix.
 
 pub(crate) mod config;
 mod interface;
@@ -20,7 +20,7 @@ pub(crate) use subject::{Options, Subject};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// For a look; never fails.
@@ -45,17 +45,17 @@ impl Severity {
 /// A text file of a package.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextFile<'a> {
-    /// All of it: larger files are not looked at.
+    /// All of it: larger files are skipped.
     pub bytes: &'a [u8],
 }
 
-/// What a rule looks at. It says what it found, once for each finding.
+/// Input of a rule's check, which calls back once for each finding.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Check {
     /// A dynamic ELF file.
     Elf(fn(&Subject<'_>, &mut dyn FnMut(String))),
     Text(fn(&TextFile<'_>, &mut dyn FnMut(String))),
-    /// A whole tree; says which file it is about.
+    /// A whole tree; the rule names the file of each finding.
     Tree(TreeCheck),
     /// A dynamic ELF file, and then the tree.
     Both(fn(&Subject<'_>, &mut dyn FnMut(String)), TreeCheck),
@@ -66,24 +66,24 @@ type TreeCheck = fn(&tree::LintedTree<'_>, &mut dyn FnMut(&Path, String));
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     pub(crate) module: &'static str,
-    /// Its severity, where the user says nothing else.
+    /// Its default severity.
     pub severity: Severity,
     pub(crate) source: &'static str,
     pub(crate) check: Check,
 }
 
 impl Rule {
-    /// The name by which users know it; it never changes.
+    /// The name that users know; it never changes.
     pub fn code(&self) -> String {
         self.module.replace('_', "-")
     }
 
-    /// What it finds, in one line.
+    /// Its title, in one line.
     pub fn title(&self) -> String {
         self.text().lines().next().unwrap_or_default().to_owned()
     }
 
-    /// What it finds, why that is bad, an example and the fix: Markdown.
+    /// Its documentation in Markdown: the fault, its consequences, an example and the fix.
     pub fn text(&self) -> String {
         let lines = self.source.lines();
         let lines = lines.map_while(|line| line.strip_prefix("//!"));
@@ -97,7 +97,7 @@ impl Rule {
     }
 }
 
-/// What a rule found in a file.
+/// A finding of a rule in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
     pub path: PathBuf,

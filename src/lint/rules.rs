@@ -1,4 +1,4 @@
-//! All rules, one a file. What `--explain` prints is the file's own documentation.
+//! All rules, one per file. `--explain` prints the file's own documentation.
 
 use super::{Check, Rule, Severity};
 

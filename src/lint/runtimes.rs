@@ -1,4 +1,4 @@
-//! The CUDA runtimes of one process: what the libraries hold that are loaded with a file.
+//! The CUDA runtimes of one process, in the libraries loaded with a file.
 
 use super::meeting::reached;
 use super::symbols;
@@ -17,12 +17,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A static runtime resolves the driver with it, so no file without it has one.
 const DLSYM: &[u8] = b"\0dlsym\0";
-/// Runtimes of one process that are told apart.
+/// Limit of runtimes in one process.
 const MAX_RUNTIMES: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RuntimeKind {
-    /// libcudart.so; its version, as far as the file or its name says it.
+    /// libcudart.so; its version, if the file or its name determines it.
     Shared(Option<RuntimeVersion>),
     /// Linked into a file; its version, where that is known.
     Static(Option<RuntimeVersion>),
@@ -46,7 +46,7 @@ pub(crate) struct Runtime<'a> {
 
 type Known = Arc<OnceLock<Option<RuntimeKind>>>;
 
-/// What libraries hold: each is looked at once, however many files load it.
+/// The runtimes of libraries: each library is read once, however many files load it.
 #[derive(Debug, Default)]
 pub(super) struct KnownLibraries(Mutex<HashMap<FileId, Known>>);
 
@@ -77,7 +77,7 @@ impl KnownLibraries {
                     own.or_else(|| RuntimeVersion::of_soname(soname)),
                 ));
             }
-            // What can't be read has a finding, or none, where it is linted itself.
+            // An unreadable library is reported, if at all, when it is linted itself.
             let (file, info) = open(path)?;
             let strings = symbols::strings(&file, &info).ok()?;
             if strings.is_some_and(|s| memmem::find(&s, DLSYM).is_none()) {
@@ -88,7 +88,7 @@ impl KnownLibraries {
     }
 }
 
-/// The version of the runtime in a file, where the code says it; `None` without a runtime.
+/// The version of the runtime in a file, from its code; `None` without a runtime.
 fn version(file: &FileReader, info: &ElfInfo) -> Option<Option<RuntimeVersion>> {
     let code = rodata::read(file, info).ok()?.cudart?;
     let number = code.version;
@@ -102,9 +102,9 @@ pub(super) fn open(path: &[u8]) -> Option<(FileReader, ElfInfo)> {
     Some((file, info))
 }
 
-/// Whether the file brings runtimes together that no library below it brings together, which makes
-/// it the one file to report. Each shared runtime has a state of its own, whatever its version;
-/// NVIDIA's libraries come with static ones of one version on purpose.
+/// Whether the file combines runtimes that no library below it combines, which makes it the one
+/// file to report. Each shared runtime has its own state, whatever its version; NVIDIA's libraries
+/// come with static ones of one version on purpose.
 pub(super) fn meet_here(
     resolution: &Resolution,
     runtimes: &[Runtime<'_>],

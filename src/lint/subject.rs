@@ -1,4 +1,4 @@
-//! What the rules know of a file.
+//! The input of the rules about a file.
 
 use super::interface::OlderLibrary;
 use super::meeting::CudaLibraries;
@@ -16,16 +16,16 @@ use elf_edit::ElfInfo;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What the user says of the package.
+/// The user's options for the package.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     /// The CUDA that it is built with.
     pub cuda: Option<CudaVersion>,
     /// The newest CUDA that the driver runs.
     pub max_driver_cuda: Option<CudaVersion>,
-    /// The GPUs that it shall run on.
+    /// The GPUs to run on.
     pub capabilities: Vec<Capability>,
-    /// Where packages are: one directory, by all its names.
+    /// Stores, the directories of packages: one directory, by all its names.
     pub stores: Vec<PathBuf>,
     /// The driver link, where it isn't the usual one of the file's machine.
     pub driver_link: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     pub trees: Vec<PathBuf>,
 }
 
-/// One file, with all that was read of it.
+/// One file, with everything that was read from it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     /// Absolute.
@@ -48,9 +48,9 @@ pub(crate) struct Subject<'a> {
     pub contents: &'a Contents,
     pub cudart: &'a Cudart,
     pub device_code: &'a DeviceCode,
-    /// What loading it comes to.
+    /// The result of loading it.
     pub resolution: &'a Resolution,
-    /// What to do about each of the problems of `resolution`, in their order.
+    /// Advice for each of the problems of `resolution`, in their order.
     pub advice: &'a [Advice],
     /// Symbols `__cudaRegister…` that it wants and that nothing has that is loaded with it.
     pub unprovided: &'a BTreeSet<Vec<u8>>,
@@ -58,7 +58,7 @@ pub(crate) struct Subject<'a> {
     pub older: &'a [OlderLibrary],
     /// The CUDA libraries that are loaded with it, itself among them.
     pub cuda_libraries: &'a CudaLibraries<'a>,
-    /// What it needs that is found through LD_LIBRARY_PATH and nowhere else.
+    /// Dependencies found only through LD_LIBRARY_PATH.
     pub through_environment: &'a [Vec<u8>],
     /// The libraries loaded with it that have a CUDA runtime.
     pub runtimes: &'a [Runtime<'a>],
@@ -66,12 +66,12 @@ pub(crate) struct Subject<'a> {
     pub runtimes_meet: bool,
     /// The same of the shared ones alone.
     pub shared_runtimes_meet: bool,
-    /// What the user says.
+    /// The user's options.
     pub options: &'a Options,
 }
 
 impl<'a> Subject<'a> {
-    /// What is loaded with the file, the file itself first: path and library.
+    /// Path and library of all objects loaded with the file, the file itself first.
     pub(crate) fn loaded(&self) -> impl Iterator<Item = (&'a [u8], &'a Library)> {
         let objects = self.resolution.loaded().iter();
         objects.filter_map(|object| Some((&object.path[..], object.library.as_deref()?)))
@@ -82,13 +82,13 @@ impl<'a> Subject<'a> {
         self.info.dynamic.as_ref()?.soname.as_deref()
     }
 
-    /// What became of the file's own DT_NEEDED.
+    /// Resolutions of the file's own DT_NEEDED.
     pub(crate) fn own_needs(&self) -> impl Iterator<Item = &'a Need> {
         let own = self.resolution.objects.first();
         own.into_iter().flat_map(|object| &object.needs)
     }
 
-    /// What is wrong and what to do about a need that is not met, for the end of a message.
+    /// Causes and remedies of a missing dependency, for the end of a message.
     pub(crate) fn advice_for(&self, need: &Need) -> String {
         let problems = self.resolution.problems();
         let at = problems.iter().position(|problem| match problem {
@@ -102,13 +102,13 @@ impl<'a> Subject<'a> {
         lines.map(|line| format!("; {line}")).collect()
     }
 
-    /// Entries of RUNPATH and RPATH, each with the word for which it is.
+    /// Entries of RUNPATH and RPATH, each with the name of its tag.
     pub(crate) fn search_path(&self) -> impl Iterator<Item = (&'static str, &'a SearchEntry)> {
         let runpath = self.resolution.runpath.iter().map(|e| ("RUNPATH", e));
         runpath.chain(self.resolution.rpath.iter().map(|e| ("RPATH", e)))
     }
 
-    /// Where the driver's libraries are for the file's machine.
+    /// Directory of the driver's libraries for the file's machine.
     pub(crate) fn driver_link(&self) -> &'a [u8] {
         match &self.options.driver_link {
             Some(path) => path.as_os_str().as_encoded_bytes(),
@@ -140,8 +140,8 @@ impl<'a> Subject<'a> {
         stores.any(|store| below(path, store))
     }
 
-    /// Whether an entry is a directory of the machine that built the file. A store, or what is
-    /// linted, may itself stand below /tmp or /home: that it leads there is as it should be.
+    /// Whether an entry is a directory of the machine that built the file. A store, or the linted
+    /// tree, may itself be below /tmp or /home: entries that lead there are intended.
     pub(crate) fn is_build_directory(&self, entry: &SearchEntry) -> bool {
         let meant = || entry.directory.as_deref().is_some_and(|d| self.in_store(d));
         entry.marks.contains(&Mark::BuildDirectory) && !meant() && !self.is_below_tree(entry)
@@ -221,7 +221,7 @@ impl<'a> Subject<'a> {
         trees.any(|tree| below(path, tree))
     }
 
-    /// Which device code runs where.
+    /// Tables for the reach of device code.
     pub(crate) fn machine<'t>(
         &self,
         table: &'t GpuTable,

@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 const BATCH: u64 = 4096;
 /// Longest string table of symbols that is searched, in bytes.
 const MAX_STRINGS: u64 = 64 << 20;
-/// How the symbols begin by which code registers device code with the CUDA runtime.
+/// Prefix of the functions that register device code with the CUDA runtime.
 pub(super) const REGISTERS: &[u8] = b"__cudaRegister";
 
 /// Symbols of one interface in a file's dynamic symbol table.
 #[derive(Debug, Default)]
 pub(super) struct Interface {
-    /// Wanted from others; the loader fails where nobody has them.
+    /// Imported symbols, without which loading fails.
     pub wanted: BTreeSet<Vec<u8>>,
     pub defined: BTreeSet<Vec<u8>>,
 }
@@ -66,7 +66,7 @@ pub(super) fn of_interface(
     let Some(offset) = info.offset_of(symtab, count * size) else {
         return Ok(found);
     };
-    // st_info and st_shndx stand before st_value in 64-bit symbols and last in 32-bit ones (gABI).
+    // st_info and st_shndx come before st_value in 64-bit symbols and last in 32-bit ones (gABI).
     let (info_at, section_at) = if size == 24 { (4, 6) } else { (12, 14) };
     let mut done = 0;
     while done < count {

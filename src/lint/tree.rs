@@ -1,4 +1,4 @@
-//! What rules know of a whole tree: its libraries and the names of its files.
+//! The input of the rules about a whole tree: its libraries and the names of its files.
 
 use super::{Check, Finding, RULES};
 use crate::scan::Root;
@@ -32,7 +32,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// What later rules want to know of a file.
+    /// Properties of a file for later rules.
     pub(crate) fn read(
         shown: &Path,
         file: &FileReader,
@@ -94,7 +94,7 @@ pub(crate) struct LintedTree<'a> {
     pub members: Vec<Member>,
     /// The file names in it.
     pub names: &'a BTreeSet<Vec<u8>>,
-    /// The rule that is asked has a finding of a file of this tree.
+    /// This rule has a finding for a file of this tree.
     pub has_finding: bool,
 }
 

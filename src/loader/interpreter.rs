@@ -307,7 +307,7 @@ impl Rules {
             Rules::Glibc(Some((major, minor))) => format!("glibc {major}.{minor}"),
             Rules::Glibc(None) => "glibc, its directories assumed".into(),
             Rules::Musl => "musl".into(),
-            Rules::Unknown => "a loader whose rules are not known".into(),
+            Rules::Unknown => "an unknown loader".into(),
         }
     }
 }

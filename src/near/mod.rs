@@ -1,4 +1,4 @@
-//! Looks at what is near a miss: files of that name, other versions, interpreters, the driver.
+//! Searches around a missing library: files of that name, other versions, interpreters, the driver.
 
 use crate::advice::{Advice, Miss, Near, NearFile, NearState, System, advise};
 use crate::loader::{LoadProblem, Need, Resolution, Why, assumed_interpreters};
@@ -122,7 +122,7 @@ impl NearFiles {
     }
 }
 
-/// Files that the loader passed over in the places that it tried.
+/// Files that the loader rejected in the places that it tried.
 fn add_unfit(found: &mut NearFiles, info: &ElfInfo, need: &Need) {
     for tried in &need.trail.tried {
         let path = Path::new(OsStr::from_bytes(&tried.place));
@@ -143,8 +143,8 @@ fn add_unfit(found: &mut NearFiles, info: &ElfInfo, need: &Need) {
     }
 }
 
-/// Files of that name in RUNPATHs of other objects, in ld.so.conf, and beside the file, where
-/// other versions count too.
+/// Files of that name in RUNPATHs of other objects, in ld.so.conf, and in the file's own directory,
+/// where other versions count too.
 fn add_other_places(
     found: &mut NearFiles,
     file: &Path,
@@ -196,7 +196,7 @@ fn expanded(entry: &[u8], origin: Option<&Path>) -> Option<PathBuf> {
     (path.is_absolute() && !entry.contains(&b'$')).then(|| path.to_owned())
 }
 
-/// What is at a path; `None` where nothing is, or what has no remedy.
+/// State of the file at a path; `None` if there is none, or no remedy for it.
 fn state(path: &Path, info: &ElfInfo) -> Option<NearState> {
     let link = fs::symlink_metadata(path).ok()?;
     let Ok(file) = crate::scan::open(path, true) else {

@@ -1,4 +1,4 @@
-//! Which directory provides each dependency: auto-patchelf's decisions.
+//! Finds a directory for each dependency, by auto-patchelf's rules.
 
 use super::runpath::{Reason, RunpathEntry};
 use super::{Context, Dlopen, DriverUse, Existing, Stubs, driver, glob, relative};
@@ -9,7 +9,7 @@ use elf_edit::{ElfInfo, Platform};
 /// Entries of a file's own RUNPATH that are searched: the longest real ones have some twenty.
 const MAX_OWN_ENTRIES: usize = 64;
 
-/// What became of a dependency.
+/// Resolution of a dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// This directory has it, and becomes an entry.
@@ -22,8 +22,8 @@ pub(crate) enum Outcome {
     Existing(Vec<u8>),
     /// It comes with the driver, through the driver link.
     Driver,
-    /// The name has a slash, so that the loader opens it relative to the current directory, and a
-    /// library of that file name is in this directory: auto-patchelf takes it for found.
+    /// The name has a slash, so the loader opens it relative to the current directory. This
+    /// directory has a library of that file name, which auto-patchelf accepts.
     ByFileName(Vec<u8>),
     /// Nothing has it, and a pattern of `--ignore-missing` excuses it.
     Ignored,
@@ -53,7 +53,7 @@ impl Outcome {
     }
 }
 
-/// A dependency and what became of it.
+/// A dependency and its resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resolution {
     /// One NEEDED, or the alternatives of one `.note.dlopen` entry.
@@ -75,13 +75,13 @@ impl Resolution {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub name: Vec<u8>,
-    /// It stands in a `.note.dlopen`, not just among the strings.
+    /// Declared in a `.note.dlopen`, not just a string.
     pub declared: bool,
-    /// Where it would be found.
+    /// The result of the search.
     pub outcome: Outcome,
 }
 
-/// What is known of all dependencies of a file.
+/// Resolutions of all dependencies of a file.
 #[derive(Debug, Default)]
 pub(super) struct FoundDependencies {
     pub entries: Vec<RunpathEntry>,
@@ -95,7 +95,7 @@ pub(super) fn notes(info: &ElfInfo) -> Vec<Vec<Vec<u8>>> {
     notes.map(|note| note.names).collect()
 }
 
-/// Looks for all that the file needs, and for what it may dlopen.
+/// Searches for the dependencies of the file, and for libraries that it may dlopen.
 pub(super) fn resolve(
     info: &ElfInfo,
     context: &Context<'_>,
@@ -198,7 +198,7 @@ impl Search<'_> {
     fn one(&self, name: &[u8]) -> Outcome {
         let context = self.context;
         if name.contains(&b'/') {
-            // The loader opens it as it stands, but for $ORIGIN: no search, so no directory helps.
+            // The loader opens the path after replacing $ORIGIN, so no search directory helps.
             let path = relative::expand(name, context.origin());
             let absolute = path.is_some();
             if path.is_some_and(|path| context.libraries.is_file(&path)) {
@@ -266,7 +266,8 @@ impl Search<'_> {
         directories.into_iter().nth(own.unwrap_or(0))
     }
 
-    /// What the file may dlopen: told, and with `Dlopen::Auto` added behind its dependencies.
+    /// Libraries that the file may dlopen: for the report, and with `Dlopen::Auto` after its
+    /// dependencies.
     fn candidates(&self, notes: &[Vec<Vec<u8>>], found: &mut FoundDependencies) {
         let strings = self.context.contents.map_or(&[][..], |c| &c.sonames);
         let declared = notes.iter().map(|names| (names.clone(), true));

@@ -6,12 +6,12 @@ use crate::cuda::{cudart, driver};
 use crate::rodata::Contents;
 use elf_edit::ElfInfo;
 
-/// How a file loads the driver by itself.
+/// The way in which a file loads the driver itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DriverUse {
     /// It needs or dlopens this library of the driver.
     Library(Vec<u8>),
-    /// A CUDA runtime is linked into it, which dlopens the driver.
+    /// A statically linked CUDA runtime, which dlopens the driver.
     StaticCudart,
     /// It is the CUDA runtime.
     Cudart,
@@ -25,7 +25,7 @@ pub(super) fn link(info: &ElfInfo, policy: &Policy) -> Vec<u8> {
     }
 }
 
-/// How the file loads the driver, where the policy asks.
+/// The file's use of the driver, if the policy depends on it.
 pub(super) fn driver_use(info: &ElfInfo, context: &Context<'_>) -> Option<DriverUse> {
     match context.policy.driver {
         Driver::Needed => loads_driver(info, context.contents),
@@ -58,8 +58,8 @@ pub(super) fn entries(
     entries
 }
 
-/// Whether a file loads the driver by itself: the loader takes the RUNPATH of the file that asks,
-/// not that of the program.
+/// Whether a file loads the driver itself: the loader searches the RUNPATH of the file that calls
+/// dlopen, not that of the program.
 pub(crate) fn loads_driver(info: &ElfInfo, contents: Option<&Contents>) -> Option<DriverUse> {
     if cudart::is_cudart_itself(info) {
         return Some(DriverUse::Cudart);

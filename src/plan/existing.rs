@@ -67,8 +67,8 @@ pub(super) fn entries(
     (kept, dropped, rewritten)
 }
 
-/// One entry after the user's map and the stubs rule; none where the map drops it, several where
-/// it stands for several.
+/// The replacements of one entry, after the user's map and the stubs rule; none where the map drops
+/// it.
 fn mapped(text: &[u8], info: &ElfInfo, context: &Context<'_>) -> Vec<RunpathEntry> {
     // `/farm/bin/../lib`, as nvcc's profile names it, is `/farm/lib`: farms have links for files.
     let absolute = text.starts_with(b"/").then(|| relative::expand(text, None));
@@ -128,8 +128,8 @@ fn unless_stubs(
 /// Entries that are tried: each costs an attempt to open a file for each NEEDED.
 const MAX_SHRUNK: usize = 1024;
 
-/// patchelf's rule: an absolute entry stays if it provides a NEEDED that none before it does.
-/// What the user or the driver rule would add is not lost by it.
+/// patchelf's rule: an absolute entry stays if it provides a NEEDED that no earlier entry provides.
+/// Directories that the user or the driver rule would add are kept.
 fn shrink(
     entries: Vec<RunpathEntry>,
     info: &ElfInfo,
@@ -220,8 +220,8 @@ pub(super) fn shrink_by_use(
     kept
 }
 
-/// With `preserve_origin`: nixpkgs' rule. A `$ORIGIN` entry takes the place of the absolute
-/// directory that it means, so that the output doesn't refer to itself; the others go last.
+/// With `preserve_origin`, nixpkgs' rule: a `$ORIGIN` entry replaces the equal absolute directory,
+/// so that the output doesn't refer to itself; the other `$ORIGIN` entries go last.
 pub(super) fn preserve_origin(
     mut list: Vec<RunpathEntry>,
     kept: &[RunpathEntry],

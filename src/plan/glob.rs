@@ -10,7 +10,7 @@ pub(crate) fn excuses(pattern: &[u8], needed: &[u8]) -> bool {
 /// Whether the whole of `text` matches `pattern`.
 pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
-    // Where to go on when what follows the last star does not fit: one byte later.
+    // Where to retry if the rest after the last star does not match: one byte later.
     let mut retry = None;
     loop {
         if pattern.get(p) == Some(&b'*') {
@@ -35,14 +35,14 @@ pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// How long the first element of `pattern` is, if it matches `byte`.
+/// Length of the first element of `pattern`, if it matches `byte`.
 fn one(pattern: &[u8], byte: u8) -> Option<usize> {
     match *pattern.first()? {
         b'?' => Some(1),
         b'[' => match set(pattern, byte) {
             Some((true, len)) => Some(len),
             Some((false, _)) => None,
-            // A bracket that nothing closes stands for itself.
+            // An unclosed bracket matches itself.
             None => (byte == b'[').then_some(1),
         },
         literal => (literal == byte).then_some(1),

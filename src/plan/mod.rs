@@ -1,8 +1,8 @@
-//! What the interpreter and the RUNPATH of a file should be, and why. Pure: all that the rules
-//! need of the world is asked of [`Libraries`], so that they can be tested without one.
+//! Computes the interpreter and the RUNPATH of a file, with reasons. Pure: it reads the world
+//! through [`Libraries`] only, so that tests need no files.
 //!
 //! The order of a new RUNPATH: compat, driver link, runtime dependencies (executables only),
-//! directories of what the file needs, what was there, what is appended. The first of two equal
+//! directories of needed libraries, existing entries, appended entries. The first of two equal
 //! entries stays; an empty one, which would mean the current directory, is never written.
 
 mod dependencies;
@@ -23,13 +23,14 @@ use crate::rodata::Contents;
 use elf_edit::{Edit, ElfInfo, Platform};
 use runpath::List;
 
-/// What there is to find, as the rules ask for it.
+/// The libraries that exist, as the rules query them.
 pub(crate) trait Libraries: Sync {
     /// Directories with a library of that name that `platform` can load, best first.
     fn find(&self, name: &[u8], platform: Platform) -> Vec<Vec<u8>>;
     /// Whether the libc's own directory has a file of that name.
     fn in_libc(&self, name: &[u8], platform: Platform) -> bool;
-    /// Where a library of that name is that `platform` can't load, and what it was built for.
+    /// A directory with a library of that name that `platform` can't load, and the library's
+    /// platform.
     fn elsewhere(&self, name: &[u8], platform: Platform) -> Option<(Platform, Vec<u8>)>;
     /// Whether there is a file at this path.
     fn is_file(&self, path: &[u8]) -> bool;
@@ -39,24 +40,24 @@ pub(crate) trait Libraries: Sync {
 
 /// All that a decision rests on, besides the file's own headers.
 pub(crate) struct Context<'a> {
-    /// What the user asked for.
+    /// The user's policy.
     pub policy: &'a Policy,
-    /// What there is to find.
+    /// The libraries that exist.
     pub libraries: &'a dyn Libraries,
     /// The absolute directory, free of links, of each name that the file has.
     pub origins: &'a [Vec<u8>],
-    /// What its read-only data says, where a rule asks for it.
+    /// The scan of its read-only data, if a rule needs it.
     pub contents: Option<&'a Contents>,
-    /// Why no entry of this file is written relative to `$ORIGIN`.
+    /// Why the entries of this file stay absolute.
     pub stays_absolute: Option<StaysAbsolute>,
-    /// What a DT_RUNPATH in place of a DT_RPATH would lose.
+    /// A library that would be lost by a DT_RUNPATH in place of a DT_RPATH.
     pub inherited: Option<&'a [u8]>,
 }
 
-/// Why entries of a file are not written relative to `$ORIGIN`.
+/// Why the entries of a file stay absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StaysAbsolute {
-    /// The loader ignores `$ORIGIN` in a program that gets rights which its caller lacks.
+    /// The loader ignores `$ORIGIN` in a program that gains privileges.
     Privileged(&'static str),
     /// The file is also loaded through this link, and `$ORIGIN` is the link's directory then.
     Link(Vec<u8>),
@@ -69,40 +70,41 @@ impl Context<'_> {
         others.iter().all(|other| other == first).then_some(first)
     }
 
-    /// Whether the loader takes an entry of this file: it ignores `$ORIGIN` in privileged programs.
+    /// Whether the loader accepts an entry of this file: it ignores `$ORIGIN` in privileged
+    /// programs.
     fn honours(&self, entry: &[u8]) -> bool {
         let privileged = matches!(self.stays_absolute, Some(StaysAbsolute::Privileged(_)));
         !(privileged && relative::is_origin(entry))
     }
 }
 
-/// What shall become of a file.
+/// The planned changes of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// The interpreter, where it changes: old and new.
     pub interpreter: Option<(Vec<u8>, Vec<u8>)>,
     /// DT_RUNPATH, else DT_RPATH, as it is.
     pub old_runpath: Option<Vec<u8>>,
-    /// Whether that stands in DT_RPATH, which dependencies inherit.
+    /// Whether the old list is a DT_RPATH, which dependencies inherit.
     pub old_is_rpath: bool,
     /// The entries as they will be, with the reason of each.
     pub runpath: Vec<RunpathEntry>,
     /// Entries that were there and will not be, with the reason of each.
     pub dropped: Vec<Dropped>,
-    /// What became of each dependency.
+    /// The resolution of each dependency.
     pub resolutions: Vec<Resolution>,
-    /// What the file may dlopen, told only.
+    /// Libraries that the file may dlopen, for the report only.
     pub candidates: Vec<Candidate>,
-    /// Why some entries are not relative to `$ORIGIN` that would be.
+    /// Why some entries stay absolute that would be relative to `$ORIGIN`.
     pub stays_absolute: Option<StaysAbsolute>,
-    /// What is lost with a new DT_RUNPATH, or would be without the DT_RPATH that stays.
+    /// A library that a new DT_RUNPATH loses, or would lose if the DT_RPATH didn't stay.
     pub inherited: Option<Vec<u8>>,
     /// The changes. None: the file is not to be touched.
     pub edits: Vec<Edit>,
 }
 
 impl Plan {
-    /// The new RUNPATH as it stands in a file.
+    /// The new RUNPATH as text.
     pub(crate) fn new_runpath(&self) -> Vec<u8> {
         runpath::join(&self.runpath)
     }
@@ -171,7 +173,7 @@ pub(crate) fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
         list = existing::preserve_origin(list, &kept, context);
         dropped.extend(existing::replaced(&kept, &list));
     }
-    // A list that says what the file says already is no reason to touch it.
+    // A file whose list is equal already stays as it is.
     let asked = list.iter().any(|entry| !entry.reason.was_there()) || rewritten;
     if asked {
         plan.edits = edits(dynamic, &list, as_rpath);
@@ -192,8 +194,7 @@ pub(crate) fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
     plan
 }
 
-/// The entries that the rules want, in the order of the rules, and whether they replace the
-/// `kept` ones, which are among them otherwise.
+/// The entries of all rules, in order, and whether they replace the `kept` ones or include them.
 fn wanted(
     info: &ElfInfo,
     context: &Context<'_>,

@@ -1,4 +1,4 @@
-//! What the user asked for, as plain data.
+//! The user's policy, as plain data.
 
 use clap::ValueEnum;
 use elf_edit::Edit;
@@ -9,13 +9,13 @@ pub(crate) enum Dependencies {
     /// Each NEEDED gets the directory that has it
     #[default]
     Find,
-    /// Only in --lib: what they don't have is neither looked for nor missing
+    /// Only in --lib: other libraries are neither searched for nor missing
     Provided,
     /// No entry is added for them
     Off,
 }
 
-/// What happens to the RUNPATH that a file has.
+/// Treatment of the RUNPATH that a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Existing {
     /// Stays behind new entries, without those that are empty, relative or there twice
@@ -28,17 +28,17 @@ pub(crate) enum Existing {
     Replace,
 }
 
-/// What becomes of a DT_RPATH through which the file's libraries find what they need.
+/// Treatment of a DT_RPATH through which the file's libraries find their dependencies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InheritedRpath {
     /// It stays a DT_RPATH
     #[default]
     Keep,
-    /// It becomes a DT_RUNPATH, as with patchelf: a warning names what is lost
+    /// Convert it to a DT_RUNPATH, as patchelf does: a warning names the library that is lost
     Convert,
 }
 
-/// Which files get the driver link.
+/// The files that get the driver link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Driver {
     /// Every dynamic ELF file
@@ -50,7 +50,7 @@ pub(crate) enum Driver {
     Off,
 }
 
-/// What happens for libraries that a file may dlopen.
+/// Treatment of libraries that a file may dlopen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dlopen {
     /// The directory of each one that is found becomes an entry
@@ -62,28 +62,28 @@ pub(crate) enum Dlopen {
     Off,
 }
 
-/// What happens to entries that are a stub directory of CUDA.
+/// Treatment of entries that are a stub directory of CUDA.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Stubs {
-    /// The driver link takes their place: a stub that is found at run time is a failure
+    /// Replace them by the driver link, as a stub fails at run time
     #[default]
     Replace,
     /// They stay
     Keep,
 }
 
-/// What the user asked for.
+/// The user's policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// PT_INTERP of executables.
     pub interpreter: Option<Vec<u8>>,
     /// Whether dependencies are looked for at all.
     pub dependencies: Dependencies,
-    /// What becomes of the RUNPATH that is there.
+    /// Treatment of the existing RUNPATH.
     pub existing: Existing,
     /// Libraries that the file may dlopen.
     pub dlopen: Dlopen,
-    /// Which files get the driver link.
+    /// The files that get the driver link.
     pub driver: Driver,
     /// The driver link, where it isn't that of the file's machine.
     pub driver_link: Option<Vec<u8>>,
@@ -98,19 +98,19 @@ pub(crate) struct Policy {
     pub replace: Vec<(Vec<u8>, Vec<u8>)>,
     /// Existing entries that provide nothing that is needed go away.
     pub shrink: bool,
-    /// The index comes before the libc's directory, which may become an entry.
+    /// Searches the index before the libc's directory, which may become an entry.
     pub keep_libc: bool,
     /// Globs of names that may be missing.
     pub ignore_missing: Vec<Vec<u8>>,
     /// DT_RPATH rather than DT_RUNPATH.
     pub force_rpath: bool,
     pub inherited_rpath: InheritedRpath,
-    /// With `Existing::Replace`: `$ORIGIN` entries stay, and one takes the place of the absolute
-    /// directory that it means.
+    /// With `Existing::Replace`: `$ORIGIN` entries stay, and one replaces the equal absolute
+    /// directory.
     pub preserve_origin: bool,
     /// With `Existing::Replace`: a driver link that is there stays, in front.
     pub keep_driver_link: bool,
-    /// Roots under which entries become relative to `$ORIGIN`, for files under the same one.
+    /// Roots under which entries become relative to `$ORIGIN`, for files under the same root.
     pub relative_roots: Vec<Vec<u8>>,
     /// Further edits of each file that is edited at all.
     pub extra: Vec<Edit>,
@@ -122,23 +122,23 @@ impl Policy {
         self.dependencies != Dependencies::Off
     }
 
-    /// Whether only the given directories count: a dependency that they don't have is left out of
-    /// the report, and is not missing.
+    /// Whether only the given directories count: a dependency outside of them is not reported and
+    /// not missing.
     pub(crate) fn provided_only(&self) -> bool {
         self.dependencies == Dependencies::Provided
     }
 
-    /// Whether `shrink` goes by what became of each dependency, rather than by patchelf's rule.
+    /// Whether `shrink` uses the resolution of each dependency, rather than patchelf's rule.
     pub(super) fn shrinks_by_use(&self) -> bool {
         self.shrink && self.existing == Existing::Tidy && self.dependencies == Dependencies::Find
     }
 
-    /// Whether a rule needs to know what a file's read-only data says; `told` where somebody reads
-    /// of what it may dlopen.
-    pub(crate) fn needs_contents(&self, told: bool) -> bool {
+    /// Whether a rule needs a scan of the read-only data. `reported`: the report includes libraries
+    /// that the file may dlopen.
+    pub(crate) fn needs_contents(&self, reported: bool) -> bool {
         let candidates = match self.dlopen {
             Dlopen::Auto => true,
-            Dlopen::Report => told,
+            Dlopen::Report => reported,
             Dlopen::Off => false,
         };
         let dependencies = self.finds_dependencies() && candidates;

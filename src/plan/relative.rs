@@ -1,5 +1,5 @@
-//! `$ORIGIN`: what an entry means for a file, and entries made relative to it. By the text of
-//! paths alone: origins are free of links when they come here.
+//! `$ORIGIN`: expands it in entries, and makes entries relative to it. Compares paths as text:
+//! origins are free of links already.
 
 use super::Context;
 use elf_edit::tokens::{Token, TokenEnd, leading_token};
@@ -9,19 +9,19 @@ pub(super) fn is_origin(entry: &[u8]) -> bool {
     after_token(entry).is_some()
 }
 
-/// Whether the loader takes the entry from the directory of its caller.
+/// Whether the loader resolves the entry from the current directory.
 pub(super) fn is_relative(entry: &[u8]) -> bool {
     !entry.starts_with(b"/") && !is_origin(entry)
 }
 
-/// What follows the token, written in either way (ld.so(8), "Dynamic string tokens"). A name ends
-/// where an identifier does: `$ORIGINAL` is no token.
+/// The rest after the token, in either form (ld.so(8), "Dynamic string tokens"). A name ends where
+/// an identifier does: `$ORIGINAL` is no token.
 fn after_token(entry: &[u8]) -> Option<&[u8]> {
     let (token, len) = leading_token(entry, TokenEnd::Identifier)?;
     (token == Token::Origin).then_some(&entry[len..])
 }
 
-/// The absolute directory that an entry means, if it is one that paths alone can tell.
+/// The absolute directory of an entry, if its text determines it.
 pub(super) fn expand(entry: &[u8], origin: Option<&[u8]>) -> Option<Vec<u8>> {
     let whole = match after_token(entry) {
         Some(rest) => [origin?, rest].concat(),

@@ -9,7 +9,7 @@ use std::fmt;
 pub(crate) enum Reason {
     /// It has CUDA's forward-compatible driver.
     Compat,
-    /// It has the driver's libraries, which the file loads by itself, where that was asked.
+    /// It has the driver's libraries, which the file loads itself, if detected.
     Driver(Option<DriverUse>),
     /// The user gave it for all executables.
     RuntimeDependency,
@@ -18,7 +18,7 @@ pub(crate) enum Reason {
     /// It has these libraries, which the file may dlopen.
     MayLoad(Vec<Vec<u8>>),
     Kept,
-    /// It takes the place of this entry.
+    /// It replaces this entry.
     Replaces(Vec<u8>),
     /// It is the driver link, in the place of this stub directory.
     ReplacesStubs(Vec<u8>),
@@ -53,18 +53,18 @@ impl Reason {
 pub(crate) struct RunpathEntry {
     /// The entry as it is written.
     pub text: Vec<u8>,
-    /// Why it is there.
+    /// The reason for it.
     pub reason: Reason,
 }
 
-/// Why an entry is no longer there.
+/// Why an entry was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DropReason {
     /// An empty entry means the current directory.
     Empty,
     /// A relative entry means a directory below the current one.
     Relative,
-    /// It stands there already.
+    /// An equal entry comes first.
     Duplicate,
     /// It provides nothing that is needed.
     Shrunk,
@@ -166,7 +166,7 @@ impl List {
                 kept.push(entry);
                 continue;
             };
-            // An entry that moved to the front is no loss: only what was there twice is reported.
+            // An entry that moved to the front is not lost: report it only if it was there twice.
             let lost = match entry.reason {
                 Reason::ReplacesStubs(old) => Some((old, DropReason::Stubs)),
                 Reason::Replaces(old) => Some((old, DropReason::Duplicate)),
@@ -187,7 +187,7 @@ impl List {
     }
 }
 
-/// What makes two entries equal.
+/// Key of an entry: equal entries have equal keys.
 fn key(entry: &RunpathEntry, context: &Context<'_>) -> Vec<u8> {
     let policy = context.policy;
     let by_text = policy.existing != Existing::Tidy || context.stays_absolute.is_some();
@@ -211,7 +211,7 @@ pub(super) fn given(values: &[Vec<u8>], reason: Reason) -> Vec<RunpathEntry> {
         .collect()
 }
 
-/// The entries as they stand in a file.
+/// The entries as text.
 pub(super) fn join(entries: &[RunpathEntry]) -> Vec<u8> {
     let texts: Vec<&[u8]> = entries.iter().map(|e| e.text.as_slice()).collect();
     texts.join(&b':')

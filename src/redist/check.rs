@@ -15,7 +15,7 @@ pub(super) struct Checks {
     pub problems: Vec<ManifestProblem>,
 }
 
-/// Advice where a file is not what its server published.
+/// Advice where a file differs from the one that its server published.
 pub(super) const DOWNLOAD_AGAIN: &str =
     "download the manifest again, and compare it with the one that NVIDIA publishes";
 

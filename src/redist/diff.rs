@@ -17,7 +17,7 @@ pub(crate) struct Difference {
     /// The archive, such as `linux-sbsa/cuda13`; absent for a whole package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
-    /// What differs: `version`, `sha256`, `size`, `path`, `license`, `name` or `cuda`.
+    /// The difference: `version`, `sha256`, `size`, `path`, `license`, `name` or `cuda`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what: Option<&'static str>,
     /// The value in A.
@@ -35,9 +35,9 @@ pub(crate) enum Change {
     Came,
     /// A has it, B does not.
     Went,
-    /// A new version, or another fact beside the archive.
+    /// A new version, or another property than the archive.
     Changed,
-    /// Another file under the same version: NVIDIA changed what it had published.
+    /// Another file under the same version: NVIDIA replaced a published one.
     Republished,
 }
 

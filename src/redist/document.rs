@@ -55,7 +55,7 @@ impl Value {
     }
 }
 
-/// What a message says that it found: at most 80 characters.
+/// The value for a message: at most 80 characters.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,6 @@
-//! Functions of nvcc's headers that glibc has got since: rsqrt in 2.42, sinpi and cospi in 2.41.
-//! glibc declares them as never throwing, which nvcc's host compiler refuses where CUDA's own
-//! declaration before it does not say so.
+//! Functions of nvcc's headers that newer glibc declares too: rsqrt in 2.42, sinpi and cospi in
+//! 2.41. glibc declares them as never throwing, which nvcc's host compiler rejects if CUDA's
+//! earlier declaration doesn't match.
 
 use std::fmt::Write;
 
@@ -36,7 +36,7 @@ pub(crate) fn math_header(text: &str) -> Option<String> {
     changed.then(|| definitions() + &body)
 }
 
-/// Where a line's declaration lacks its specifier: behind the parameters.
+/// Position of the missing specifier in a line's declaration: after the parameters.
 fn insertion(line: &str) -> Option<(usize, &'static str)> {
     if line.trim_start().starts_with(['*', '/']) {
         return None;

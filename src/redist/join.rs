@@ -1,5 +1,5 @@
-//! Releases out of several files: what either file has is kept, and one key with two values names
-//! both files.
+//! Merges releases from several files: the entries of each file are kept, and one key with two
+//! values names both files.
 
 use super::manifest::{Manifest, Package, Release};
 use super::problem::ManifestProblem;
@@ -17,7 +17,7 @@ pub(crate) struct Joined {
 const HELP: &str = "one of the two was changed: compare both with what NVIDIA publishes";
 
 impl Joined {
-    /// Adds a release; the problems are those that its file has beside the earlier ones.
+    /// Adds a release; returns the conflicts of its file with the earlier ones.
     pub(crate) fn add(&mut self, release: Release, file: &str) -> Vec<ManifestProblem> {
         let mut problems = self.same_archives(&release, file);
         let key = (release.product.clone(), release.version.clone());

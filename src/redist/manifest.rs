@@ -1,5 +1,5 @@
-//! The project's own manifest: the facts of any number of releases, sorted, an archive a line, so
-//! that two of them are good to compare.
+//! The project's own manifest: the properties of any number of releases, sorted, an archive a line,
+//! so that two of them compare well.
 
 use super::check::Checks;
 use super::document::{self, Value};
@@ -46,7 +46,7 @@ pub(crate) struct Package {
     pub archives: BTreeMap<ArchiveKey, Archive>,
 }
 
-/// For which system and CUDA an archive is.
+/// System and CUDA version of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ArchiveKey {
     /// NVIDIA's name, such as `linux-sbsa`.

@@ -1,5 +1,5 @@
 //! NVIDIA's redistributable manifests: reading and checking them, the project's own compact
-//! manifest, and what differs between two of them.
+//! manifest, and the differences between two of them.
 //!
 //! Pure: text in, values out. The applet reads and writes the files.
 

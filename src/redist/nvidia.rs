@@ -7,7 +7,7 @@ use super::problem::ManifestProblem;
 use super::tables::Tables;
 use std::collections::BTreeMap;
 
-/// What the caller knows and the file may not say.
+/// Facts from the caller that the file may lack.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Given<'a> {
     /// The product that the user names.

@@ -1,4 +1,4 @@
-//! Where each file of an unpacked archive goes: which output, and under which path.
+//! Output and path for each file of an unpacked archive.
 
 use std::collections::BTreeSet;
 
@@ -63,7 +63,7 @@ impl Outputs {
         folders.first().map(|folder| folder.as_str())
     }
 
-    /// The folders for CUDA's versions, if none of them is for this one.
+    /// The folders for CUDA's versions, if none of them matches this one.
     pub(crate) fn lacks_cuda(&self) -> Option<Vec<&str>> {
         let folders = || self.cuda_folders.iter().map(String::as_str).collect();
         (!self.cuda_folders.is_empty() && self.cuda_folder().is_none()).then(folders)

@@ -1,4 +1,4 @@
-//! A fault of a manifest: where it is, what was expected and found, and what to do about it.
+//! A fault of a manifest: the key, the expected and the actual value, and a remedy.
 
 use serde::Serialize;
 use std::fmt;
@@ -15,11 +15,11 @@ pub(crate) enum Severity {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ManifestProblem {
-    /// How bad it is.
+    /// Severity of the problem.
     pub severity: Severity,
     /// The path of keys, such as `cudnn.linux-x86_64.cuda12.sha256`; empty: the whole file.
     pub key: String,
-    /// What the format asks for.
+    /// The value that the format requires.
     pub expected: String,
     /// The value that is there.
     pub found: String,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 pub(crate) struct Tables {
     #[serde(rename = "format")]
     _format: u32,
-    /// Where NVIDIA publishes all products.
+    /// Base URL of NVIDIA's products.
     pub url: String,
     products: Vec<Product>,
     systems: Vec<RedistSystem>,

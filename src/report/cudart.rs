@@ -1,4 +1,4 @@
-//! How a file uses the CUDA runtime, for people and as JSON.
+//! Prints the CUDA runtime of a file, for people and as JSON.
 
 use crate::cuda::linkage::{Cudart, Linkage};
 use crate::escape::Shown;

@@ -59,7 +59,7 @@ pub(crate) fn entries_json(code: &DeviceCode) -> Value {
     code.images.iter().enumerate().map(object).collect()
 }
 
-/// What breaks the format, one object each.
+/// Violations of the format, one object each.
 pub(crate) fn problems_json(code: &DeviceCode) -> Value {
     let object = |(place, problem): &(usize, crate::cuda::fatbin::FatbinProblem)| {
         let place = &code.places[*place];

@@ -1,4 +1,4 @@
-//! What `doctor` says of a machine.
+//! The report of `doctor`.
 
 use super::schema;
 use crate::doctor::{DriverCopy, Finding, Machine, Severity};
@@ -77,7 +77,8 @@ pub(crate) fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> St
     out
 }
 
-/// A copy of libcuda.so.1; the default one is what programs get whose RUNPATH has no driver.
+/// A copy of libcuda.so.1; the default one is loaded by programs without the driver in their
+/// RUNPATH.
 fn describe(copy: &DriverCopy, default: bool) -> String {
     let version = copy.version.as_ref();
     let parts = [
@@ -86,7 +87,7 @@ fn describe(copy: &DriverCopy, default: bool) -> String {
         copy.stub.then(|| "a stub".to_owned()),
         copy.compat
             .then(|| "forward compatibility package".to_owned()),
-        default.then(|| "what programs get whose RUNPATH has no driver".to_owned()),
+        default.then(|| "used by programs without a driver in their RUNPATH".to_owned()),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     format!("{}: {}", shown(&copy.path), parts.join(", "))

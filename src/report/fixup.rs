@@ -41,7 +41,7 @@ pub(crate) fn reason(reason: &Reason) -> String {
     }
 }
 
-/// What is known of a library that nothing provides, as a phrase; empty where nothing is.
+/// A hint about a missing library, as a phrase; empty if there is none.
 pub(crate) fn hint(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Missing {
@@ -64,7 +64,7 @@ pub(crate) fn hint(outcome: &Outcome) -> String {
     }
 }
 
-/// What a NEEDED with a slash means to the loader.
+/// Consequence of a NEEDED with a slash.
 const RELATIVE: &str = "a name with a slash is opened as a path, never searched for, so the program starts from the \
      right directory only";
 
@@ -84,7 +84,8 @@ pub(crate) fn stays_absolute(report: &FileReport) -> Option<String> {
     Some(format!("{}: {why}", shown(report.names.first()?)))
 }
 
-/// That a library is lost with the DT_RPATH of a file, and what keeps it.
+/// A warning about a library that is lost with the DT_RPATH of a file, with the option that keeps
+/// it.
 pub(crate) fn lost_rpath(report: &FileReport) -> Option<(String, &'static str)> {
     let what = report.plan.inherited.as_ref()?;
     report
@@ -165,7 +166,7 @@ pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport, paint: Paint)
     out.write_all(page.as_bytes())
 }
 
-/// The old RUNPATH, the new one with the reason of each entry, and what is dropped.
+/// The old RUNPATH, the new one with the reason for each entry, and the dropped entries.
 fn write_runpaths(page: &mut String, report: &FileReport, paint: Paint) {
     let plan = &report.plan;
     let old = plan.old_runpath.as_deref().unwrap_or_default();
@@ -327,7 +328,7 @@ fn count(number: u64, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// All files together in one line, and with `counts` what was passed over in another.
+/// The totals in one line, and with `counts` the skipped files in another.
 pub(crate) fn write_summary(
     out: &mut dyn Write,
     summary: &Summary,

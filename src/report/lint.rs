@@ -1,4 +1,4 @@
-//! Findings of `lint`: lines, JSON lines, and SARIF 2.1.0 for what shows them beside code.
+//! Findings of `lint`: lines, JSON lines, and SARIF 2.1.0 for tools that show them in code.
 
 use super::schema;
 use crate::escape::{Shown, shown};
@@ -11,7 +11,7 @@ use std::io::{self, Write};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReportedFinding<'a> {
     pub finding: &'a Finding,
-    /// How bad it is.
+    /// Severity of the finding.
     pub severity: Severity,
 }
 
@@ -28,31 +28,31 @@ impl ReportedFinding<'_> {
 /// `error[code]: path: message`
 pub(crate) fn write_finding(
     out: &mut impl Write,
-    told: ReportedFinding<'_>,
+    reported: ReportedFinding<'_>,
     paint: Paint,
 ) -> io::Result<()> {
-    let label = match told.severity {
+    let label = match reported.severity {
         Severity::Error => Label::Error,
         Severity::Warning => Label::Warning,
         Severity::Note => Label::Note,
     };
-    let word = told.severity.word();
+    let word = reported.severity.word();
     writeln!(
         out,
         "{}: {}: {}",
-        paint.label(label, format_args!("{word}[{}]", told.code())),
-        paint.title(shown(&told.finding.path)),
-        Shown::from(told.finding.message.as_bytes())
+        paint.label(label, format_args!("{word}[{}]", reported.code())),
+        paint.title(shown(&reported.finding.path)),
+        Shown::from(reported.finding.message.as_bytes())
     )
 }
 
-pub(crate) fn finding_json(told: ReportedFinding<'_>) -> Value {
+pub(crate) fn finding_json(reported: ReportedFinding<'_>) -> Value {
     json!({
         "schema": schema::LINT,
-        "path": shown(&told.finding.path).to_string(),
-        "code": told.code(),
-        "severity": told.severity.word(),
-        "message": Shown::from(told.finding.message.as_bytes()).to_string(),
+        "path": shown(&reported.finding.path).to_string(),
+        "code": reported.code(),
+        "severity": reported.severity.word(),
+        "message": Shown::from(reported.finding.message.as_bytes()).to_string(),
     })
 }
 
@@ -66,14 +66,14 @@ pub(crate) fn sarif(all: &[ReportedFinding<'_>]) -> Value {
             "defaultConfiguration": { "level": rule.severity.word() },
         })
     };
-    let result = |told: &ReportedFinding<'_>| {
+    let result = |reported: &ReportedFinding<'_>| {
         json!({
-            "ruleId": told.code(),
-            "ruleIndex": told.finding.rule,
-            "level": told.severity.word(),
-            "message": { "text": Shown::from(told.finding.message.as_bytes()).to_string() },
+            "ruleId": reported.code(),
+            "ruleIndex": reported.finding.rule,
+            "level": reported.severity.word(),
+            "message": { "text": Shown::from(reported.finding.message.as_bytes()).to_string() },
             "locations": [{ "physicalLocation": { "artifactLocation": {
-                "uri": uri(told.finding.path.as_os_str().as_encoded_bytes()),
+                "uri": uri(reported.finding.path.as_os_str().as_encoded_bytes()),
             } } }],
         })
     };

@@ -1,4 +1,4 @@
-//! How results are shown. Reads values only; nothing else reads this module but applets.
+//! Formats results. Reads values only; used by applets only.
 
 mod cudart;
 mod device_code;

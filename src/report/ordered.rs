@@ -1,6 +1,6 @@
 //! Output of parallel work in the order of the input, whichever thread is ready first.
 //!
-//! What is ready early waits in memory up to a limit; past it, threads wait for their turn.
+//! Early results wait in memory up to a limit; past it, threads wait for their turn.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// Bytes that may wait for their turn.
 const MAX_WAITING: usize = 8 << 20;
 
-/// What one piece of work has to say.
+/// Output of one piece of work.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     pub out: Vec<u8>,
@@ -47,7 +47,7 @@ impl<O: Write, M: Write> Ordered<O, M> {
         }
     }
 
-    /// Hands in piece `index`. `false` tells to stop: the output can't be written any more.
+    /// Submits piece `index`. `false` means stop: the output is closed.
     pub(crate) fn submit(&self, index: usize, piece: Output) -> bool {
         let mut state = self.lock();
         let size = piece.out.len() + piece.messages.len();
@@ -66,7 +66,7 @@ impl<O: Write, M: Write> Ordered<O, M> {
         going
     }
 
-    /// Flushes, and tells whether writing failed.
+    /// Flushes, and returns the first error of a write.
     pub(crate) fn finish(self) -> io::Result<()> {
         let state = self.state.into_inner();
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +98,7 @@ impl<O: Write, M: Write> State<O, M> {
     fn write(&mut self, piece: &Output) -> io::Result<()> {
         self.out.write_all(&piece.out)?;
         if !piece.messages.is_empty() {
-            // On one terminal, a message stands where its file would.
+            // On one terminal, messages appear in the order of the files.
             self.out.flush()?;
             self.messages.write_all(&piece.messages)?;
         }

@@ -1,5 +1,5 @@
-//! What `schema` of each JSON object says: whose it is, and a number that changes when a reader
-//! would break. New keys break nobody.
+//! The `schema` key of each JSON object: its kind, and a version that increases with an
+//! incompatible change. New keys are compatible.
 
 /// `capabilities flags --json`
 pub(crate) const CAPABILITIES: &str = "cuda-fixup.capabilities/1";

@@ -69,7 +69,7 @@ fn ignored(file: &str, resolution: &Resolution, patterns: &[Vec<u8>]) -> Value {
     } })
 }
 
-/// An event for each ELF file that was passed over.
+/// An event for each skipped ELF file.
 pub(crate) fn write_skipped(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     for (path, skip) in &summary.skipped_files {
         let event = json!({ "SkipFile": {

@@ -37,7 +37,7 @@ impl Color {
         }
     }
 
-    /// The same for clap, which colours help and errors of the command line.
+    /// The same for clap, which colours its help and its errors.
     pub(crate) fn for_clap() -> clap::ColorChoice {
         match anstream::ColorChoice::global() {
             anstream::ColorChoice::Never => clap::ColorChoice::Never,

@@ -25,7 +25,7 @@ pub(crate) enum Label {
     Warning,
     /// A cause, or for a look.
     Note,
-    /// What to do.
+    /// A remedy.
     Help,
 }
 
@@ -76,22 +76,22 @@ impl Paint {
         }
     }
 
-    /// What a block is about.
+    /// The subject of a block.
     pub(crate) fn title(self, text: impl fmt::Display) -> String {
         self.with(TITLE, text)
     }
 
-    /// What is wrong.
+    /// A fault.
     pub(crate) fn bad(self, text: impl fmt::Display) -> String {
         self.with(BAD, text)
     }
 
-    /// What is odd.
+    /// An oddity.
     pub(crate) fn odd(self, text: impl fmt::Display) -> String {
         self.with(ODD, text)
     }
 
-    /// What matters less.
+    /// A detail.
     pub(crate) fn faint(self, text: impl fmt::Display) -> String {
         self.with(FAINT, text)
     }

@@ -1,4 +1,4 @@
-//! A line on standard error that counts what takes longer than a second.
+//! A line on standard error with the progress of work that takes longer than a second.
 
 use super::streams;
 use std::io::{self, IsTerminal};
@@ -27,7 +27,7 @@ impl Progress {
         })
     }
 
-    /// `text` says how far the work is.
+    /// `text` returns the current progress.
     pub(crate) fn start(text: impl Fn() -> String + Send + 'static) -> Progress {
         let end: Arc<(Mutex<bool>, Condvar)> = Arc::default();
         let for_thread = end.clone();

@@ -1,14 +1,14 @@
-//! The two streams, which share a terminal with the line of progress.
+//! Standard output and error, which share a terminal with the progress line.
 
 use super::paint::{Label, Paint};
 use std::fmt;
 use std::io::{self, Stderr, Stdout, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What the last line of the terminal holds.
+/// State of the terminal's last line.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    /// The line of progress, which goes away before anything else is written.
+    /// A progress line, which is cleared before other output.
     pub(super) progress: bool,
     /// A line of output that is not finished: nothing may be drawn over it.
     open: bool,
@@ -27,7 +27,7 @@ impl Line {
     /// Draws `text` as the line of progress, unless output is under way.
     pub(super) fn draw(&mut self, text: &str) {
         if !self.open {
-            // Progress that can't be shown is no error.
+            // A failure to show progress is no error.
             let _ = io::stderr().write_all(format!("\r\x1b[K{text}").as_bytes());
             self.progress = true;
         }
@@ -77,7 +77,7 @@ pub(crate) fn message(label: Label, text: impl fmt::Display) -> io::Result<()> {
     stderr().write_all(format!("{word}: {text}\n").as_bytes())
 }
 
-/// The message without Rust's `(os error 2)`, which says nothing to a user.
+/// The message without Rust's `(os error 2)`, which doesn't help a user.
 pub(crate) fn without_errno(message: &str) -> String {
     let mut parts = message.split(" (os error ");
     let mut text = parts.next().unwrap_or_default().to_owned();

@@ -157,7 +157,7 @@ fn settings(request: &FarmRequest, record: &Record) -> Vec<Setting> {
 
 /// The file for `-C`: it sets what nobody has set yet. `-D` and what a build tree has cached win.
 pub(crate) fn initial_cache(request: &FarmRequest, record: &Record) -> String {
-    let mut file = String::from("# Made by cuda-fixup toolkit farm: docs/cmake.md tells why.\n");
+    let mut file = String::from("# Made by cuda-fixup toolkit farm: see docs/cmake.md.\n");
     for setting in settings(request, record) {
         let (name, value) = (setting.variable, quoted(&setting.value));
         let set = format!("set({name} {value} CACHE {} \"\")\n", setting.kind);
@@ -172,7 +172,7 @@ pub(crate) fn initial_cache(request: &FarmRequest, record: &Record) -> String {
 
 /// The same for CMAKE_TOOLCHAIN_FILE, which is read at each `project` and in each `try_compile`.
 pub(crate) fn toolchain(request: &FarmRequest, record: &Record) -> String {
-    let mut file = String::from("# Made by cuda-fixup toolkit farm: docs/cmake.md tells why.\n");
+    let mut file = String::from("# Made by cuda-fixup toolkit farm: see docs/cmake.md.\n");
     for setting in settings(request, record) {
         let (name, value) = (setting.variable, quoted(&setting.value));
         let mut unset = format!("NOT DEFINED {name}");

@@ -89,7 +89,7 @@ pub(crate) enum FarmError {
     },
     /// No prefix tells the version.
     #[error(
-        "no prefix tells the CUDA version: none has nvcc, version.json or include/cuda.h: \
+        "the CUDA version is unknown: no prefix has nvcc, version.json or include/cuda.h: \
          name the prefix of the CUDA runtime too"
     )]
     NoVersion,

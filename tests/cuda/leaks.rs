@@ -93,7 +93,7 @@ fn what_has_no_one_answer_is_named() {
         (
             "a.pc",
             format!("libdir={f}/lib\n"),
-            "stands for several directories",
+            "is merged from several directories",
         ),
         (
             "b.cmake",

@@ -53,7 +53,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     let shown_progress = progress(&request.progress);
     let mut misses = MissingDependencies::default();
     let summary = {
-        let mut tell = |file: &fixup::FileReport| {
+        let mut emit = |file: &fixup::FileReport| {
             misses.note(file);
             if let (Status::Failed(why), Some(name)) = (&file.status, file.names.first()) {
                 message(Label::Error, format_args!("{}: {why}", shown(name)))?;
@@ -76,7 +76,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
                 Ok(())
             }
         };
-        fixup::run(&pool, &request, &super::waits_for, &mut tell)?
+        fixup::run(&pool, &request, &super::waits_for, &mut emit)?
     };
     drop(shown_progress);
     for problem in &summary.problems {
@@ -92,7 +92,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
             )?;
         }
     }
-    misses.tell(&summary, "--lib", "--ignore-missing")?;
+    misses.print(&summary, "--lib", "--ignore-missing")?;
     if args.json {
         writeln!(out, "{}", report::summary_json(&summary))?;
     } else if request.structured_logs {

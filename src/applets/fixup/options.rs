@@ -221,7 +221,7 @@ impl Args {
             skip_malformed: policy.existing == Existing::Replace,
             relative: self.relative(),
             store: PathBuf::from(OsString::from_vec(auto_patchelf::store())),
-            tell_dlopen: self.dry_run || self.json || self.verbose,
+            report_dlopen: self.dry_run || self.json || self.verbose,
             dry_run: self.dry_run,
             rewrite: RewriteOptions {
                 atomic: self.write.atomic,

@@ -101,7 +101,7 @@ pub(super) fn environment(args: &Args, root: Option<PathBuf>) -> anyhow::Result<
         None => variable("LD_LIBRARY_PATH"),
     };
     let preload = variable("LD_PRELOAD");
-    let cwd = std::env::current_dir().context("cannot tell the current directory")?;
+    let cwd = std::env::current_dir().context("cannot determine the current directory")?;
     let cwd = match &root {
         Some(root) => Path::new("/").join(cwd.strip_prefix(root).unwrap_or(Path::new(""))),
         None => cwd,

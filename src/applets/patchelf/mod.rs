@@ -61,7 +61,7 @@ impl clap::Args for Args {
             .disable_version_flag(true)
             .about("Print or change interpreter, RUNPATH, NEEDED and more as patchelf 0.19 does")
             .after_help(
-                "A value @NAME stands for the contents of the file NAME. Exit status: 0, or 1 for \
+                "A value @NAME is replaced by the contents of the file NAME. Exit status: 0, or 1 for \
                  any error.",
             )
     }
@@ -172,7 +172,7 @@ fn one_file(
             let patch = prepared.with_context(|| name.clone())?.patch;
             steps = patch.map(|patch| patch.steps).unwrap_or_default();
         }
-        request.tell(streams, format_args!("writing {}", shown(output)))?;
+        request.log(streams, format_args!("writing {}", shown(output)))?;
         return output::write(output, reader, &steps);
     }
     if edits.is_empty() {
@@ -181,7 +181,7 @@ fn one_file(
     let names = [path.to_owned()];
     let done = rewrite(&names, reader, &info, &edits, &options).with_context(|| name.clone())?;
     if done.changed {
-        request.tell(streams, format_args!("writing {name}"))?;
+        request.log(streams, format_args!("writing {name}"))?;
     }
     if !done.strip_safe {
         writeln!(

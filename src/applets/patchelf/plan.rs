@@ -141,7 +141,7 @@ impl PatchelfRequest {
                 return Ok(());
             };
             shrink(info, now, &self.allowed_rpath_prefixes, &mut |text| {
-                self.tell(streams, text)
+                self.log(streams, text)
             })?
         } else if self.remove_rpath {
             dynamic(info, name)?;
@@ -169,7 +169,7 @@ impl PatchelfRequest {
                 crate::escape::Shown::from(wanted.as_slice())
             )?;
         }
-        self.tell(
+        self.log(
             streams,
             format!(
                 "new rpath is '{}'",
@@ -285,7 +285,7 @@ impl PatchelfRequest {
     }
 
     /// For `--debug`.
-    pub(super) fn tell(
+    pub(super) fn log(
         &self,
         streams: &mut Streams<'_>,
         text: impl std::fmt::Display,

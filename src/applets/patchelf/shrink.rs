@@ -16,7 +16,7 @@ pub(super) fn shrink(
     info: &ElfInfo,
     now: &[u8],
     allowed_prefixes: &[Vec<u8>],
-    tell: &mut dyn FnMut(String) -> anyhow::Result<()>,
+    log: &mut dyn FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<u8>> {
     let mut missing: Vec<&Vec<u8>> = info.needed().iter().collect();
     let mut kept = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn shrink(
             .iter()
             .any(|prefix| dir.starts_with(prefix));
         if !allowed_prefixes.is_empty() && !allowed {
-            tell(format!(
+            log(format!(
                 "removing directory '{}' from RPATH because of non-allowed prefix",
                 shown(path)
             ))?;
@@ -42,7 +42,7 @@ pub(super) fn shrink(
             // A name with slashes, too, is looked for below the directory, as patchelf does.
             let file = [dir, library].join(&b'/');
             let file = Path::new(OsStr::from_bytes(&file));
-            if !has_library(file, info, tell)? {
+            if !has_library(file, info, log)? {
                 still_missing.push(library);
             }
         }
@@ -50,7 +50,7 @@ pub(super) fn shrink(
         if missing.len() < before {
             kept.push(dir);
         } else {
-            tell(format!("removing directory '{}' from RPATH", shown(path)))?;
+            log(format!("removing directory '{}' from RPATH", shown(path)))?;
         }
     }
     Ok(kept.join(&b':'))
@@ -61,7 +61,7 @@ pub(super) fn shrink(
 fn has_library(
     path: &Path,
     info: &ElfInfo,
-    tell: &mut dyn FnMut(String) -> anyhow::Result<()>,
+    log: &mut dyn FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
     // Opening a pipe would wait for somebody to write to it.
     let kind = match std::fs::metadata(path) {
@@ -93,7 +93,7 @@ fn has_library(
     };
     let fits = header.machine == info.header.machine;
     if !fits {
-        tell(format!(
+        log(format!(
             "ignoring library '{}' because its machine type differs",
             shown(path)
         ))?;

@@ -13,7 +13,7 @@ const THIN: &[u8; 8] = b"!<thin>\n";
 const HEADER: usize = 60;
 /// Longest member name that is read, in bytes.
 const MAX_NAME: u64 = 4096;
-/// Members after which an archive is taken for a lie: the largest real ones have some 10,000.
+/// An archive with more members is malformed: the largest real ones have some 10,000.
 const MAX_MEMBERS: usize = 1 << 17;
 
 /// An archive may list itself.
@@ -24,7 +24,7 @@ pub(super) fn is_archive(head: &[u8]) -> bool {
     head.starts_with(MAGIC) || head.starts_with(THIN)
 }
 
-/// Adds what the members hold. Broken members are problems, not errors: the others are read.
+/// Adds the contents of the members. Broken members are problems, not errors: the others are read.
 pub(super) fn read(path: &Path, file: &FileReader, code: &mut DeviceCode) -> Result<(), ReadError> {
     let thin = file.head().starts_with(THIN);
     let mut names: Option<(u64, u64)> = None;
@@ -105,7 +105,7 @@ impl Member {
         )
     }
 
-    /// The name, and how many bytes of the contents it takes (BSD's long names stand there).
+    /// The name, and the number of bytes of the contents that it takes (BSD's long names).
     fn name(&self, file: &FileReader, names: Option<(u64, u64)>) -> io::Result<(Vec<u8>, u64)> {
         let number = |digits: &[u8]| str::from_utf8(digits).ok()?.parse::<u64>().ok();
         if let Some(len) = self.raw_name.strip_prefix(b"#1/").and_then(number) {
@@ -152,8 +152,8 @@ fn read_member<R: ReadAt + ?Sized>(
     Ok(())
 }
 
-/// Reads a member that lies beside the archive: the name is a path from the archive's directory.
-/// Each file is read once, however often the archive lists it.
+/// Reads a member outside of the archive, by its path relative to the archive's directory. Each
+/// file is read once, however often the archive lists it.
 fn read_thin_member(
     path: &Path,
     name: Vec<u8>,

@@ -12,10 +12,10 @@ pub struct Group {
     pub kind: ImageKind,
     pub place: Place,
     pub count: usize,
-    /// How many of them are stored compressed, on their own or in a concatenated entry.
+    /// Number of images stored compressed, on their own or in a concatenated entry.
     pub compressed: usize,
-    /// Bytes that they take in the file. An image inside a concatenated entry takes none of its
-    /// own: the entry does.
+    /// Their size in the file, in bytes. An image inside a concatenated entry has none of its own:
+    /// the entry does.
     pub size: u64,
     /// Lowest and highest version (of PTX, of the cubin format, of NVVM).
     pub versions: ((u16, u16), (u16, u16)),

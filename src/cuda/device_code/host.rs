@@ -26,7 +26,7 @@ const WRAPPER_MAGIC: u32 = 0x4662_43b1;
 /// A section of more wrappers than this is not counted to its end.
 const MAX_WRAPPER_BYTES: u64 = 4 << 20;
 
-/// Adds what the sections hold; where there are none, what the segments do.
+/// Reads the sections; in a file without sections, the segments.
 pub(super) fn read<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
@@ -83,7 +83,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
     Ok(())
 }
 
-/// Where device code can be in `section`: loaded data that isn't executed.
+/// The range of `section`, if it can hold device code: loaded data that isn't executed.
 fn region(section: &Section, name: &[u8]) -> Option<FatbinRegion> {
     let only_fatbins = FATBIN_SECTIONS.contains(&name);
     let loaded = section.flags & u64::from(elf::SHF_ALLOC) != 0

@@ -1,4 +1,4 @@
-//! Which device code a file holds: ELF files, static archives, `.fatbin` files, bare cubins.
+//! Device code in files: ELF files, static archives, `.fatbin` files, bare cubins.
 
 mod archive;
 mod groups;
@@ -19,15 +19,14 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where device code was found in a file.
+/// Location of device code in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Member of an archive.
     pub member: Option<Vec<u8>>,
-    /// The file that holds the bytes, where it isn't the one that was asked about: a member of a
-    /// thin archive.
+    /// The file that contains it, if another than the one passed in: a member of a thin archive.
     pub file: Option<PathBuf>,
-    /// Section of an ELF file. None in a file without section headers, and in what is no ELF file.
+    /// Section of an ELF file. None for other files, and for ELF files without section headers.
     pub section: Option<Vec<u8>>,
 }
 
@@ -42,22 +41,22 @@ pub struct Image {
 /// All device code of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceCode {
-    /// Where device code was found, in file order.
+    /// Locations of device code, in file order.
     pub places: Vec<Place>,
     /// All images, in file order.
     pub images: Vec<Image>,
-    /// Wrappers in `.nvFatBinSegment`: what the host code registers, one for each module.
+    /// Wrappers in `.nvFatBinSegment`: registered by the host code, one for each module.
     pub wrappers: usize,
     /// Wrappers of a device link (version 2): `nvcc -rdc=true`.
     pub linked_wrappers: usize,
-    /// What breaks the format, each with the place it is in.
+    /// Violations of the format, each with the index of its location.
     pub problems: Vec<(usize, FatbinProblem)>,
-    /// There is more than is kept.
+    /// A limit was reached; the rest is missing.
     pub truncated: bool,
 }
 
 impl DeviceCode {
-    /// Whether there is nothing to show.
+    /// Whether no device code was found.
     pub fn is_empty(&self) -> bool {
         self.images.is_empty() && self.problems.is_empty()
     }
@@ -79,7 +78,7 @@ impl DeviceCode {
             .extend(problems.map(|problem| (index, problem)));
     }
 
-    /// Adds what a member of an archive holds, whose first byte stands at `base`.
+    /// Adds the device code of an archive's member, whose first byte is at `base`.
     fn add_member(&mut self, mut member: DeviceCode, base: u64) {
         for image in &mut member.images {
             image.place += self.places.len();
@@ -105,13 +104,13 @@ impl DeviceCode {
     }
 }
 
-/// Why a file has no device code to show.
+/// Why the device code of a file can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum NoDeviceCode {
     /// Most files of a tree.
     #[error("neither an ELF file, a static archive, a fatbin nor a cubin")]
     OtherFile,
-    /// ELF magic, but what follows breaks the gABI; or the read itself failed.
+    /// ELF magic, but a malformed file; or the read itself failed.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -135,8 +134,8 @@ pub fn open(path: &Path) -> io::Result<FileReader> {
     FileReader::new(file)
 }
 
-/// Reads all device code of the file at `path`, which `file` has open. The path is used for the
-/// members of a thin archive only.
+/// Reads all device code of the file at `path`, opened as `file`. The path is used for the members
+/// of a thin archive only.
 pub fn read(path: &Path, file: &FileReader) -> Result<DeviceCode, NoDeviceCode> {
     let mut code = DeviceCode::default();
     if archive::is_archive(file.head()) {
@@ -147,7 +146,7 @@ pub fn read(path: &Path, file: &FileReader) -> Result<DeviceCode, NoDeviceCode> 
     Ok(code)
 }
 
-/// Reads the device code of an ELF file that is no archive.
+/// Reads the device code of an ELF file.
 pub(crate) fn read_elf<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
@@ -157,7 +156,7 @@ pub(crate) fn read_elf<R: ReadAt + ?Sized>(
     Ok(code)
 }
 
-/// Adds what `file` holds if it is of a kind that can hold device code; says whether it is.
+/// Adds the device code of `file` if its kind can hold any; returns whether it can.
 fn read_image<R: ReadAt + ?Sized>(
     file: &R,
     place: &Place,
@@ -202,7 +201,7 @@ fn read_elf_into<R: ReadAt + ?Sized>(
     host::read(file, header, place, code)
 }
 
-/// A cubin that is a file of its own, as an entry.
+/// A cubin in a file of its own, as an entry.
 fn bare_cubin<R: ReadAt + ?Sized>(file: &R, header: &FileHeader) -> Result<FatbinEntry, ReadError> {
     let arch = cubin::arch(file, header)?;
     Ok(FatbinEntry {

@@ -14,8 +14,8 @@ use crate::cuda::capability::Variant;
 
 /// Size of the fixed part of a header.
 pub(super) const FIXED: usize = 0x40;
-/// Headers larger than this are taken for a lie. Only a concatenated entry's grows, by
-/// [`FIXED`] for each image in it.
+/// A larger header is malformed. Only a concatenated entry's grows, by [`FIXED`] for each image in
+/// it.
 pub(super) const MAX_HEADER: u32 = 1 << 20;
 
 const DEBUG: u64 = 0x2;
@@ -24,7 +24,7 @@ const ZSTD: u64 = 0x8000;
 const ARCHITECTURE_SPECIFIC: u64 = 0x10_0000;
 const FAMILY_SPECIFIC: u64 = 0x20_0000;
 
-/// What an image is.
+/// Kind of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ImageKind {
     /// 1: PTX, text that the driver compiles.
@@ -62,7 +62,7 @@ impl ImageKind {
     }
 }
 
-/// How a payload is stored.
+/// Compression of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Compression {
     None,
@@ -70,7 +70,7 @@ pub enum Compression {
     Lz4,
     /// Zstandard frames.
     Zstd,
-    /// A compressed size but no flag that is known here, or LTO-IR, which is its own format.
+    /// A compressed size without a known flag, or LTO-IR, which has its own format.
     Other,
 }
 
@@ -86,7 +86,7 @@ impl Compression {
     }
 }
 
-/// Where an image lies in the decoded payload of the concatenated entry before it.
+/// Range of an image in the decoded payload of the concatenated entry before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     pub offset: u64,
@@ -97,7 +97,7 @@ pub struct Part {
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FatbinEntry {
-    /// What it is.
+    /// Kind of the image.
     pub kind: ImageKind,
     /// Number of the architecture, 90 for sm_90; 0 where an entry has none.
     pub arch: u32,
@@ -105,11 +105,11 @@ pub struct FatbinEntry {
     pub variant: Variant,
     /// Version of PTX (9.5), of the cubin (1.8) or of NVVM.
     pub version: (u16, u16),
-    /// All flags, as they stand.
+    /// All flags.
     pub flags: u64,
-    /// Where the header stands in the file.
+    /// Offset of the header in the file.
     pub offset: u64,
-    /// Where the payload stands in the file.
+    /// Offset of the payload in the file.
     pub payload: u64,
     /// Bytes of the payload in the file, with padding.
     pub size: u64,
@@ -117,7 +117,7 @@ pub struct FatbinEntry {
     pub compressed_size: u32,
     /// Bytes after decoding, 0 where nothing is to be decoded.
     pub uncompressed_size: u64,
-    /// How it is stored.
+    /// Compression of the payload.
     pub compression: Compression,
     /// The source's name, if the header has one.
     pub name: Option<Vec<u8>>,
@@ -126,7 +126,8 @@ pub struct FatbinEntry {
 }
 
 impl FatbinEntry {
-    /// The name of what it is for: `sm_90a`, `compute_90`, `lto_86`. None without an architecture.
+    /// The name of its architecture: `sm_90a`, `compute_90`, `lto_86`. None without an
+    /// architecture.
     pub fn arch_name(&self) -> Option<String> {
         let capability = self.capability()?;
         Some(match self.kind {
@@ -168,14 +169,14 @@ impl FatbinEntry {
     }
 }
 
-/// A header, before its sizes are compared with the space there is.
+/// A header whose sizes are unchecked.
 pub(super) struct Raw<'a> {
     /// All bytes of the header that could be read.
     bytes: &'a [u8],
 }
 
 impl<'a> Raw<'a> {
-    /// Takes at least [`FIXED`] bytes.
+    /// Requires at least [`FIXED`] bytes.
     pub(super) fn new(bytes: &'a [u8]) -> Option<Raw<'a>> {
         (bytes.len() >= FIXED && bytes[2..4] == [1, 1]).then_some(Raw { bytes })
     }
@@ -205,7 +206,7 @@ impl<'a> Raw<'a> {
         self.u64(8)
     }
 
-    /// The entry whose header stands at `offset`.
+    /// The entry whose header is at `offset`.
     pub(super) fn entry(&self, offset: u64) -> FatbinEntry {
         let flags = self.u64(0x28);
         let kind = self.kind();
@@ -276,7 +277,7 @@ impl<'a> Raw<'a> {
             .collect()
     }
 
-    /// How many images a concatenated entry says that it holds.
+    /// Number of images in a concatenated entry, from its header.
     pub(super) fn part_count(&self) -> usize {
         match self.bytes.len() {
             n if n >= FIXED + 8 => self.u32(FIXED) as usize,

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 
 /// An LZ4 block is decoded in memory: one that states more is refused.
 const MAX_LZ4: u64 = 1 << 30;
-/// A byte of an LZ4 block stands for at most this many.
+/// Greatest ratio of an LZ4 block: bytes of output for one byte of input.
 const LZ4_RATIO: u64 = 255;
 /// Bytes that are copied at a time.
 const CHUNK: usize = 256 << 10;
@@ -15,7 +15,7 @@ const CHUNK: usize = 256 << 10;
 /// Why an image can't be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
-    /// What the header states can't be.
+    /// Impossible values in the header.
     #[error("{0}")]
     Lie(String),
     /// The compressed bytes are broken.
@@ -23,7 +23,7 @@ pub enum PayloadError {
     Broken {
         /// LZ4 or ZSTD.
         kind: &'static str,
-        /// What the decoder says.
+        /// The decoder's message.
         what: String,
     },
     /// Reading or writing failed.
@@ -54,7 +54,7 @@ pub fn write<R: ReadAt + ?Sized>(
         };
     }
     if entry.kind == ImageKind::Ptx {
-        // PTX is text: the NULs that end and pad it in a fatbin are none of it.
+        // PTX is text, without the NULs that end and pad it in a fatbin.
         return decode(file, entry, &mut WithoutLastNuls { nuls: 0, out });
     }
     decode(file, entry, out)
@@ -159,7 +159,7 @@ impl<R: ReadAt> Read for Sequential<'_, R> {
     }
 }
 
-/// Lets a slice of what is written through.
+/// Passes through a slice of the written bytes.
 struct Slice<'a, W> {
     skip: u64,
     left: u64,

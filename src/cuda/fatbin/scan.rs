@@ -6,7 +6,7 @@ use super::window::Window;
 use elf_edit::ReadAt;
 use std::io;
 
-/// Places that have the magic and are no container, before the rest of a region is left alone.
+/// False matches of the magic after which the rest of a region is not searched.
 const MAX_FALSE: usize = 1 << 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +14,12 @@ pub(crate) struct FatbinRegion {
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
-    /// It should hold nothing but containers: what else is there is a problem. Elsewhere a
-    /// magic without a sound container behind it is just eight bytes of something else.
+    /// The region should contain only containers, so anything else is a problem. Elsewhere, a magic
+    /// without a sound container behind it is a coincidence.
     pub only_fatbins: bool,
 }
 
-/// Adds what is in `region` of `file` to `found`.
+/// Adds the containers in `region` of `file` to `found`.
 pub(crate) fn scan<R: ReadAt + ?Sized>(
     file: &R,
     region: FatbinRegion,

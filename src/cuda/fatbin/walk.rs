@@ -14,9 +14,9 @@ const MAX_PROBLEMS: usize = 100;
 /// Something that breaks the format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FatbinProblem {
-    /// Where in the file.
+    /// Offset in the file.
     pub offset: u64,
-    /// What was expected and what was found.
+    /// The expected and the actual value.
     pub what: String,
 }
 
@@ -27,9 +27,9 @@ pub(crate) struct FoundFatbins {
     pub entries: Vec<FatbinEntry>,
     /// Containers.
     pub containers: usize,
-    /// What breaks the format.
+    /// Violations of the format.
     pub problems: Vec<FatbinProblem>,
-    /// There is more than is kept.
+    /// A limit was reached; the rest is missing.
     pub truncated: bool,
 }
 
@@ -49,18 +49,18 @@ impl FoundFatbins {
     }
 }
 
-/// What a look at `offset` shows.
+/// Result of reading a container at `offset`.
 pub(super) enum Container {
     /// No container's magic.
     None,
     /// The magic, and then something that can't be one: why.
     Bad(String),
-    /// A container whose first entry makes sense, or an empty one; one past its last byte, as it
-    /// says itself.
+    /// A container whose first entry is valid, or an empty one, with the offset of its end, from
+    /// its header.
     Sound(u64),
 }
 
-/// Whether a container stands at `offset` of a region that ends at `end`.
+/// Checks for a container at `offset` of a region that ends at `end`.
 pub(super) fn look<R: ReadAt + ?Sized>(
     headers: &mut Window<'_, R>,
     offset: u64,
@@ -102,7 +102,7 @@ pub(super) fn look<R: ReadAt + ?Sized>(
     }
 }
 
-/// Why an entry with `room` bytes before the container's end can't be one.
+/// Why an entry with `room` bytes before the container's end is invalid.
 fn wrong(raw: &Raw<'_>, room: u64) -> Option<String> {
     let header = raw.header_size();
     if !(FIXED as u32..=MAX_HEADER).contains(&header) {
@@ -178,7 +178,7 @@ pub(super) fn entries<R: ReadAt + ?Sized>(
     Ok(())
 }
 
-/// What is wrong with where images lie in the decoded payload of a concatenated entry.
+/// The fault in the ranges of images in the decoded payload of a concatenated entry.
 fn misplaced(entry: &FatbinEntry, parts: &[FatbinEntry]) -> Option<String> {
     let mut ranges: Vec<(u64, u64)> = parts
         .iter()

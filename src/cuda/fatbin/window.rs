@@ -14,12 +14,13 @@ static MAGIC: LazyLock<memmem::Finder<'static>> =
 
 /// Nearly every header is smaller.
 const SMALL: usize = 512;
-/// Bytes read at a time where there has been nothing for long: what a processor's cache holds.
+/// Bytes read at a time once a search has found nothing for long: as many as fit a processor's
+/// cache.
 const LARGE: usize = 256 << 10;
-/// How much larger the next read of a search is.
+/// Growth of the next read of a search.
 const GROWTH: usize = 8;
-/// Where that many bytes are left, several threads search them: copying them out of the system's
-/// cache takes longer than starting a thread.
+/// If this many bytes are left, several threads search them: copying them out of the system's cache
+/// takes longer than starting a thread.
 const MANY: u64 = 16 << 20;
 /// More threads than this wait for memory.
 const THREADS: usize = 4;
@@ -27,7 +28,7 @@ const THREADS: usize = 4;
 /// A magic may begin in that many bytes before a read's end.
 const OVERLAP: usize = CONTAINER_MAGIC.len() - 1;
 
-/// Bytes of a file, read once as long as they are asked for in order.
+/// Bytes of a file, each read once if requested in order.
 pub(super) struct Window<'a, R: ?Sized> {
     file: &'a R,
     /// Only the first `filled` count: a smaller read keeps the larger buffer.
@@ -46,7 +47,7 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
         }
     }
 
-    /// `len` bytes at `offset`, or what there is before the file's end.
+    /// `len` bytes at `offset`, or fewer at the file's end.
     pub(super) fn get(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         let left = self.file.len().saturating_sub(offset);
         let there = left.min(len as u64) as usize;
@@ -60,7 +61,7 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
         Ok(&self.buffer[at..at + there])
     }
 
-    /// The first magic at `from` or behind that ends at `end`, which is in the file, or before.
+    /// The first magic at or behind `from` that ends at or before `end`, which is in the file.
     pub(super) fn next_magic(&mut self, from: u64, end: u64) -> io::Result<Option<u64>> {
         let mut from = from;
         let mut step = SMALL;
@@ -106,7 +107,7 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
         Ok(true)
     }
 
-    /// Where in the buffer `len` bytes at `offset` stand, if they all do.
+    /// Range in the buffer of the `len` bytes at `offset`, if it has all of them.
     fn held(&self, offset: u64, len: usize) -> Option<usize> {
         let at = offset.checked_sub(self.start)?;
         (at + len as u64 <= self.filled as u64).then_some(at as usize)
@@ -161,7 +162,7 @@ fn first_magic<R: ReadAt + ?Sized>(file: &R, from: u64, end: u64) -> io::Result<
 mod tests {
     use super::*;
 
-    /// What several threads search has the same first magic, wherever it is.
+    /// A search by several threads finds the same first magic, wherever it is.
     #[test]
     fn threads_find_the_first() {
         let size = MANY as usize + 5 * LARGE + 123;

@@ -1,7 +1,7 @@
 //! The file has device code that the CUDA version (`--cuda`) can't have made.
 //!
 //! ## Why is this bad
-//! The file was built by another CUDA than the package says, or parts of it were.
+//! The file, or parts of it, were built with another CUDA version than the package's.
 //!
 //! ## Example
 //! sm_120 code in a package of CUDA 12.4.

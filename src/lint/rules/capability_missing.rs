@@ -34,7 +34,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     }
 }
 
-/// What comes near and does not count.
+/// Why similar device code does not count.
 fn why(s: &Subject<'_>, machine: Machine<'_>, wanted: Capability) -> String {
     let images = || s.device_code.images.iter().map(|image| &image.entry);
     let any_driver = Machine {

@@ -3,7 +3,8 @@
 //! ## Why is this bad
 //! "undefined symbol: cudnnGetRNNTempSpaceSizes": at the start, or at the first call with lazy
 //! binding. Within one SONAME (libcudnn.so.9, libcublas.so.12, libnvJitLink.so.12) newer releases
-//! only add symbols, so a program runs with what it was built against and anything newer.
+//! only add symbols, so a program runs with the release that it was built against and anything
+//! newer.
 //!
 //! ## Example
 //! An extension built against cuDNN 9.8 in an environment that pins `nvidia-cudnn-cu12` 9.1.

@@ -1,17 +1,17 @@
 //! Two versions of one CUDA library (cuBLAS, cuDNN, NCCL, …) are loaded into one process.
 //!
 //! ## Why is this bad
-//! Both define the same symbols: which one a caller gets depends on the order of loading, handles of
-//! one are passed to the other, and the process crashes or computes nonsense. The memory and the
-//! start-up time of both are paid. `cudart-twice` says the same of the CUDA runtime.
+//! Both define the same symbols: the order of loading decides which one a caller gets, handles of
+//! one are passed to the other, and the process crashes or computes nonsense. Memory and start-up
+//! time are spent twice. `cudart-twice` reports the same for the CUDA runtime.
 //!
 //! ## Example
 //! An extension that links libcublas.so.12 and a library built for libcublas.so.13.
 //!
 //! ## Fix
 //! Build or fetch all of it for one CUDA version: `pip install` the packages of one suffix
-//! (`-cu12`, `-cu13`), or take all of it from one cudaPackages set. `cuda-fixup inspect --tree FILE`
-//! shows which library brings which.
+//! (`-cu12`, `-cu13`), or take all of it from one cudaPackages set. `cuda-fixup inspect --tree
+//! FILE` shows the dependencies of each library.
 
 use crate::lint::Subject;
 use crate::lint::text;

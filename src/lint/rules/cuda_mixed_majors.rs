@@ -18,8 +18,8 @@ use crate::lint::tree::{LintedTree, Member};
 use crate::lint::{Subject, text};
 use std::path::Path;
 
-/// By SONAME, of which some belong to several versions. Reported for the file that brings them
-/// together; two versions of one library are `cuda-library-twice` or `cudart-twice`.
+/// Compares SONAMEs, of which some belong to several versions. Reported for the file that combines
+/// them; two versions of one library are `cuda-library-twice` or `cudart-twice`.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if !s.cuda_libraries.doubled().is_empty() || s.shared_runtimes_meet {
         return;
@@ -34,7 +34,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     }
 }
 
-/// A tree with libraries of two versions, where no process of it brings them together.
+/// A tree with libraries of two versions, if none of its processes combines them.
 pub(super) fn check_tree(tree: &LintedTree<'_>, say: &mut dyn FnMut(&Path, String)) {
     if tree.has_finding {
         return;

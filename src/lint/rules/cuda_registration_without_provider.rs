@@ -13,8 +13,8 @@ use crate::cuda::driver;
 use crate::lint::Subject;
 use crate::lint::text;
 
-/// By the symbols of all that is loaded with the file. Where something of that isn't found, which has
-/// a finding of its own, nothing is said: that may be what has them.
+/// Compares the symbols of all libraries loaded with the file. If one of them is missing, which has
+/// its own finding, it may define the symbol, so nothing is reported.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let needs = s.resolution.objects.iter().flat_map(|object| &object.needs);
     let mut missing = needs.filter(|need| need.object.is_none());

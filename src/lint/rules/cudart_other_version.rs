@@ -12,7 +12,7 @@
 
 use crate::lint::Subject;
 
-/// By the runtime's own code, else by the soname, which has the major version only.
+/// Uses the runtime's own code, else the soname, which has the major version only.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let (Some(cuda), Some((runtime, version))) = (s.options.cuda, s.own_runtime()) else {
         return;

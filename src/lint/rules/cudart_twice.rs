@@ -14,9 +14,9 @@
 use crate::cuda::linkage::Linkage;
 use crate::lint::{RuntimeKind, Subject};
 
-/// A static one from the file's contents, the others from what is loaded with it. NVIDIA's own
-/// libraries come with static ones of one version on purpose. Shared ones are reported for the file
-/// that brings them together.
+/// Static runtimes come from the file's contents, shared ones from the libraries loaded with it.
+/// NVIDIA's own libraries come with static ones of one version on purpose. Shared ones are reported
+/// for the file that combines them.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.cudart.linkage == Linkage::Static {
         let other = |kind| match kind {

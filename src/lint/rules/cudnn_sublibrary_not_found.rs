@@ -9,9 +9,9 @@
 //! A package that bundles libcudnn.so.9 alone, as only that is in DT_NEEDED of the program.
 //!
 //! ## Fix
-//! Install all of cuDNN in one directory with `$ORIGIN` in the RUNPATH of each file, or
-//! `cuda-fixup fixup --dlopen auto --lib DIR FILE`. A package that leaves out a layer which it does
-//! not use needs an exception.
+//! Install all of cuDNN in one directory with `$ORIGIN` in the RUNPATH of each file, or `cuda-fixup
+//! fixup --dlopen auto --lib DIR FILE`. A package that leaves out an unused layer needs an
+//! exception.
 
 use crate::cuda::Soname;
 use crate::lint::Subject;

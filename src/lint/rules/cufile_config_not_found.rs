@@ -1,9 +1,9 @@
 //! libcufile would not find its configuration, cufile.json.
 //!
 //! ## Why is this bad
-//! GPUDirect Storage reads `/etc/cufile.json`, or the file that CUFILE_ENV_PATH_JSON names. Without
-//! one it runs with its defaults, which on most file systems means an error ("nvidia-fs driver is
-//! not loaded. Set allow_compat_mode to true in cufile.json"), or slow copies through the host.
+//! GPUDirect Storage reads `/etc/cufile.json`, or the file in CUFILE_ENV_PATH_JSON. Without one it
+//! runs with its defaults, which on most file systems means an error ("nvidia-fs driver is not
+//! loaded. Set allow_compat_mode to true in cufile.json"), or slow copies through the host.
 //!
 //! ## Example
 //! The wheel nvidia-cufile, which has the library and no cufile.json; a container without `/etc/cufile.json`.

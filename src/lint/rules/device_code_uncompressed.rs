@@ -12,7 +12,7 @@
 use crate::cuda::fatbin::Compression;
 use crate::lint::Subject;
 
-/// Less than this is no matter.
+/// Less than this is not worth reporting.
 const BIG: u64 = 1 << 20;
 
 /// By the sizes in the headers.

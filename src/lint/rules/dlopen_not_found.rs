@@ -1,8 +1,8 @@
 //! A library that the file may open by itself (dlopen) would not be found.
 //!
 //! ## Why is this bad
-//! A feature is missing at run time, often without a word. Names stand in files that are never opened,
-//! too, so this is for a look.
+//! A feature is missing at run time, often without a message. Some of these names are never opened,
+//! so this severity only asks for a look.
 //!
 //! ## Example
 //! A program that opens libvulkan.so.1 and has no RUNPATH for it.
@@ -48,8 +48,8 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     }
 }
 
-/// Whether the library of that name is there by another version: programs try `libx.so` and
-/// `libx.so.1` in turn. What the file needs is not told a second time, nor its own name.
+/// Whether another version of the library exists: programs try `libx.so` and `libx.so.1` in turn.
+/// Ignores dependencies of the file, which are reported already, and its own name.
 fn has_version_of(s: &Subject<'_>, name: &[u8]) -> bool {
     let wanted = bare(name);
     let own = s.info.dynamic.as_ref().and_then(|d| d.soname.as_deref());

@@ -1,7 +1,8 @@
 //! The file has a driver link and never loads the driver.
 //!
 //! ## Why is this bad
-//! It is harmless. Where the link was meant for another file (a static cudart's), that one may lack it.
+//! It is harmless. If the link was meant for another file (one with a static cudart), that one may
+//! lack it.
 //!
 //! ## Example
 //! A program with a driver link that only links to libcudart.so, whose own RUNPATH counts.

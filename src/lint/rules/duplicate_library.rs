@@ -21,8 +21,8 @@ use std::path::Path;
 /// Files that a message names.
 const SHOWN: usize = 3;
 
-/// By SONAME and code: of other libraries than CUDA's only those with the same code, which survives
-/// a change of SONAME and RUNPATH.
+/// Compares SONAME and code: libraries outside of CUDA must have the same code, which survives a
+/// change of SONAME and RUNPATH.
 pub(super) fn check_tree(tree: &LintedTree<'_>, say: &mut dyn FnMut(&Path, String)) {
     type Key<'a> = (&'a [u8], Option<u32>, u16, Option<u64>);
     let mut groups: BTreeMap<Key<'_>, Vec<&Member>> = BTreeMap::new();

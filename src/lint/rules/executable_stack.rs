@@ -1,7 +1,7 @@
 //! The file asks for an executable stack.
 //!
 //! ## Why is this bad
-//! An overflow on the stack becomes code that runs; and glibc 2.41 refuses to dlopen such a library.
+//! A stack overflow can execute code; and glibc 2.41 refuses to dlopen such a library.
 //!
 //! ## Example
 //! One assembly file without `.section .note.GNU-stack`.

@@ -1,7 +1,7 @@
 //! A text file of the package names a path of the system: /usr, /opt, /usr/local/cuda.
 //!
 //! ## Why is this bad
-//! Builds that read it (pkg-config, CMake) look where nothing is, or find another CUDA.
+//! Builds that read it (pkg-config, CMake) search a missing directory, or find another CUDA.
 //!
 //! ## Example
 //! `cudaroot=/usr/local/cuda-12.8` in a redistributable's `cublas-12.8.pc`.
@@ -14,14 +14,14 @@ use memchr::memmem;
 use regex::bytes::Regex;
 use std::sync::LazyLock;
 
-/// Findings of one file: who mends those sees the rest.
+/// At most this many findings per file.
 const SHOWN: usize = 5;
 
 static PATHS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?-u)(^|[^#!\w./-])/(usr|opt)/[\w./+-]*(cuda|nvidia|include|lib)[\w./+-]*").ok()
 });
 
-/// The first few of them, each with its line; not what stands in comments.
+/// Reports the first few such lines outside of comments.
 pub(super) fn check(file: &TextFile<'_>, say: &mut dyn FnMut(String)) {
     let Some(paths) = &*PATHS else {
         return;
@@ -53,7 +53,7 @@ pub(super) fn check(file: &TextFile<'_>, say: &mut dyn FnMut(String)) {
     }
 }
 
-/// What ends a comment that begins like this: `]==]` for `[==[`.
+/// The end of a comment that begins like this: `]==]` for `[==[`.
 fn bracket(comment: &[u8]) -> Option<Vec<u8>> {
     let rest = comment.strip_prefix(b"[")?;
     let signs = rest.iter().take_while(|&&b| b == b'=').count();

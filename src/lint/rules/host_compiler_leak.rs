@@ -16,7 +16,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// By who has a libstdc++.so.6.
+/// Recognizes a compiler's directory by its libstdc++.so.6.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let mut first: Option<&[u8]> = None;
     for (tag, entry) in s.search_path() {

@@ -1,7 +1,7 @@
 //! The program's interpreter doesn't exist.
 //!
 //! ## Why is this bad
-//! The program doesn't start: "No such file or directory", although it is there.
+//! The program doesn't start: "No such file or directory", although it exists.
 //!
 //! ## Example
 //! `/lib64/ld-linux-x86-64.so.2` on NixOS.

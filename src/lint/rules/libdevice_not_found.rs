@@ -1,4 +1,4 @@
-//! The file compiles device code with libdevice.10.bc, and there is none here.
+//! The file compiles device code with libdevice.10.bc, which is missing.
 //!
 //! ## Why is this bad
 //! Compilers that call NVVM (XLA, Triton, numba, clang) link device functions such as `expf` from
@@ -9,8 +9,8 @@
 //! A package of XLA without `nvidia-cuda-nvcc-cu12` (`nvidia-nvvm` since CUDA 13) beside it.
 //!
 //! ## Fix
-//! Add the package that has `nvvm/libdevice/libdevice.10.bc` (`cudaPackages.libnvvm`, before CUDA 13
-//! `cudaPackages.cuda_nvcc`), and say where it is: `XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR`,
+//! Add the package that has `nvvm/libdevice/libdevice.10.bc` (`cudaPackages.libnvvm`, before CUDA
+//! 13 `cudaPackages.cuda_nvcc`), and set its directory: `XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR`,
 //! CUDA_HOME for numba.
 
 use crate::lint::tree::LintedTree;

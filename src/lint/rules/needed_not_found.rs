@@ -7,7 +7,8 @@
 //! A prebuilt program in a tree without its libraries.
 //!
 //! ## Fix
-//! `cuda-fixup inspect FILE` lists where was looked; `cuda-fixup fixup --lib DIR FILE` adds what has it.
+//! `cuda-fixup inspect FILE` lists the searched directories; `cuda-fixup fixup --lib DIR FILE` adds
+//! the one with the library.
 
 use crate::cuda::driver;
 use crate::lint::Subject;

@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use crate::loader::Why;
 use crate::lint::text;
 
-/// The first such file is named.
+/// The first such file is reported.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for need in s.own_needs().filter(|need| need.object.is_none()) {
         let other = need.trail.tried.iter().find(|tried| {

@@ -12,7 +12,7 @@
 use crate::lint::Subject;
 use crate::lint::text;
 
-/// With `--env`. A library that is found without the variable, too, is no finding.
+/// With `--env`. A library that is also found without the variable is not reported.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for name in s.through_environment {
         say(format!("{} is found through LD_LIBRARY_PATH only", text(&name[..])));

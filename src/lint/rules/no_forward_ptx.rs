@@ -14,8 +14,8 @@ use crate::cuda::device_code::Image;
 use crate::cuda::fatbin::ImageKind;
 use crate::lint::Subject;
 
-/// Sections of what host code registers with the runtime. In others (CUPTI's `.rodata`) a library
-/// keeps code of its own for the GPUs that it knows.
+/// Sections that host code registers with the runtime. In others (CUPTI's `.rodata`) a library
+/// keeps its own code for the GPUs that it supports.
 const REGISTERED: [&[u8]; 2] = [b".nv_fatbin", b"__nv_relfatbin"];
 
 /// PTX with a letter runs on nothing newer.

@@ -16,7 +16,7 @@ use crate::cuda::Soname;
 use crate::lint::Subject;
 use crate::lint::text;
 
-/// By the name of it that libnvrtc has among its strings.
+/// Uses the name in libnvrtc's strings.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let missing = s.resolution.dlopen.iter().filter(|c| c.found.is_none());
     let mut names = missing.filter_map(|candidate| candidate.names.first());

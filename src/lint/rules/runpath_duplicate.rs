@@ -1,7 +1,7 @@
 //! RUNPATH has the same directory twice.
 //!
 //! ## Why is this bad
-//! It is harmless; the loader looks twice for what isn't there.
+//! It is harmless; the loader searches the directory twice for missing libraries.
 //!
 //! ## Example
 //! `/a/lib:/b/lib:/a/lib`
@@ -13,7 +13,7 @@ use crate::lint::Subject;
 use crate::loader::Mark;
 use crate::lint::text;
 
-/// Directories as the loader takes them.
+/// Compares directories as the loader does.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         if entry.marks.contains(&Mark::Duplicate) {

@@ -1,8 +1,7 @@
 //! RUNPATH has an empty entry.
 //!
 //! ## Why is this bad
-//! An empty entry (`a::b`, or a colon at either end) is the current directory of whoever starts the
-//! program.
+//! An empty entry (`a::b`, or a colon at either end) is the current directory of the process.
 //!
 //! ## Example
 //! `-Wl,-rpath,$EXTRA:/opt/lib` with EXTRA unset.

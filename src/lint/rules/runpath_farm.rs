@@ -17,11 +17,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// What stands for a whole toolkit, in its root: NVIDIA's compilers, or the record of a farm.
+/// Files in the root of a whole toolkit: NVIDIA's compilers, or the record of a farm.
 const MARKS: [&str; 3] = ["bin/nvcc", "nvvm/bin/cicc", PLACE];
 
-/// By what is beside the directory, or beside `targets/…/lib`, and by `--farm`. The system's own
-/// directories have a rule. A file of the toolkit itself may name its own directory.
+/// Recognizes a toolkit by the files beside the directory, or beside `targets/…/lib`, and by
+/// `--farm`. The system's own directories have a rule. A file of the toolkit itself may name its
+/// own directory.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         let directory = entry.directory.as_deref().filter(|_| !s.is_system(entry));

@@ -1,8 +1,8 @@
 //! RUNPATH has a directory that doesn't exist.
 //!
 //! ## Why is this bad
-//! The loader looks there for each library in vain, and whoever can make that directory decides what
-//! the program loads.
+//! The loader searches there for each library in vain, and anyone who can create that directory
+//! decides which library the program loads.
 //!
 //! ## Example
 //! `RUNPATH /nix/store/…-old/lib` of a package that isn't there any more.
@@ -18,8 +18,8 @@ use crate::lint::text;
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         let other = [Mark::Relative, Mark::Empty, Mark::Duplicate];
-        let told = other.iter().any(|mark| entry.marks.contains(mark)) || s.is_build_directory(entry);
-        if entry.marks.contains(&Mark::Missing) && !told && !s.is_driver_link(entry) {
+        let covered = other.iter().any(|mark| entry.marks.contains(mark)) || s.is_build_directory(entry);
+        if entry.marks.contains(&Mark::Missing) && !covered && !s.is_driver_link(entry) {
             say(format!(
                 "{tag} has {}, which is no directory here",
                 text(&entry.text[..])

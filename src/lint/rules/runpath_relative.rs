@@ -1,11 +1,11 @@
 //! RUNPATH has an entry that is relative.
 //!
 //! ## Why is this bad
-//! It is relative to the current directory of whoever starts the program: libraries are loaded from
-//! wherever that is.
+//! It is relative to the current directory of the process: libraries are loaded from wherever the
+//! user happens to be.
 //!
 //! ## Example
-//! `-Wl,-rpath,lib` where `-Wl,-rpath,'$ORIGIN/lib'` was meant.
+//! `-Wl,-rpath,lib` instead of `-Wl,-rpath,'$ORIGIN/lib'`.
 //!
 //! ## Fix
 //! `cuda-fixup fixup`, or link with `$ORIGIN`.
@@ -14,7 +14,7 @@ use crate::lint::Subject;
 use crate::loader::Mark;
 use crate::lint::text;
 
-/// An empty entry has a rule of its own.
+/// An empty entry has its own rule.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         if entry.marks.contains(&Mark::Relative) && !entry.marks.contains(&Mark::Empty) {

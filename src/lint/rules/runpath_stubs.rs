@@ -5,10 +5,10 @@
 //! stub library".
 //!
 //! ## Example
-//! `RUNPATH /usr/local/cuda/lib64/stubs` (CMake 3.25 makes such).
+//! `RUNPATH /usr/local/cuda/lib64/stubs` (CMake 3.25 writes it).
 //!
 //! ## Fix
-//! `cuda-fixup fixup`, which puts the driver link in its place where the file loads the driver.
+//! `cuda-fixup fixup`, which replaces it by the driver link if the file loads the driver.
 
 use crate::cuda::driver;
 use crate::lint::Subject;

@@ -14,13 +14,13 @@ use crate::lint::Subject;
 use crate::loader::Mark;
 use crate::lint::text;
 
-/// By NEEDED and dlopen candidates. What has a rule of its own is left to it.
+/// Uses NEEDED and dlopen candidates. Entries with another finding are skipped.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     for (tag, entry) in s.search_path() {
         let other = |mark: &Mark| !matches!(mark, Mark::ProvidesNothing | Mark::BuildDirectory);
-        let told = entry.marks.iter().any(other) || s.is_build_directory(entry);
+        let covered = entry.marks.iter().any(other) || s.is_build_directory(entry);
         let unused = entry.marks.contains(&Mark::ProvidesNothing);
-        if unused && !told && !s.is_driver_link(entry) {
+        if unused && !covered && !s.is_driver_link(entry) {
             say(format!("nothing is found through {tag} entry {}", text(&entry.text[..])));
         }
     }

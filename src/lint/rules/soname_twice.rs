@@ -1,8 +1,8 @@
 //! Two different libraries of one SONAME are loaded together.
 //!
 //! ## Why is this bad
-//! Two copies of a library in one process, each with its own state; which one a symbol comes from
-//! depends on the order of loading.
+//! Two copies of a library in one process, each with its own state; the order of loading decides
+//! which one a symbol comes from.
 //!
 //! ## Example
 //! A bundled libz.so.1 under another file name, beside the system's.
@@ -14,7 +14,7 @@ use crate::lint::Subject;
 use crate::lint::text;
 use std::collections::BTreeMap;
 
-/// Told for the file that loads both.
+/// Reported for the file that loads both.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let mut seen: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
     for (path, library) in s.loaded() {

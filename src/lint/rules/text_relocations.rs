@@ -13,7 +13,7 @@
 use crate::lint::Subject;
 use object::elf;
 
-/// By either of the two ways to say so.
+/// There are two ways to mark them.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let found = s.info.dynamic.as_ref().is_some_and(|d| {
         d.value(elf::DT_TEXTREL).is_some() || d.flags & u64::from(elf::DF_TEXTREL) != 0

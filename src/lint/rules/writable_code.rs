@@ -1,7 +1,7 @@
 //! The file has a segment that is both writable and executable.
 //!
 //! ## Why is this bad
-//! Who can write to it can run what was written. Hardened systems refuse to load it.
+//! An attacker who can write to it can run code. Hardened systems refuse to load it.
 //!
 //! ## Example
 //! A program linked with `-Wl,--omagic`.

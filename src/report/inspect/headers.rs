@@ -1,4 +1,4 @@
-//! What stands in a file's headers, with nothing searched for: `inspect --headers`.
+//! `inspect --headers`: a file's headers, without a search.
 //!
 //! The JSON has the keys of the whole report, so that `.needed[].name` works on both.
 

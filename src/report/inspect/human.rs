@@ -74,7 +74,7 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
         write!(out, "  {what} {path} ({rules})")?;
         match (interpreter.exists, interpreter.rules) {
             (false, _) => writeln!(out, "  {}", paint.bad("no such ELF file"))?,
-            (true, Rules::Unknown) => writeln!(out, "  {}", paint.odd("nothing can be told"))?,
+            (true, Rules::Unknown) => writeln!(out, "  {}", paint.odd("nothing can be resolved"))?,
             (true, _) => writeln!(out)?,
         }
     } else if let Some(interpreter) = &file.info.interpreter {
@@ -88,7 +88,7 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     Ok(())
 }
 
-/// Whose rights the program gives, and what the loader ignores then.
+/// Privileges that the program grants, and the variables that the loader then ignores.
 fn secure(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     let LoadedBy::Itself { user, privileges } = &file.resolution.loaded_by else {
         return Ok(());
@@ -219,7 +219,7 @@ pub(super) fn trail(
     Ok(())
 }
 
-/// What the environment keeps from being loaded.
+/// Libraries that the environment hides.
 pub(super) fn hidden(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     for hidden in file.resolution.hidden_by_environment() {
         let Hidden { name, object, .. } = hidden;

@@ -1,6 +1,6 @@
-//! One JSON object a file, on one line. Keys are stable: docs/inspect.md tells each.
+//! One JSON object a file, on one line. Keys are stable: docs/inspect.md documents them.
 //!
-//! Bytes that are no UTF-8, and control characters, stand as `\xNN`.
+//! Invalid UTF-8 and control characters appear as `\xNN`.
 
 use super::super::schema::INSPECT;
 use super::super::{cudart_json, entries_json, groups_json, problems_json};
@@ -86,7 +86,7 @@ fn script(script: &Script) -> ScriptJson {
     }
 }
 
-/// What keeps the file from loading, each with its advice.
+/// The reasons why the file does not load, each with its advice.
 fn problems(file: Inspected) -> Vec<ProblemJson> {
     let problems = file.resolution.problems().into_iter().enumerate();
     problems
@@ -101,7 +101,7 @@ fn problems(file: Inspected) -> Vec<ProblemJson> {
         .collect()
 }
 
-/// The last line of a run over a directory: how many files were looked at and passed over.
+/// The last line of a run over a directory: the numbers of inspected and of skipped files.
 pub(crate) fn summary(
     files: u64,
     skipped: impl Iterator<Item = (&'static str, u64)>,

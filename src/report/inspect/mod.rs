@@ -1,4 +1,4 @@
-//! What `inspect` shows: for people, as a tree, and as JSON. All from the same values.
+//! The output of `inspect`: for people, as a tree, and as JSON, all from the same values.
 
 mod headers;
 mod human;
@@ -27,21 +27,21 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// One file and all that is known of it.
+/// One file with the results for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inspected<'a> {
-    /// As named by the user, or found below what they named.
+    /// As named by the user, or found in a directory that they named.
     pub path: &'a Path,
     /// Scripts that the user named and that it runs.
     pub scripts: &'a [Script],
-    /// What its headers say.
+    /// Its headers.
     pub info: &'a ElfInfo,
-    /// What loading it comes to.
+    /// The result of loading it.
     pub resolution: &'a Resolution,
-    /// What it comes to for an ordinary user, where `resolution` is about one for whom the
-    /// loader is not in secure-execution mode.
+    /// The result for an ordinary user, if `resolution` is about one for whom the loader is not in
+    /// secure-execution mode.
     pub ordinary: Option<&'a Resolution>,
-    /// What to do about each of its problems, in their order.
+    /// Advice for each of its problems, in their order.
     pub advice: &'a [Advice],
     /// Its CUDA, where that was looked for.
     pub cuda: Option<&'a Cuda>,
@@ -55,7 +55,7 @@ pub(crate) struct Script {
     pub line: Vec<u8>,
 }
 
-/// What of CUDA is in a file.
+/// The traces of CUDA in a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Cuda {
     pub cudart: Cudart,
@@ -74,7 +74,7 @@ impl Inspected<'_> {
         self.resolution.loaded_by == LoadedBy::First
     }
 
-    /// In which process the answer holds, where that isn't plain: ` (run by root)`.
+    /// The process to which the result applies, if not the usual one: ` (run by root)`.
     fn context(&self) -> String {
         match &self.resolution.loaded_by {
             LoadedBy::Itself { user, privileges } if privileges.any() => {
@@ -113,7 +113,7 @@ impl Inspected<'_> {
         }
     }
 
-    /// How object `by` gets to `object`.
+    /// How object `by` finds `object`.
     fn via(&self, via: Option<Via>, by: usize, object: usize) -> String {
         let interpreter = self.resolution.interpreter.as_ref();
         let path = &self.resolution.objects[object].path;
@@ -125,7 +125,7 @@ impl Inspected<'_> {
     }
 }
 
-/// What a tree lacks, by name, with the number of files that load it.
+/// The libraries that a tree lacks, with the number of files that load each.
 pub(crate) fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
     let one = |(name, files): (&Vec<u8>, &u64)| match files {
         1 => format!("  {}: 1 file needs it\n", shown(name)),
@@ -137,7 +137,7 @@ pub(crate) fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
     }
 }
 
-/// How many files of a tree load.
+/// Numbers of files of a tree that load, and that don't.
 pub(crate) fn totals(files: u64, not: u64, unknown: u64, passed_over: u64) -> String {
     let count = |n: u64, one: &str, several: &str| match n {
         1 => format!("1 {one}"),
@@ -149,7 +149,7 @@ pub(crate) fn totals(files: u64, not: u64, unknown: u64, passed_over: u64) -> St
         _ => format!("{}: {not} will not load", count(files, "file", "files")),
     };
     if unknown > 0 {
-        let _ = write!(text, ", {unknown} by a loader whose rules are not known");
+        let _ = write!(text, ", {unknown} by an unknown loader");
     }
     if passed_over > 0 {
         let other = count(passed_over, "other file", "other files");

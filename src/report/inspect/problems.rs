@@ -1,4 +1,4 @@
-//! What keeps a file from loading, for people.
+//! The reasons why a file does not load, for people.
 
 use super::human::{advice, hidden, one_need};
 use super::{Inspected, shown};
@@ -6,7 +6,7 @@ use crate::loader::{LoadProblem, Object};
 use crate::terminal::Paint;
 use std::fmt::Write;
 
-/// Only what keeps the file from loading; empty if nothing does.
+/// Only the reasons why the file does not load; empty if it does.
 pub(crate) fn problems(file: Inspected, paint: Paint) -> String {
     let mut out = String::new();
     let found = file.resolution.problems();
@@ -32,7 +32,7 @@ pub(crate) fn problems(file: Inspected, paint: Paint) -> String {
     out
 }
 
-/// What is wrong further down.
+/// Problems of its dependencies.
 pub(super) fn deeper(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     let root = std::ptr::from_ref(&file.resolution.objects[0]);
     let below = |problem: &LoadProblem| match problem {

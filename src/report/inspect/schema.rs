@@ -45,7 +45,7 @@ pub(super) struct Loader {
     pub(super) cache: Option<String>,
 }
 
-/// In which process the answer holds.
+/// The process to which the result applies.
 #[derive(Serialize)]
 pub(super) struct LoadedByJson {
     pub(super) how: &'static str,

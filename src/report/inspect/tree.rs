@@ -1,5 +1,5 @@
-//! `--tree`: what needs what, depth first. Each library is opened up once; where it is met
-//! again it stands alone.
+//! `--tree`: the dependencies, depth first. Each library is expanded once; later occurrences are
+//! single lines.
 
 use super::Inspected;
 use super::human::trail;
@@ -90,7 +90,7 @@ fn prefix(above: &[OpenNode]) -> String {
     above.iter().map(part).collect()
 }
 
-/// A need and what became of it; below a miss, where was looked.
+/// A dependency and its resolution; below a missing one, the searched directories.
 fn line(
     out: &mut String,
     file: Inspected,
@@ -129,7 +129,7 @@ fn is_libc(file: Inspected, need: &Need) -> bool {
     *path == interpreter.path
         || match interpreter.rules {
             Rules::Glibc(_) => glibc_names().any(|known| name == known.as_bytes()),
-            // musl is one file, which goes by several names.
+            // musl is one file with several names.
             Rules::Musl => name.starts_with(b"libc.musl-") || name == b"libc.so",
             Rules::Unknown => false,
         }

@@ -1,4 +1,4 @@
-//! `--why SONAME`: the shortest way from the file to a library, and who else needs it.
+//! `--why SONAME`: the shortest path from the file to a library, and its other dependents.
 
 use super::Inspected;
 use super::human::trail;
@@ -7,7 +7,7 @@ use crate::loader::{Candidate, Need};
 use crate::terminal::Paint;
 use std::fmt::Write;
 
-/// Why `name` is loaded, or `None` if nothing wants it.
+/// Why `name` is loaded, or `None` without a dependent.
 pub(crate) fn why(file: Inspected, name: &[u8], paint: Paint) -> Option<String> {
     let resolution = file.resolution;
     let mut users = Vec::new();
@@ -65,7 +65,7 @@ fn opened(
     }
 }
 
-/// Whether this DT_NEEDED is it: by its name, or by the SONAME or file name of what was found.
+/// Whether this DT_NEEDED matches: by its name, or by the SONAME or file name of the found library.
 fn is(file: Inspected, need: &Need, name: &[u8]) -> bool {
     let Some(found) = need.object.map(|o| &file.resolution.objects[o]) else {
         return need.name == name;

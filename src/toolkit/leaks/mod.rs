@@ -79,12 +79,12 @@ pub(crate) fn find(request: &LeaksRequest) -> io::Result<FoundLeaks> {
         let Some(hit) = needles.first(file).map_err(|e| problem(&e))? else {
             return Ok(File::Clean);
         };
-        let told = |why: &str| Ok(File::Leaks(format!("{hit}{why}")));
+        let leaks = |why: &str| Ok(File::Leaks(format!("{hit}{why}")));
         let (Some(kind), Some(places)) = (text::TextKind::of(&walked.path), &places) else {
-            return told("");
+            return leaks("");
         };
         if length > MAX_TEXT {
-            return told(", in a text too long to rewrite");
+            return leaks(", in a text too long to rewrite");
         }
         let text = fs::read(&walked.path).map_err(|e| problem(&e))?;
         match text::rewrite(kind, &text, places) {

@@ -85,7 +85,7 @@ fn put(
     slash: &str,
 ) -> Result<(), String> {
     let texts: Option<Vec<&str>> = real.iter().map(|path| path.to_str()).collect();
-    let texts = texts.ok_or("stands for a directory whose name is no UTF-8")?;
+    let texts = texts.ok_or("is a directory whose name is no UTF-8")?;
     if let [only] = texts[..] {
         new.push_str(only);
         new.push_str(slash);
@@ -95,7 +95,7 @@ fn put(
         let all = texts.join(", ");
         match texts.is_empty() {
             true => "is a directory of the farm only".to_owned(),
-            false => format!("stands for several directories, where one is expected: {all}"),
+            false => format!("is merged from several directories, where one is expected: {all}"),
         }
     };
     match kind {

@@ -131,7 +131,7 @@ mod tests {
         };
         let file = tempfile::NamedTempFile::new().unwrap();
         let [first, second] = [(); 2].map(|()| File::open(file.path()).unwrap());
-        let held = FileLock::take(&first, short, &|| panic!("nobody holds it")).unwrap();
+        let held = FileLock::take(&first, short, &|| panic!("it is free")).unwrap();
         assert!(held.is_held());
         let reports = AtomicUsize::new(0);
         let report = || {
@@ -141,7 +141,7 @@ mod tests {
         assert!(matches!(refused, LockError::Held(_)), "{refused}");
         assert_eq!(reports.load(Ordering::Relaxed), 1);
         drop(first);
-        FileLock::take(&second, short, &|| panic!("nobody holds it")).unwrap();
+        FileLock::take(&second, short, &|| panic!("it is free")).unwrap();
     }
 
     #[test]
