@@ -13,6 +13,8 @@ pub(crate) enum Miss<'a> {
     Library(&'a [u8]),
     /// The interpreter of a program.
     Interpreter(&'a [u8]),
+    /// A symbol, with its version as ld.so writes it.
+    Symbol(&'a str),
     /// Symbol versions that the library at a path lacks.
     Versions {
         /// The library that was found.
@@ -48,6 +50,8 @@ pub(crate) enum NearState {
     LinkerScript,
     /// It can't be loaded, for this reason.
     Unfit(String),
+    /// It has what is wanted, but this other file of the same SONAME is loaded.
+    InsteadOf(Vec<u8>),
     /// Another version of the library; `true` if its SONAME is the wanted name.
     OtherVersion(bool),
 }
@@ -130,6 +134,7 @@ pub(crate) fn advise(miss: Miss, near: &Near) -> Advice {
             }
         }
         Miss::Interpreter(path) => interpreter(&mut advice, path, near),
+        Miss::Symbol(name) => symbol(&mut advice, name, near),
         Miss::Versions { path, versions } => too_old(&mut advice, path, versions, near),
     }
     advice
@@ -202,6 +207,9 @@ fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
             advice.help("link with the library that it names".to_owned());
         }
         NearState::Unfit(why) => advice.note(format!("{path}: {why}")),
+        NearState::InsteadOf(loaded) => {
+            advice.note(format!("{path} is hidden by {}", shown(loaded)));
+        }
         NearState::OtherVersion(true) => {
             advice.note(format!(
                 "{path} is that library, but the link {} is missing",
@@ -287,6 +295,37 @@ fn interpreter(advice: &mut Advice, path: &[u8], near: &Near) {
         advice.help(format!(
             "use the one that is there: `cuda-fixup fixup --interpreter {there} {file}`"
         ));
+    }
+}
+
+fn symbol(advice: &mut Advice, name: &str, near: &Near) {
+    let name = shown(name.as_bytes());
+    for file in &near.files {
+        let path = shown(&file.path);
+        match &file.state {
+            NearState::InsteadOf(loaded) => {
+                advice.note(format!(
+                    "{path} has {name}, but {} is loaded in its place",
+                    shown(loaded)
+                ));
+                if let Some(dir) = word(directory(&file.path)) {
+                    advice.help(format!(
+                        "let that one be found first: take the other out of LD_LIBRARY_PATH, or try \
+                         `LD_LIBRARY_PATH={dir}`"
+                    ));
+                }
+            }
+            _ => {
+                advice.note(format!("{path} has {name}, but is not loaded"));
+                let soname = file.path.rsplit(|&byte| byte == b'/').next().and_then(word);
+                let program = near.file.as_deref().and_then(word);
+                if let Some((soname, program)) = soname.zip(program) {
+                    advice.help(format!(
+                        "if it belongs there: `patchelf --add-needed {soname} {program}`"
+                    ));
+                }
+            }
+        }
     }
 }
 

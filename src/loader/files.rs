@@ -3,8 +3,9 @@
 //! and read again.
 
 use super::library::{self, Library, Unfit};
+use super::symbols::SymbolTable;
 use super::sysroot::Sysroot;
-use elf_edit::FileId;
+use elf_edit::{FileId, FileReader};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::io;
@@ -13,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Bytes, roughly, that one cache may hold.
 const MAX_WEIGHT: usize = 8 << 20;
 const SHARDS: usize = 16;
+/// Files whose symbols are kept, each of them open.
+const MAX_SYMBOL_TABLES: usize = 128;
 
 /// Result of opening a path.
 #[derive(Clone, Debug)]
@@ -71,6 +74,7 @@ pub(super) struct Files {
     pub(super) sysroot: Sysroot,
     by_path: Cache<Box<[u8]>, Probe>,
     by_id: Cache<FileId, Arc<Library>>,
+    symbols: Cache<FileId, Option<Arc<SymbolTable>>>,
 }
 
 impl Files {
@@ -79,6 +83,7 @@ impl Files {
             sysroot,
             by_path: Cache::new(MAX_WEIGHT),
             by_id: Cache::new(MAX_WEIGHT),
+            symbols: Cache::new(MAX_SYMBOL_TABLES),
         }
     }
 
@@ -108,6 +113,18 @@ impl Files {
         self.by_id
             .insert(library.id, library.clone(), library.weight());
         library
+    }
+
+    /// The symbols of the file at `path`; `None` where they can't be read.
+    pub(super) fn symbols(&self, path: &[u8]) -> Option<Arc<SymbolTable>> {
+        let file = FileReader::new(self.sysroot.open(path).ok()?).ok()?;
+        let id = FileId::from(file.metadata());
+        if let Some(known) = self.symbols.get(&id) {
+            return known;
+        }
+        let table = SymbolTable::read(file).map(Arc::new);
+        self.symbols.insert(id, table.clone(), 1);
+        table
     }
 
     fn look(&self, path: &[u8]) -> io::Result<Probe> {

@@ -41,6 +41,7 @@ pub(crate) use problems::{LoadProblem, Verdict};
 pub(crate) use resolution::{Interpreter, LoadedBy, Resolution};
 pub(crate) use search_log::{SearchLog, Step, Tried, Via, Why};
 pub(crate) use secure::{Privileges, User};
+pub(crate) use symbols::{MissingSymbol, library_has};
 pub(crate) use tree::TreeLoaders;
 
 use abi::Usual;

@@ -1,6 +1,6 @@
 //! The reasons why a file would not load.
 
-use super::{Interpreter, Need, Object, Resolution, Rules};
+use super::{Interpreter, MissingSymbol, Need, Object, Resolution, Rules};
 
 #[derive(Clone, Copy, Debug)]
 pub enum LoadProblem<'a> {
@@ -13,7 +13,7 @@ pub enum LoadProblem<'a> {
     /// Versions are wanted of a library that nothing loads.
     VersionsOfNothing(&'a Object, &'a [u8]),
     /// A symbol that is needed at the start and that nothing has.
-    Symbol(&'a Object, &'a [u8]),
+    Symbol(&'a Object, &'a MissingSymbol),
     /// The search reached one of our limits: the rest is unknown.
     Incomplete,
 }
@@ -49,8 +49,8 @@ impl Resolution {
             let nothing = object.versions_of_nothing.iter();
             found.extend(nothing.map(|file| LoadProblem::VersionsOfNothing(object, file)));
         }
-        let eager = self.missing_symbols.iter().filter(|symbol| !symbol.lazy);
-        found.extend(eager.map(|s| LoadProblem::Symbol(&self.objects[s.by], &s.name)));
+        let fatal = self.missing_symbols.iter().filter(|s| self.is_fatal(s));
+        found.extend(fatal.map(|s| LoadProblem::Symbol(&self.objects[s.by], s)));
         if !self.complete {
             found.push(LoadProblem::Incomplete);
         }

@@ -79,7 +79,7 @@ pub struct Resolution {
     pub preloads: Vec<Preload>,
     /// Libraries that the environment keeps from being loaded.
     pub hidden: Vec<Hidden>,
-    /// Symbols that a program's process lacks; of a library nothing is known.
+    /// Symbols that a program's process lacks, or a library's.
     pub missing_symbols: Vec<MissingSymbol>,
     /// Libraries that it may open itself.
     pub dlopen: Vec<Candidate>,
@@ -91,6 +91,12 @@ impl Resolution {
     /// The file itself, then everything that is loaded with it, in the loader's order.
     pub fn loaded(&self) -> &[Object] {
         &self.objects[..self.loaded]
+    }
+
+    /// Whether a missing symbol keeps the file from loading: its program asks for it at the
+    /// start. A library may leave symbols to the program that opens it.
+    pub fn is_fatal(&self, symbol: &MissingSymbol) -> bool {
+        !symbol.lazy && matches!(self.loaded_by, LoadedBy::Itself { .. })
     }
 
     /// Dependencies found through the RPATH of another file: that file, the dependent file, and the
@@ -131,9 +137,9 @@ pub(super) fn finish(
         o.needs.iter().any(wants)
     };
     let whole = closure.complete && !closure.objects.iter().any(unmet);
-    let missing_symbols = match loaded_by {
-        LoadedBy::Itself { .. } if whole => symbols::missing(&closure),
-        _ => Vec::new(),
+    let missing_symbols = match whole {
+        true => missing_symbols(&closure, object, &loaded_by),
+        false => Vec::new(),
     };
     let system = closure.system;
     let mut resolution = Resolution {
@@ -160,6 +166,32 @@ pub(super) fn finish(
         resolution.put_first(object);
     }
     resolution
+}
+
+/// Of a program, those of the whole process; of a library, those that it and what it needs ask
+/// for, without Python's own, which extensions leave to the program.
+fn missing_symbols(closure: &Closure, object: usize, by: &LoadedBy) -> Vec<MissingSymbol> {
+    if let LoadedBy::Itself { .. } = by {
+        return symbols::missing(closure, |_| true);
+    }
+    let below = below(&closure.objects, object);
+    let mut found = symbols::missing(closure, |by| below[by]);
+    let python = |name: &[u8]| name.starts_with(b"Py") || name.starts_with(b"_Py");
+    found.retain(|symbol| !python(&symbol.name));
+    found
+}
+
+/// Which objects are loaded with that one.
+fn below(objects: &[Object], first: usize) -> Vec<bool> {
+    let mut below = vec![false; objects.len()];
+    let mut open = vec![first];
+    while let Some(object) = open.pop() {
+        if !std::mem::replace(&mut below[object], true) {
+            let needs = objects[object].needs.iter();
+            open.extend(needs.filter_map(|need| need.object));
+        }
+    }
+    below
 }
 
 /// A file that no loader loads.
@@ -200,14 +232,7 @@ fn look_up(closure: &mut Closure, by: usize, candidate: &mut Candidate) {
 impl Resolution {
     /// Makes an object of the process the first one, followed by its dependencies.
     fn put_first(&mut self, first: usize) {
-        let mut below = vec![false; self.objects.len()];
-        let mut open = vec![first];
-        while let Some(object) = open.pop() {
-            if !std::mem::replace(&mut below[object], true) {
-                let needs = self.objects[object].needs.iter();
-                open.extend(needs.filter_map(|need| need.object));
-            }
-        }
+        let below = below(&self.objects, first);
         let all = 0..self.objects.len();
         let rest = all.clone().filter(|&o| below[o] && o != first);
         let order: Vec<usize> = [first]
@@ -248,6 +273,9 @@ impl Resolution {
             hidden.by = new[hidden.by];
             hidden.object = new[hidden.object];
             via(&mut hidden.via);
+        }
+        for symbol in &mut self.missing_symbols {
+            symbol.by = new[symbol.by];
         }
         for preload in &mut self.preloads {
             preload.object = preload.object.map(|o| new[o]);

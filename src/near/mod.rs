@@ -1,5 +1,7 @@
 //! Searches around a missing library: files of that name, other versions, interpreters, the driver.
 
+mod symbols;
+
 use crate::advice::{Advice, Miss, Near, NearFile, NearState, System, advise};
 use crate::loader::{LoadProblem, Need, Resolution, Why, assumed_interpreters};
 use elf_edit::{ElfInfo, FileReader, ReadAt};
@@ -61,9 +63,20 @@ pub(crate) fn advice(
             };
             advise(miss, &near)
         }
-        LoadProblem::VersionsOfNothing(..) | LoadProblem::Symbol(..) | LoadProblem::Incomplete => {
-            Advice::default()
+        LoadProblem::Symbol(object, symbol) => {
+            let path = as_named(file, resolution, &object.path);
+            let near = Near {
+                files: symbols::providers(&path, info, resolution, symbol),
+                file: Some(bytes(&path)),
+                ..Near::default()
+            };
+            let name = match &symbol.version {
+                Some(version) => [&symbol.name[..], b", version ", version].concat(),
+                None => symbol.name.clone(),
+            };
+            advise(Miss::Symbol(&String::from_utf8_lossy(&name)), &near)
         }
+        LoadProblem::VersionsOfNothing(..) | LoadProblem::Incomplete => Advice::default(),
     }
 }
 

@@ -860,6 +860,58 @@ fn the_documented_exceptions_are_read() {
     assert_eq!(told.matches("covers no finding").count(), 2, "{told}");
 }
 
+#[test]
+fn symbols_that_nothing_has() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let calls = "int gone(void); int main(void) { return gone(); } int f(void) { return gone(); }";
+    let gone = "int gone(void) { return 0; }";
+    let program = |bind: &str, more: &[&str]| {
+        fs::write(dir.join("app.c"), calls).unwrap();
+        library(dir, "libx.so", gone, &["-Wl,-soname,libx.so"]);
+        let status = Command::new("gcc")
+            .current_dir(dir)
+            .args(["-o", "app", "app.c", "-Wl,-rpath,$ORIGIN", bind])
+            .args(more)
+            .args(["-L.", "-lx"])
+            .status();
+        assert!(status.unwrap().success());
+        // The library that the program was linked with no longer has it.
+        library(dir, "libx.so", PLAIN, &["-Wl,-soname,libx.so"]);
+    };
+    let said = |code: &str, file: &str| {
+        let found = findings(dir, &[file]).into_iter();
+        let of_symbols = found.filter(|(code, _)| code.starts_with("symbol-"));
+        let messages: Vec<String> = of_symbols
+            .inspect(|(found, _)| assert_eq!(found, code))
+            .map(|(_, message)| message)
+            .collect();
+        messages.concat()
+    };
+    program("-Wl,-z,now", &[]);
+    assert_eq!(
+        said("symbol-missing", "app"),
+        "nothing in the process has gone"
+    );
+    program("-Wl,-z,lazy", &[]);
+    assert_eq!(
+        said("symbol-unbound", "app"),
+        "nothing in the process has gone"
+    );
+    library(dir, "libplug.so", calls, &["-Wl,-soname,libplug.so"]);
+    assert_eq!(
+        said("symbol-of-program", "libplug.so"),
+        "leaves to its program: gone"
+    );
+    // A library beside the program has it: the message says so, and with it nothing is wrong.
+    library(dir, "libgone.so", gone, &["-Wl,-soname,libgone.so"]);
+    program("-Wl,-z,now", &[]);
+    let message = said("symbol-missing", "app");
+    assert!(message.contains("libgone.so has gone"), "{message}");
+    program("-Wl,-z,now", &["-L.", "-Wl,--no-as-needed", "-lgone"]);
+    assert_eq!(said("", "app"), "");
+}
+
 /// Every rule is broken by some test: its code is in one of these files.
 #[test]
 fn every_rule_has_a_test() {

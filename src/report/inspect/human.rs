@@ -19,13 +19,7 @@ pub(crate) fn human(file: Inspected, paint: Paint) -> String {
     let _ = needed(&mut out, file, paint);
     let _ = hidden(&mut out, file, paint);
     let _ = super::problems::deeper(&mut out, file, paint);
-    for symbol in file.resolution.missing_symbols.iter().filter(|s| s.lazy) {
-        let (by, name) = (file.shown_object(symbol.by), shown(&symbol.name));
-        let what = paint.odd(format!(
-            "{name} is missing, and its first call ends the program"
-        ));
-        let _ = writeln!(out, "  {by}: {what}");
-    }
+    let _ = super::problems::loose_symbols(&mut out, file, "  ", paint);
     let _ = advice(&mut out, file, "  ", paint);
     let _ = dlopen(&mut out, file, paint);
     out.push_str(&cuda(file));

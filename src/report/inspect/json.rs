@@ -6,13 +6,13 @@ use super::super::schema::INSPECT;
 use super::super::{cudart_json, entries_json, groups_json, problems_json};
 use super::schema::{
     CandidateJson, Considered, Counts, EntryJson, File, HiddenJson, Loaded, LoadedByJson, Loader,
-    NeedJson, PreloadJson, ProblemJson, ScriptJson, Summary,
+    MissingSymbolJson, NeedJson, PreloadJson, ProblemJson, ScriptJson, Summary,
 };
 use super::shown;
 use super::{Inspected, Script};
 use crate::loader::{
-    Candidate, Hidden, LoadProblem, LoadedBy, Need, Object, Resolution, SearchEntry, SearchLog,
-    Step, Via,
+    Candidate, Hidden, LoadProblem, LoadedBy, MissingSymbol, Need, Object, Resolution, SearchEntry,
+    SearchLog, Step, Via,
 };
 use serde::Serialize;
 
@@ -55,6 +55,11 @@ pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
             .skip(1)
             .map(|o| loaded(resolution, o))
             .collect(),
+        missing_symbols: resolution
+            .missing_symbols
+            .iter()
+            .map(|symbol| missing_symbol(resolution, symbol))
+            .collect(),
         preloads: resolution
             .preloads
             .iter()
@@ -83,6 +88,19 @@ fn script(script: &Script) -> ScriptJson {
     ScriptJson {
         path: crate::escape::shown(&script.path).to_string(),
         line: text(&script.line),
+    }
+}
+
+fn missing_symbol(resolution: &Resolution, symbol: &MissingSymbol) -> MissingSymbolJson {
+    MissingSymbolJson {
+        name: text(&symbol.name),
+        version: symbol.version.as_deref().map(text),
+        needed_by: text(&resolution.objects[symbol.by].path),
+        bound: match symbol.lazy {
+            true => "call",
+            false => "start",
+        },
+        fatal: resolution.is_fatal(symbol),
     }
 }
 
@@ -314,10 +332,11 @@ fn problem(resolution: &Resolution, problem: LoadProblem) -> ProblemJson {
             line.needed_by = Some(text(&object.path));
             line.name = Some(text(name));
         }
-        LoadProblem::Symbol(object, name) => {
+        LoadProblem::Symbol(object, symbol) => {
             line.problem = "symbol";
             line.needed_by = Some(text(&object.path));
-            line.name = Some(text(name));
+            line.name = Some(text(&symbol.name));
+            line.versions.extend(symbol.version.as_deref().map(text));
         }
         LoadProblem::Incomplete => {}
     }

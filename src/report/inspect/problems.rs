@@ -2,9 +2,12 @@
 
 use super::human::{advice, hidden, one_need};
 use super::{Inspected, shown};
-use crate::loader::{LoadProblem, Object};
+use crate::loader::{LoadProblem, LoadedBy, MissingSymbol, Object};
 use crate::terminal::Paint;
 use std::fmt::Write;
+
+/// Symbols of a library that are named.
+const SHOWN: usize = 5;
 
 /// Only the reasons why the file does not load; empty if it does.
 pub(crate) fn problems(file: Inspected, paint: Paint) -> String {
@@ -24,6 +27,16 @@ pub(crate) fn problems(file: Inspected, paint: Paint) -> String {
         }
         let _ = hidden(&mut out, file, paint);
         let _ = advice(&mut out, file, "  ", paint);
+    }
+    let quiet = file.resolution.loaded_by == LoadedBy::First || !file.resolution.loads();
+    let mut loose = String::new();
+    if !quiet {
+        let _ = loose_symbols(&mut loose, file, "    ", paint);
+    }
+    if !loose.is_empty() {
+        let path = paint.title(crate::escape::shown(file.path));
+        let _ = writeln!(out, "{path}: loads, but lacks symbols{}", file.context());
+        out.push_str(&loose);
     }
     if file.ordinary.is_some_and(|other| !other.loads()) {
         let path = crate::escape::shown(file.path);
@@ -54,6 +67,53 @@ pub(super) fn deeper(out: &mut String, file: Inspected, paint: Paint) -> std::fm
     let mut last = 0;
     for problem in problems {
         one_problem(out, file, problem, &mut last, paint)?;
+    }
+    Ok(())
+}
+
+/// A symbol with its version, as ld.so writes it.
+fn name(symbol: &MissingSymbol) -> String {
+    match &symbol.version {
+        Some(version) => format!("{}, version {}", shown(&symbol.name), shown(version)),
+        None => shown(&symbol.name).to_string(),
+    }
+}
+
+/// Missing symbols that keep nothing from loading.
+pub(super) fn loose_symbols(
+    out: &mut String,
+    file: Inspected,
+    indent: &str,
+    paint: Paint,
+) -> std::fmt::Result {
+    let resolution = file.resolution;
+    let loose = resolution.missing_symbols.iter();
+    let loose: Vec<&MissingSymbol> = loose.filter(|s| !resolution.is_fatal(s)).collect();
+    if resolution.loaded_by == LoadedBy::First {
+        let names: Vec<String> = loose
+            .iter()
+            .take(SHOWN)
+            .map(|symbol| name(symbol))
+            .collect();
+        let more = loose.len().saturating_sub(SHOWN);
+        return match (names.is_empty(), more) {
+            (true, _) => Ok(()),
+            (_, 0) => writeln!(out, "{indent}leaves to its program: {}", names.join("; ")),
+            _ => writeln!(
+                out,
+                "{indent}leaves to its program: {}; and {more} more",
+                names.join("; ")
+            ),
+        };
+    }
+    for symbol in loose {
+        let by = file.shown_object(symbol.by);
+        let effect = match symbol.lazy {
+            true => "and its first call ends the program",
+            false => "and opening the library fails",
+        };
+        let what = paint.odd(format_args!("{} is missing, {effect}", name(symbol)));
+        writeln!(out, "{indent}{by}: {what}")?;
     }
     Ok(())
 }
@@ -111,10 +171,10 @@ fn one_problem(
             let path = shown(&object.path);
             writeln!(out, "    {path} wants versions of {}, {what}", shown(name))
         }
-        LoadProblem::Symbol(object, name) => {
+        LoadProblem::Symbol(object, symbol) => {
             let what = paint.bad("which nothing that is loaded has");
             let path = shown(&object.path);
-            writeln!(out, "    {path} needs the symbol {}, {what}", shown(name))
+            writeln!(out, "    {path} needs the symbol {}, {what}", name(symbol))
         }
         LoadProblem::Incomplete => {
             let what = paint.bad("gave up: more libraries or places than any real program has");

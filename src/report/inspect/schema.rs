@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) needed: Vec<NeedJson>,
     pub(super) dlopen: Vec<CandidateJson>,
     pub(super) loaded: Vec<Loaded>,
+    pub(super) missing_symbols: Vec<MissingSymbolJson>,
     pub(super) preloads: Vec<PreloadJson>,
     pub(super) hidden: Vec<HiddenJson>,
     pub(super) loads: bool,
@@ -54,6 +55,15 @@ pub(super) struct LoadedByJson {
     pub(super) privileges: Option<String>,
     pub(super) secure: bool,
     pub(super) loads_for_ordinary_user: Option<bool>,
+}
+
+#[derive(Serialize)]
+pub(super) struct MissingSymbolJson {
+    pub(super) name: String,
+    pub(super) version: Option<String>,
+    pub(super) needed_by: String,
+    pub(super) bound: &'static str,
+    pub(super) fatal: bool,
 }
 
 #[derive(Serialize)]

@@ -25,6 +25,8 @@ pub struct Version {
     pub name: Vec<u8>,
     /// `vna_hash` or `vd_hash`: the loader compares it before the name.
     pub hash: u32,
+    /// `vna_other` or `vd_ndx`, without the bit that hides it: DT_VERSYM has it for each symbol.
+    pub index: u16,
     /// VER_FLG_WEAK: the loader only warns when it is not there.
     pub weak: bool,
 }
@@ -101,6 +103,7 @@ pub fn wanted<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Vec<Wanted
             match (level, found.last_mut()) {
                 (Level::Name, Some(library)) => library.versions.push(Version {
                     hash: u32_at(table.format, record, 0),
+                    index: u16_at(table.format, record, 6) & elf::VERSYM_VERSION,
                     weak: u16_at(table.format, record, 4) & elf::VER_FLG_WEAK != 0,
                     name: table.string(u32_at(table.format, record, NEEDS.name))?,
                 }),
@@ -136,6 +139,7 @@ pub fn defined<R: ReadAt + ?Sized>(
                 }
                 _ => found.push(Version {
                     hash: u32_at(table.format, record, 8),
+                    index: u16_at(table.format, record, 4) & elf::VERSYM_VERSION,
                     weak: u16_at(table.format, record, 2) & elf::VER_FLG_WEAK != 0,
                     name: Vec::new(),
                 }),

@@ -1,0 +1,108 @@
+//! Libraries near a file that have a symbol which the process lacks.
+
+use super::{bytes, expanded};
+use crate::advice::{NearFile, NearState};
+use crate::loader::{MissingSymbol, Resolution, library_has};
+use elf_edit::ElfInfo;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Libraries that are looked into for one symbol.
+const MAX_LIBRARIES: usize = 256;
+/// Those that are named.
+const MAX_NAMED: usize = 2;
+
+/// Looks beside the file, into its RUNPATH and beside what is loaded, but not into what is loaded.
+pub(super) fn providers(
+    file: &Path,
+    info: &ElfInfo,
+    resolution: &Resolution,
+    symbol: &MissingSymbol,
+) -> Vec<NearFile> {
+    let mut found: Vec<NearFile> = Vec::new();
+    let mut left = MAX_LIBRARIES;
+    for directory in directories(file, resolution) {
+        for path in libraries(&directory) {
+            if left == 0 || found.len() >= MAX_NAMED {
+                return found;
+            }
+            left -= 1;
+            if let Some(state) = state(&path, info, resolution, symbol) {
+                let path = bytes(&path);
+                found.push(NearFile { path, state });
+            }
+        }
+    }
+    found
+}
+
+fn directories(file: &Path, resolution: &Resolution) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = Vec::new();
+    let mut add = |directory: PathBuf| {
+        let system = |dir: &&str| directory.starts_with(dir);
+        // The system's directories have every library that there is.
+        if !["/lib", "/lib64", "/usr/lib", "/usr/lib64"]
+            .iter()
+            .any(system)
+            && !all.contains(&directory)
+        {
+            all.push(directory);
+        }
+    };
+    add(file.parent().unwrap_or(Path::new("")).to_owned());
+    for object in resolution.loaded() {
+        let origin = Path::new(OsStr::from_bytes(&object.path)).parent();
+        let library = object.library.as_ref();
+        let runpath = library.and_then(|l| l.runpath.as_deref().or(l.rpath.as_deref()));
+        let entries = runpath.unwrap_or_default().split(|&byte| byte == b':');
+        for entry in entries.take(64).filter(|entry| !entry.is_empty()) {
+            if let Some(directory) = expanded(entry, origin) {
+                add(directory);
+            }
+        }
+        if let Some(origin) = origin {
+            add(origin.to_owned());
+        }
+    }
+    all
+}
+
+/// Names of libraries in a directory, sorted.
+fn libraries(directory: &Path) -> Vec<PathBuf> {
+    let listed = match directory.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => directory,
+    };
+    let entries = fs::read_dir(listed).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    let is_library =
+        |name: &std::ffi::OsString| memchr::memmem::find(name.as_bytes(), b".so").is_some();
+    let mut names: Vec<_> = names.filter(is_library).take(MAX_LIBRARIES).collect();
+    names.sort();
+    names.into_iter().map(|name| directory.join(name)).collect()
+}
+
+fn state(
+    path: &Path,
+    info: &ElfInfo,
+    resolution: &Resolution,
+    symbol: &MissingSymbol,
+) -> Option<NearState> {
+    let file = crate::scan::open(path, true).ok()?;
+    let found = ElfInfo::read(&file).ok()?;
+    let soname = found.dynamic.as_ref().and_then(|d| d.soname.clone());
+    let fits = found.platform().goes_with(info.platform());
+    if !fits || !library_has(file, &symbol.name, symbol.version.as_deref()) {
+        return None;
+    }
+    let same = resolution.loaded().iter().find(|object| {
+        let library = object.library.as_ref();
+        soname.is_some() && library.is_some_and(|library| library.soname == soname)
+    });
+    Some(match same {
+        Some(loaded) => NearState::InsteadOf(loaded.path.clone()),
+        None => NearState::Fits,
+    })
+}
