@@ -25,6 +25,9 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let own = own.filter(|symbol| symbol.by == 0);
     // Those of CUDA's registration have a rule of their own.
     let own = own.filter(|symbol| !symbol.name.starts_with(b"__cudaRegister"));
+    // And so have those that an older library of CUDA lacks.
+    let older = |name: &Vec<u8>| s.older.iter().any(|library| library.symbols.contains(name));
+    let own = own.filter(|symbol| !older(&symbol.name));
     if let Some(names) = list(resolution, own) {
         say(format!("leaves to its program: {names}"));
     }
