@@ -1,16 +1,23 @@
 //! What a machine has for CUDA, and what is wrong with it.
 
 use super::Outcome;
-use crate::doctor::{Machine, Severity, Where};
+use super::jobs::Jobs;
+use crate::cuda::driver_versions::DriverVersions;
+use crate::cuda::table::GpuTable;
+use crate::cuda::{Capability, CudaVersion};
+use crate::doctor::{Machine, Severity, Subject, Where, Yardstick};
 use crate::escape::shown;
 use crate::loader::{Cpu, Environment, Loader};
 use crate::report::doctor;
-use crate::terminal::Paint;
+use crate::terminal::{Label, Paint, message};
 use anyhow::Context;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Show which NVIDIA driver, GPUs and driver libraries this machine has, and what is wrong
+///
+/// Of each PATH, a program, a library or a tree, it says which libcuda.so.1 the files get, which
+/// CUDA runtime they have, and whether their device code runs on the GPUs.
 ///
 /// The first thing to run when a program says "no CUDA-capable device is detected" or "CUDA driver
 /// version is insufficient". Reads /proc, /dev and the libraries' own headers, and asks nvidia-smi;
@@ -18,6 +25,14 @@ use std::path::{Path, PathBuf};
 /// program can work here.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Programs, libraries and trees to look at, too
+    paths: Vec<PathBuf>,
+    /// Judge the PATHs for these GPUs, such as 8.6,9.0, rather than for this machine
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "paths")]
+    capabilities: Vec<Capability>,
+    /// Judge the PATHs for a driver that runs this CUDA version, rather than for this machine
+    #[arg(long, value_name = "VERSION", requires = "paths")]
+    max_driver_cuda: Option<CudaVersion>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -25,6 +40,8 @@ pub(crate) struct Args {
     /// nvidia-smi is not run
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    #[command(flatten)]
+    jobs: Jobs,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -47,25 +64,67 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         root: root.clone(),
         ..Environment::default()
     });
-    let machine = Machine::read(&Where {
+    let place = Where {
         root: root.as_deref().unwrap_or(Path::new("/")),
         run_smi: root.is_none(),
         loader: &loader,
         variable: &variable,
-    });
-    let findings = machine.findings();
+    };
+    let machine = Machine::read(&place);
+    let yardstick = yardstick(&args, &machine)?;
+    let mut findings = match yardstick.given {
+        true => Vec::new(),
+        false => machine.findings(),
+    };
+    let pool = args.jobs.pool()?;
+    let mut subjects = Vec::new();
+    let mut unread = false;
+    for path in &args.paths {
+        let look = || Subject::read(&place, &machine, &yardstick, path);
+        let subject = pool.install(look);
+        if let Some(problem) = &subject.problem {
+            message(Label::Error, format_args!("{}: {problem}", shown(path)))?;
+            unread = true;
+        }
+        findings.extend(subject.findings(&machine, &yardstick));
+        subjects.push(subject);
+    }
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", doctor::json(&machine, &findings))?;
+        writeln!(out, "{}", doctor::json(&machine, &subjects, &findings))?;
     } else {
-        out.write_all(doctor::human(&machine, &findings, Paint::stdout()).as_bytes())?;
+        out.write_all(
+            doctor::human(&machine, &yardstick, &subjects, &findings, Paint::stdout()).as_bytes(),
+        )?;
     }
     let broken = findings
         .iter()
         .any(|finding| finding.severity == Severity::Error);
-    Ok(if broken {
+    Ok(if unread {
+        Outcome::Errors
+    } else if broken {
         Outcome::Findings
     } else {
         Outcome::Fine
+    })
+}
+
+fn yardstick(args: &Args, machine: &Machine) -> anyhow::Result<Yardstick> {
+    let mut gpus: Vec<(String, Capability)> = Vec::new();
+    match args.capabilities.is_empty() {
+        false => gpus.extend(args.capabilities.iter().map(|c| ("a GPU".to_owned(), *c))),
+        true => {
+            let known = machine.gpus.iter();
+            let known = known.filter_map(|gpu| Some((gpu.name.clone(), gpu.capability?)));
+            gpus.extend(known);
+        }
+    }
+    gpus.dedup_by_key(|(_, capability)| *capability);
+    Ok(Yardstick {
+        given: !args.capabilities.is_empty() || args.max_driver_cuda.is_some(),
+        gpus,
+        driver: args.max_driver_cuda,
+        table: GpuTable::read()?,
+        drivers: DriverVersions::read()?,
     })
 }

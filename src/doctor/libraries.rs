@@ -109,6 +109,17 @@ impl Libraries {
     }
 }
 
+/// The copy at a path, as seen inside the root.
+pub(super) fn at(place: &Where<'_>, path: &str) -> Option<DriverCopy> {
+    look(place, path.to_owned(), &inside(place, path)?, false)
+}
+
+/// Whether two paths lead to one file.
+pub(super) fn is_same(place: &Where<'_>, a: &str, b: &str) -> bool {
+    let real = inside(place, a);
+    real.is_some() && real == inside(place, b)
+}
+
 /// The file at a path inside the root, if it exists.
 fn inside(place: &Where<'_>, path: &str) -> Option<PathBuf> {
     let real = place.loader.real_path(Path::new(path))?;

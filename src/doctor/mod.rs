@@ -11,6 +11,8 @@ mod kernel;
 mod libraries;
 mod platform;
 mod smi;
+mod subject;
+mod verdicts;
 
 pub(crate) use findings::{Finding, Severity};
 pub(crate) use gpus::Gpu;
@@ -18,6 +20,7 @@ pub(crate) use kernel::{DeviceFile, DeviceState, Kernel};
 pub(crate) use libraries::{DriverCopy, Libraries};
 pub(crate) use platform::{Container, Platform};
 pub(crate) use smi::Smi;
+pub(crate) use subject::{CudaFile, Driver, Subject, Yardstick};
 
 use crate::cuda::CudaVersion;
 use crate::loader::Loader;
@@ -40,10 +43,19 @@ pub(crate) struct Where<'a> {
     /// Searches as this machine's loader does.
     pub loader: &'a Loader,
     /// Values of environment variables.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    pub variable: &'a (dyn Fn(&str) -> Option<String> + Sync),
 }
 
 impl Where<'_> {
+    /// A path of this machine as seen inside the root, absolute; none outside of it.
+    fn inside(&self, path: &Path) -> Option<PathBuf> {
+        if self.root == Path::new("/") {
+            return std::path::absolute(path).ok();
+        }
+        let whole = path.canonicalize().ok()?;
+        Some(Path::new("/").join(whole.strip_prefix(self.root).ok()?))
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }

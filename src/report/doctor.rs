@@ -1,7 +1,8 @@
 //! The report of `doctor`.
 
 use super::schema;
-use crate::doctor::{DriverCopy, Finding, Machine, Severity};
+use crate::cuda::linkage::Linkage;
+use crate::doctor::{CudaFile, Driver, DriverCopy, Finding, Machine, Severity, Subject, Yardstick};
 use crate::escape::Shown;
 use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
@@ -12,7 +13,39 @@ fn shown(text: &str) -> Shown<'_> {
 }
 
 /// For people.
-pub(crate) fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> String {
+pub(crate) fn human(
+    machine: &Machine,
+    yardstick: &Yardstick,
+    subjects: &[Subject],
+    findings: &[Finding],
+    paint: Paint,
+) -> String {
+    let mut out = match yardstick.given {
+        true => yardstick_lines(yardstick),
+        false => machine_lines(machine),
+    };
+    for subject in subjects {
+        write_subject(&mut out, subject);
+    }
+    write_findings(&mut out, findings, paint);
+    out
+}
+
+/// In place of this machine, what the paths are judged for.
+fn yardstick_lines(yardstick: &Yardstick) -> String {
+    let gpus = yardstick.gpus.iter().map(|(_, gpu)| gpu.to_string());
+    let gpus: Vec<String> = gpus.collect();
+    let mut parts = Vec::new();
+    if !gpus.is_empty() {
+        parts.push(format!("GPUs of compute capability {}", gpus.join(", ")));
+    }
+    if let Some(cuda) = yardstick.driver {
+        parts.push(format!("a driver that runs CUDA {cuda}"));
+    }
+    format!("judged for     {}\n", parts.join(", "))
+}
+
+fn machine_lines(machine: &Machine) -> String {
     let mut out = String::new();
     let mut line = |key: &str, value: String| {
         let _ = writeln!(out, "{key:<14} {value}");
@@ -73,8 +106,116 @@ pub(crate) fn human(machine: &Machine, findings: &[Finding], paint: Paint) -> St
     for (name, value) in &machine.variables {
         line("environment", format!("{name}={}", shown(value)));
     }
-    write_findings(&mut out, findings, paint);
     out
+}
+
+/// The files of a path that have to do with CUDA.
+fn write_subject(out: &mut String, subject: &Subject) {
+    let path = crate::escape::shown(&subject.path);
+    let files = match subject.files {
+        1 => "1 ELF file".to_owned(),
+        n => format!("{n} ELF files"),
+    };
+    let _ = writeln!(out, "\n{path}: {files}, {} with CUDA", subject.cuda.len());
+    for file in &subject.cuda {
+        let _ = writeln!(out, "  {}", crate::escape::shown(&file.path));
+        let _ = writeln!(out, "    libcuda.so.1  {}", shown(&driver(&file.driver)));
+        if let Some(version) = runtime(file) {
+            let _ = writeln!(out, "    CUDA runtime  {version}");
+        }
+        if !file.has.is_empty() {
+            let _ = writeln!(
+                out,
+                "    device code   {}{}",
+                file.has.join(", "),
+                runs_on(file)
+            );
+        }
+    }
+}
+
+fn driver(driver: &Driver) -> String {
+    match driver {
+        Driver::Unused => "not loaded by this file".to_owned(),
+        Driver::Missing => "not found".to_owned(),
+        Driver::Found {
+            path,
+            through,
+            copy,
+        } => {
+            let stub = copy.as_ref().is_some_and(|copy| copy.stub);
+            format!("{path} ({through}{})", if stub { ", a stub" } else { "" })
+        }
+    }
+}
+
+fn runtime(file: &CudaFile) -> Option<String> {
+    let cudart = &file.cudart;
+    if cudart.linkage == Linkage::None {
+        return None;
+    }
+    let version = cudart
+        .version
+        .map_or("of unknown version".to_owned(), |v| v.to_string());
+    let runs = match file.runtime_runs {
+        Some(true) => ", which the driver runs",
+        Some(false) => ", too new for the driver",
+        None => "",
+    };
+    Some(format!("{} {version}{runs}", cudart.linkage.word()))
+}
+
+fn runs_on(file: &CudaFile) -> String {
+    let of = |wanted: bool| {
+        let gpus = file.runs_on.iter().filter(|(_, runs)| *runs == wanted);
+        gpus.map(|(gpu, _)| gpu.to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let parts = [("runs on", of(true)), ("not on", of(false))];
+    let parts = parts.into_iter().filter(|(_, gpus)| !gpus.is_empty());
+    parts
+        .map(|(word, gpus)| format!("; {word} {gpus}"))
+        .collect()
+}
+
+fn subject_json(subject: &Subject) -> Value {
+    json!({
+        "path": crate::escape::shown(&subject.path).to_string(),
+        "elfFiles": subject.files,
+        "error": subject.problem,
+        "files": subject.cuda.iter().map(file_json).collect::<Vec<_>>(),
+    })
+}
+
+fn file_json(file: &CudaFile) -> Value {
+    let (path, through, stub) = match &file.driver {
+        Driver::Found {
+            path,
+            through,
+            copy,
+        } => (
+            Some(path),
+            Some(through),
+            copy.as_ref().map(|copy| copy.stub),
+        ),
+        Driver::Unused | Driver::Missing => (None, None, None),
+    };
+    json!({
+        "path": crate::escape::shown(&file.path).to_string(),
+        "loadsDriver": file.driver != Driver::Unused,
+        "needsDriver": file.needs_driver,
+        "libcuda": path.map(|path| json!({ "path": path, "through": through, "stub": stub })),
+        "cudart": {
+            "linkage": file.cudart.linkage.word(),
+            "version": file.cudart.version.map(|v| v.to_string()),
+            "runs": file.runtime_runs,
+        },
+        "deviceCode": file.has,
+        "runsOn": file.runs_on.iter().map(|(gpu, runs)| {
+            (gpu.to_string(), Value::from(*runs))
+        }).collect::<serde_json::Map<_, _>>(),
+    })
 }
 
 /// A copy of libcuda.so.1; the default one is loaded by programs without the driver in their
@@ -108,7 +249,7 @@ fn write_findings(out: &mut String, findings: &[Finding], paint: Paint) {
 }
 
 /// For machines: one object.
-pub(crate) fn json(machine: &Machine, findings: &[Finding]) -> Value {
+pub(crate) fn json(machine: &Machine, subjects: &[Subject], findings: &[Finding]) -> Value {
     let kernel = &machine.kernel;
     json!({
         "schema": schema::DOCTOR,
@@ -142,6 +283,7 @@ pub(crate) fn json(machine: &Machine, findings: &[Finding]) -> Value {
         "environment": machine.variables.iter().map(|(name, value)| {
             ((*name).to_owned(), Value::from(value.as_str()))
         }).collect::<serde_json::Map<_, _>>(),
+        "paths": subjects.iter().map(subject_json).collect::<Vec<_>>(),
         "findings": findings.iter().map(|finding| json!({
             "code": finding.code,
             "severity": finding.severity.word(),

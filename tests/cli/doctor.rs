@@ -131,9 +131,19 @@ impl Machine {
     }
 
     fn look(&self) -> Value {
+        self.look_at(&[])
+    }
+
+    /// With these arguments, paths as seen inside the machine.
+    fn look_at(&self, args: &[&str]) -> Value {
+        let args = args.iter().map(|arg| match arg.strip_prefix('/') {
+            Some(path) => self.dir.path().join(path).into_os_string(),
+            None => arg.into(),
+        });
         let output = Command::new(BINARY)
             .args(["doctor", "--json", "--root"])
             .arg(self.dir.path())
+            .args(args)
             .output()
             .unwrap();
         let value: Value = serde_json::from_slice(&output.stdout)
@@ -411,5 +421,163 @@ fn variables_that_hide_every_gpu_are_errors() {
     assert!(
         findings.iter().all(|f| f["code"] != "gpus-hidden"),
         "{value}"
+    );
+}
+
+impl Machine {
+    /// /opt/app: a program that does nothing without the driver's library, or only tries for it.
+    fn program(&self, needs: bool, more: &[&str]) {
+        let source = match needs {
+            true => {
+                "int cuDriverGetVersion(int *); int main(void) { int v; return cuDriverGetVersion(&v); }"
+            }
+            false => "#include <dlfcn.h>\nint main(void) { return !dlopen(\"libcuda.so.1\", 1); }",
+        };
+        let source = self.write("/tmp/app.c", source);
+        let stub = self.write(
+            "/tmp/app-stub.c",
+            "int cuDriverGetVersion(int *v) { return *v; }",
+        );
+        let library = self.make("/tmp/libcuda.so");
+        let flags = [
+            "-shared",
+            "-fPIC",
+            "-Wl,-soname,libcuda.so.1",
+            stub.to_str().unwrap(),
+        ];
+        gcc(&flags, &library);
+        let mut args = vec![source.to_str().unwrap()];
+        args.extend(needs.then_some(library.to_str().unwrap()));
+        args.extend(more);
+        gcc(&args, &self.make("/opt/app"));
+        let host = Command::new("gcc")
+            .arg("-print-file-name=libc.so.6")
+            .output();
+        let host = String::from_utf8(host.unwrap().stdout).unwrap();
+        let inside = format!("{}/libc.so.6", self.lib);
+        fs::copy(host.trim(), self.make(&inside)).unwrap();
+    }
+
+    fn first_file(&self, args: &[&str]) -> (Value, Vec<String>) {
+        let value = self.look_at(args);
+        let findings = value["findings"].as_array().unwrap().iter();
+        let said = findings.map(|f| {
+            format!(
+                "{} {}",
+                f["severity"].as_str().unwrap(),
+                f["code"].as_str().unwrap()
+            )
+        });
+        let said = said.collect();
+        (value["paths"][0]["files"][0].clone(), said)
+    }
+}
+
+#[test]
+fn a_program_gets_the_driver_that_its_loader_finds() {
+    for needs in [true, false] {
+        let machine = Machine::with_driver("580.159.04");
+        machine.program(needs, &[]);
+        let (file, said) = machine.first_file(&["/opt/app"]);
+        assert_eq!(said, [""; 0], "{file}");
+        assert_eq!(file["libcuda"]["through"], "default", "{file}");
+        assert_eq!(file["needsDriver"], needs);
+        // Behind the link of NixOS, where no default search comes.
+        machine.remove(&machine.lib.clone());
+        machine.program(needs, &[]);
+        machine.libcuda("/run/opengl-driver/lib", "580.159.04");
+        let (file, said) = machine.first_file(&["/opt"]);
+        assert_eq!(file["libcuda"], Value::Null);
+        let severity = if needs { "error" } else { "note" };
+        assert!(
+            said.contains(&format!("{severity} driver-not-found")),
+            "{said:?}"
+        );
+        machine.program(needs, &["-Wl,-rpath,/run/opengl-driver/lib"]);
+        let (file, said) = machine.first_file(&["/opt/app"]);
+        assert_eq!(
+            file["libcuda"]["path"],
+            "/run/opengl-driver/lib/libcuda.so.1"
+        );
+        assert_eq!(file["libcuda"]["through"], "RUNPATH");
+        assert!(
+            !said.iter().any(|s| s.ends_with("driver-not-found")),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_program_with_a_stub_or_a_copy_of_another_driver() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.stub("/usr/local/cuda/lib64/stubs");
+    machine.program(true, &["-Wl,-rpath,/usr/local/cuda/lib64/stubs"]);
+    let (file, said) = machine.first_file(&["/opt/app"]);
+    assert_eq!(file["libcuda"]["stub"], true, "{file}");
+    assert_eq!(said, ["error driver-is-a-stub"]);
+    machine.libcuda("/opt/old", "535.104.05");
+    machine.program(true, &["-Wl,-rpath,$ORIGIN/old"]);
+    assert_eq!(
+        machine.first_file(&["/opt/app"]).1,
+        ["error driver-of-another-version"]
+    );
+}
+
+#[test]
+fn a_path_that_holds_nothing_is_an_error() {
+    let machine = Machine::with_driver("580.159.04");
+    machine.write("/opt/text", "no ELF file");
+    fs::create_dir(machine.make("/opt/empty")).unwrap();
+    for path in ["/opt/text", "/opt/empty", "/opt/gone"] {
+        let output = Command::new(BINARY)
+            .args(["doctor", "--root"])
+            .arg(machine.dir.path())
+            .arg(machine.make(path))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{path}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.starts_with("error: ") && said.contains(path), "{said}");
+    }
+}
+
+#[test]
+fn of_a_wheel_whether_it_runs_on_other_machines() {
+    let wheel = crate::support::wheel("bitsandbytes-0.50.2");
+    let judge = |args: &[&str]| {
+        let output = Command::new(BINARY)
+            .arg("doctor")
+            .args(args)
+            .arg(&wheel)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), text)
+    };
+    let (code, text) = judge(&["--capabilities", "7.5,9.0", "--max-driver-cuda", "13.0"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with(
+        "judged for     GPUs of compute capability 7.5, 9.0, a driver that runs CUDA 13.0\n"
+    ));
+    // Its CUDA 13 has no code for Volta; the other libraries have.
+    let (code, text) = judge(&["--capabilities", "7.0", "--max-driver-cuda", "12.4"]);
+    assert_eq!(code, Some(1), "{text}");
+    let line = |code: &str| {
+        let mut lines = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("error[{code}]")));
+        lines
+            .next()
+            .unwrap_or_else(|| panic!("{code}: {text}"))
+            .to_owned()
+    };
+    let newer = line("runtime-newer-than-driver");
+    assert!(
+        newer.contains("cuda130.so") && newer.contains("cuda132.so") && !newer.contains("cuda128")
+    );
+    let no_code = line("no-code-for-gpu");
+    assert!(
+        no_code.contains("cuda130.so") && !no_code.contains("cuda126.so"),
+        "{no_code}"
     );
 }
