@@ -29,6 +29,8 @@
 let
   inherit (entry) name version archive;
   kind = ending: lib.hasSuffix ending archive.path;
+  # Jetson's, where a manifest has such.
+  isDeb = kind ".deb";
 
   # Added to what is there; all other attributes replace it.
   adds = attribute: lib.hasSuffix "Inputs" attribute || builtins.elem attribute added;
@@ -82,8 +84,8 @@ let
       cudaFixupHook
       markForCudatoolkitRootHook
     ]
-    ++ lib.optional (kind ".tar.zst") zstd
-    ++ lib.optional (kind ".deb") dpkg;
+    ++ lib.optional (kind ".tar.zst" && zstd != null) zstd
+    ++ lib.optional (isDeb && dpkg != null) dpkg;
     # libstdc++, and what else a compiler's own libraries are.
     buildInputs = [ (lib.getLib (stdenv.cc.cc or stdenv.cc)) ] ++ map lib.getLib inputs;
     # Written by hand: as propagatedBuildInputs they would set up a toolkit for this build, too.
@@ -110,7 +112,7 @@ let
           redistOutputs+=("--output=$redistOutput=''${!redistOutput}")
       done
       ${cuda-fixup}/bin/cuda-fixup redist install . "''${redistOutputs[@]}" \
-          "--cuda=$cudaMajorVersion" ''${allowFHSReferences:+--allow-fhs-references}
+          "--cuda=$cudaMajorVersion" ${lib.optionalString isDeb "--deb "}''${allowFHSReferences:+--allow-fhs-references}
       runHook postInstall
     '';
     # Last: hooks that move files between outputs would take the links for files.
@@ -143,6 +145,16 @@ let
       sourceProvenance = [ (lib.sourceTypes.binaryNativeCode or "binaryNativeCode") ];
       platforms = lib.unique (lib.concatMap redist.nixSystems systems);
     };
+  }
+  // lib.optionalAttrs isDeb {
+    # stdenv takes one directory of an archive for the source, and a package may have several.
+    unpackPhase = ''
+      runHook preUnpack
+      dpkg-deb -x "$src" unpacked
+      cd unpacked
+      chmod -R u+w .
+      runHook postUnpack
+    '';
   };
 
   # What conditions name is true of the package as overrides left it.

@@ -124,6 +124,30 @@ impl Outputs {
     }
 }
 
+/// The path in an archive of what a Debian package, such as NVIDIA's for Jetson, has at `path`: below
+/// /usr/local/cuda-VERSION the installer's layout, below /usr the distribution's.
+pub(crate) fn out_of_deb(path: &str) -> String {
+    let Some(path) = path.strip_prefix("usr/") else {
+        return path.to_owned();
+    };
+    let parts: Vec<&str> = path.split('/').collect();
+    let parts = match &parts[..] {
+        ["local", cuda, "targets", _, rest @ ..] if is_cuda(cuda) => rest.to_vec(),
+        ["local", cuda, rest @ ..] if is_cuda(cuda) => rest.to_vec(),
+        [top @ ("include" | "lib"), multiarch, rest @ ..] if multiarch.ends_with("-linux-gnu") => {
+            [&[*top], rest].concat()
+        }
+        other => other.to_vec(),
+    };
+    parts.join("/")
+}
+
+/// `cuda-12.6` of /usr/local.
+fn is_cuda(name: &str) -> bool {
+    name.strip_prefix("cuda-")
+        .is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// A `.pc` file with the paths of the outputs in place of the archive's.
 pub(crate) fn pkg_config(text: &str, root: &str, include: &str, lib: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -162,6 +186,32 @@ mod tests {
         match outputs.place(path) {
             Place::In(output, path) => format!("{output}:{path}"),
             Place::Dropped => "dropped".to_owned(),
+        }
+    }
+
+    #[test]
+    fn debian_packages_have_the_same_files_elsewhere() {
+        for (path, expected) in [
+            (
+                "usr/local/cuda-12.6/targets/aarch64-linux/lib/l.so",
+                "lib/l.so",
+            ),
+            (
+                "usr/local/cuda-12.6/targets/sbsa-linux/include/c.h",
+                "include/c.h",
+            ),
+            ("usr/local/cuda-12.6/bin/nvcc", "bin/nvcc"),
+            ("usr/local/cuda-12.6/lib64", "lib64"),
+            ("usr/local/other/lib/l.so", "local/other/lib/l.so"),
+            ("usr/lib/aarch64-linux-gnu/stubs/l.so", "lib/stubs/l.so"),
+            ("usr/include/aarch64-linux-gnu/cudnn.h", "include/cudnn.h"),
+            ("usr/include/cudnn.h", "include/cudnn.h"),
+            ("usr/share/doc/cudnn/copyright", "share/doc/cudnn/copyright"),
+            ("etc/ld.so.conf.d/cuda.conf", "etc/ld.so.conf.d/cuda.conf"),
+            ("usr/local/cuda-/x", "local/cuda-/x"),
+            ("usr/", ""),
+        ] {
+            assert_eq!(out_of_deb(path), expected, "{path}");
         }
     }
 

@@ -11,6 +11,7 @@ mod support;
 
 mod builds;
 mod components;
+mod cuda_kinds;
 mod cuda_packages;
 mod cuda_real;
 mod cuda_setup;

@@ -6,7 +6,7 @@ mod text;
 use super::Outcome;
 use crate::escape::shown;
 use crate::redist::glibc;
-use crate::redist::place::{Outputs, Place};
+use crate::redist::place::{Outputs, Place, out_of_deb};
 use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
 use elf_edit::{ElfInfo, FileReader};
@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// CUDA's major version: of the folders lib/12, lib/13 … the one for it is taken
     #[arg(long, value_name = "MAJOR")]
     cuda: String,
+    /// The archive is a Debian package: its files are below usr
+    #[arg(long)]
+    deb: bool,
     /// Let scripts, CMake and pkg-config files name /usr and /opt
     #[arg(long)]
     allow_fhs_references: bool,
@@ -51,17 +54,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     if !dirs.contains_key("out") {
         bail!("no output `out`\n  help: name it: --output out=DIR");
     }
-    let files = list(&args.source)?;
-    if files.is_empty() {
-        bail!(
-            "{}: expected the files of an archive, found none\n  help: name the directory that the archive was unpacked to",
-            shown(&args.source)
-        );
-    }
+    let files = archive_files(&args.source, args.deb)?;
     let outputs = Outputs::new(
         dirs.keys().cloned(),
         &args.cuda,
-        files.iter().map(String::as_str),
+        files.iter().map(|(_, path)| path.as_str()),
     );
     if let Some(folders) = outputs.lacks_cuda() {
         bail!(
@@ -75,8 +72,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         fs::create_dir_all(dir).with_context(|| shown(dir).to_string())?;
     }
     let mut placed = Vec::new();
-    for file in &files {
-        if let Place::In(output, path) = outputs.place(file) {
+    for (file, path) in &files {
+        if let Place::In(output, path) = outputs.place(path) {
             let to = dirs[&output].join(&path);
             put(&args.source.join(file), &to)?;
             placed.push(Placed { output, path, to });
@@ -109,6 +106,28 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Fine)
+}
+
+/// Each file's path in the source, and in an archive of the usual layout.
+fn archive_files(source: &Path, deb: bool) -> anyhow::Result<Vec<(String, String)>> {
+    let files = list(source)?;
+    if files.is_empty() {
+        bail!(
+            "{}: expected the files of an archive, found none\n  help: name the directory that the archive was unpacked to",
+            shown(source)
+        );
+    }
+    if !deb {
+        return Ok(files.into_iter().map(|file| (file.clone(), file)).collect());
+    }
+    // The installer's links from include and lib64 to targets, whose files go there themselves.
+    let link = |file: &str, path: &str| {
+        let file = source.join(file);
+        !path.contains('/') && file.is_symlink() && file.is_dir()
+    };
+    let files = files.into_iter().map(|file| (out_of_deb(&file), file));
+    let files = files.filter(|(path, file)| !link(file, path));
+    Ok(files.map(|(path, file)| (file, path)).collect())
 }
 
 /// A file in its place.
