@@ -5,12 +5,13 @@ use super::jobs::Jobs;
 use crate::cuda::{Capability, CudaVersion};
 use crate::escape::shown;
 use crate::lint::config::{Config, Level, Levels, known};
-use crate::lint::{self, Finding, Linter, Options, RULES, Rule, Severity};
+use crate::lint::{self, Context, Contexts, Finding, Linter, Options, RULES, Rule, Severity};
 use crate::loader::{Cpu, Environment, TreeLoaders, User};
-use crate::report::lint::{ReportedFinding, finding_json, sarif, write_finding};
+use crate::report::lint::{ReportedFinding, finding_json, sarif};
+use crate::report::lint_groups::write_findings;
 use crate::scan::{self, FileError, Skip};
 use crate::terminal::{self, Label, Paint, Progress, message};
-use anyhow::{Context, anyhow};
+use anyhow::{Context as _, anyhow};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -73,6 +74,9 @@ pub(crate) struct Args {
         default_value = "/nix/store"
     )]
     store: PathBuf,
+    /// Where the files are, which decides which rules apply [default: by their paths]
+    #[arg(long, value_enum, value_name = "CONTEXT")]
+    context: Option<Context>,
     /// Where the driver's libraries are [default: /run/opengl-driver/lib, or that of the machine]
     #[arg(long, value_name = "DIR")]
     driver_link: Option<PathBuf>,
@@ -124,7 +128,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let config = read_config(args.config.as_deref())?;
     let levels = levels(&args, &config)?;
-    let (findings, problems) = look(&args)?;
+    let (findings, problems, contexts) = look(&args)?;
     let mut used = vec![false; config.exception.len()];
     let mut reported = Vec::new();
     for finding in &findings {
@@ -138,6 +142,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     print(&mut out, args.format, &reported)?;
     out.flush()?;
+    if let Format::Human = args.format {
+        tell_contexts(&contexts)?;
+    }
     for (exception, used) in config.exception.iter().zip(used) {
         if !used {
             let code = &exception.code;
@@ -203,15 +210,17 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
 }
 
 /// What the arguments say of the package.
-fn options(args: &Args, roots: &[scan::Root]) -> Options {
+fn options(args: &Args, roots: &[scan::Root], files: &[PathBuf]) -> Options {
+    let stores = [Some(args.store.clone()), fs::canonicalize(&args.store).ok()];
+    let stores: Vec<PathBuf> = stores.into_iter().flatten().collect();
+    let names = files.iter().filter_map(|file| file.file_name());
     Options {
+        contexts: Contexts::new(args.context, &stores, files),
+        names: names.map(|name| name.as_bytes().to_vec()).collect(),
         cuda: args.cuda,
         max_driver_cuda: args.max_driver_cuda,
         capabilities: args.capabilities.clone(),
-        stores: [Some(args.store.clone()), fs::canonicalize(&args.store).ok()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        stores,
         driver_link: args.driver_link.clone(),
         driver_link_everywhere: args.driver_link_everywhere,
         farms: args.farm.clone(),
@@ -220,8 +229,29 @@ fn options(args: &Args, roots: &[scan::Root]) -> Options {
     }
 }
 
-/// All findings, sorted by path and rule, and what can't be read.
-fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
+/// Says which rules do not apply to some files, and why.
+fn tell_contexts(contexts: &BTreeSet<Context>) -> io::Result<()> {
+    for context in contexts.iter().filter(|c| !c.silent().is_empty()) {
+        let silent: Vec<String> = context
+            .silent()
+            .iter()
+            .map(|m| m.replace('_', "-"))
+            .collect();
+        message(
+            Label::Note,
+            format_args!(
+                "context {}: {}; {} do not apply there (--context nix applies all rules)",
+                context.word(),
+                context.title(),
+                silent.join(", ")
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+/// All findings, sorted by path and rule, what can't be read, and where the files are.
+fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BTreeSet<Context>)> {
     let cwd = std::env::current_dir().context("cannot determine the current directory")?;
     let variable = |name: &str| {
         let value = std::env::var_os(name).filter(|value| args.env && !value.is_empty());
@@ -239,25 +269,25 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
     };
     let tree = scan::walk(&args.paths, true, |_| false);
     let roots = tree.roots.clone();
-    let names = tree.files.iter().filter_map(|file| file.path.file_name());
-    let names: BTreeSet<Vec<u8>> = names.map(|name| name.as_bytes().to_vec()).collect();
-    let files = tree.files.iter();
-    let files = files.map(|f| scan::absolute(&roots, &f.path).unwrap_or_else(|| f.path.clone()));
-    let loaders = TreeLoaders::new(files.collect());
-    let linter = Linter::new(environment, options(args, &roots), loaders);
+    let absolute = |path: &Path| scan::absolute(&roots, path).unwrap_or_else(|| path.to_owned());
+    let files: Vec<PathBuf> = tree.files.iter().map(|f| absolute(&f.path)).collect();
+    let options = options(args, &roots, &files);
+    let loaders = TreeLoaders::new(files);
+    let linter = Linter::new(environment, options.clone(), loaders);
     let seen = Arc::new(AtomicUsize::new(0));
     let _progress = Progress::files("linted", tree.files.len(), &seen);
     let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {
         seen.fetch_add(1, Ordering::Relaxed);
         let problem = |error: &dyn std::fmt::Display| FileError::Problem(error.to_string());
+        let path = absolute(&walked.path);
         let info = match scan::dynamic_info(file) {
             Ok(info) => info,
             Err(FileError::Skip(Skip::NotElf)) => {
-                return lint::text_file(&walked.path, file).map_err(|e| problem(&e));
+                let found = linter.text_file(&walked.path, &path, file);
+                return found.map_err(|e| problem(&e));
             }
             Err(other) => return Err(other),
         };
-        let path = scan::absolute(&roots, &walked.path).unwrap_or_else(|| walked.path.clone());
         let found = linter.elf(&walked.path, &path, file, &info);
         found.map_err(|e| problem(&e))
     };
@@ -265,13 +295,17 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>)> {
     let visit = pool.install(|| scan::visit(tree, read));
     let mut findings = Vec::new();
     let mut members = Vec::new();
+    let mut contexts = BTreeSet::new();
     for file in visit.files {
+        contexts.extend(file.value.member.as_ref().map(|member| member.context));
         findings.extend(file.value.findings);
         members.extend(file.value.member);
     }
-    findings.extend(lint::tree::check(&roots, members, &names, &findings));
+    findings.extend(lint::tree::check(&roots, members, &options, &findings));
     findings.sort();
-    Ok((findings, visit.problems))
+    // One RUNPATH may have one fault several times.
+    findings.dedup();
+    Ok((findings, visit.problems, contexts))
 }
 
 fn print(
@@ -280,9 +314,7 @@ fn print(
     reported: &[ReportedFinding<'_>],
 ) -> anyhow::Result<()> {
     match format {
-        Format::Human => reported
-            .iter()
-            .try_for_each(|t| write_finding(out, *t, Paint::stdout()))?,
+        Format::Human => write_findings(out, reported, Paint::stdout())?,
         Format::Json => {
             for t in reported {
                 writeln!(out, "{}", finding_json(*t))?;

@@ -159,6 +159,7 @@ mod tests {
             path: path.into(),
             rule: RULES.iter().position(|rule| rule.code() == code).unwrap(),
             message: message.to_owned(),
+            context: crate::lint::Context::Nix,
         }
     }
 

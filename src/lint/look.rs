@@ -1,5 +1,6 @@
 //! Reads the inputs of the rules for a file, and runs them.
 
+use super::context::Context;
 use super::interface;
 use super::meeting::CudaLibraries;
 use super::runtimes::{self, KnownLibraries, RuntimeKind, meet_here};
@@ -67,6 +68,7 @@ impl Linter {
         file: &FileReader,
         info: &ElfInfo,
     ) -> Result<Looked, ReadError> {
+        let context = self.options.contexts.of(path);
         let contents = rodata::read(file, info)?;
         let code = device_code::read_elf(file, &info.header)?;
         let names = &contents.sonames;
@@ -103,17 +105,46 @@ impl Linter {
             runtimes: &runtimes,
             through_environment: &through_environment,
             resolution: &resolution,
+            context,
             options: &self.options,
         };
-        let findings = ask(shown, |check, say| {
+        let findings = ask(shown, context, |check, say| {
             if let Check::Elf(check) | Check::Both(check, _) = check {
                 check(&subject, say);
             }
         });
-        let member = Member::read(shown, file, info, contents.libdevice)?;
+        let member = Member::read(shown, file, info, contents.libdevice, context)?;
         Ok(Looked {
             findings,
             member: Some(member),
+        })
+    }
+
+    /// Asks all rules for text files, if this is one that builds read.
+    pub(crate) fn text_file(
+        &self,
+        shown: &Path,
+        path: &Path,
+        file: &FileReader,
+    ) -> io::Result<Looked> {
+        let named = shown.extension().and_then(|e| e.to_str());
+        if !named.is_some_and(|e| TEXT_NAMES.contains(&e)) || file.len() > MAX_TEXT {
+            return Ok(Looked::default());
+        }
+        let bytes = file.read_vec(0, file.len() as usize)?;
+        if bytes.contains(&0) {
+            return Ok(Looked::default());
+        }
+        let text = TextFile { bytes: &bytes };
+        let context = self.options.contexts.of(path);
+        let findings = ask(shown, context, |check, say| {
+            if let Check::Text(check) = check {
+                check(&text, say);
+            }
+        });
+        Ok(Looked {
+            findings,
+            member: None,
         })
     }
 }
@@ -148,36 +179,20 @@ fn unprovided(
     Ok(wanted)
 }
 
-/// Asks all rules for text files, if this is one that builds read.
-pub(crate) fn text_file(shown: &Path, file: &FileReader) -> io::Result<Looked> {
-    let named = shown.extension().and_then(|e| e.to_str());
-    if !named.is_some_and(|e| TEXT_NAMES.contains(&e)) || file.len() > MAX_TEXT {
-        return Ok(Looked::default());
-    }
-    let bytes = file.read_vec(0, file.len() as usize)?;
-    if bytes.contains(&0) {
-        return Ok(Looked::default());
-    }
-    let text = TextFile { bytes: &bytes };
-    let findings = ask(shown, |check, say| {
-        if let Check::Text(check) = check {
-            check(&text, say);
-        }
-    });
-    Ok(Looked {
-        findings,
-        member: None,
-    })
-}
-
-fn ask(shown: &Path, run: impl Fn(&Check, &mut dyn FnMut(String))) -> Vec<Finding> {
+fn ask(
+    shown: &Path,
+    context: Context,
+    run: impl Fn(&Check, &mut dyn FnMut(String)),
+) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (at, rule) in RULES.iter().enumerate() {
+    let rules = RULES.iter().enumerate();
+    for (at, rule) in rules.filter(|(_, rule)| context.applies(rule)) {
         run(&rule.check, &mut |message| {
             found.push(Finding {
                 path: shown.to_owned(),
                 rule: at,
                 message,
+                context,
             });
         });
     }

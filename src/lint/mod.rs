@@ -2,6 +2,7 @@
 //! with its documentation: the fault, its consequences, an example and the fix.
 
 pub(crate) mod config;
+pub(crate) mod context;
 mod interface;
 mod look;
 mod meeting;
@@ -11,11 +12,12 @@ mod subject;
 mod symbols;
 pub(crate) mod tree;
 
-pub(crate) use look::{Linter, text_file};
+pub(crate) use context::{Context, Contexts};
+pub(crate) use look::Linter;
 pub(crate) use meeting::LoadedCudaLibrary;
 pub use rules::RULES;
 pub(crate) use runtimes::RuntimeKind;
-pub(crate) use subject::{Options, Subject};
+pub(crate) use subject::{EntryFault, Options, Subject};
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -104,6 +106,8 @@ pub(crate) struct Finding {
     /// Place of the rule in [`RULES`].
     pub rule: usize,
     pub message: String,
+    /// Where the file is, which decides which rules apply.
+    pub context: Context,
 }
 
 /// Bytes of a file in a message, not yet safe for a terminal.

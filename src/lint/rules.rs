@@ -53,6 +53,7 @@ rules! {
     runpath_unused Note Elf,
     rpath Warning Elf,
     needed_not_found Error Elf,
+    needed_loaded_before Note Elf,
     needed_other_machine Error Elf,
     needed_through_environment Warning Elf,
     symbol_version_missing Error Elf,

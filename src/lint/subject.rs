@@ -1,5 +1,6 @@
 //! The input of the rules about a file.
 
+use super::context::{Context, Contexts};
 use super::interface::OlderLibrary;
 use super::meeting::CudaLibraries;
 use super::runtimes::{Runtime, RuntimeKind};
@@ -37,6 +38,25 @@ pub(crate) struct Options {
     pub host_compilers: Vec<PathBuf>,
     /// The directories that are linted, free of links.
     pub trees: Vec<PathBuf>,
+    /// The names of the files in them.
+    pub names: BTreeSet<Vec<u8>>,
+    /// Where files are.
+    pub contexts: Contexts,
+}
+
+/// What is wrong with an entry of a RUNPATH or RPATH: the first of these that holds, so that one
+/// cause has one finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EntryFault {
+    Empty,
+    Relative,
+    Duplicate,
+    Stubs,
+    BuildDirectory,
+    OutsideStore,
+    System,
+    Missing,
+    Unused,
 }
 
 /// One file, with everything that was read from it.
@@ -66,6 +86,8 @@ pub(crate) struct Subject<'a> {
     pub runtimes_meet: bool,
     /// The same of the shared ones alone.
     pub shared_runtimes_meet: bool,
+    /// Where it is.
+    pub context: Context,
     /// The user's options.
     pub options: &'a Options,
 }
@@ -100,6 +122,52 @@ impl<'a> Subject<'a> {
         let lines = at.and_then(|at| self.advice.get(at));
         let lines = lines.into_iter().flat_map(Advice::lines);
         lines.map(|line| format!("; {line}")).collect()
+    }
+
+    /// The entries with a fault, each with the name of its tag.
+    pub(crate) fn entries_with(
+        &self,
+        fault: EntryFault,
+    ) -> impl Iterator<Item = (&'static str, &'a SearchEntry)> {
+        let all = self.search_path();
+        all.filter(move |(_, entry)| self.fault(entry) == Some(fault))
+    }
+
+    fn fault(&self, entry: &SearchEntry) -> Option<EntryFault> {
+        let has = |mark| entry.marks.contains(&mark);
+        let is_stubs = || driver::is_stubs(entry.directory.as_deref().unwrap_or(&entry.text));
+        let leaves_store = || {
+            let directory = entry.directory.as_deref();
+            self.in_store(self.path.as_os_str().as_encoded_bytes())
+                && directory.is_some_and(|directory| !self.in_store(directory))
+        };
+        // A wheel lists the directories of packages that may be installed beside it.
+        let is_option = self.context == Context::Wheels && entry.text.starts_with(b"$");
+        if has(Mark::Empty) {
+            Some(EntryFault::Empty)
+        } else if has(Mark::Relative) {
+            Some(EntryFault::Relative)
+        } else if has(Mark::Duplicate) {
+            Some(EntryFault::Duplicate)
+        } else if is_stubs() {
+            Some(EntryFault::Stubs)
+        } else if self.is_build_directory(entry) {
+            Some(EntryFault::BuildDirectory)
+        } else if self.is_driver_link(entry) {
+            None
+        } else if leaves_store() {
+            Some(EntryFault::OutsideStore)
+        } else if self.is_system(entry) && self.context != Context::Linux {
+            Some(EntryFault::System)
+        } else if is_option {
+            None
+        } else if has(Mark::Missing) {
+            Some(EntryFault::Missing)
+        } else if has(Mark::ProvidesNothing) && !has(Mark::Ignored) {
+            Some(EntryFault::Unused)
+        } else {
+            None
+        }
     }
 
     /// Entries of RUNPATH and RPATH, each with the name of its tag.

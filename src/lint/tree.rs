@@ -1,7 +1,7 @@
 //! The input of the rules about a whole tree: its libraries and the names of its files.
 
-use super::{Check, Finding, RULES};
-use crate::scan::Root;
+use super::{Check, Context, Finding, Options, RULES};
+use crate::scan::{Root, absolute};
 use elf_edit::{ElfInfo, FileReader, ReadAt};
 use object::elf;
 use std::collections::BTreeSet;
@@ -29,6 +29,8 @@ pub(crate) struct Member {
     pub code: Option<u64>,
     /// It names libdevice.10.bc, which NVVM compiles with.
     pub wants_libdevice: bool,
+    /// Where it is.
+    pub context: Context,
 }
 
 impl Member {
@@ -38,6 +40,7 @@ impl Member {
         file: &FileReader,
         info: &ElfInfo,
         wants_libdevice: bool,
+        context: Context,
     ) -> io::Result<Member> {
         let soname = info.dynamic.as_ref().and_then(|d| d.soname.clone());
         let big = info.size >= BIG;
@@ -48,6 +51,7 @@ impl Member {
             machine: info.header.machine,
             code: big.then(|| code(file, info)).transpose()?,
             wants_libdevice,
+            context,
         })
     }
 
@@ -98,11 +102,11 @@ pub(crate) struct LintedTree<'a> {
     pub has_finding: bool,
 }
 
-/// Asks the rules for trees. `members` are those of all roots, `names` the names of all files.
+/// Asks the rules for trees. `members` are those of all roots.
 pub(crate) fn check(
     roots: &[Root],
     members: Vec<Member>,
-    names: &BTreeSet<Vec<u8>>,
+    options: &Options,
     findings: &[Finding],
 ) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -117,7 +121,7 @@ pub(crate) fn check(
         let mut tree = LintedTree {
             root: &root.given,
             members,
-            names,
+            names: &options.names,
             has_finding: false,
         };
         for (at, rule) in RULES.iter().enumerate() {
@@ -131,6 +135,9 @@ pub(crate) fn check(
                     path: path.to_owned(),
                     rule: at,
                     message,
+                    context: options
+                        .contexts
+                        .of(&absolute(roots, path).unwrap_or_default()),
                 });
             });
         }

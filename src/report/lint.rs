@@ -31,19 +31,29 @@ pub(crate) fn write_finding(
     reported: ReportedFinding<'_>,
     paint: Paint,
 ) -> io::Result<()> {
+    write_head(out, reported, paint)?;
+    writeln!(
+        out,
+        "{}: {}",
+        paint.title(shown(&reported.finding.path)),
+        Shown::from(reported.finding.message.as_bytes())
+    )
+}
+
+/// `error[code]: `
+pub(crate) fn write_head(
+    out: &mut impl Write,
+    reported: ReportedFinding<'_>,
+    paint: Paint,
+) -> io::Result<()> {
     let label = match reported.severity {
         Severity::Error => Label::Error,
         Severity::Warning => Label::Warning,
         Severity::Note => Label::Note,
     };
     let word = reported.severity.word();
-    writeln!(
-        out,
-        "{}: {}: {}",
-        paint.label(label, format_args!("{word}[{}]", reported.code())),
-        paint.title(shown(&reported.finding.path)),
-        Shown::from(reported.finding.message.as_bytes())
-    )
+    let head = paint.label(label, format_args!("{word}[{}]", reported.code()));
+    write!(out, "{head}: ")
 }
 
 pub(crate) fn finding_json(reported: ReportedFinding<'_>) -> Value {
@@ -52,6 +62,7 @@ pub(crate) fn finding_json(reported: ReportedFinding<'_>) -> Value {
         "path": shown(&reported.finding.path).to_string(),
         "code": reported.code(),
         "severity": reported.severity.word(),
+        "context": reported.finding.context.word(),
         "message": Shown::from(reported.finding.message.as_bytes()).to_string(),
     })
 }

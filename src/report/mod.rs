@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod fixup;
 pub(crate) mod inspect;
 pub(crate) mod lint;
+pub(crate) mod lint_groups;
 mod ordered;
 pub(crate) mod schema;
 pub(crate) mod structured_logs;

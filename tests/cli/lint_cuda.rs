@@ -1,6 +1,6 @@
 //! `cuda-fixup lint`: rules about CUDA's libraries, in one process and in one tree.
 
-use crate::lint::{PLAIN, codes, findings, library, set};
+use crate::lint::{PLAIN, codes, findings, library, lint, set};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -256,4 +256,61 @@ fn a_library_older_than_the_one_that_was_linked() {
         "int cudnnCreate(); int cudnnNew() __attribute__((weak)); int f() { return cudnnNew ? cudnnNew() : cudnnCreate(); }",
     );
     assert!(found().is_empty(), "{:?}", found());
+}
+
+/// Where a file is decides which rules apply.
+#[test]
+fn contexts() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let opens = "const char *n = \"libcuda.so.1\";";
+    let at = |place: &str| {
+        let place = dir.join(place);
+        fs::create_dir_all(&place).unwrap();
+        let entries = ["$ORIGIN/../../nvidia/cublas/lib", "/nowhere/lib"].join(":");
+        let rpath = format!("-Wl,--enable-new-dtags,-rpath,{entries}");
+        library(&place, "libx.so", opens, &[&rpath]);
+        place
+    };
+    let wheel = ["runpath-missing"];
+    let all = ["driver-link-missing", "runpath-missing"];
+    let site = at("v/lib/python3.13/site-packages/p");
+    assert_eq!(codes(&site, &["."]), set(&wheel));
+    assert_eq!(codes(&site, &["--context=nix", "."]), set(&all));
+    let found = findings(&site, &["."]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.contains("/nowhere/lib"), "{found:?}");
+    // `pip install --target`
+    let target = at("t/p");
+    assert_eq!(codes(dir, &["t"]), set(&all));
+    fs::create_dir(dir.join("t/p-1.0.dist-info")).unwrap();
+    fs::write(dir.join("t/p-1.0.dist-info/METADATA"), "Name: p").unwrap();
+    assert_eq!(codes(dir, &["t"]), set(&wheel));
+    let store = format!("--store={}", dir.canonicalize().unwrap().display());
+    assert!(codes(dir, &[&store, "t"]).contains("driver-link-missing"));
+    assert!(!codes(&target, &["--context=linux", "."]).contains("driver-link-missing"));
+    // It is printed, where it silences something.
+    let output = lint(dir, &["t"]);
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(notes.contains("note: context wheels: "), "{notes}");
+    let output = lint(dir, &["--context=nix", "t"]);
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let output = lint(dir, &["--format=json", "t"]);
+    let line = String::from_utf8(output.stdout).unwrap();
+    assert!(line.contains("\"context\":\"wheels\""), "{line}");
+}
+
+/// Imported after the package that loads it, an extension finds a library that it does not search.
+#[test]
+fn libraries_that_another_wheel_loads() {
+    let dir = TempDir::new().unwrap();
+    let site = dir.path().join("site-packages");
+    fs::create_dir_all(site.join("a/lib")).unwrap();
+    linked(&site.join("a/lib"), "libc10.so", &[]);
+    let source = "int f(); int g() { return f(); }";
+    library(&site, "ext.so", source, &["a/lib/libc10.so"]);
+    assert_eq!(codes(&site, &["."]), set(&["needed-loaded-before"]));
+    assert!(codes(&site, &["--context=nix", "."]).contains("needed-not-found"));
+    fs::remove_file(site.join("a/lib/libc10.so")).unwrap();
+    assert_eq!(codes(&site, &["."]), set(&["needed-not-found"]));
 }

@@ -10,6 +10,7 @@
 //! `cuda-fixup inspect FILE` lists the searched directories; `cuda-fixup fixup --lib DIR FILE` adds
 //! the one with the library.
 
+use super::needed_loaded_before;
 use crate::cuda::driver;
 use crate::lint::Subject;
 use crate::loader::Why;
@@ -31,7 +32,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
             matches!(tried.why, Why::OtherMachine(_) | Why::OtherClass | Why::OtherByteOrder)
         };
         let missing = need.object.is_none() && driver::library(&need.name).is_none();
-        if missing && !need.trail.tried.iter().any(other_file) {
+        if missing && !needed_loaded_before::covers(s, name) && !need.trail.tried.iter().any(other_file) {
             say(format!(
                 "{} is not found in any of {} places{}",
                 text(&need.name[..]),

@@ -9,14 +9,11 @@
 //! ## Fix
 //! `cuda-fixup fixup --shrink`, with `--lib DIR` for a library that is found there now; or `-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON` where it is built.
 
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::lint::{EntryFault, Subject, text};
 
 /// Recognized by path: /build, /tmp, /home, /root and so on, except paths that lead into the store.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for (tag, entry) in s.search_path() {
-        if s.is_build_directory(entry) {
-            say(format!("{tag} has the build directory {}", text(&entry.text[..])));
-        }
+    for (tag, entry) in s.entries_with(EntryFault::BuildDirectory) {
+        say(format!("{tag} has the build directory {}", text(&entry.text)));
     }
 }

@@ -9,15 +9,11 @@
 //! ## Fix
 //! `cuda-fixup fixup`, which keeps the first.
 
-use crate::lint::Subject;
-use crate::loader::Mark;
-use crate::lint::text;
+use crate::lint::{EntryFault, Subject, text};
 
 /// Compares directories as the loader does.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for (tag, entry) in s.search_path() {
-        if entry.marks.contains(&Mark::Duplicate) {
-            say(format!("{tag} has {} a second time", text(&entry.text[..])));
-        }
+    for (tag, entry) in s.entries_with(EntryFault::Duplicate) {
+        say(format!("{tag} has {} a second time", text(&entry.text)));
     }
 }

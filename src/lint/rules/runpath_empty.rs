@@ -9,14 +9,11 @@
 //! ## Fix
 //! `cuda-fixup fixup`, which never writes one.
 
-use crate::lint::Subject;
-use crate::loader::Mark;
+use crate::lint::{EntryFault, Subject};
 
 /// As the loader splits the list.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for (tag, entry) in s.search_path() {
-        if entry.marks.contains(&Mark::Empty) {
-            say(format!("{tag} has an empty entry: the current directory"));
-        }
+    for (tag, _) in s.entries_with(EntryFault::Empty) {
+        say(format!("{tag} has an empty entry: the current directory"));
     }
 }

@@ -9,14 +9,11 @@
 //! ## Fix
 //! `cuda-fixup fixup --shrink --lib DIR`, where DIR has the library and is not a system directory.
 
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::lint::{EntryFault, Subject, text};
 
 /// Compares directories as the loader does; $ORIGIN depends on the file's own path.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for (tag, entry) in s.search_path() {
-        if s.is_system(entry) {
-            say(format!("{tag} has the system's {}", text(&entry.text[..])));
-        }
+    for (tag, entry) in s.entries_with(EntryFault::System) {
+        say(format!("{tag} has the system's {}", text(&entry.text)));
     }
 }

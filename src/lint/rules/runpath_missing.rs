@@ -10,20 +10,11 @@
 //! ## Fix
 //! `cuda-fixup fixup --shrink`.
 
-use crate::lint::Subject;
-use crate::loader::Mark;
-use crate::lint::text;
+use crate::lint::{EntryFault, Subject, text};
 
 /// The driver link exists on the machine that runs the program; build directories have a rule.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for (tag, entry) in s.search_path() {
-        let other = [Mark::Relative, Mark::Empty, Mark::Duplicate];
-        let covered = other.iter().any(|mark| entry.marks.contains(mark)) || s.is_build_directory(entry);
-        if entry.marks.contains(&Mark::Missing) && !covered && !s.is_driver_link(entry) {
-            say(format!(
-                "{tag} has {}, which is no directory here",
-                text(&entry.text[..])
-            ));
-        }
+    for (tag, entry) in s.entries_with(EntryFault::Missing) {
+        say(format!("{tag} has {}, which is no directory here", text(&entry.text)));
     }
 }

@@ -10,15 +10,11 @@
 //! ## Fix
 //! `cuda-fixup fixup`, or link with `$ORIGIN`.
 
-use crate::lint::Subject;
-use crate::loader::Mark;
-use crate::lint::text;
+use crate::lint::{EntryFault, Subject, text};
 
 /// An empty entry has its own rule.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for (tag, entry) in s.search_path() {
-        if entry.marks.contains(&Mark::Relative) && !entry.marks.contains(&Mark::Empty) {
-            say(format!("{tag} has the relative entry {}", text(&entry.text[..])));
-        }
+    for (tag, entry) in s.entries_with(EntryFault::Relative) {
+        say(format!("{tag} has the relative entry {}", text(&entry.text)));
     }
 }

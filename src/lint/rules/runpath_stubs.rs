@@ -10,15 +10,11 @@
 //! ## Fix
 //! `cuda-fixup fixup`, which replaces it by the driver link if the file loads the driver.
 
-use crate::cuda::driver;
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::lint::{EntryFault, Subject, text};
 
 /// RPATH counts as RUNPATH does.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for (tag, entry) in s.search_path() {
-        if driver::is_stubs(entry.directory.as_deref().unwrap_or(&entry.text)) {
-            say(format!("{tag} has the stubs directory {}", text(&entry.text[..])));
-        }
+    for (tag, entry) in s.entries_with(EntryFault::Stubs) {
+        say(format!("{tag} has the stubs directory {}", text(&entry.text)));
     }
 }

@@ -10,18 +10,11 @@
 //! ## Fix
 //! `cuda-fixup fixup --shrink`.
 
-use crate::lint::Subject;
-use crate::loader::Mark;
-use crate::lint::text;
+use crate::lint::{EntryFault, Subject, text};
 
 /// Uses NEEDED and dlopen candidates. Entries with another finding are skipped.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
-    for (tag, entry) in s.search_path() {
-        let other = |mark: &Mark| !matches!(mark, Mark::ProvidesNothing | Mark::BuildDirectory);
-        let covered = entry.marks.iter().any(other) || s.is_build_directory(entry);
-        let unused = entry.marks.contains(&Mark::ProvidesNothing);
-        if unused && !covered && !s.is_driver_link(entry) {
-            say(format!("nothing is found through {tag} entry {}", text(&entry.text[..])));
-        }
+    for (tag, entry) in s.entries_with(EntryFault::Unused) {
+        say(format!("nothing is found through {tag} entry {}", text(&entry.text)));
     }
 }
