@@ -88,7 +88,7 @@ impl Contexts {
 
     /// Of an absolute path.
     pub(crate) fn of(&self, path: &Path) -> Context {
-        let below = |directory: &&str| path.starts_with(directory);
+        let below = |directory: &str| path.starts_with(directory);
         let has = |name: &str| path.components().any(|c| c.as_os_str() == name);
         if let Some(given) = self.given {
             given
@@ -99,7 +99,7 @@ impl Contexts {
             || path.ancestors().any(|above| self.sites.contains(above))
         {
             Context::Wheels
-        } else if ["/usr", "/opt", "/lib", "/lib64"].iter().any(|d| below(&d)) {
+        } else if ["/usr", "/opt", "/lib", "/lib64"].into_iter().any(below) {
             Context::Linux
         } else {
             Context::Nix
