@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_path_says_the_context() {
-        let files = ["/work/w/torch-2.0.dist-info/METADATA".into()];
+        let files = ["/srv/w/torch-2.0.dist-info/METADATA".into()];
         let contexts = Contexts::new(None, &["/nix/store".into()], &files);
         for (path, expected) in [
             (
@@ -134,8 +134,8 @@ mod tests {
                 Context::Wheels,
             ),
             ("/usr/lib/python3/dist-packages/a.so", Context::Wheels),
-            ("/work/w/torch/lib/liba.so", Context::Wheels),
-            ("/work/other/liba.so", Context::Nix),
+            ("/srv/w/torch/lib/liba.so", Context::Wheels),
+            ("/srv/other/liba.so", Context::Nix),
             ("/usr/lib/x86_64-linux-gnu/liba.so", Context::Linux),
             ("/opt/vendor/liba.so", Context::Linux),
             ("/usrlocal/liba.so", Context::Nix),
