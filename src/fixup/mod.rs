@@ -19,7 +19,7 @@ use crate::plan::{self, Context, Plan, Policy};
 use crate::rodata;
 use crate::scan::{self, FileError, Root, ScanProblem, Skip, Tree, Visit, Visited, Walk, Walked};
 use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
-use elf_edit::{ElfInfo, FileId, FileReader};
+use elf_edit::{ElfInfo, FileId, FileReader, Patience};
 use inherited::Inherited;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -222,30 +222,49 @@ impl SecondPass<'_> {
         };
         let (lock, reader) = if self.request.dry_run {
             (None, scan::open(first, false)?)
+        } else if let Some((lock, reader)) = scan::open_locked(first, Patience::NONE, self.waits)? {
+            (Some(lock), reader)
         } else {
-            let (lock, reader) = scan::open_locked(first, self.waits)?;
+            // Another process holds its lock. That matters only if there is something to change.
+            let reader = scan::open(first, false)?;
+            let (info, plan) = self.examine(file, &names, &reader)?;
+            if plan.edits.is_empty() {
+                return Ok(report(names, &info, plan, Status::Unchanged));
+            }
+            let waited = scan::open_locked(first, Patience::default(), self.waits)?;
+            let (lock, reader) = waited.ok_or(FileError::Skip(Skip::Vanished))?;
             (Some(lock), reader)
         };
-        if FileId::from(&reader) != file.id {
+        let (info, plan) = self.examine(file, &names, &reader)?;
+        let status = self.apply(&names, &reader, &info, &plan);
+        Ok(FileReport {
+            locked: lock.is_none_or(|lock| lock.is_held()),
+            ..report(names, &info, plan, status)
+        })
+    }
+
+    /// Reads a file and decides what to change.
+    fn examine(
+        &self,
+        file: &Visited<LibraryInfo>,
+        names: &[PathBuf],
+        reader: &FileReader,
+    ) -> Result<(ElfInfo, Plan), FileError> {
+        let id = FileId::from(reader);
+        // Another run may have replaced it by a changed copy, with all its names.
+        let leads_here = |name: &PathBuf| FileId::at(name).is_ok_and(|other| other == id);
+        if id != file.id && !names.iter().all(leads_here) {
             return Err(FileError::Problem(
                 "another file took its place while this ran: left alone; run again".to_owned(),
             ));
         }
-        let info = scan::dynamic_info(&reader)?;
-        self.check_kind(&reader, &info)?;
+        let info = scan::dynamic_info(reader)?;
+        self.check_kind(reader, &info)?;
         if let (Some(why), Some(_)) = (&self.request.no_interpreter, &info.interpreter) {
             return Err(FileError::Problem(why.clone()));
         }
-        let plan = self.plan(&names, &reader, &info)?;
-        let status = self.apply(&names, &reader, &info, &plan);
-        Ok(FileReport {
-            names,
-            kind: info.kind.as_str(),
-            platform: info.platform(),
-            plan,
-            status,
-            locked: lock.is_none_or(|lock| lock.is_held()),
-        })
+        let plan = self.plan(file.id, names, reader, &info)?;
+        Ok((info, plan))
     }
 
     /// Passes over files that no RUNPATH suits. They are in the index all the same: a libc may be
@@ -268,6 +287,7 @@ impl SecondPass<'_> {
 
     fn plan(
         &self,
+        id: FileId,
         names: &[PathBuf],
         file: &FileReader,
         info: &ElfInfo,
@@ -295,7 +315,7 @@ impl SecondPass<'_> {
             stays_absolute: names
                 .first()
                 .and_then(|name| self.relative.stays_absolute(name, file, info)),
-            inherited: self.inherited.of(FileId::from(file)),
+            inherited: self.inherited.of(id),
         };
         Ok(plan::plan(info, &context))
     }
@@ -319,5 +339,16 @@ impl SecondPass<'_> {
             Ok(_) => Status::Unchanged,
             Err(error) => Status::Failed(error.to_string()),
         }
+    }
+}
+
+fn report(names: Vec<PathBuf>, info: &ElfInfo, plan: Plan, status: Status) -> FileReport {
+    FileReport {
+        names,
+        kind: info.kind.as_str(),
+        platform: info.platform(),
+        plan,
+        status,
+        locked: true,
     }
 }

@@ -263,6 +263,7 @@ pub(crate) fn file_json(report: &FileReport) -> Value {
     object["error"] = error;
     object["bytes_written"] = written.into();
     let effects = report.status.side_effects();
+    object["locked"] = report.locked.into();
     object["strip_safe"] = effects.map(|effects| effects.strip_safe).into();
     object["tail_copied"] = effects.map_or(0, |effects| effects.tail_copied).into();
     object

@@ -40,11 +40,13 @@ pub enum Skip {
     Special,
     /// Gone between listing and opening.
     Vanished,
+    /// A copy by which another run, or one that was killed, replaces a file.
+    Temporary,
 }
 
 impl Skip {
     /// All of them, in the order of reports.
-    pub const ALL: [Skip; 18] = [
+    pub const ALL: [Skip; 19] = [
         Skip::NotElf,
         Skip::Empty,
         Skip::Archive,
@@ -63,6 +65,7 @@ impl Skip {
         Skip::DanglingLink,
         Skip::Special,
         Skip::Vanished,
+        Skip::Temporary,
     ];
 
     /// The key in JSON.
@@ -86,6 +89,7 @@ impl Skip {
             Skip::DanglingLink => "dangling_link",
             Skip::Special => "special",
             Skip::Vanished => "vanished",
+            Skip::Temporary => "temporary",
         }
     }
 
@@ -110,6 +114,7 @@ impl Skip {
             Skip::DanglingLink => "a symbolic link to nothing",
             Skip::Special => "a FIFO, socket or device",
             Skip::Vanished => "gone since it was listed",
+            Skip::Temporary => "a temporary copy of another run, or of one that was killed",
         }
     }
 }

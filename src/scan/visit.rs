@@ -1,17 +1,19 @@
 //! Opens each listed file once, in parallel, and brings the names of one inode together.
 
 use super::{ScanProblem, Skip, Skipped, Tree, Walk, Walked};
-use elf_edit::{ElfInfo, FileId, FileLock, FileReader, Kind, Patience, ReadAt, ReadError};
+use elf_edit::{
+    ElfInfo, FileId, FileLock, FileReader, Kind, LockError, Patience, ReadAt, ReadError,
+};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use rustix::fs::OFlags;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -54,39 +56,53 @@ pub struct Visit<T> {
 
 /// Opens a regular file for reading. Never blocks on a FIFO that has taken the file's place.
 pub(crate) fn open(path: &Path, follow_link: bool) -> Result<FileReader, FileError> {
-    let (file, metadata) = open_regular(path, follow_link)?;
-    FileReader::with_metadata(file, metadata).map_err(passed)
-}
-
-/// [`open`] for a file that is to be rewritten: waits for its lock before the first read.
-pub(crate) fn open_locked(
-    path: &Path,
-    waits: &(dyn Fn(&Path) + Sync),
-) -> Result<(FileLock, FileReader), FileError> {
-    let (file, _) = open_regular(path, false)?;
-    let lock = FileLock::take(&file, Patience::default(), &|| waits(path));
-    let lock = lock.map_err(|error| FileError::Problem(error.to_string()))?;
-    // Not the metadata from before the wait.
-    let reader = FileReader::new(file).map_err(passed)?;
-    Ok((lock, reader))
-}
-
-fn open_regular(path: &Path, follow_link: bool) -> Result<(File, Metadata), FileError> {
-    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    if !follow_link {
-        flags |= OFlags::NOFOLLOW;
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
-        .map_err(passed)?;
+    let file = open_file(path, follow_link).map_err(passed)?;
     // Checked before the first read, as other kinds of files may block or have no end.
     let metadata = file.metadata().map_err(passed)?;
     if !metadata.is_file() {
         return Err(FileError::Skip(Skip::Special));
     }
-    Ok((file, metadata))
+    FileReader::with_metadata(file, metadata).map_err(passed)
+}
+
+/// [`open`] for a file that is to be rewritten: waits for its lock before the first read. `None`
+/// where another process holds it, and `patience` has an end.
+pub(crate) fn open_locked(
+    path: &Path,
+    patience: Patience,
+    waits: &(dyn Fn(&Path) + Sync),
+) -> Result<Option<(FileLock, FileReader)>, FileError> {
+    loop {
+        let file = open_file(path, false).map_err(passed)?;
+        let lock = match FileLock::take(&file, patience, &|| waits(path)) {
+            Ok(lock) => lock,
+            Err(LockError::Held { .. }) if patience.give_up_after.is_zero() => return Ok(None),
+            Err(error) => return Err(FileError::Problem(error.to_string())),
+        };
+        // Not before the wait: the holder may have written to it.
+        let metadata = file.metadata().map_err(passed)?;
+        if !metadata.is_file() {
+            return Err(FileError::Skip(Skip::Special));
+        }
+        // The holder may have replaced it by a copy. Not where it has its only name still.
+        let replaced = metadata.nlink() != 1
+            && FileId::at(path).is_ok_and(|now| now != FileId::from(&metadata));
+        if !replaced {
+            let reader = FileReader::with_metadata(file, metadata).map_err(passed)?;
+            return Ok(Some((lock, reader.recorded())));
+        }
+    }
+}
+
+fn open_file(path: &Path, follow_link: bool) -> io::Result<File> {
+    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    if !follow_link {
+        flags |= OFlags::NOFOLLOW;
+    }
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)
 }
 
 fn passed(error: io::Error) -> FileError {

@@ -1,13 +1,15 @@
 //! Lists trees. Opens nothing but directories.
 
 use super::{ScanProblem, Skip, Skipped};
+use elf_edit::TEMPORARY_PREFIX;
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// A path that the user named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,8 +179,18 @@ impl Tree {
         seen: &mut dyn FnMut(Walked),
     ) {
         let depth = if recurse { usize::MAX } else { 1 };
-        for entry in WalkDir::new(given).min_depth(1).max_depth(depth) {
+        // Another run renames them over the files that they are copies of.
+        let temporary = Cell::new(0);
+        let is_kept = |entry: &DirEntry| {
+            let name = entry.file_name().as_bytes();
+            let kept = entry.depth() == 0 || !name.starts_with(TEMPORARY_PREFIX.as_bytes());
+            temporary.set(temporary.get() + u64::from(!kept));
+            kept
+        };
+        let entries = WalkDir::new(given).max_depth(depth).into_iter();
+        for entry in entries.filter_entry(is_kept) {
             let entry = match entry {
+                Ok(root) if root.depth() == 0 => continue,
                 Ok(entry) => entry,
                 Err(error) => {
                     self.walk_error(given, &error);
@@ -210,6 +222,9 @@ impl Tree {
             } else if !kind.is_dir() {
                 self.skipped.add(Skip::Special);
             }
+        }
+        for _ in 0..temporary.get() {
+            self.skipped.add(Skip::Temporary);
         }
     }
 

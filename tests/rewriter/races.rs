@@ -1,9 +1,13 @@
 //! Two at once on one file: whatever rewrites it meanwhile, the result is one edit, or both, or an
 //! error and a file that is as it was.
 
-use crate::support::BINARY;
+use crate::support::{BINARY, succeeded};
+use elf_edit::writes::{Disk, Patch, run_steps};
+use elf_edit::{Edit, ElfInfo, FileReader, RewriteError, RewriteOptions, prepare, rewrite};
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -166,8 +170,11 @@ fn a_lock_that_another_process_holds_is_waited_for() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    // Reading needs none.
+    // Reading needs none, nor does a run that changes nothing.
     assert_eq!(runpath(&file), "\n");
+    let nothing = ["fixup", "--add-driver-runpath", "off", "--dlopen=off"];
+    let nothing = applet(&nothing, &file).output().unwrap();
+    assert!(nothing.status.success() && nothing.stderr.is_empty());
     sleep(Duration::from_millis(1500));
     drop(held);
     let done = [patchelf, fixup].map(|child| child.wait_with_output().unwrap());
@@ -208,6 +215,12 @@ fn a_lock_that_stays_is_an_error_and_the_file_is_left_alone() {
             told.contains("another process has held a lock on it for 30 s"),
             "{told}"
         );
+        let command = told.split('`').nth(1).unwrap();
+        let found = Command::new("sh").args(["-c", command]).output().unwrap();
+        let found = succeeded(&found);
+        let holder = std::process::id().to_string();
+        let mut fifth = found.lines().map(|line| line.split_whitespace().nth(4));
+        assert!(fifth.any(|process| process == Some(&holder)), "{found}");
     }
     assert!(fs::read(&file).unwrap() == before);
 }
@@ -241,5 +254,218 @@ fn where_the_file_system_has_no_locks_it_is_done_without() {
             told.contains("not locked: the file system has no locks"),
             "{told}"
         );
+    }
+}
+
+/// A library, and a program that loads it by any of its names.
+fn library() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, library) = (dir.path().join("one.c"), dir.path().join("libone.so"));
+    fs::write(&source, "int one(void) { return 1; }\n").unwrap();
+    let flags = ["-shared", "-fPIC", "-Wl,-soname,libone.so", "-o"];
+    let mut gcc = Command::new("gcc");
+    succeeded(&gcc.args(flags).args([&library, &source]).output().unwrap());
+    let text = "#include <dlfcn.h>\n#include <stdio.h>\n\
+        int main(int c, char **v) { (void)c; if (dlopen(v[1], RTLD_NOW)) return 0;\n\
+        puts(dlerror()); return 1; }\n";
+    fs::write(&source, text).unwrap();
+    let mut gcc = Command::new("gcc");
+    let program = dir.path().join("load");
+    succeeded(&gcc.arg("-o").args([&program, &source]).output().unwrap());
+    (dir, library)
+}
+
+fn applet(words: &[&str], file: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(words).arg(file);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn loads(load: &Path, library: &Path) {
+    succeeded(&Command::new(load).arg(library).output().unwrap());
+}
+
+fn info(path: &Path) -> ElfInfo {
+    ElfInfo::read(&FileReader::new(File::open(path).unwrap()).unwrap()).unwrap()
+}
+
+#[test]
+fn edits_at_once_by_all_names_of_a_file_are_all_made() {
+    let (dir, original) = library();
+    let names = ["liba.so", "libb.so", "libc.so"].map(|name| dir.path().join(name));
+    for round in 0..12 {
+        for name in &names {
+            let _ = fs::remove_file(name);
+        }
+        fs::copy(&original, &names[0]).unwrap();
+        fs::hard_link(&names[0], &names[1]).unwrap();
+        std::os::unix::fs::symlink(&names[0], &names[2]).unwrap();
+        let edits: Vec<String> = (0..6).map(|n| format!("libneeded-{n}.so")).collect();
+        let children: Vec<Child> = edits
+            .iter()
+            .zip(names.iter().cycle())
+            .map(|(needed, name)| {
+                let mut patchelf = applet(&["patchelf", "--add-needed", needed], name);
+                patchelf.spawn().unwrap()
+            })
+            .collect();
+        for child in children {
+            succeeded(&child.wait_with_output().unwrap());
+        }
+        let mut needed: Vec<String> = info(&names[0])
+            .needed()
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .filter(|name| name.starts_with("libneeded"))
+            .collect();
+        needed.sort();
+        assert_eq!(needed, edits, "round {round}");
+        for name in &edits {
+            let mut patchelf = applet(&["patchelf", "--remove-needed", name], &names[2]);
+            succeeded(&patchelf.output().unwrap());
+        }
+        loads(&dir.path().join("load"), &names[1]);
+    }
+}
+
+#[test]
+fn trees_at_once_and_replaced_files_all_have_the_edits() {
+    for extra in [&[][..], &["--atomic"]] {
+        let (dir, original) = library();
+        let tree = dir.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        for n in 0..20 {
+            fs::copy(&original, tree.join(format!("lib{n}.so"))).unwrap();
+        }
+        fs::hard_link(tree.join("lib0.so"), tree.join("libz.so")).unwrap();
+        let children: Vec<Child> = (0..4)
+            .map(|n| {
+                let entry = format!("/run/{n}");
+                let mut words = vec!["fixup", "--old-entries", "keep", "--append-runpath", &entry];
+                words.extend(extra);
+                applet(&words, &tree).spawn().unwrap()
+            })
+            .collect();
+        for child in children {
+            succeeded(&child.wait_with_output().unwrap());
+        }
+        for file in fs::read_dir(&tree).unwrap() {
+            let file = file.unwrap().path();
+            let runpath = info(&file).runpath_or_rpath().unwrap().to_vec();
+            let mut entries: Vec<&[u8]> = runpath.split(|&byte| byte == b':').collect();
+            entries.sort_unstable();
+            let wanted: [&[u8]; 4] = [b"/run/0", b"/run/1", b"/run/2", b"/run/3"];
+            assert_eq!(entries, wanted, "{}", file.display());
+            loads(&dir.path().join("load"), &file);
+        }
+    }
+}
+
+#[test]
+fn bytes_that_changed_in_between_with_size_and_times_restored_are_seen() {
+    let (_dir, library) = library();
+    let bytes = fs::read(&library).unwrap();
+    let soname = bytes.windows(10).rposition(|w| w == b"libone.so\0");
+    let soname = soname.unwrap();
+    for atomic in [false, true] {
+        let reader = FileReader::new(File::open(&library).unwrap())
+            .unwrap()
+            .recorded();
+        let info = ElfInfo::read(&reader).unwrap();
+        let modified = fs::metadata(&library).unwrap().modified().unwrap();
+        let file = OpenOptions::new().write(true).open(&library).unwrap();
+        // The SONAME: as another tool would rename it.
+        let at = info.dynamic.as_ref().unwrap().strtab;
+        let soname = soname as u64;
+        assert!(at <= soname);
+        let renamed = if atomic { b"libone" } else { b"libtwo" };
+        FileExt::write_all_at(&file, renamed, soname).unwrap();
+        file.set_modified(modified).unwrap();
+        let now = fs::read(&library).unwrap();
+        let options = RewriteOptions {
+            atomic,
+            ..RewriteOptions::default()
+        };
+        let edits = [Edit::SetRunpath(b"/run/new".to_vec())];
+        let refused = rewrite(
+            std::slice::from_ref(&library),
+            &reader,
+            &info,
+            &edits,
+            &options,
+        );
+        assert!(matches!(refused, Err(RewriteError::Changed)), "{refused:?}");
+        assert!(fs::read(&library).unwrap() == now);
+    }
+}
+
+/// A file to which another program writes before the last write, which fails.
+struct Shared {
+    file: File,
+    writes: std::cell::Cell<usize>,
+    fails_at: usize,
+    foreign: fn(&File),
+}
+
+impl Disk for Shared {
+    fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let write = self.writes.get();
+        self.writes.set(write + 1);
+        if write == self.fails_at {
+            (self.foreign)(&self.file);
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        FileExt::write_all_at(&self.file, bytes, offset)
+    }
+
+    fn read_exact_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        FileExt::read_exact_at(&self.file, bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+}
+
+fn patch_of(path: &Path) -> Patch {
+    let reader = FileReader::new(File::open(path).unwrap()).unwrap();
+    let info = ElfInfo::read(&reader).unwrap();
+    let edits = [Edit::SetRunpath(vec![b'x'; 300])];
+    let prepared = prepare(&reader, &info, &edits, &RewriteOptions::default());
+    prepared.unwrap().patch.unwrap()
+}
+
+#[test]
+fn what_another_program_wrote_is_not_taken_back() {
+    let (_dir, library) = library();
+    let before = fs::read(&library).unwrap();
+    let patch = patch_of(&library);
+    let foreign: [fn(&File); 3] = [
+        |file| file.set_len(100).unwrap(),
+        |file| file.set_len(1 << 20).unwrap(),
+        |file| FileExt::write_all_at(file, &[0xee], 20).unwrap(),
+    ];
+    for foreign in foreign {
+        for fails_at in 2..patch.steps.len() - 1 {
+            fs::write(&library, &before).unwrap();
+            let open = OpenOptions::new().read(true).write(true).open(&library);
+            let disk = Shared {
+                file: open.unwrap(),
+                writes: std::cell::Cell::new(0),
+                fails_at,
+                foreign,
+            };
+            let outcome = run_steps(&disk, &before.as_slice(), &patch.steps);
+            assert!(
+                matches!(outcome, Err(RewriteError::Interfered(_))),
+                "{fails_at}: {outcome:?}"
+            );
+            assert!(fs::read(&library).unwrap() != before);
+        }
     }
 }

@@ -91,7 +91,8 @@ impl Disk for Failing {
         if self.fails() {
             // As a full disk does: a part is written before the error comes.
             if self.half {
-                FileExt::write_all_at(&self.file, &bytes[..bytes.len() / 2], offset)?;
+                let part = bytes.len() * 5 / 8;
+                FileExt::write_all_at(&self.file, &bytes[..part], offset)?;
             }
             return Err(io::Error::from_raw_os_error(self.error));
         }
@@ -107,6 +108,10 @@ impl Disk for Failing {
             return Err(io::Error::from_raw_os_error(self.error));
         }
         self.file.set_len(len)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
     }
 }
 

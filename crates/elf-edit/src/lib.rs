@@ -67,11 +67,12 @@ pub use rewrite::malformed::check;
 pub use rewrite::options::{RewriteOptions, Rewritten};
 pub use rewrite::refusal::Refusal;
 pub use rewrite::verify::Mismatch;
+pub use rewrite::write::TEMPORARY_PREFIX;
 pub use rewrite::{Prepared, prepare, rewrite};
 
 /// The writes of a rewrite one by one: to look at them, to apply them to bytes in memory, and to
 /// stop or fail between any two of them in tests.
 pub mod writes {
     pub use crate::rewrite::patch::{Patch, Patched, Step};
-    pub use crate::rewrite::write::{Disk, Undo, run_steps};
+    pub use crate::rewrite::steps::{Disk, Undo, run_steps};
 }

@@ -214,7 +214,7 @@ fn open(request: &PatchelfRequest, path: &Path, name: &str) -> anyhow::Result<Op
             let lock = FileLock::take(&file, Patience::default(), &waits);
             Some(lock.with_context(|| name.to_owned())?)
         };
-        let reader = FileReader::new(file).with_context(opening)?;
+        let reader = FileReader::new(file).with_context(opening)?.recorded();
         // Whoever held the lock may have put a copy in the file's place.
         if lock.is_none() || FileId::at(path).with_context(opening)? == FileId::from(&reader) {
             return Ok(Opened {

@@ -3,7 +3,7 @@
 use crate::escape::shown;
 use anyhow::Context;
 use elf_edit::writes::{Patched, Step};
-use elf_edit::{FileId, FileReader, ReadAt};
+use elf_edit::{FileId, FileReader, ReadAt, TEMPORARY_PREFIX};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -35,7 +35,7 @@ pub(super) fn write(path: &Path, reader: &FileReader, steps: &[Step]) -> anyhow:
     };
     // 0777 less the umask, as patchelf has it for a new file.
     let mut file = tempfile::Builder::new()
-        .prefix(concat!(".", env!("CARGO_PKG_NAME"), "-"))
+        .prefix(TEMPORARY_PREFIX)
         .permissions(Permissions::from_mode(0o777))
         .tempfile_in(parent(&path))
         .with_context(context)?;

@@ -19,6 +19,11 @@ impl FileId {
     pub fn at(path: &Path) -> io::Result<FileId> {
         Ok(FileId::from(&fs::metadata(path)?))
     }
+
+    /// The inode number, as `ls -i` and /proc/locks have it.
+    pub fn inode(self) -> u64 {
+        self.inode
+    }
 }
 
 impl From<&Metadata> for FileId {

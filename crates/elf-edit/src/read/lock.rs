@@ -21,6 +21,14 @@ pub struct Patience {
     pub give_up_after: Duration,
 }
 
+impl Patience {
+    /// No wait at all.
+    pub const NONE: Patience = Patience {
+        report_after: Duration::MAX,
+        give_up_after: Duration::ZERO,
+    };
+}
+
 impl Default for Patience {
     fn default() -> Patience {
         Patience {
@@ -35,11 +43,16 @@ impl Default for Patience {
 pub enum LockError {
     /// Another process holds it.
     #[error(
-        "left alone: another process has held a lock on it for {} s; find it with lslocks, and run \
-         again when it has ended",
-        .0.as_secs()
+        "left alone: another process has held a lock on it for {} s\n  help: run again when that \
+         process has ended; `grep ':{inode} ' /proc/locks` shows its ID in the fifth field",
+        waited.as_secs()
     )]
-    Held(Duration),
+    Held {
+        /// How long it was waited for.
+        waited: Duration,
+        /// Inode number of the file.
+        inode: u64,
+    },
     /// The file system does not answer.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -108,7 +121,10 @@ fn wait(file: &File, patience: Patience, waits: &dyn Fn()) -> Result<FileLock, L
         }
         let waited = started.elapsed();
         if waited >= patience.give_up_after {
-            return Err(LockError::Held(patience.give_up_after));
+            return Err(LockError::Held {
+                waited: patience.give_up_after,
+                inode: FileId::from(&file.metadata()?).inode(),
+            });
         }
         if !reported && waited >= patience.report_after {
             waits();
@@ -138,7 +154,7 @@ mod tests {
             reports.fetch_add(1, Ordering::Relaxed);
         };
         let refused = FileLock::take(&second, short, &report).unwrap_err();
-        assert!(matches!(refused, LockError::Held(_)), "{refused}");
+        assert!(matches!(refused, LockError::Held { .. }), "{refused}");
         assert_eq!(reports.load(Ordering::Relaxed), 1);
         drop(first);
         FileLock::take(&second, short, &|| panic!("it is free")).unwrap();

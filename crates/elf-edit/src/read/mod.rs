@@ -11,6 +11,7 @@ pub(crate) mod lock;
 pub mod notes;
 pub(crate) mod platform;
 pub(crate) mod read_at;
+mod reads;
 pub mod sections;
 pub(crate) mod strings;
 pub mod tables;

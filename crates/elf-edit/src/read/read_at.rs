@@ -2,12 +2,12 @@
 //! process with SIGBUS.
 
 use super::file_id::FileId;
+use super::reads::{Read, still_hold};
 use std::borrow::Borrow;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 /// Bytes that can be read at any offset, by several threads at once.
 pub trait ReadAt: Sync {
@@ -119,9 +119,6 @@ const LONGEST_KEPT: usize = 1 << 15;
 /// Windows kept of one file, so at most 256 KiB and a little.
 const KEPT: usize = 8;
 
-/// The longest step of a file's time stamps: a tick of the kernel's clock is 10 ms at most.
-const LONGEST_TICK: Duration = Duration::from_millis(20);
-
 /// A state of a file: differs after each write to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -144,16 +141,16 @@ impl From<&Metadata> for Stamp {
 }
 
 /// An open file with a cache of the windows around its headers, which decoding, layout and checks
-/// read again and again. It does not see what another process writes meanwhile; compare
-/// [`FileReader::stamp`] before a write.
+/// read again and again. It does not see what another process writes meanwhile; a rewrite
+/// checks for that before it writes.
 #[derive(Debug)]
 pub struct FileReader<F = File> {
     file: F,
     metadata: Metadata,
-    /// When the first byte was read.
-    since: SystemTime,
     head: Vec<u8>,
     windows: Mutex<Windows>,
+    /// Ranges that were read and are not kept; `None` where nothing asks for them later.
+    record: Option<Mutex<Vec<Read>>>,
 }
 
 /// Parts of the file behind its first page, the oldest one first.
@@ -169,13 +166,15 @@ impl Windows {
         kept.find_map(|(start, bytes)| part(bytes, *start, offset, len))
     }
 
-    fn keep(&mut self, start: u64, bytes: Vec<u8>) {
+    /// Keeps a window, and returns the one that had to go for it.
+    fn keep(&mut self, start: u64, bytes: Vec<u8>) -> Option<(u64, Vec<u8>)> {
         if self.kept.len() < KEPT {
             self.kept.push((start, bytes));
-        } else {
-            self.kept[self.oldest] = (start, bytes);
-            self.oldest = (self.oldest + 1) % KEPT;
+            return None;
         }
+        let gone = std::mem::replace(&mut self.kept[self.oldest], (start, bytes));
+        self.oldest = (self.oldest + 1) % KEPT;
+        Some(gone)
     }
 }
 
@@ -188,17 +187,52 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
 
     /// [`FileReader::new`] with the file's metadata, where the caller has it already.
     pub fn with_metadata(file: F, metadata: Metadata) -> io::Result<FileReader<F>> {
-        let since = SystemTime::now();
         // Most files of a tree are smaller: one read, none to find the end.
         let wanted = usize::try_from(metadata.len()).map_or(HEAD, |len| len.min(HEAD));
         let head = read_up_to(file.borrow(), 0, wanted)?;
         Ok(FileReader {
             file,
             metadata,
-            since,
             head,
             windows: Mutex::default(),
+            record: None,
         })
+    }
+
+    /// Records which ranges are read from now on, so that a rewrite can check all of them before
+    /// its first write.
+    pub fn recorded(mut self) -> FileReader<F> {
+        self.record = Some(Mutex::default());
+        self
+    }
+
+    /// Whether the file is as it was when it was opened and read: which file it is, its length,
+    /// time of change and mode as `now` has them, and the bytes that were read, those of
+    /// [`ReadAt::read_once_at`] left out.
+    pub(crate) fn is_current(&self, now: &Metadata) -> io::Result<bool> {
+        Ok(Stamp::from(now) == self.stamp()
+            && now.permissions() == self.metadata.permissions()
+            && now.nlink() == self.metadata.nlink()
+            && self.holds_same_bytes()?)
+    }
+
+    fn holds_same_bytes(&self) -> io::Result<bool> {
+        let mut reads = vec![Read::of(0, &self.head)];
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = windows.kept.iter();
+        reads.extend(kept.map(|(start, bytes)| Read::of(*start, bytes)));
+        drop(windows);
+        if let Some(record) = &self.record {
+            reads.extend_from_slice(&record.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        still_hold(reads, |start, len| read_up_to(self.file(), start, len))
+    }
+
+    fn record(&self, offset: u64, bytes: &[u8]) {
+        if let Some(record) = &self.record {
+            let mut reads = record.lock().unwrap_or_else(PoisonError::into_inner);
+            reads.push(Read::of(offset, bytes));
+        }
     }
 
     /// The first page of the file, or all of a smaller file.
@@ -214,25 +248,6 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
     /// The open file, without the cache.
     pub fn file(&self) -> &File {
         self.file.borrow()
-    }
-
-    /// Whether the headers that were read are still there, after a look at the file that found
-    /// the same stamp. Time stamps have steps: a write right after the read of a file that had
-    /// just been written may leave them as they were, so the bytes themselves are compared then.
-    pub(crate) fn reads_the_same(&self) -> io::Result<bool> {
-        let settled = self.metadata.modified()? + LONGEST_TICK < self.since;
-        if settled {
-            return Ok(true);
-        }
-        // A thread that panicked left the list whole.
-        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = windows.kept.iter().map(|(start, bytes)| (*start, bytes));
-        for (start, bytes) in kept.chain([(0, &self.head)]) {
-            if read_up_to(self.file(), start, bytes.len())? != *bytes {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// The state of the file when it was opened.
@@ -268,7 +283,9 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
         let result = seen(bytes);
-        windows.keep(start, window);
+        if let Some((start, gone)) = windows.keep(start, window) {
+            self.record(start, &gone);
+        }
         Ok(result)
     }
 }
@@ -280,7 +297,9 @@ impl<F: Borrow<File> + Sync> ReadAt for FileReader<F> {
 
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         if buf.len() > LONGEST_KEPT {
-            return self.file().read_exact_at(buf, offset);
+            self.file().read_exact_at(buf, offset)?;
+            self.record(offset, buf);
+            return Ok(());
         }
         self.with_bytes(offset, buf.len(), |bytes| buf.copy_from_slice(bytes))
     }
@@ -303,12 +322,13 @@ impl<F: Borrow<File> + Sync> ReadAt for FileReader<F> {
         if bytes.len() < len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        self.record(offset, &bytes);
         Ok(bytes)
     }
 }
 
 /// The `len` bytes at `offset`, where `bytes` begins at offset `start`.
-fn part(bytes: &[u8], start: u64, offset: u64, len: usize) -> Option<&[u8]> {
+pub(super) fn part(bytes: &[u8], start: u64, offset: u64, len: usize) -> Option<&[u8]> {
     let from = usize::try_from(offset.checked_sub(start)?).ok()?;
     bytes.get(from..from.checked_add(len)?)
 }
@@ -354,5 +374,42 @@ mod tests {
             }
         }
         assert!(reader.windows.lock().unwrap().kept.len() <= KEPT);
+    }
+    #[test]
+    fn a_changed_byte_of_any_range_that_was_read_is_seen_with_the_times_restored() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&vec![7; 400_000]).unwrap();
+        let ranges = [(0, 64), (5000, 10), (120_000, 40_000), (300_000, 3)];
+        for evicting in [false, true] {
+            let reader = FileReader::new(file.reopen().unwrap()).unwrap().recorded();
+            for (offset, len) in ranges {
+                reader.read_vec(offset, len).unwrap();
+            }
+            for window in (0..KEPT).filter(|_| evicting) {
+                reader.read_vec(200_000 + 8192 * window as u64, 1).unwrap();
+            }
+            let modified = file.as_file().metadata().unwrap().modified().unwrap();
+            let put = |at, byte| {
+                file.as_file().write_all_at(&[byte], at).unwrap();
+                file.as_file().set_modified(modified).unwrap();
+                let now = file.as_file().metadata().unwrap();
+                reader.is_current(&now).unwrap()
+            };
+            for (offset, len) in ranges {
+                assert!(!put(offset + len as u64 - 1, 8), "{offset}");
+                assert!(put(offset + len as u64 - 1, 7), "{offset}");
+            }
+            // Never read.
+            assert!(put(190_000, 8) && put(190_000, 7));
+            file.as_file().set_len(400_001).unwrap();
+            file.as_file().set_modified(modified).unwrap();
+            assert!(
+                !reader
+                    .is_current(&file.as_file().metadata().unwrap())
+                    .unwrap()
+            );
+            file.as_file().set_len(400_000).unwrap();
+            file.as_file().set_modified(modified).unwrap();
+        }
     }
 }

@@ -20,12 +20,13 @@ pub enum RewriteError {
     /// Another process wrote to the file.
     #[error("changed while it was read: left alone; run again when nothing else writes to it")]
     Changed,
-    /// Another process wrote to it between our writes and the check of the result.
+    /// Another process wrote to the file while this one did.
     #[error(
-        "another program wrote to it at the same time, so neither change may be whole: restore \
-         it, and run again when nothing else writes to it"
+        "another program wrote to it at the same time ({0}): nothing was put back over that \
+         program's bytes, and the file may be broken\n  help: restore it (from its package or its \
+         build), and run again when nothing else writes to it"
     )]
-    Interfered,
+    Interfered(String),
     /// ETXTBSY.
     #[error("is running: its text is busy; stop the program, or use --atomic")]
     Busy,

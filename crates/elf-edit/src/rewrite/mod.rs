@@ -11,6 +11,7 @@ pub(crate) mod malformed;
 pub(crate) mod options;
 pub(crate) mod patch;
 pub(crate) mod refusal;
+pub(crate) mod steps;
 mod strtab;
 pub(crate) mod target;
 pub(crate) mod verify;
