@@ -2,8 +2,8 @@
 # markForCudatoolkitRootHook: marks each output as a piece of the CUDA toolkit, for the setup hook
 # of the packages that depend on it.
 
-# fixupOutput comes for outputs that the build did not make, too: those stay unmade, and Nix tells
-# of them. A debug output holds no piece of a toolkit.
+# fixupOutput also runs for outputs that the build did not make: leave those to Nix, which reports
+# them. A debug output has no component of a toolkit.
 markForCUDAToolkit_ROOT() {
     local marker=${prefix:?}/nix-support/include-in-cudatoolkit-root
     if [[ ! -d $prefix || ${output:?} == debug || -e $marker ]]; then return 0; fi

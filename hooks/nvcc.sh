@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # nvccHook: nvcc's host compiler may be older than the build's, and its libraries must not be in one
 # program with the build's. RUNPATH entries of it become the build's compiler's, and then the outputs
-# are searched for what is left of it.
+# are searched for the remaining ones.
 # shellcheck source=toolkit.sh
 source "@toolkit@"
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A CUDA toolkit of several packages in a build, for cuda-setup.sh, cuda-component.sh and nvcc.sh: the
-# pieces among the inputs, the farm (one directory of links to all of them), what the build is told
-# of it, and what of it must not be left in the outputs.
+# components among the inputs, the farm (one directory of links to all of them), its variables for the
+# build, and the search for references to it in the outputs.
 # shellcheck source=lib.sh
 source "@lib@"
 

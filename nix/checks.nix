@@ -1,14 +1,14 @@
-# Checks of what has been built: `cuda-fixup lint` over packages. There is one small derivation
-# for each package, so that auditing a whole package set spreads over Nix's own remote builders.
+# Checks of built packages: `cuda-fixup lint` in one small derivation for each package, so that
+# auditing a whole package set spreads over Nix's own remote builders.
 {
   lib,
   runCommand,
   cuda-fixup,
 }:
 rec {
-  # What lint finds in all outputs of a package: `lint.jsonl`, one JSON object a line, and
-  # `status`, which is 1 where there are errors. Errors do not fail this derivation: who joins
-  # several shall see all of them.
+  # Findings of lint for all outputs of a package: `lint.jsonl`, one JSON object a line, and
+  # `status`, which is 1 if there are errors. Errors do not fail this derivation, so that a joined
+  # report can show those of all packages.
   lintOutputs = lintOutputsWith { };
 
   # The same with flags of `cuda-fixup lint`, say [ "--deny" "CODE" ].

@@ -1,5 +1,5 @@
-# The program: callPackage-able, for the build platform of whoever uses the hooks as well as for
-# a user's profile. `pkgsStatic.callPackage ./nix/package.nix { }` is the static one.
+# The program, for callPackage: for the build platform of packages with the hooks, and for a user's
+# profile. `pkgsStatic.callPackage ./nix/package.nix { }` is the static one.
 {
   lib,
   stdenv,
@@ -39,7 +39,7 @@ rustPlatform.buildRustPackage {
       };
   cargoLock.lockFile = ../Cargo.lock;
 
-  # A static binary runs in any stdenv; Rust's musl targets make one without being told.
+  # A static binary runs in any stdenv; Rust's musl targets are static by default.
   env = lib.optionalAttrs stdenv.hostPlatform.isStatic { RUSTFLAGS = "-C target-feature=+crt-static"; };
 
   # Unit tests. The tests in tests/ want compilers, wheels and a Nix of their own: ./test has them.

@@ -92,7 +92,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(error) if applets::is_broken_pipe(&error) => ExitCode::from(Outcome::Fine),
         Err(error) => {
-            // Where standard error is closed, the exit status is all that is left.
+            // If standard error is closed, the exit status still shows the error.
             let _ = message(Label::Error, explained(&error));
             Outcome::Errors.into()
         }
@@ -129,8 +129,8 @@ fn choose_colour(args: &[OsString]) {
     }
 }
 
-/// Output that could not be written is an error, even if no write before has met it. With any
-/// other outcome the applet has flushed, and has reported what went wrong.
+/// A failed flush is an error, even if no write before it failed. With any other outcome the applet
+/// has flushed, and has reported its own errors.
 fn flushed(outcome: Outcome) -> anyhow::Result<Outcome> {
     if outcome == Outcome::Fine {
         io::stdout().flush()?;
@@ -138,7 +138,7 @@ fn flushed(outcome: Outcome) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Where the name of the applet is: `--color` may come before it.
+/// Index of the applet's name: `--color` may come before it.
 fn applet_at(args: &[OsString]) -> usize {
     let mut at = 1;
     while let Some(arg) = args.get(at).and_then(|arg| arg.to_str()) {
@@ -168,14 +168,14 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
         args.insert(0, "cuda-fixup".into());
         args[1] = name;
     }
-    // Its options have rules of their own: clap takes what follows for files.
+    // Its options have their own syntax: clap treats all of them as files.
     let at = applet_at(&args);
     if args.get(at).is_some_and(|applet| applet == "patchelf") {
         args.insert(at + 1, "--".into());
     }
     let mut command = Cli::command().color(Color::for_clap());
-    // The definition of one applet is a fifth of the time that a short run takes: the others'
-    // are only looked at where help may name them.
+    // Building one applet's definition takes a fifth of a short run, so the others are built only
+    // where help may list them.
     if !args.get(at).is_some_and(|word| is_applet(word)) {
         command.build();
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Bytes as text: control characters and what is no UTF-8 as `\xNN`.
+/// Displays bytes as text: control characters and invalid UTF-8 as `\xNN`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a>(&'a [u8]);
 
@@ -20,7 +20,7 @@ impl<'a> From<&'a [u8]> for Shown<'a> {
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            // Nearly always there is nothing to escape: one write.
+            // Usually nothing needs an escape: one write.
             if !chunk.valid().contains(char::is_control) {
                 f.write_str(chunk.valid())?;
             } else {

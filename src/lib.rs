@@ -1,8 +1,8 @@
 //! The program's code. Its interface is the command line; [`cli::main`] is all that the binary
 //! calls, and [`parts`] is for tests.
 //!
-//! One flow: scan -> headers -> plan -> rewrite -> verify -> report. `docs/architecture.md` says
-//! what each room does, and which rooms it may use.
+//! Data flow: scan -> headers -> plan -> rewrite -> verify -> report. `docs/architecture.md`
+//! describes each module and the modules that it may use.
 
 #![warn(unreachable_pub)]
 
@@ -25,7 +25,7 @@ mod soname_index;
 mod terminal;
 mod toolkit;
 
-/// What tests and fuzz targets call directly. It changes without notice.
+/// Items that tests and fuzz targets call directly. They change without notice.
 #[doc(hidden)]
 pub mod parts {
     pub use crate::cuda::capability::Variant;

@@ -1,10 +1,7 @@
 //! What the architecture promises and no compiler checks: who may import what, sizes of files,
 //! links of the documentation, workflows.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on shall say where"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails must show where")]
 
 use regex::bytes::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -688,6 +685,50 @@ fn the_lock_of_the_fuzz_targets_is_up_to_date() {
                     "{name}: no {wanted} in fuzz/Cargo.lock: cargo update --workspace --manifest-path fuzz/Cargo.toml"
                 ));
             }
+        }
+    }
+    no_complaints(complaints);
+}
+
+/// Words of sentences that puzzle an engineer who reads them alone, as hits in 10,000 lines.
+#[test]
+fn comments_and_docs_use_the_words_of_the_field() {
+    const MOST: usize = 60;
+    let words = regex(
+        r"(?i)\b(?:stands?|tells?|told|what (?:is|are|was|were|has)|nobody|somebody|whoever|shall)\b",
+    );
+    let groups: [(&[&str], &str, &str); 4] = [
+        (&["src", "crates"], "rs", "//"),
+        (&["tests", "benches", "fuzz"], "rs", "//"),
+        (&["hooks", "nix"], "", "#"),
+        (&["docs"], "md", ""),
+    ];
+    let mut complaints = Vec::new();
+    for (dirs, extension, comment) in groups {
+        let files = dirs.iter().flat_map(|dir| files_below(dir));
+        let files = files.filter(|file| {
+            extension.is_empty() || file.extension().is_some_and(|found| found == extension)
+        });
+        let mut lines = 0;
+        let mut hits = Vec::new();
+        for file in files {
+            for (index, line) in text(&file).lines().enumerate() {
+                if !line.trim_start().starts_with(comment) {
+                    continue;
+                }
+                lines += 1;
+                for found in words.find_iter(line.as_bytes()) {
+                    let found = String::from_utf8_lossy(found.as_bytes());
+                    hits.push(format!("{}:{}: `{found}`", file.display(), index + 1));
+                }
+            }
+        }
+        if hits.len() * 10_000 > lines * MOST {
+            complaints.push(format!(
+                "{dirs:?}: {} of {lines} lines, where {MOST} in 10,000 are the most:",
+                hits.len()
+            ));
+            complaints.extend(hits);
         }
     }
     no_complaints(complaints);

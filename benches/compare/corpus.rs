@@ -126,7 +126,7 @@ impl Corpus {
     }
 }
 
-/// Has the file system write what is still to write: it would be charged to who runs next.
+/// Flushes the file system's pending writes, which would be charged to the next run.
 pub fn settle(scratch: &Path) -> anyhow::Result<()> {
     let status = Command::new("sync").arg("-f").arg(scratch).status()?;
     ensure!(status.success(), "sync: {status}");

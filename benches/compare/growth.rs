@@ -1,5 +1,5 @@
-//! How cost grows: with the number of files, their size, the length of the RUNPATH, the number of
-//! library directories, the number of threads. On files that are made here.
+//! Growth of cost: with the number of files, their size, the length of the RUNPATH, the number of
+//! library directories, the number of threads. On generated files.
 
 use crate::contest::Ring;
 use crate::corpus::{fetch, settle};
@@ -18,7 +18,7 @@ pub struct Growth {
     size: &'static str,
     tools: Vec<String>,
     rows: Vec<(String, Vec<Option<f64>>)>,
-    /// Rows are that many things: each cell tells the time for one of them, too.
+    /// Rows have this many items: each cell also shows the time for one of them.
     each: Vec<f64>,
 }
 
@@ -165,7 +165,7 @@ fn files(ring: &Ring, seeds: &Seeds) -> anyhow::Result<Growth> {
     let counts = [100, 1_000, 10_000, 100_000];
     for count in counts.into_iter().filter(|count| *count <= most) {
         eprintln!("  {count} files");
-        // Peers take milliseconds a file: what they take for ten thousand can be told from this.
+        // Peers take milliseconds a file, so ten thousand files can be extrapolated.
         let peers_too = count <= 1_000;
         let rounds = ring.rounds(if count > 10_000 { 3 } else { 5 });
         let again = seeds.tree(&ring.scratch, count)?;

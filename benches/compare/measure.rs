@@ -1,5 +1,5 @@
-//! Runs a command once and tells what it cost: the kernel's own accounts of the child and of all
-//! that it waited for.
+//! Runs a command once and measures its cost: the kernel's own accounts of the child and of all its
+//! children.
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use wait4::Wait4;
 
-/// What one run cost.
+/// Cost of one run.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// From start to end.

@@ -235,7 +235,7 @@ pub fn deep(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
     Ok(vec![contest])
 }
 
-/// What stands in read-only data: names of libraries that are dlopened, a static cudart.
+/// Scan of read-only data: names of libraries that are dlopened, a static cudart.
 pub fn contents(ring: &Ring, corpus: &Corpus) -> anyhow::Result<Vec<Contest>> {
     let needed = |jobs: &'static str| {
         move |tree: &Path| {
@@ -267,7 +267,7 @@ pub fn contents(ring: &Ring, corpus: &Corpus) -> anyhow::Result<Vec<Contest>> {
     Ok(vec![contest])
 }
 
-/// What was read a second of user and system time, for lines that read much.
+/// Bytes read in a second of user and system time, for lines that read much.
 fn rate(line: &Line) -> Option<String> {
     let read = line.median(|s| s.read as f64);
     let cpu = line.median(|s| s.cpu.as_secs_f64());

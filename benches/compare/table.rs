@@ -14,9 +14,9 @@ pub struct Line {
     pub calls: Option<u64>,
 }
 
-/// What was measured on one corpus with one question.
+/// Measurements for one corpus and one question.
 pub struct Contest {
-    /// What was asked, and of what.
+    /// The question and the corpus.
     pub title: String,
     /// This project's line first: the others are compared with it.
     pub lines: Vec<Line>,

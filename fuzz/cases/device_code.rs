@@ -1,5 +1,5 @@
-//! Device code: fatbins, cubins, host ELF files and archives are listed, and each image that is
-//! listed is decoded. What is written never exceeds what the header states.
+//! Device code: fatbins, cubins, host ELF files and archives are listed, and each listed image is
+//! decoded. The output never exceeds the size in the header.
 use cuda_fixup::parts::device_code;
 use elf_edit::FileReader;
 use std::io::{self, Write};

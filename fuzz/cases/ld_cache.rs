@@ -35,8 +35,8 @@ fn program() -> &'static [u8] {
 
 /// Takes one input.
 pub fn run(data: &[u8]) {
-    // A root directory of its own for each, which goes with it: a fuzzer's process ends without
-    // running what is registered for its end.
+    // A root directory for each input, removed with it: a fuzzer's process ends without its exit
+    // handlers.
     let root = tempfile::tempdir_in(place()).expect("a root directory");
     fs::create_dir(root.path().join("etc")).expect("a directory for the cache");
     fs::write(root.path().join("etc/ld.so.cache"), data).expect("the cache");

@@ -1,5 +1,5 @@
-//! Plan and apply: edits out of the first bytes, the rest is the file. What is not refused reads
-//! back as what was asked for.
+//! Plan and apply: the first bytes are edits, the rest is the file. Every edit that is not refused
+//! must read back.
 use elf_edit::writes::Patched;
 use elf_edit::{Edit, ElfInfo, ReadAt, RewriteOptions, prepare};
 use std::io;

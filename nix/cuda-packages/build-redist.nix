@@ -32,7 +32,7 @@ let
   # Jetson's, where a manifest has such.
   isDeb = kind ".deb";
 
-  # Added to what is there; all other attributes replace it.
+  # Added to the existing value; all other attributes replace it.
   adds = attribute: lib.hasSuffix "Inputs" attribute || builtins.elem attribute added;
   added = [
     "appendRunpaths"

@@ -1,6 +1,6 @@
-# The standard environment for what is built with a set: nvcc's host compiler, strict dependencies
-# and structured attributes, the hooks that find libraries and set RUNPATHs, and the set's name in
-# front of the package's.
+# The standard environment for packages that use a set: nvcc's host compiler, strict dependencies
+# and structured attributes, the hooks that find libraries and set RUNPATHs, and the set's name as a
+# prefix of the package's.
 {
   lib,
   stdenv,

@@ -45,7 +45,7 @@ in
     cuda_compat = kind whole;
     cuda_crt = kind headers;
     cuda_ctadvisor = kind tool;
-    # nvcc links the static runtime where nobody names another, and -lcuda finds the stub.
+    # nvcc links the static runtime by default, and -lcuda finds the stub.
     cuda_cudart = kind withStubs // {
       propagatedOutputs = [
         "static"

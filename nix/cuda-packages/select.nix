@@ -1,4 +1,4 @@
-# Which versions of which package suit a CUDA release and a system, and why others don't.
+# Selects the version of each package for a CUDA release and a system, with reasons against others.
 {
   lib,
   # Of layers.nix.
@@ -202,6 +202,6 @@ in
     startsWith
     matches
     ;
-  # Evaluates to true, or throws what is wrong with a pin.
+  # Evaluates to true, or throws the fault of a pin.
   pinsMatch = lib.all (name: pinned.${name} != null) (attrNames pins);
 }

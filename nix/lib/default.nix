@@ -1,5 +1,5 @@
-# Which GPU architectures a CUDA version takes, and the flags to build for them: what
-# `cuda-fixup capabilities` derives, derived in Nix from the same table. Needs nothing of nixpkgs.
+# The GPU architectures that a CUDA version supports, and the flags to build for them: the same as
+# `cuda-fixup capabilities`, derived in Nix from the same table. Needs nothing of nixpkgs.
 #
 #   (import ./nix/lib).selection { cudaVersion = "12.8"; cudaCapabilities = [ "8.6" "9.0a" ]; }
 let
@@ -58,7 +58,7 @@ let
   needsJetsonToolkit = cuda: each: each.jetson && !isSbsa cuda each;
   isSbsa = cuda: each: each ? sbsaSince && atMost each.sbsaSince cuda;
 
-  # What is wrong with one capability, or null.
+  # The fault of one capability, or null.
   refusal =
     cuda: capability:
     let
@@ -92,7 +92,7 @@ let
       + "take an older CUDA, or leave ${capability} out"
       + takes;
 
-  # What a CUDA version takes, and what is built for when nobody says.
+  # Capabilities that a CUDA version supports, and the defaults.
   supported = cuda: names (filter (inCuda (majorMinor cuda)) table);
   defaults =
     {
@@ -112,7 +112,7 @@ let
     in
     names (if unified != [ ] then unified else rows);
 
-  # What is wrong with a list: messages, none if it can be built for.
+  # The faults of a list: messages, none if it can be built for.
   wrong =
     {
       cudaVersion,
@@ -120,7 +120,7 @@ let
     }:
     let
       cuda = majorMinor cudaVersion;
-      # In the order in which the program tells them; what no table has comes last.
+      # In the order of the program's messages; unknown ones come last.
       list = ordered cudaCapabilities ++ filter (each: row each == null) cudaCapabilities;
       refusals = filter (message: message != null) (map (refusal cuda) list);
       jetson = filter (each: needsJetsonToolkit cuda (row each)) list;

@@ -5,7 +5,7 @@
   stdenv,
   inputs,
   hooks,
-  # Where the hooks stand: nativeBuildInputs, buildInputs (a mistake), or both.
+  # The list with the hooks: nativeBuildInputs, buildInputs (a mistake), or both.
   placement ? "native",
   strictDeps ? true,
   structured ? true,

@@ -1,4 +1,4 @@
-# Real packages of CUDA 13.0.2 out of PyPI's wheels, and what is built with them.
+# Real packages of CUDA 13.0.2 out of PyPI's wheels, and packages built with them.
 {
   binary,
   wheels,
@@ -36,7 +36,7 @@ let
       // more
     );
 
-  # The hooks tell nvcc the host compiler; the set's flags which GPUs.
+  # The hooks set nvcc's host compiler; the set's flags the GPUs.
   nvcc = "nvcc ${lib.concatStringsSep " " set.flags.gencode}";
   users = {
     saxpyShared = program "saxpy-shared" { } ''
@@ -46,7 +46,7 @@ let
       program "saxpy-static"
         {
           buildInputs = [ set.cuda_cudart ];
-          # It is what is asked for.
+          # It is intended here.
           cudaFixupLintAllow = [ "cudart-static" ];
         }
         ''

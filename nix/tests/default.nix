@@ -453,7 +453,7 @@ let
         pkgs.cudaPackages.removeStubsFromRunpathHook
         pkgs.autoAddDriverRunpath
       ] { placement = "both"; };
-      # The hook that is all of them lints where it is told to.
+      # The hook that combines all others lints on request.
       silent = whole { dontRemoveStubsFromRunpath = true; dontAutoPatchelf = true; };
       asked = whole {
         dontRemoveStubsFromRunpath = true;

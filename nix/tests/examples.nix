@@ -1,5 +1,5 @@
-# The examples of docs/hooks.md, as packages of whoever copies one: what it leaves out, a name and
-# something to install, is put in.
+# The examples of docs/hooks.md, as packages: adds a name and something to install, which the
+# examples leave out.
 { binary, examples }:
 let
   pkgs = import ./nixpkgs {
@@ -7,7 +7,7 @@ let
     overlays = [ (import ../overlays.nix).replace ];
   };
   inherit (pkgs) lib;
-  # A package of nixpkgs that the stand-in doesn't have.
+  # A package of nixpkgs that the mock doesn't have.
   other =
     name:
     pkgs.runCommand name { } ''

@@ -1,5 +1,5 @@
-# The tree for nixpkgs on the stand-in, as a package set that reads pkgs/by-name has it. `tree` is what
-# nix/nixpkgs-tree.nix has built.
+# The tree for nixpkgs on the mock, as a package set that reads pkgs/by-name. `tree` is the result
+# of nix/nixpkgs-tree.nix.
 { tree }:
 let
   plain = import ./nixpkgs { };

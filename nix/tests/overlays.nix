@@ -14,8 +14,8 @@ let
   };
   cudaSets = lib.filter (lib.hasPrefix "cudaPackages") (lib.attrNames plain);
 
-  # The derivation of each package, by name; `set.name` for those of a CUDA set. What throws in the
-  # stand-in throws with any overlay.
+  # The derivation of each package, by name; `set.name` for those of a CUDA set. Packages that throw
+  # in the mock throw with any overlay.
   derivations =
     pkgs:
     let

@@ -27,7 +27,7 @@ let
             more = {
               CARGO_PROFILE_RELEASE_LTO = "off";
               CARGO_PROFILE_RELEASE_OPT_LEVEL = "0";
-              # The stand-in's compiler names its own loader in all that it links.
+              # The mock's compiler writes its own loader into all programs.
               CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER = "/usr/bin/gcc";
               CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER = "/usr/bin/gcc";
             };
@@ -43,6 +43,6 @@ in
 {
   program = pkgs.cuda-fixup;
   inherit (pkgs.cudaFixup) static;
-  # A hook that calls what was compiled.
+  # A hook that calls the compiled program.
   hook = pkgs.cudaFixup.cudaFixupHook.tests.structured;
 }

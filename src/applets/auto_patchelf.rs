@@ -19,11 +19,11 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Find what each ELF file needs and set interpreter and RUNPATH, as nixpkgs' tool of this name
+/// Set interpreter and RUNPATH of ELF files by their dependencies, like nixpkgs' auto-patchelf
 ///
-/// Takes the same command line: a list has any number of values, and given again it replaces the
-/// one before. Interpreter and libc are those of $NIX_BINTOOLS, else of $DEFAULT_BINTOOLS, which
-/// the package auto-patchelf sets. A RUNPATH that is found replaces the one that was there.
+/// Takes the same command line: a list has any number of values, and a repeated option replaces the
+/// earlier list. Interpreter and libc are those of $NIX_BINTOOLS, else of $DEFAULT_BINTOOLS, which
+/// the package auto-patchelf sets. A new RUNPATH replaces the existing one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Trees and files to patch; their own libraries are found first
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Leave subdirectories of the paths alone
     #[arg(long, overrides_with = "no_recurse")]
     no_recurse: bool,
-    /// Look for libraries before the libc has its say
+    /// Search for all libraries, even those of the libc
     #[arg(long, overrides_with = "keep_libc")]
     keep_libc: bool,
     /// Don't find libraries in the paths themselves
@@ -67,7 +67,7 @@ pub(crate) struct Args {
     extra_args: Option<Vec<OsString>>,
 }
 
-/// The store of Nix, as it stands in a build's environment.
+/// The Nix store of a build's environment.
 pub(super) fn store() -> Vec<u8> {
     env::var_os("NIX_STORE")
         .filter(|store| !store.is_empty())
@@ -75,7 +75,7 @@ pub(super) fn store() -> Vec<u8> {
         .into_vec()
 }
 
-/// What an interpreter runs, and so what files must be built for.
+/// The platform of the programs that an interpreter runs, which the files must match.
 pub(super) fn platform_of_interpreter(file: &Path) -> anyhow::Result<Platform> {
     if !file.is_absolute() {
         bail!(
@@ -136,7 +136,7 @@ fn ignore_patterns(values: &[OsString]) -> Vec<Vec<u8>> {
 }
 
 impl Args {
-    /// Changes a request to what these arguments say; lists replace, switches add.
+    /// Applies these arguments to a request; lists replace, switches add.
     fn apply(&self, request: &mut FixupRequest) -> anyhow::Result<()> {
         let policy = &mut request.policy;
         if let Some(paths) = &self.paths {
@@ -223,7 +223,7 @@ impl Bintools {
             )
         })?;
         request.policy.interpreter = Some(interpreter.into_os_string().into_vec());
-        // There the libc's directory is no default that every program searches.
+        // There, no program searches the libc's directory by default.
         request.policy.keep_libc =
             [elf::ELFOSABI_FREEBSD, elf::ELFOSABI_OPENBSD].contains(&platform.os_abi);
         Ok(())
@@ -237,7 +237,7 @@ struct Words {
     args: Args,
 }
 
-/// Changes a request to what words of auto-patchelf's command line say.
+/// Applies words of auto-patchelf's command line to a request.
 pub(super) fn apply_words(words: &[OsString], request: &mut FixupRequest) -> anyhow::Result<()> {
     let words = Words::try_parse_from(words).map_err(|error| {
         let message = error.to_string();
@@ -249,7 +249,7 @@ pub(super) fn apply_words(words: &[OsString], request: &mut FixupRequest) -> any
 /// Patches all files of the paths.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut request = args.request()?;
-    // What is not there has nothing to patch, as ever; but it may be a mistake.
+    // A missing path has nothing to patch, as in nixpkgs; but it may be a mistake.
     request.paths.retain(|path| {
         let there = path.symlink_metadata().is_ok();
         if !there {

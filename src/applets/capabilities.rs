@@ -1,4 +1,4 @@
-//! Which compute capabilities a CUDA version takes, and the flags to build for them.
+//! The compute capabilities that a CUDA version supports, and the flags to build for them.
 
 use super::Outcome;
 use crate::cuda::selection::Selection;
@@ -9,7 +9,7 @@ use crate::terminal::{Label, message};
 use anyhow::Context;
 use std::io::{self, Write};
 
-/// Tell which GPU architectures a CUDA version takes, and the flags to build for them
+/// List the GPU architectures that a CUDA version supports, and the flags to build for them
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -18,9 +18,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Say what is wrong with a list of capabilities, if anything is (exit status 1)
+    /// Print the faults of a list of capabilities, if it has any (exit status 1)
     Check(Wanted),
-    /// Print what nvcc and CMake are reported to build for a list of capabilities
+    /// Print the flags of nvcc and CMake for a list of capabilities
     Flags {
         #[command(flatten)]
         wanted: Wanted,
@@ -64,7 +64,7 @@ struct Wanted {
     no_forward_compat: bool,
 }
 
-/// Prints the answer; what is wrong with the list goes to stderr.
+/// Prints the answer; faults of the list go to stderr.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let table = GpuTable::read().context("the table of capabilities")?;
     let mut out = io::stdout().lock();

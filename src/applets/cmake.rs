@@ -1,4 +1,4 @@
-//! cmake, told about the farm when it configures.
+//! Wraps cmake so that it finds the farm when it configures.
 
 use super::Outcome;
 use super::exec_wrapper::{Called, PassedOn, become_program, refuse};
@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 /// Become the real cmake, with the farm's settings first when a project is configured
 ///
-/// The farm is the one that this link stands in, or the one whose nvcc is on PATH, or what
-/// CUDAToolkit_ROOT or CUDA_PATH names. All flags are cmake's own.
+/// The farm is the one that contains this link, or the one whose nvcc is on PATH, or the one in
+/// CUDAToolkit_ROOT or CUDA_PATH. All flags are cmake's own.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
@@ -49,7 +49,7 @@ pub(crate) fn run_as(argv0: &OsStr, args: Vec<OsString>) -> anyhow::Result<Outco
     match become_program(&real, real.as_os_str(), all_args)? {}
 }
 
-/// Where the user asks for the GPU of this machine.
+/// The argument that selects the GPU of this machine.
 fn asks_for_native(args: &[OsString]) -> Option<String> {
     let definitions = defined(args, "CMAKE_CUDA_ARCHITECTURES");
     if let Some(list) = definitions.last() {

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 
 /// Print the completions of a shell
 ///
-/// For bash, say: cuda-fixup completions bash > /usr/share/bash-completion/completions/cuda-fixup
+/// For bash, for example: cuda-fixup completions bash >
+/// /usr/share/bash-completion/completions/cuda-fixup
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which shell
+    /// The shell
     shell: Shell,
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     keep: Option<std::path::PathBuf>,
 }
 
-/// What is run, and what it shows.
+/// Command lines, and the purpose of each.
 const STEPS: [(&str, &[&str]); 5] = [
     (
         "What the loader would find: the CUDA runtime is in the tree, but in no RUNPATH,\n\

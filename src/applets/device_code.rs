@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// List and extract the GPU code in files: which architectures, which PTX, how compressed
+/// List and extract the GPU code in files: architectures, PTX versions, compression
 ///
 /// Reads ELF files (sections .nv_fatbin and __nv_relfatbin, and fatbins in any other section of
 /// loaded data), static archives and their members, .fatbin files and cubins; headers only.
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print what device code files have; of a directory, all files in it
+    /// List the device code of files, and of all files in directories
     List {
         /// Files or directories
         #[arg(required = true, value_name = "PATH")]
@@ -44,7 +44,7 @@ enum Command {
     Extract {
         /// An ELF file, static archive, fatbin or cubin
         file: PathBuf,
-        /// Where the files are made
+        /// Directory of the extracted files
         #[arg(short, long, value_name = "DIR", default_value = ".")]
         output: PathBuf,
         /// Only the image of this index, as `list` shows it
@@ -147,7 +147,7 @@ fn extract(
     let mut written = 0;
     for (index, image) in code.images.iter().enumerate() {
         let entry = &image.entry;
-        // What a concatenated entry holds is listed behind it, image by image.
+        // The contents of a concatenated entry are listed after it, image by image.
         if entry.kind == ImageKind::Concatenated || !wanted(index, entry) {
             continue;
         }
@@ -212,7 +212,7 @@ fn write_new(
     let mut out = BufWriter::new(File::create_new(target).with_context(name)?);
     let written = write(&mut out).and_then(|()| out.flush().with_context(name));
     if written.is_err() {
-        // The reason for giving up is told; what is left behind is the lesser trouble.
+        // The first error is reported; a leftover file is the lesser problem.
         let _ = fs::remove_file(target);
     }
     written

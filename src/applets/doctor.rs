@@ -1,4 +1,4 @@
-//! What a machine has for CUDA, and what is wrong with it.
+//! Reports a machine's support for CUDA, and its faults.
 
 use super::Outcome;
 use super::jobs::Jobs;
@@ -14,14 +14,14 @@ use anyhow::Context;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Show which NVIDIA driver, GPUs and driver libraries this machine has, and what is wrong
+/// Show the NVIDIA driver, GPUs and driver libraries of this machine, and their faults
 ///
 /// Of each PATH, a program, a library or a tree, it says which libcuda.so.1 the files get, which
 /// CUDA runtime they have, and whether their device code runs on the GPUs.
 ///
 /// The first thing to run when a program says "no CUDA-capable device is detected" or "CUDA driver
-/// version is insufficient". Reads /proc, /dev and the libraries' own headers, and asks nvidia-smi;
-/// loads no library of the driver, so a broken one can't take it down. Exit status 1 when no CUDA
+/// version is insufficient". Reads /proc, /dev and the libraries' own headers, and runs nvidia-smi;
+/// loads no library of the driver, so a broken one can't crash it. Exit status 1 when no CUDA
 /// program can work here.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Look at the machine whose files are below DIR, such as a mounted disk or an unpacked image;
+    /// Examine the machine whose files are below DIR, such as a mounted disk or an unpacked image;
     /// nvidia-smi is not run
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,

@@ -11,9 +11,9 @@ use std::path::PathBuf;
 
 /// List the dynamic ELF files in trees
 ///
-/// Prints programs and libraries that a loader reads, by every name they have, sorted. Whatever
-/// else PATH is or holds is passed over: object files, static programs, separate debug files,
-/// malformed files, symbolic links.
+/// Prints programs and libraries that a loader reads, by all their names, sorted. Skips everything
+/// else in PATH: object files, static programs, separate debug files, malformed files, symbolic
+/// links.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Trees and files
@@ -49,7 +49,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     })
 }
 
-/// A file that was named and is something else is no problem here: who asks wants to know.
+/// Named files of other kinds are skipped without an error, since this is a question.
 fn is_dynamic(_: &Walked, file: &FileReader) -> Result<bool, FileError> {
     match scan::dynamic_info(file) {
         Ok(_) => Ok(true),

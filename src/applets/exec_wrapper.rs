@@ -1,5 +1,5 @@
-//! What nvcc and cmake share: they find the program that a link of ours shadows, and never
-//! ourselves; refuse what cannot work; or become that program.
+//! Shared by the nvcc and cmake wrappers: finds the program that our link shadows, and never
+//! ourselves; then refuses an impossible call, or executes that program.
 
 use super::Outcome;
 use anyhow::Context;
@@ -26,11 +26,12 @@ pub(super) struct PassedOn {
     pub args: Vec<OsString>,
 }
 
-/// How this process was called.
+/// The call of this process.
 pub(super) struct Called {
-    /// The link by which it was called, absolute and not followed: nvcc finds its toolkit so.
+    /// The link by which it was called, absolute and not resolved: nvcc finds its toolkit through
+    /// it.
     pub link: Option<PathBuf>,
-    /// Place on PATH from which on the real program is searched, past our own link.
+    /// Index on PATH at which to search for the real program, after our own link.
     after: usize,
     path: Vec<PathBuf>,
     us: Option<FileId>,
@@ -103,7 +104,7 @@ impl Called {
     }
 }
 
-/// Tells why the program is not even started, in lines that are not taken for its own.
+/// Prints why the program is not started, in lines that differ from its own.
 pub(super) fn refuse(name: &str, reasons: &[String]) -> anyhow::Result<Outcome> {
     let mut err = io::stderr().lock();
     for reason in reasons {

@@ -19,9 +19,9 @@ const SHADOWING: [&str; 3] = ["patchelf", "cmake", "nvcc"];
 /// name is an error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where `bin` and `libexec/cuda-fixup` are made
+    /// Directory for `bin` and `libexec/cuda-fixup`
     dir: PathBuf,
-    /// What the links point to [default: this binary]
+    /// Target of the links [default: this binary]
     #[arg(long, value_name = "FILE")]
     target: Option<PathBuf>,
 }

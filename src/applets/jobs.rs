@@ -1,4 +1,4 @@
-//! How many files are worked on at once.
+//! Number of files to work on in parallel.
 
 use anyhow::Context;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -29,7 +29,7 @@ impl Jobs {
             .context("cannot start threads")
     }
 
-    /// How many threads; 0 for as many as there are cores.
+    /// Number of threads; 0 for one per core.
     fn threads(self, files: usize, of_nix: Option<&str>) -> usize {
         match files {
             0 | 1 => 1,

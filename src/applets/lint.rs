@@ -1,4 +1,4 @@
-//! Looks for what is wrong with the ELF files of packages.
+//! Reports faults of the ELF files of packages.
 
 use super::Outcome;
 use super::jobs::Jobs;
@@ -23,17 +23,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The file of exceptions that is read where none is named.
 const CONFIG: &str = "cuda-fixup.toml";
 
-/// Find what is wrong with RUNPATHs, CUDA runtimes and device code in files and trees
+/// Find faults of RUNPATHs, CUDA runtimes and device code in files and trees
 ///
-/// Each rule has a code; --explain CODE says what it finds, why that is bad and what to do.
-/// Exit status 1 when there are errors. A cuda-fixup.toml in the current directory, or in one that it is in, lists the
-/// package's own exceptions, each with its reason.
+/// Each rule has a code; --explain CODE describes the fault, its consequences and the fix. Exit
+/// status 1 when there are errors. A cuda-fixup.toml in the current directory, or in one above it,
+/// lists the package's own exceptions, each with its reason.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Files or directories
     #[arg(required_unless_present_any = ["explain", "list"], value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Print what a rule finds, why that is bad, an example and the fix
+    /// Print a rule's documentation: the fault, its consequences, an example and the fix
     #[arg(long, value_name = "CODE", exclusive = true)]
     explain: Option<String>,
     /// Print all rules, each with its severity
@@ -54,7 +54,7 @@ pub(crate) struct Args {
     /// The file of exceptions [default: cuda-fixup.toml, where it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How findings are printed
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// The CUDA version that the package is built with
@@ -63,10 +63,10 @@ pub(crate) struct Args {
     /// The newest CUDA version that the driver runs
     #[arg(long, value_name = "VERSION")]
     max_driver_cuda: Option<CudaVersion>,
-    /// GPUs that the device code shall run on, such as 8.6,9.0
+    /// GPUs that the device code must run on, such as 8.6,9.0
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     capabilities: Vec<Capability>,
-    /// Where packages are
+    /// Directory of packages
     #[arg(
         long,
         value_name = "DIR",
@@ -74,19 +74,19 @@ pub(crate) struct Args {
         default_value = "/nix/store"
     )]
     store: PathBuf,
-    /// Where the files are, which decides which rules apply [default: by their paths]
+    /// Location of the files, which decides which rules apply [default: by their paths]
     #[arg(long, value_enum, value_name = "CONTEXT")]
     context: Option<Context>,
-    /// Where the driver's libraries are [default: /run/opengl-driver/lib, or that of the machine]
+    /// Directory of the driver's libraries [default: /run/opengl-driver/lib, or that of the machine]
     #[arg(long, value_name = "DIR")]
     driver_link: Option<PathBuf>,
     /// All files are given a driver link on purpose
     #[arg(long)]
     driver_link_everywhere: bool,
-    /// A toolkit farm of the build, which no RUNPATH shall name
+    /// A toolkit farm of the build, which no RUNPATH may name
     #[arg(long, value_name = "DIR")]
     farm: Vec<PathBuf>,
-    /// A directory of nvcc's host compiler, which no RUNPATH shall name
+    /// A directory of nvcc's host compiler, which no RUNPATH may name
     #[arg(long, value_name = "DIR")]
     host_compiler: Vec<PathBuf>,
     #[command(flatten)]
@@ -143,7 +143,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     print(&mut out, args.format, &reported)?;
     out.flush()?;
     if let Format::Human = args.format {
-        tell_contexts(&contexts)?;
+        report_contexts(&contexts)?;
     }
     for (exception, used) in config.exception.iter().zip(used) {
         if !used {
@@ -209,7 +209,7 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
     Ok(levels)
 }
 
-/// What the arguments say of the package.
+/// The options in the arguments.
 fn options(args: &Args, roots: &[scan::Root], files: &[PathBuf]) -> Options {
     let stores = [Some(args.store.clone()), fs::canonicalize(&args.store).ok()];
     let stores: Vec<PathBuf> = stores.into_iter().flatten().collect();
@@ -229,8 +229,8 @@ fn options(args: &Args, roots: &[scan::Root], files: &[PathBuf]) -> Options {
     }
 }
 
-/// Says which rules do not apply to some files, and why.
-fn tell_contexts(contexts: &BTreeSet<Context>) -> io::Result<()> {
+/// Prints which rules do not apply to some files, and why.
+fn report_contexts(contexts: &BTreeSet<Context>) -> io::Result<()> {
     for context in contexts.iter().filter(|c| !c.silent().is_empty()) {
         let silent: Vec<String> = context
             .silent()

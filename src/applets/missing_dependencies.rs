@@ -1,4 +1,4 @@
-//! Dependencies that nothing provides, told together at the end.
+//! Missing dependencies of all files, reported together at the end.
 
 use crate::advice::{Miss, Near, advise};
 use crate::escape::{Shown, shown};
@@ -8,7 +8,7 @@ use crate::report::fixup::hint;
 use crate::terminal::{self, Label, Paint};
 use std::io::{self, BufWriter, Write};
 
-/// How many are told; a tree of hostile files has no end of them.
+/// Limit of reported dependencies, against hostile files.
 const MOST: usize = 10_000;
 
 /// Missing dependencies, in the order of the files.
@@ -65,7 +65,7 @@ impl MissingDependencies {
         }
     }
 
-    /// Tells all of them, where was searched, and what to do with these flags.
+    /// Prints all of them, with the searched directories and advice that names these flags.
     pub(super) fn print(&self, summary: &Summary, add: &str, ignore: &str) -> io::Result<()> {
         // Standard error has no buffer: a line would be several system calls.
         let mut out = BufWriter::new(terminal::stderr());

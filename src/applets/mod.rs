@@ -1,4 +1,4 @@
-//! The applets, one file each: clap arguments beside `run`.
+//! The applets, one file each: clap arguments and `run`.
 
 pub(crate) mod add_driver_runpath;
 pub(crate) mod auto_patchelf;
@@ -29,7 +29,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// How a run ended (errors are `Err`).
+/// Outcome of a run (errors are `Err`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Nothing to complain of: exit 0.
@@ -50,7 +50,7 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// Says that another process keeps a file from being rewritten.
+/// Reports that another process has locked a file.
 pub(crate) fn waits_for(path: &Path) {
     // A closed standard error is no reason to stop.
     let _ = message(

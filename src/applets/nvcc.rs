@@ -1,4 +1,4 @@
-//! nvcc of a farm: checks what is asked for, puts defaults in front, becomes NVIDIA's nvcc.
+//! nvcc of a farm: checks the arguments, puts defaults in front, and executes NVIDIA's nvcc.
 
 use super::Outcome;
 use super::exec_wrapper::{Called, PassedOn, become_program, refuse};
@@ -14,7 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Become NVIDIA's nvcc, after a look at what it is asked for
+/// Run NVIDIA's nvcc, after a check of its arguments
 ///
 /// As `bin/nvcc` of a farm (`cuda-fixup toolkit farm`), or a link to it, it is the farm's nvcc;
 /// elsewhere it runs the next nvcc on PATH. All flags are nvcc's own.
@@ -134,7 +134,7 @@ pub(crate) fn native_architectures(root: &Path) -> Result<(), String> {
     }
 }
 
-/// The compiler's file: nvcc takes a name on PATH, a path, or a directory that has `gcc`.
+/// The compiler's file: nvcc accepts a name on PATH, a path, or a directory that has `gcc`.
 fn compiler_file(named: Option<OsString>, called: &Called) -> Option<PathBuf> {
     let named = named.unwrap_or_else(|| "gcc".into());
     let file = if named.as_encoded_bytes().contains(&b'/') {
@@ -148,7 +148,7 @@ fn compiler_file(named: Option<OsString>, called: &Called) -> Option<PathBuf> {
     Some(file)
 }
 
-/// What the compiler says it is; the farm knows one by heart. `None`: let nvcc find out.
+/// Name and version of the compiler; the farm stores those of one. `None`: let nvcc find out.
 fn ask_compiler(file: &Path, record: &Record) -> Option<Compiler> {
     if let Some(known) = &record.known_compiler
         && known.path == file

@@ -5,7 +5,7 @@ use anyhow::bail;
 use elf_edit::Edit;
 use std::ffi::OsString;
 
-/// What the flags ask for.
+/// The parsed flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PatchelfFlags {
     /// `--force-rpath`
@@ -118,8 +118,8 @@ mod tests {
             ("--libs", "--libs"),
             ("--help", "expected flags"),
         ] {
-            let reported = parse(&words(bad)).unwrap_err().to_string();
-            assert!(reported.contains(why), "{bad}: {reported}");
+            let message = parse(&words(bad)).unwrap_err().to_string();
+            assert!(message.contains(why), "{bad}: {message}");
         }
     }
 }

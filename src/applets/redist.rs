@@ -38,10 +38,10 @@ enum Command {
 
 /// Print the difference of two manifests
 ///
-/// Packages and archives that came and went, versions that changed, and archives that NVIDIA
+/// Lists added and removed packages and archives, changed versions, and archives that NVIDIA
 /// republished under the same version. Two files of one release each are compared whatever their
-/// versions are; otherwise each release is compared with that of the same version. Exit status 1
-/// if there is a difference.
+/// versions are; otherwise each release is compared with that of the same version. Exit status 1 if
+/// there is a difference.
 #[derive(Debug, clap::Args)]
 struct DiffArgs {
     /// A manifest, or a directory of manifests

@@ -1,4 +1,4 @@
-//! Lays a CUDA toolkit that stands in several prefixes out as one.
+//! `toolkit farm` and `toolkit leaks`.
 
 mod for_build;
 
@@ -18,7 +18,7 @@ use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Lay a CUDA toolkit that stands in several prefixes out as one
+/// Merge a split CUDA toolkit into one directory of symlinks (a farm)
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -38,16 +38,16 @@ enum Command {
 /// for `cuda-fixup fixup --replace-runpath`.
 #[derive(Debug, clap::Args)]
 struct FarmArgs {
-    /// Where the farm is made; it may hold an earlier farm, which is brought up to date
+    /// Directory of the farm; an earlier farm there is updated
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Pass over prefixes that have nothing of a toolkit
+    /// Skip prefixes that have no part of a toolkit
     #[arg(long)]
     skip_others: bool,
     /// Make relative links, for a farm that moves together with its prefixes
     #[arg(long)]
     relative: bool,
-    /// What the links nvcc and cmake point to [default: this binary]
+    /// Target of the links nvcc and cmake [default: this binary]
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
     #[command(flatten)]
@@ -60,19 +60,19 @@ struct FarmArgs {
     prefixes: Vec<PathBuf>,
 }
 
-/// What the farm says to nvcc and CMake.
+/// The farm's defaults for nvcc and CMake.
 #[derive(Debug, clap::Args)]
 struct FarmOptions {
-    /// nvcc's host compiler, where nobody says -ccbin
+    /// nvcc's host compiler, unless -ccbin is given
     #[arg(long, value_name = "FILE")]
     host_compiler: Option<PathBuf>,
-    /// What CMake builds for by default, such as "8.6;9.0a"
+    /// Architectures that CMake builds for by default, such as "8.6;9.0a"
     #[arg(long, value_name = "LIST")]
     capabilities: Option<String>,
     /// Leave the PTX for GPUs that are still to come out of that
     #[arg(long, requires = "capabilities")]
     no_forward_compat: bool,
-    /// Which CUDA runtime CMake links by default
+    /// The CUDA runtime that CMake links by default
     #[arg(long, value_name = "KIND")]
     cuda_runtime: Option<Runtime>,
     /// Don't let nvcc compress device code
@@ -83,7 +83,7 @@ struct FarmOptions {
     exclude_link_directory: Vec<PathBuf>,
 }
 
-/// Find what is left of a farm, or of other paths, in the files of a package
+/// Find references to a farm, or to other paths, in the files of a package
 ///
 /// All bytes of all files are searched, in parallel. In .cmake and .pc files the farm's paths are
 /// rewritten to those of the prefixes that it was made from; whatever else holds a path is named,
@@ -93,13 +93,13 @@ struct LeaksArgs {
     /// The farm
     #[arg(long, value_name = "DIR")]
     farm: Option<PathBuf>,
-    /// Another path that must not be there, such as the build directory; several times
+    /// Another forbidden path, such as the build directory; several times
     #[arg(long, value_name = "DIR", required_unless_present = "farm")]
     forbid: Vec<PathBuf>,
     /// Search RUNPATHs only
     #[arg(long)]
     runpaths: bool,
-    /// Tell what would be rewritten, and rewrite nothing
+    /// Print possible rewrites, without making them
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -109,7 +109,7 @@ struct LeaksArgs {
     paths: Vec<PathBuf>,
 }
 
-/// Does what the subcommand says.
+/// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Farm(args) => make_farm(args),
@@ -157,7 +157,7 @@ fn map(request: &FarmRequest, made: &Farm) -> Vec<String> {
     lines.collect()
 }
 
-/// Makes a farm and tells of it on stderr.
+/// Makes a farm and prints its path and version to stderr.
 fn make(request: &FarmRequest) -> anyhow::Result<Farm> {
     let made = farm::make(request)?;
     let without = if made.record.nvcc.is_none() {
@@ -198,7 +198,7 @@ impl FarmOptions {
             exclude_link_directories: self.exclude_link_directory.clone(),
         };
         if let Some(list) = &self.capabilities {
-            // The list is checked against the toolkit's version, which the prefixes tell.
+            // The list is checked against the toolkit's version, which comes from the prefixes.
             let cuda = farm::cuda_version(&request.prefixes)?;
             let table = GpuTable::read().context("the table of capabilities")?;
             let forward = !self.no_forward_compat;
@@ -210,7 +210,7 @@ impl FarmOptions {
     }
 }
 
-/// The compiler that nvcc takes when it is told of none.
+/// The compiler that nvcc uses by default.
 fn gcc_on_path() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let mut candidates = env::split_paths(&path).map(|dir| dir.join("gcc"));

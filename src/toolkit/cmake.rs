@@ -1,5 +1,5 @@
-//! What CMake is told of a farm: the contents of the files that `-C` and the toolchain file read,
-//! and which of cmake's command lines configure a project.
+//! Tells CMake about a farm: writes the files that `-C` and the toolchain file read, and recognizes
+//! the command lines of cmake that configure a project.
 
 use super::farm::FarmRequest;
 use super::record::{Record, Runtime};
@@ -11,7 +11,7 @@ pub(crate) const INITIAL_CACHE: &str = "share/cuda-fixup/initial-cache.cmake";
 /// For CMAKE_TOOLCHAIN_FILE.
 pub(crate) const TOOLCHAIN: &str = "share/cuda-fixup/toolchain.cmake";
 
-/// Arguments that make a call something else than a configure, wherever they stand.
+/// Arguments that make a call something other than a configure run, in any position.
 const ANYWHERE: [&str; 12] = [
     "-N",
     "-P",
@@ -58,7 +58,7 @@ pub(crate) fn configures(args: &[OsString]) -> bool {
     }
     let mut args = args.iter();
     while let Some(arg) = args.next() {
-        // What is no UTF-8 is a directory or a value, none of cmake's options.
+        // Invalid UTF-8 is a directory or a value, never one of cmake's options.
         let Some(arg) = arg.to_str() else { continue };
         if WITH_VALUE.contains(&arg) {
             args.next();
@@ -94,7 +94,7 @@ pub(crate) fn defined<'a>(args: &'a [OsString], name: &str) -> Vec<&'a str> {
     values
 }
 
-/// What a setting is called: in the cache, and in the environment, where the user may have said it.
+/// A setting: its names in the cache and in the environment, and its value.
 struct Setting {
     variable: &'static str,
     kind: &'static str,
@@ -118,7 +118,7 @@ fn settings(request: &FarmRequest, record: &Record) -> Vec<Setting> {
         add("CMAKE_CUDA_COMPILER", "FILEPATH", Some("CUDACXX"), nvcc);
     }
     if let Some(compiler) = &record.host_compiler {
-        // The second is FindCUDA's, which takes the project's C compiler where nobody says.
+        // The second is FindCUDA's, which defaults to the project's C compiler.
         for variable in ["CMAKE_CUDA_HOST_COMPILER", "CUDA_HOST_COMPILER"] {
             add(variable, "FILEPATH", Some("CUDAHOSTCXX"), text(compiler));
         }
@@ -137,7 +137,7 @@ fn settings(request: &FarmRequest, record: &Record) -> Vec<Setting> {
         Some("CUDAToolkit_ROOT"),
         root.clone(),
     );
-    // FindCUDA, which CMake had until 3.27 and which projects still carry along.
+    // FindCUDA, which CMake had until 3.27 and which some projects still bundle.
     add("CUDA_TOOLKIT_ROOT_DIR", "PATH", None, root);
     if let Some(runtime) = record.cuda_runtime {
         let (name, is_static) = match runtime {
@@ -155,7 +155,8 @@ fn settings(request: &FarmRequest, record: &Record) -> Vec<Setting> {
     settings
 }
 
-/// The file for `-C`: it sets what nobody has set yet. `-D` and what a build tree has cached win.
+/// The file for `-C`: it sets variables that are still unset. `-D` and cached values of a build
+/// tree take precedence.
 pub(crate) fn initial_cache(request: &FarmRequest, record: &Record) -> String {
     let mut file = String::from("# Made by cuda-fixup toolkit farm: see docs/cmake.md.\n");
     for setting in settings(request, record) {

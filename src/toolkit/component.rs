@@ -1,5 +1,5 @@
-//! nixpkgs' newest marker, `nix-support/cuda-component`: which piece of which CUDA release a
-//! package is, as bash's `declare -p` prints an associative array.
+//! nixpkgs' newest marker, `nix-support/cuda-component`: the component and CUDA release of a
+//! package, as bash's `declare -p` prints an associative array.
 
 use super::FarmError;
 use super::versions::read_start;
@@ -15,7 +15,7 @@ pub(super) fn cuda_version(text: &str) -> Option<CudaVersion> {
     value(text, "cudaMajorMinorVersion")?.parse().ok()
 }
 
-/// The compiler that a package says it is: an absolute path, or one below the package.
+/// The compiler that a package declares: an absolute path, or one below the package.
 pub(super) fn compiler(package: &Path) -> Result<Option<PathBuf>, FarmError> {
     let marker = package.join(PLACE);
     let text = match read_start(&marker) {
@@ -39,7 +39,7 @@ pub(super) fn compiler(package: &Path) -> Result<Option<PathBuf>, FarmError> {
     }
 }
 
-/// The value of `[key]="value"`, where bash puts a backslash before what is special in quotes.
+/// The value of `[key]="value"`, without bash's backslashes before special characters.
 fn value(text: &str, key: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("[{key}]="))?;
     let mut characters = rest.chars();

@@ -1,4 +1,4 @@
-//! How new a libcudadevrt.a is, from the device code in it.
+//! The version of a libcudadevrt.a, from the device code in it.
 //!
 //! nvlink refuses one that is newer than itself, at every link, whether it is used or not. The
 //! archive holds PTX, whose ISA version came with a certain CUDA version: 7.m with CUDA 11.m,
@@ -12,10 +12,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// So much of an archive is looked at, in bytes. Real ones have 1 to 3 MB.
+/// Bytes of an archive that are read. Real ones have 1 to 3 MB.
 const MAX_SIZE: u64 = 64 << 20;
 
-/// The oldest CUDA version whose nvlink takes this archive, if it tells.
+/// The oldest CUDA version whose nvlink accepts this archive, if it can be determined.
 pub(super) fn oldest_cuda(path: &Path) -> Result<Option<CudaVersion>, FarmError> {
     let file = File::open(path).and_then(FileReader::new);
     let newest = file.and_then(|file| newest_ptx(&file));

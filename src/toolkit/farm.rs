@@ -1,4 +1,4 @@
-//! The whole farm: merged prefixes, and what makes them a toolkit.
+//! The whole farm: merged prefixes, and the files that turn them into a toolkit.
 
 use super::merge::{FarmEntry, Tree, insert, merge};
 use super::record::{self, KnownCompiler, Record, Runtime};
@@ -10,20 +10,20 @@ use crate::toolkit::cmake;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What to make a farm of.
+/// A request for a farm.
 #[derive(Clone, Debug)]
 pub(crate) struct FarmRequest {
     /// Prefixes, the first wins where two have the same file.
     pub prefixes: Vec<PathBuf>,
-    /// Where the farm will stand.
+    /// Directory of the farm.
     pub out: PathBuf,
     /// This program, for `bin/nvcc` and `cmake`.
     pub program: PathBuf,
-    /// Links are relative to where they stand.
+    /// Links are relative to their own directories.
     pub relative: bool,
     /// For -ccbin.
     pub host_compiler: Option<PathBuf>,
-    /// The host compiler, or the one on PATH, and what it says it is.
+    /// The host compiler, or the one on PATH, with its version.
     pub known_compiler: Option<KnownCompiler>,
     /// To build for by default.
     pub capabilities: Vec<Capability>,
@@ -32,7 +32,7 @@ pub(crate) struct FarmRequest {
     pub cuda_runtime: Option<Runtime>,
     /// `-Xfatbin=-compress-all`
     pub compress_fatbins: bool,
-    /// What CMake leaves out of the directories that nvcc's host compiler implies.
+    /// Directories of nvcc's host compiler that CMake must not add.
     pub exclude_link_directories: Vec<PathBuf>,
 }
 
@@ -50,8 +50,8 @@ pub(crate) struct Farm {
     pub dangling: usize,
 }
 
-/// Where the link to the real cmake's wrapper stands: in a directory of its own, to be put on
-/// PATH only where there is a cmake to wrap.
+/// Directory of the link to the cmake wrapper: a separate one, for PATH only where there is a cmake
+/// to wrap.
 pub(crate) const CMAKE: &str = "libexec/cuda-fixup/cmake";
 
 /// Makes the farm, or brings it up to date.
@@ -137,7 +137,7 @@ fn canonical(prefixes: &[PathBuf]) -> Result<Vec<PathBuf>, FarmError> {
     Ok(found)
 }
 
-/// The one nvcc of all prefixes, and what it says of itself.
+/// The only nvcc of all prefixes, with its version.
 fn the_nvcc(prefixes: &[PathBuf]) -> Result<Option<versions::Nvcc>, FarmError> {
     let mut found: Option<PathBuf> = None;
     for prefix in prefixes {
@@ -156,8 +156,8 @@ fn the_nvcc(prefixes: &[PathBuf]) -> Result<Option<versions::Nvcc>, FarmError> {
     found.map(versions::Nvcc::ask).transpose()
 }
 
-/// nixpkgs' `cudaCompilerExecutable`. What a package with nvcc in it publishes is that nvcc, or a
-/// wrapper around it, for which the farm's own nvcc stands.
+/// nixpkgs' `cudaCompilerExecutable`. For a package with nvcc in it, the farm's own nvcc replaces
+/// that one or the wrapper around it.
 fn published_compiler(
     prefixes: &[PathBuf],
     nvcc: Option<&Path>,
@@ -223,12 +223,12 @@ fn check_device_runtime(tree: &Tree, nvcc: &Path, nvcc_cuda: CudaVersion) -> Res
     }
 }
 
-/// For the search for leaks: a directory of the farm's own -> what it stands for.
+/// For the search for leaks: directory of the farm -> the directories that it merges.
 fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
     let directory = |(place, entry): (&PathBuf, &FarmEntry)| match entry {
         FarmEntry::Directory(sources) => {
             let sources = layout::sources(tree, place, sources);
-            // One that only has stubs in a subdirectory is no place to find libraries in.
+            // A directory that only has stubs in a subdirectory provides no libraries.
             let mut with_files = sources.clone();
             with_files.retain(|dir| place != Path::new("lib") || has_files(dir));
             match with_files.is_empty() {
@@ -266,7 +266,7 @@ fn has_files(dir: &Path) -> bool {
     super::merge::list(dir).is_ok_and(|entries| entries.iter().any(|(_, path)| !path.is_dir()))
 }
 
-/// What no prefix has: our programs, the profile, version.json, CMake's files, the record.
+/// Adds the farm's own files: our programs, the profile, version.json, CMake's files, the record.
 fn add_ours(
     tree: &mut Tree,
     request: &FarmRequest,
@@ -310,7 +310,7 @@ fn the_profile(nvcc: &Path, cuda: CudaVersion) -> Result<FarmEntry, FarmError> {
         Ok(bytes) if profile::is_relocatable(&String::from_utf8_lossy(&bytes)) => {
             Ok(FarmEntry::Link(theirs))
         }
-        // Debian's is a link to /etc, which need not be there.
+        // Debian's is a link to /etc, which may be missing.
         Ok(_) => Ok(FarmEntry::File(profile::of_farm(cuda).into_bytes())),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             Ok(FarmEntry::File(profile::of_farm(cuda).into_bytes()))

@@ -1,5 +1,5 @@
-//! The places of NVIDIA's own layout that no prefix has as such: `targets/<triple>`, which meson
-//! and cross builds search, and `extras/CUPTI`, which profilers do.
+//! Directories of NVIDIA's own layout that no prefix has as such: `targets/<triple>`, which meson
+//! and cross builds search, and `extras/CUPTI`, which profilers search.
 //!
 //! The installer keeps headers and libraries in `targets/<triple>` and makes `include` and `lib64`
 //! links to them. In a farm `include` and `lib` are the directories, and all others are links.
@@ -12,8 +12,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// e_machine, and the names of its targets. The server and Jetson's differ for AArch64, which only
-/// the installer's own directories tell apart: a build looks for either name.
+/// e_machine, and the names of its targets. Servers and Jetsons have different names for AArch64;
+/// builds look for either, and only the installer's own directories show which is meant.
 const TARGETS: [(u16, &[&str]); 3] = [
     (object::elf::EM_X86_64, &["x86_64-linux"]),
     (object::elf::EM_AARCH64, &["sbsa-linux", "aarch64-linux"]),
@@ -107,8 +107,8 @@ pub(super) fn add(tree: &mut Tree, targets: &[String]) {
     }
 }
 
-/// What a directory of the farm's own stands for: for a directory that only has single files of
-/// prefixes, the directories of these.
+/// The directories merged into one of the farm's: for one that only has single files of prefixes,
+/// the directories of those files.
 pub(super) fn sources(tree: &Tree, place: &Path, sources: &[PathBuf]) -> Vec<PathBuf> {
     if !sources.is_empty() {
         return sources.to_vec();

@@ -1,4 +1,4 @@
-//! Lays trees over each other: one link for what only one has, a directory for what several have.
+//! Merges trees: one link for an entry of one tree, a directory for one of several.
 
 use super::FarmError;
 use super::prefix::{ToolkitPart, joins};
@@ -8,10 +8,10 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// What stands at one place of the farm.
+/// An entry of the farm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FarmEntry {
-    /// A directory of our own, with the directories that it stands for.
+    /// A directory of our own, with the directories that it merges.
     Directory(Vec<PathBuf>),
     /// A link to a file or directory of a prefix.
     Link(PathBuf),
@@ -19,7 +19,7 @@ pub(super) enum FarmEntry {
     File(Vec<u8>),
 }
 
-/// Place in the farm -> what stands there. A directory comes before what is in it.
+/// Path in the farm -> its entry. A directory comes before its contents.
 pub(super) type Tree = BTreeMap<PathBuf, FarmEntry>;
 
 /// Puts an entry into the tree, with directories above it.
@@ -31,8 +31,8 @@ pub(super) fn insert(tree: &mut Tree, place: PathBuf, entry: FarmEntry) {
     tree.insert(place, entry);
 }
 
-/// Directories of our own even if one prefix alone has them, for something is added to them, or
-/// because a tool goes to `..` from there, which from a linked directory leads into the prefix.
+/// Directories of our own even if one prefix alone has them: either something is added to them, or
+/// a tool goes to `..` from there, which from a linked directory leads into the prefix.
 const OURS: [&str; 8] = [
     "bin",
     "extras",
@@ -67,7 +67,7 @@ pub(super) fn merge(pieces: &[ToolkitPart]) -> Result<(Tree, usize), FarmError> 
     Ok((tree, dangling))
 }
 
-/// What is laid at one place: whole sources, and pieces that are named for places below it.
+/// The sources of one path: whole directories or files, and pieces below it.
 #[derive(Default)]
 struct Sources {
     here: Vec<PathBuf>,
@@ -166,7 +166,7 @@ fn conflict(place: &Path, first: Option<&PathBuf>, second: PathBuf) -> FarmError
     }
 }
 
-/// The entries of a directory in order of name; none where there is no such directory.
+/// The entries of a directory, sorted by name; none if it doesn't exist.
 pub(super) fn list(dir: &Path) -> Result<Vec<(OsString, PathBuf)>, FarmError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,

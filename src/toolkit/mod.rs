@@ -1,9 +1,9 @@
-//! A toolkit that stands in several prefixes, laid out as one: a tree of symbolic links.
+//! Merges a split CUDA toolkit into one directory of symbolic links, a farm.
 //!
-//! `prefix` says where a prefix keeps what, `merge` lays all of them over each other, `farm`
-//! adds what makes the tree a toolkit (our nvcc, a profile, development links), `layout` the places
-//! that only NVIDIA's installer makes, and `write` puts it on disk. `record` is what the farm says of itself, for nvcc, cmake and `leaks`, which finds
-//! what is left of a farm in a package that was built with it.
+//! `prefix` knows the layouts of prefixes, `merge` merges them, `farm` adds the files of a toolkit
+//! (our nvcc, a profile, development links), `layout` adds directories that only NVIDIA's installer
+//! makes, and `write` writes the result. `record` stores the settings of a farm, for nvcc, cmake
+//! and `leaks`, which finds references to a farm in a package that was built with it.
 
 pub(crate) mod cmake;
 mod component;
@@ -24,7 +24,7 @@ use crate::cuda::CudaVersion;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why there is no farm.
+/// Why a farm can't be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FarmError {
     /// A file or directory could not be read or written.
@@ -55,10 +55,10 @@ pub(crate) enum FarmError {
     )]
     TwoVersions {
         first: CudaVersion,
-        /// The file that says so.
+        /// The file with that version.
         first_by: PathBuf,
         second: CudaVersion,
-        /// The file that says so.
+        /// The file with that version.
         second_by: PathBuf,
     },
     /// Packages with two compilers.
@@ -87,7 +87,7 @@ pub(crate) enum FarmError {
         nvcc: PathBuf,
         nvcc_cuda: CudaVersion,
     },
-    /// No prefix tells the version.
+    /// No prefix has a file with the version.
     #[error(
         "the CUDA version is unknown: no prefix has nvcc, version.json or include/cuda.h: \
          name the prefix of the CUDA runtime too"

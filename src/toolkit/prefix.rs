@@ -1,4 +1,4 @@
-//! Where a prefix keeps what: Nix outputs, wheels, redist archives, Debian's packages.
+//! Layouts of prefixes: Nix outputs, wheels, redist archives, Debian's packages.
 
 use super::FarmError;
 use std::ffi::OsStr;
@@ -14,12 +14,12 @@ pub(super) struct ToolkitPart {
     pub source: PathBuf,
 }
 
-/// Names below `bin` that never go to a farm's: the farm brings its own, or (Debian's gcc and
-/// g++) they would shadow the compilers of whoever puts the farm on PATH.
+/// Names below `bin` that are not linked into a farm: the farm has its own, or (Debian's gcc and
+/// g++) they would shadow the user's compilers on PATH.
 const NOT_FROM_BIN: [&str; 7] = ["nvcc", "nvcc.profile", "gcc", "g++", "cc", "c++", "cmake"];
 
-/// Where nvcc may be, the real one first: `bin/nvcc` is a script in Debian's layout and a
-/// wrapper in some Nix outputs.
+/// Paths of nvcc, the real one first: `bin/nvcc` is a script in Debian's layout and a wrapper in
+/// some Nix outputs.
 const NVCC: [&str; 4] = [
     "bin/.nvcc-wrapped",
     "bin/.nvcc-unwrapped",
@@ -40,7 +40,7 @@ const SAME_PLACE: [&str; 9] = [
     "version.json",
 ];
 
-/// What of a prefix goes where. Empty if it has nothing that a toolkit is made of.
+/// The pieces of a prefix and their paths in the farm. Empty if it has no part of a toolkit.
 pub(super) fn pieces(prefix: &Path) -> Result<Vec<ToolkitPart>, FarmError> {
     if !prefix.is_dir() {
         return Err(FarmError::prefix(prefix, "is no directory"));

@@ -1,6 +1,6 @@
-//! nvcc.profile: NVIDIA's own where it says everything relative to itself, else the same anew.
+//! nvcc.profile: NVIDIA's own if all its paths are relative, else a new one with the same contents.
 //!
-//! Debian's and some of Nix's name the directories of the machine that they were made for, which
+//! Those of Debian and of some Nix packages name directories of the original installation, which
 //! are not the farm's.
 
 use crate::cuda::CudaVersion;

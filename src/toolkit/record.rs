@@ -1,4 +1,5 @@
-//! What a farm says of itself: read by nvcc and cmake at each call, and by the search for leaks.
+//! The record of a farm's settings: read by nvcc and cmake at each call, and by the search for
+//! leaks.
 
 use crate::cuda::{Capability, CudaVersion, host_compilers::Compiler};
 use serde::{Deserialize, Serialize};
@@ -6,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Where it stands in the farm.
+/// Its path in the farm.
 pub(crate) const PLACE: &str = "share/cuda-fixup/farm.json";
 /// Real ones have some kilobytes.
 const MAX_SIZE: u64 = 16 << 20;
@@ -17,7 +18,7 @@ const MAX_LINKS: usize = 40;
 /// update-alternatives make them. `levels`: 2 for `ROOT/bin/nvcc`.
 pub(crate) fn farm_of(link: &Path, levels: usize) -> Option<PathBuf> {
     let is_farm = |root: &Path| root.join(PLACE).exists();
-    // As it was called, where that will do: nvcc prints this path, and CMake takes it.
+    // The path as called, if possible: nvcc prints it, and CMake uses it.
     let root = link.ancestors().nth(levels)?;
     if is_farm(root) {
         return Some(root.to_owned());
@@ -43,36 +44,37 @@ pub(crate) struct Record {
     pub cuda_version: CudaVersion,
     /// NVIDIA's own nvcc, if a prefix has it.
     pub nvcc: Option<PathBuf>,
-    /// What nvcc is told by -ccbin.
+    /// The compiler for nvcc's -ccbin.
     pub host_compiler: Option<PathBuf>,
-    /// A compiler that was asked for its version when the farm was made, so that nobody asks again.
+    /// A compiler whose version was determined when the farm was made, so that it need not run
+    /// again.
     pub known_compiler: Option<KnownCompiler>,
-    /// What CMake builds for when nobody says.
+    /// CMake's default for the architectures.
     pub cmake_cuda_architectures: Option<String>,
-    /// shared or static: what CMake links when nobody says.
+    /// shared or static: CMake's default for the runtime.
     pub cuda_runtime: Option<Runtime>,
     /// nvcc compresses device code.
     pub compress_fatbins: bool,
-    /// All capabilities that the farm was made for, if it was told.
+    /// All capabilities that the farm was made for, if given.
     pub capabilities: Vec<Capability>,
     /// The prefixes that it was made from.
     pub prefixes: Vec<PathBuf>,
-    /// Directories of the farm, relative, and the directories of prefixes that each stands for.
+    /// Directories of the farm, relative, and the directories of prefixes that each merges.
     pub directories: Vec<(PathBuf, Vec<PathBuf>)>,
 }
 
 /// A compiler by its file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct KnownCompiler {
-    /// As nvcc is told, or as PATH has it.
+    /// As passed to nvcc, or as found on PATH.
     pub path: PathBuf,
     /// Size in bytes, to notice another file of that name.
     pub size: u64,
-    /// What it calls itself.
+    /// Its name and version.
     pub compiler: Compiler,
 }
 
-/// Which CUDA runtime is linked.
+/// The kind of the CUDA runtime to link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Runtime {
@@ -83,7 +85,7 @@ pub(crate) enum Runtime {
 }
 
 impl Record {
-    /// The record of the farm at `root`; `None` if there is no farm.
+    /// The record of the farm at `root`; `None` if it is no farm.
     pub(crate) fn read(root: &Path) -> io::Result<Option<Record>> {
         let mut text = String::new();
         match File::open(root.join(PLACE)) {

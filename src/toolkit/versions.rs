@@ -1,4 +1,4 @@
-//! Which CUDA version a prefix is of: what nvcc says, Nix's marker, version.json, cuda.h.
+//! The CUDA version of a prefix, from nvcc, Nix's marker, version.json or cuda.h.
 
 use super::{FarmError, component};
 use crate::cuda::CudaVersion;
@@ -7,10 +7,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Both files say it near their beginning.
+/// Both files have it near their beginning.
 const WINDOW: u64 = 1 << 20;
 
-/// What the prefix's own files say, and which file does.
+/// The version in the prefix's own files, and the file with it.
 pub(super) fn of_prefix(prefix: &Path) -> Result<Option<(CudaVersion, PathBuf)>, FarmError> {
     for (place, find) in [
         (
@@ -36,11 +36,11 @@ pub(super) fn of_prefix(prefix: &Path) -> Result<Option<(CudaVersion, PathBuf)>,
     Ok(None)
 }
 
-/// NVIDIA's nvcc, asked for its version when the farm is made, so that no compilation asks again.
+/// NVIDIA's nvcc, run for its version when the farm is made, so that no compilation has to.
 pub(super) struct Nvcc {
     pub file: PathBuf,
     pub cuda: CudaVersion,
-    /// Its own, such as `13.5.37`.
+    /// Its full version, such as `13.5.37`.
     pub version: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Nvcc {
     }
 }
 
-/// version.json, as the installer writes it, of what is known here.
+/// version.json, as the installer writes it, with the known versions.
 pub(super) fn version_json(cuda: CudaVersion, nvcc: Option<&str>) -> String {
     let mut json = serde_json::json!({
         "cuda": { "name": "CUDA SDK", "version": format!("{cuda}.0") }

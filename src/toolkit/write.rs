@@ -1,4 +1,4 @@
-//! Puts a tree on disk, touching only what differs: a second run writes nothing.
+//! Writes a tree to disk, changing only different entries: a second run writes nothing.
 
 use super::merge::{FarmEntry, Tree, list};
 use super::{FarmError, record};
@@ -36,7 +36,7 @@ pub(super) fn write(tree: &Tree, out: &Path, relative: bool) -> Result<usize, Fa
     Ok(written)
 }
 
-/// Removes what an earlier run left and this one has no use for.
+/// Removes obsolete entries of an earlier run.
 fn remove_others(tree: &Tree, out: &Path, place: &Path) -> Result<(), FarmError> {
     for (name, path) in list(&out.join(place))? {
         let place = place.join(name);

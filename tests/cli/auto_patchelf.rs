@@ -110,7 +110,7 @@ fn rule_1_interpreter_and_libc_come_from_the_binutils_wrapper() {
 #[test]
 fn rule_2_own_files_come_first_by_file_name_then_inputs_in_order() {
     let build = Build::new();
-    // The SONAME is not what counts.
+    // The SONAME doesn't count.
     build.elf("out/z/libx.so.1", &[], |f| {
         f.soname = Some(b"libother.so".to_vec())
     });

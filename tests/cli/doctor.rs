@@ -23,7 +23,7 @@ const char bulk[2 << 20] = {1};
 
 struct Machine {
     dir: tempfile::TempDir,
-    /// Where libraries are by default.
+    /// The default library directory.
     lib: String,
 }
 
@@ -160,7 +160,7 @@ impl Machine {
         value
     }
 
-    /// Codes of what is wrong.
+    /// Codes of the findings.
     fn codes(&self) -> Vec<String> {
         let value = self.look();
         let findings = value["findings"].as_array().unwrap().iter();
@@ -357,7 +357,7 @@ fn hostile_files_neither_stop_nor_panic() {
     assert!(!output.stdout.contains(&0x1b));
 }
 
-/// This machine, whatever it is, with a stand-in for nvidia-smi.
+/// This machine, whatever it is, with a mock nvidia-smi.
 fn here(smi: &str, variables: &[(&str, &str)]) -> Value {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("nvidia-smi");

@@ -45,7 +45,7 @@ fn only_what_a_loader_reads_is_listed() {
     listed.sort_unstable();
     assert_eq!(listed, ["./a dir/program", "./again", "./lib\nx.so"]);
 
-    // By name: what is something else is not listed, and no error.
+    // Named files of other kinds are neither listed nor an error.
     let named = elf_files(dir, &["main.c", "static", "main.o", "cut.so", "link"]);
     assert!(named.status.success(), "{named:?}");
     assert_eq!(String::from_utf8(named.stdout).unwrap(), "link\n");

@@ -1,4 +1,4 @@
-//! `cuda-fixup fixup` on compiled trees: what is decided, written, and left alone.
+//! `cuda-fixup fixup` on compiled trees: plans, writes and refusals.
 
 use crate::support::trees::*;
 use elf_fixtures::Minimal;
@@ -314,7 +314,7 @@ fn leaks_of_a_build_are_mapped_to_their_real_place() {
     assert_eq!(runpath(&lib).as_deref(), Some("/real/lib:/farmer:/real"));
     assert_eq!(status(&tree.run(&["fixup", ".", "--replace-runpath=x"])), 2);
 
-    // What a CUDA toolkit's farm stands for: several directories, the deepest named first, and a
+    // The directories merged into a CUDA toolkit's farm: several, the deepest named first, and a
     // stub directory is still one.
     let lib = tree.library(
         "libtwo.so",
@@ -575,7 +575,8 @@ fn malformed_files_and_broken_names_are_told_and_the_rest_is_done() {
 #[test]
 fn unreadable_files_are_told() {
     let tree = tree();
-    // Root reads everything: so this runs as nobody, on a copy of the binary that nobody can run.
+    // Root reads everything: so this runs as an unprivileged user, on a copy of the binary that
+    // only root can run.
     let binary = tree.at("cuda-fixup");
     crate::support::copy_binary(&binary);
     let set = |path: &std::path::Path, mode| {

@@ -15,7 +15,7 @@ fn extension() -> Tree {
     tree
 }
 
-/// What the real loader finds.
+/// Whether the real loader finds all libraries.
 fn loads(tree: &Tree) -> bool {
     let mut loader = Command::new("/lib64/ld-linux-x86-64.so.2");
     let listed = loader.arg("--list").arg(tree.at("p/libext.so")).output();

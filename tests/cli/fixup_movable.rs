@@ -72,7 +72,7 @@ fn a_tree_in_the_store_keeps_absolute_entries() {
     let done = in_store(&tree, &tree.root().join("link/store"), &args);
     assert_eq!(status(&done), 0, "{done:?}");
     assert_eq!(runpath(&tree.at("app/bin/tool")), absolute(&tree));
-    // What hooks ask for is as it was.
+    // The results for hooks stay the same.
     for option in ["--relative=off", "--old-entries=keep", "--existing=keep"] {
         let tree = app();
         let done = tree.run(&[&FIXUP[..], &[option]].concat());

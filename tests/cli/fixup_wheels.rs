@@ -40,7 +40,7 @@ fn opener(tree: &Tree) -> PathBuf {
     out
 }
 
-/// What the real loader says of a library: `None` if it loads, and all that it needs is found.
+/// The real loader's error for a library: `None` if it and its dependencies load.
 fn complaint(opener: &Path, library: &Path) -> Option<String> {
     let ld = info(Path::new("/proc/self/exe")).interpreter.unwrap();
     let list = Command::new(String::from_utf8(ld).unwrap())
@@ -103,7 +103,7 @@ fn every_library_whose_dependencies_are_there_loads() {
         }
     }
     assert!(loaded >= 18, "{loaded}");
-    // Only what is in no wheel is missing, and the loader says so too.
+    // Only libraries outside of all wheels are missing, and the loader agrees.
     for (path, name) in lacking {
         let complaint = complaint(&opener, &path).unwrap();
         assert!(complaint.contains(&name), "{}: {complaint}", path.display());

@@ -149,8 +149,7 @@ fn a_file_in_the_store_leads_into_the_store() {
     assert!(codes(&store, &["program"]).contains("interpreter-missing"));
 }
 
-/// A test's store stands below /tmp: what leads into it is no build directory, what leads beside
-/// it is one.
+/// A test's store is below /tmp: a path into it is no build directory, a path beside it is one.
 #[test]
 fn a_store_below_tmp() {
     let dir = TempDir::new().unwrap();
@@ -305,7 +304,7 @@ fn the_driver_and_its_link() {
     let plugin = r#"#include <dlfcn.h>
         void *f(void) { return dlopen("libno-such-plugin.so.7", RTLD_NOW); }"#;
     assert_eq!(made(plugin, &[], &[]), set(&["dlopen-not-found"]));
-    // Of names that are tried in turn one is enough; what isn't there is told at once.
+    // Of names that are tried in turn one is enough; missing ones are reported at once.
     let several =
         r#"const char *a = "libm.so.6", *b = "libm.so", *c = "libno1.so", *d = "libno2.so.3";"#;
     let dir = TempDir::new().unwrap();
@@ -633,7 +632,7 @@ fn runtimes_of_the_libraries_that_are_loaded() {
         )]
     );
     assert_eq!(found("libtwo.so", "cudart-mixed"), none);
-    // Told where they meet, not for all that loads that.
+    // Reported for the file that combines them, not for every file that loads it.
     linked("libmeet.so", None, &["liba.so", "libb.so"]);
     let expected = format!(
         "loads different CUDA runtimes: a static 13.5 in {}, a static 12.9 in {}",
@@ -747,7 +746,7 @@ fn text_files_and_broken_device_code() {
         "#!/usr/bin/x\ncudaroot=/usr/local/cuda-12.8\nrel=../usr/lib\n",
     )
     .unwrap();
-    // Comments are nobody's path: of a line, and CMake's of several.
+    // Comments don't count: those of a line, and CMake's of several lines.
     fs::write(
         dir.join("FindX.cmake"),
         "#[=[ text\n/usr/local/cuda/a\n]=]\nset(A /x) \n  # /usr/local/cuda/b\n\
@@ -781,7 +780,7 @@ fn severities_exceptions_and_exit_status() {
     let config = "[[exception]]\ncode = 'executable-stack'\npath = 'libx.so'\nreason = 'JIT'\n";
     fs::write(dir.join("cuda-fixup.toml"), config).unwrap();
     assert!(codes(dir, &["--deny", "executable-stack", "libx.so"]).is_empty());
-    // One that covers nothing is told.
+    // An exception that matches nothing is reported.
     fs::write(dir.join("cuda-fixup.toml"), config.replace("libx", "liby")).unwrap();
     let output = lint(dir, &["libx.so"]);
     let told = String::from_utf8(output.stderr).unwrap();

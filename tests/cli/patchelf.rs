@@ -295,8 +295,8 @@ const SAME: &[&str] = &[
     "--set-soname s.so --add-rpath /r --remove-needed libc.so.6 --set-execstack --set-os-abi linux lib.so",
 ];
 
-/// Where the applet differs on purpose, as docs/patchelf.md tells: the command line, our exit
-/// status and stdout, and what readelf says afterwards of the file named.
+/// Intended differences, as in docs/patchelf.md: the command line, our exit status and stdout, and
+/// readelf's output afterwards for the named file.
 const DIFFERENT: &[(&str, i32, &str, &str)] = &[
     // A static PIE crashes at its start with a RUNPATH: refused.
     ("--set-rpath /x spie", 1, "", ""),
@@ -441,12 +441,12 @@ fn populate(dir: &Path) {
     fs::hard_link(dir.join("linked"), dir.join("linked2")).unwrap();
 }
 
-/// What a command line came to.
+/// Result of a command line.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     /// Exit status and stdout of each command.
     said: Vec<(Option<i32>, String)>,
-    /// What readelf says of each file that has changed or is new, and its mode.
+    /// The output of readelf for each changed or new file, and its mode.
     changed: BTreeMap<PathBuf, (String, u32)>,
 }
 
@@ -486,7 +486,7 @@ fn outcome(program: &Path, line: &str, dir: &Path) -> (Outcome, String) {
     (Outcome { said, changed }, complaints)
 }
 
-/// What only one of the two says.
+/// Lines that only one of the two prints.
 fn differences(theirs: &Outcome, ours: &Outcome) -> String {
     let mut text = String::new();
     if theirs.said != ours.said {

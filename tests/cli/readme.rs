@@ -1,6 +1,6 @@
-//! The README's examples, run: each command under `$` must print what stands below it.
+//! Runs the README's examples: each command after `$` must print the lines below it.
 //!
-//! `CUDA_FIXUP_BLESS=1 cargo test --test cli readme` writes what they print now into the README.
+//! `CUDA_FIXUP_BLESS=1 cargo test --test cli readme` updates the README with the current output.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Does what a command of the README does, and gives what it prints. `pip` is not asked again
-/// for what `testdata/fetch-wheels` has fetched.
+/// Runs a command of the README, and returns its output. For `pip`, copies the wheel that
+/// `testdata/fetch-wheels` has fetched.
 fn run(line: &str, dir: &Path) -> String {
     let mut shell = Command::new("sh");
     if let Some(wheel) = line.strip_prefix("pip install --no-deps --target wheels ") {

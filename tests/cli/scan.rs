@@ -1,4 +1,4 @@
-//! Walking trees and indexing libraries: what is met, what is passed over, what wins.
+//! Walking trees and indexing libraries: visited and skipped files, precedence.
 
 use cuda_fixup::parts::scan::{self, Skip, Visit};
 use cuda_fixup::parts::soname_index::{self, Index, LibraryInfo, RunpathDirectories};

@@ -1,4 +1,4 @@
-//! What people see: colours, progress, and what happens where nothing can be written.
+//! Output on a terminal: colours, progress, and failing writes.
 
 use crate::support::{BINARY, failed};
 use std::fs::{self, File};

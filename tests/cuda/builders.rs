@@ -195,7 +195,7 @@ impl Cache<'_> {
         bytes
     }
 
-    /// How often it had what was asked for.
+    /// Number of cache hits.
     fn hits(&self, statistics: &str, line: &str) -> u32 {
         let told = succeeded(&output(self.command(&[]).arg(statistics)));
         let line = told.lines().find_map(|l| l.strip_prefix(line)).unwrap();

@@ -244,7 +244,7 @@ fn extract_takes_what_is_asked_for_and_overwrites_nothing() {
         String::from_utf8_lossy(&one.stdout).trim(),
         file.to_str().unwrap()
     );
-    // The letter stands in the entry's header, and in the cubin's own note.
+    // The letter is in the entry's header, and in the cubin's own note.
     assert_eq!(
         entries(&file),
         [(json!("sm_90a"), json!("cubin"), json!("none"))]
@@ -523,7 +523,7 @@ fn the_same_as_cuobjdump_but_for_its_traps() {
             assert!(theirs.iter().all(|line| ours.contains(line)), "{theirs:?}");
             continue;
         }
-        // With both sections cuobjdump tells them in its own order.
+        // With both sections, cuobjdump has its own order.
         ours.sort();
         theirs.sort();
         assert_eq!(ours, theirs, "{}", file.display());

@@ -1,5 +1,5 @@
-//! Fatbins and archives that lie: problems are told, sound parts are listed, nothing panics,
-//! nothing takes memory or time that the file's size doesn't account for.
+//! Malformed fatbins and archives: problems are reported, sound parts are listed, nothing panics,
+//! and memory and time stay in proportion to the file's size.
 
 use cuda_fixup::parts::device_code::{self, DeviceCode};
 use std::fs;
@@ -88,7 +88,7 @@ fn lying_sizes_are_problems_and_what_is_sound_is_listed() {
             problems(&code)
         );
     }
-    // What is no container in a file of containers.
+    // Other bytes in a file of containers.
     let code = read(&[&sound[..], b"something else", &sound].concat()).unwrap();
     assert_eq!(archs(&code), [80, 80]);
     assert_eq!(problems(&code), "14 bytes that are no fatbin container");
@@ -129,7 +129,7 @@ fn images_of_a_concatenated_entry_that_overlap_or_go_past_its_end() {
     let told = |images: &[(u32, u64)]| {
         let sound = entry(2, 80, &[]);
         let code = read(&container(&[concatenated(64, images), sound])).unwrap();
-        // What is sound behind it is listed all the same.
+        // The sound part behind it is still listed.
         assert_eq!(archs(&code).last(), Some(&80));
         problems(&code)
     };
@@ -178,7 +178,7 @@ fn elf(contents: &[u8], sections: &[(&str, u64, u64)]) -> Vec<u8> {
     file
 }
 
-/// Where the contents stand.
+/// Offset of the contents.
 const CONTENTS: u64 = 1024;
 
 #[test]
@@ -216,7 +216,7 @@ fn sections_that_lie() {
             "{start} {size}"
         );
     }
-    // The same bytes in two sections, and in a thousand, are told once.
+    // The same bytes in two sections, and in a thousand, are reported once.
     let twice = [(".nv_fatbin", CONTENTS, len), ("again", CONTENTS, len)];
     assert_eq!(archs(&read(&twice)), [80, 90]);
     let shifted = [
@@ -322,12 +322,12 @@ fn a_thin_archive_of_what_cannot_be_read() {
     assert_eq!(archs(&code), [80]);
     assert!(problems(&code).contains("not a regular file"));
     assert!(problems(&code).contains("No such file"));
-    // It lists itself: that is told, and not followed.
+    // It lists itself: that is reported, and not followed.
     assert!(problems(&code).contains("an archive in an archive"));
 }
 
-/// A thin archive may name files anywhere, as linkers take them; links in a circle, directories
-/// and devices are told.
+/// A thin archive may name files anywhere, as linkers accept them; links in a circle, directories
+/// and devices are reported.
 #[test]
 fn a_thin_archive_that_points_outside() {
     let dir = tempfile::tempdir().unwrap();
@@ -356,7 +356,7 @@ fn a_thin_archive_that_points_outside() {
     );
 }
 
-/// What the command says: a problem is a finding, what is no device code at all an error.
+/// Output of the command: a problem is a finding, a file without device code an error.
 #[test]
 fn a_finding_or_an_error_each() {
     let dir = tempfile::tempdir().unwrap();

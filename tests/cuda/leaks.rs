@@ -1,4 +1,4 @@
-//! What is left of a farm in files: text is rewritten to the real prefixes, the rest is named.
+//! References to a farm in files: text is rewritten to the real prefixes, others are reported.
 
 use crate::support::{failed, split, split_farm, succeeded};
 use std::fs;

@@ -63,7 +63,7 @@ fn dlopen_candidates_of_a_compiled_library() {
         &["-shared", "-fPIC", "-Wl,-soname,libown.so"],
     );
     let found = read(&library);
-    // Neither the own soname nor a NEEDED nor what stands in writable data.
+    // Neither the own soname nor a NEEDED nor strings in writable data.
     assert_eq!(names(&found.sonames), ["libfirst.so.1", "libsecond-2.0.so"]);
     assert_eq!(names(&found.tails), ["libpath.so", "libtail.so.3"]);
     assert_eq!(found.cudart, None);

@@ -1,4 +1,4 @@
-//! Farms of real toolkits: what is laid out, and what is refused.
+//! Farms of real toolkits: their contents, and refusals.
 
 use crate::support::{failed, farm, split, split_farm, succeeded, wheel};
 use std::fs;
@@ -97,7 +97,7 @@ fn the_layout_is_nvidias_own() {
     let version: serde_json::Value = serde_json::from_str(&version).unwrap();
     assert_eq!(version["cuda"]["version"], "13.5.0");
     assert_eq!(version["cuda_nvcc"]["version"], "13.5.37");
-    // What is left of any of these directories in a package has a real name.
+    // A reference to any of these directories in a package can be rewritten.
     for place in [
         "lib64",
         "nvvm/lib64",

@@ -1,4 +1,4 @@
-//! The hooks in real builds, in all modes: what they leave, byte for byte.
+//! The hooks in real builds, in all modes: the outputs are compared byte for byte.
 
 use crate::store::{Nix, checked};
 use crate::tree::{Entry, Meaning, meaning, snapshot};
@@ -38,7 +38,7 @@ fn bytes_of(outputs: &BTreeMap<String, PathBuf>) -> BTreeMap<String, Entry> {
     all
 }
 
-/// Fails with the names of entries that differ: the bytes of whole programs help nobody.
+/// Fails with the names of different entries, without the bytes of whole programs.
 fn same(a: &BTreeMap<String, Entry>, b: &BTreeMap<String, Entry>, what: &str) {
     let differing: Vec<_> = a
         .keys()
@@ -93,7 +93,8 @@ fn what_the_hooks_write_is_what_the_old_ones_promise() {
              /store/greet-1.0-lib/lib:/store/vendor-1.0/opt/deep/libs:/opt/plugins/lib"
         )
     );
-    // A library gets no runtime dependencies, and one that needs nothing still gets what is added.
+    // A library gets no runtime dependencies, and one without dependencies still gets the appended
+    // directories.
     assert_eq!(
         runpath(many["lib"].join("lib/libown.so.1")),
         "/run/opengl-driver/lib:/store/greet-1.0-lib/lib:/opt/plugins/lib"
@@ -102,7 +103,7 @@ fn what_the_hooks_write_is_what_the_old_ones_promise() {
         runpath(many["lib"].join("lib/plugins with spaces/a*b.so")),
         "/run/opengl-driver/lib:/opt/plugins/lib"
     );
-    // The hard link is one file still, and the debug output is nobody's business.
+    // The hard link is still one file, and the debug output is unchanged.
     let bytes = bytes_of(&many);
     let Entry::File(_, names, _) = &bytes["out/bin/app"] else {
         panic!("no file");
@@ -158,7 +159,7 @@ fn the_same_again_in_a_sandbox() {
     ];
     nix.build(&attributes, &[]);
     checked(nix.try_build(&attributes, &["--check"], true));
-    // What is only outside is not there inside, or it was no sandbox.
+    // Outside files are not visible inside, or it was no sandbox.
     let outside = nix.try_build(&["sandboxed"], &[], false);
     assert!(!outside.status.success());
     checked(nix.try_build(&["sandboxed"], &[], true));
@@ -186,8 +187,8 @@ fn a_vendors_program_runs_in_any_mode() {
     }
 }
 
-/// nixpkgs' own hooks, by the stand-ins over patchelf, and ours: the same for the loader but for
-/// the old ones' known faults.
+/// nixpkgs' own hooks, mocked over patchelf, and ours: the same for the loader but for the known
+/// faults of the old ones.
 #[test]
 fn nixpkgs_hooks_would_have_made_the_same_of_it() {
     let (ours, theirs) = (built("upstream.ours"), built("upstream.theirs"));
@@ -265,7 +266,7 @@ fn the_hooks_of_a_cuda_set_meet_in_one_call() {
     assert_eq!(calls.lines().count(), 1, "{calls}");
 }
 
-/// What the CUDA sets' hooks leave does not depend on where they stand, either.
+/// The results of the CUDA sets' hooks don't depend on their list either.
 #[test]
 fn the_hooks_of_a_cuda_set_do_the_same_in_every_mode() {
     Nix::get().build(&["cudaModes"], &[]);

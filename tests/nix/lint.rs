@@ -1,4 +1,4 @@
-//! cudaFixupLintHook: what it finds in outputs stops the build, after all hooks are through.
+//! cudaFixupLintHook: its findings in outputs stop the build, after all hooks have run.
 
 use crate::store::Nix;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn errors_stop_the_build_where_they_are_not_allowed() {
             assert!(!built(case), "{what}");
             assert!(log.contains("cuda-fixup lint ended with status"), "{what}");
             for words in *says {
-                // Through nixLog or what stands in for it: both name who speaks.
+                // Through nixLog or its replacement: both name the hook.
                 let line = log.lines().find(|line| line.contains(words));
                 let line = line.unwrap_or_else(|| panic!("no `{words}`: {what}"));
                 assert!(line.starts_with("cudaFixupLintOutputs: "), "{what}");

@@ -29,7 +29,7 @@ fn nix(expression: &str) -> Value {
     serde_json::from_str(&succeeded(&output)).unwrap()
 }
 
-/// All lists that are asked for: what is default, each capability alone, and mixtures.
+/// All lists in this test: the defaults, each capability alone, and mixtures.
 fn questions(table: &GpuTable, cuda: CudaVersion) -> Vec<Vec<Capability>> {
     let all: Vec<Capability> = table.capabilities.iter().map(|r| r.capability).collect();
     let mut questions = vec![
@@ -138,7 +138,7 @@ fn a_list_that_cannot_be_built_for_throws_the_programs_words() {
         .unwrap();
     let told = crate::support::failed(&program, 1);
     assert_eq!(told, format!("error: {}\n", words[0].as_str().unwrap()));
-    // Nobody names a list: the defaults.
+    // Without a list: the defaults.
     let defaults = nix(r#"(lib.selection { cudaVersion = "13.5"; }).cmakeCudaArchitectures"#);
     assert_eq!(
         defaults,

@@ -1,4 +1,4 @@
-//! What evaluation tells of the overlay, the flake and the package.
+//! Evaluates the overlay, the flake and the package.
 
 use crate::store::{Nix, checked, project};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn names(value: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Whoever adds it keeps the binary cache: every other derivation is the same.
+/// The overlay keeps the binary cache: every other derivation is the same.
 #[test]
 fn the_default_overlay_changes_no_other_package() {
     let changes = Nix::get().value(FILE, "changes.default");
@@ -317,7 +317,7 @@ fn the_flake_of_the_documentation_packages_a_prebuilt_program() {
     checked(program.arg(dir.path().join("libz.so.1")).output().unwrap());
     fs::remove_file(dir.path().join("libz.so.1")).unwrap();
 
-    // The stand-in's mock of Rust installs a binary that is in the store already.
+    // The mock of Rust's builder installs a binary that is in the store already.
     let stand_in = tempfile::tempdir().unwrap();
     let copy = Command::new("cp")
         .args(["-r", "nix/tests/."])
@@ -358,7 +358,7 @@ fn the_flake_of_the_documentation_packages_a_prebuilt_program() {
     assert_eq!(tool.runpath.as_deref(), Some("/store/zlib-1.0/lib"));
 }
 
-/// Each example of the documentation is built as it stands there.
+/// Builds each example of the documentation unchanged.
 #[test]
 fn the_examples_of_the_documentation_build() {
     let nix = Nix::get();

@@ -1,5 +1,5 @@
-//! Outputs as values that can be compared: every byte but the hashes of store paths, or only what
-//! the loader is told.
+//! Outputs as values that can be compared: every byte but the hashes of store paths, or only the
+//! loader's input.
 
 use goblin::elf::Elf;
 use goblin::elf::dynamic::{DT_RPATH, DT_RUNPATH};
@@ -64,7 +64,7 @@ pub fn snapshot(root: &Path) -> BTreeMap<String, Entry> {
     entries
 }
 
-/// What a file tells the loader, store paths by name.
+/// The loader's input in a file, store paths by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {
     /// PT_INTERP, empty without.

@@ -197,7 +197,7 @@ fn compare(
     match (they_did, we_did) {
         (false, false) => return Verdict::Neither,
         (false, true) => {
-            // Nobody to compare with; what we wrote must still be what was asked for.
+            // No peer to compare with; our result must still match the request.
             return match (parsed(&our_copy), parsed(path)) {
                 (Err(e), Ok(_)) => {
                     complain(&format!("they refuse, and goblin can't read ours: {e}"))

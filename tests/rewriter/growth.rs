@@ -100,7 +100,7 @@ fn global(name: String) -> String {
     format!(".globl {name}\n{name}:\n.byte 0\n")
 }
 
-/// Plans a first RUNPATH: nothing but the string table may move, whatever stands before it.
+/// Plans a first RUNPATH: only the string table may move, whatever precedes it.
 fn only_the_strings_move(library: &Path, at_least: u64) {
     let (reader, info) = read(library);
     let strings = info.dynamic.as_ref().unwrap().strsz;

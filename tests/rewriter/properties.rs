@@ -1,5 +1,5 @@
-//! Arbitrary edits on files of many linkers and machines: what was asked for reads back, nothing
-//! but the declared ranges changes, nothing that code addresses moves, and twice is once.
+//! Arbitrary edits on files of many linkers and machines: edits read back, only the declared ranges
+//! change, contents that code addresses don't move, and a second run changes nothing.
 
 use crate::support::peers::run;
 use elf_edit::writes::{Patch, Patched};
@@ -293,8 +293,8 @@ fn check(about: &str, bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, TestCaseE
         );
     }
 
-    // The model tells whether the edits come to the same a second time: a NEEDED may be replaced
-    // by one that is replaced, too, and so may a symbol.
+    // The model shows whether a second application changes nothing: a NEEDED may be replaced by one
+    // that is replaced itself, and so may a symbol.
     if wanted.edited(edits) == wanted && !renames_its_own_names(edits) {
         let reader = FileReader::new(File::open(file.path()).unwrap()).unwrap();
         let again = prepare(&reader, &after, edits, &options)

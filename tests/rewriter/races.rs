@@ -101,7 +101,7 @@ fn different_edits_at_once_lose_nothing() {
 #[test]
 fn copies_that_replace_the_file_lose_nothing() {
     let (dir, file) = new();
-    // Another name, outside of what is given, makes fixup write a copy.
+    // Another name, outside of the given trees, makes fixup write a copy.
     fs::hard_link(&file, dir.path().join("outside")).unwrap();
     let name = file.to_str().unwrap();
     let slow = "rename,renameat,renameat2:delay_enter=300000";

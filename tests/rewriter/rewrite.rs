@@ -32,8 +32,8 @@ struct Case {
     exe: PathBuf,
 }
 
-/// `exe` needs `libone.so`, which lies in `libs/a`; the same library stands in `libs/b` with
-/// another answer, and `libtwo.so` beside it.
+/// `exe` needs `libone.so` of `libs/a`; `libs/b` has the same library with another answer, and
+/// `libtwo.so`.
 fn case(compiler: &str, flags: &[&str]) -> Case {
     let dir = tempfile::tempdir().unwrap();
     let d = dir.path();

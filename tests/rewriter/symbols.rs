@@ -169,7 +169,7 @@ fn symbols_that_packed_relocations_name_are_not_renamed() {
 
 #[test]
 fn symbols_that_a_table_of_unknown_form_may_name_are_not_renamed() {
-    // DT_CREL, DT_SYMTAB_SHNDX, DT_SYMINFO, DT_MOVETAB, SPARC's DT_REGISTER, and one of nobody's.
+    // DT_CREL, DT_SYMTAB_SHNDX, DT_SYMINFO, DT_MOVETAB, SPARC's DT_REGISTER, and an unassigned one.
     for tag in [
         0x4000_0026,
         elf::DT_SYMTAB_SHNDX,

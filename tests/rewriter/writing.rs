@@ -300,7 +300,7 @@ fn mode_and_attributes() {
     }
 }
 
-/// The `patchelf` applet, run by somebody who is not root, from beside the file: the build
+/// The `patchelf` applet, run by an unprivileged user, from a copy beside the file: the build
 /// directory may be closed to others.
 fn as_nobody(exe: &Path) -> Output {
     let binary = exe.with_file_name("binary");
@@ -430,7 +430,7 @@ fn a_library_that_a_program_has_open_goes_on_working() {
         run(Command::new("gcc")
             .args(["-shared", "-fPIC", "-Wl,-z,lazy", "-o"])
             .args([&library, &source]));
-        // What is looked up afterwards is looked up in the mapped file.
+        // Later lookups use the mapped file.
         let text = "#include <dlfcn.h>\n#include <stdio.h>\n\
             int main(int c, char **v) { (void)c; void *l = dlopen(v[1], RTLD_LAZY); if (!l) return 1;\n\
             int (*f)(void) = (int (*)(void))dlsym(l, \"one\"); if (!f || f() != 1) return 2;\n\
@@ -489,7 +489,7 @@ fn a_copy_shares_what_it_does_not_change() {
         return a_copy_asks_the_file_system_to_share();
     }
     let (dir, exe) = executable();
-    // A second name keeps the old contents, and with them what is shared.
+    // A second name keeps the old contents, and with them the shared extents.
     let shared = with_mounts(
         "cd \"$1\"; truncate -s 200M image; mkfs.btrfs -q image; mkdir m; mount -o loop image m; \
          trap 'umount m' EXIT; \

@@ -23,8 +23,8 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
-/// What a loader makes of a file, as readelf tells it: header, interpreter, stack, the dynamic
-/// entries that have a meaning of their own, and the dynamic symbols with their versions.
+/// The loader's view of a file, from readelf: header, interpreter, stack, the dynamic entries with
+/// a meaning of their own, and the dynamic symbols with their versions.
 pub fn semantics(path: &Path) -> String {
     let out = Command::new("readelf")
         .args(["-W", "-h", "-l", "-d", "--dyn-syms"])

@@ -5,7 +5,7 @@
   toolchain,
   # What `cargo vendor` has made.
   vendor,
-  # What is compiled for: a Rust target, such as x86_64-unknown-linux-gnu.
+  # The Rust target to compile for, such as x86_64-unknown-linux-gnu.
   target,
   # Attributes of every package.
   more ? { },

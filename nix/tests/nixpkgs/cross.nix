@@ -1,4 +1,4 @@
-# The stand-in as a cross build to aarch64-linux has it: one stage for either platform.
+# The mock nixpkgs in a cross build to aarch64-linux: one stage for either platform.
 {
   overlays ? [ ],
 }:

@@ -1,5 +1,5 @@
-# A stand-in for nixpkgs: the names, the calls and the fixed point that the project's Nix files
-# meet there, with the machine's own compiler below. It is for tests, and it is small.
+# A mock of nixpkgs: the names, the functions and the fixed point that the project's Nix files use,
+# on top of the machine's own compiler. It is for tests, and it is small.
 {
   system ? builtins.currentSystem,
   overlays ? [ ],

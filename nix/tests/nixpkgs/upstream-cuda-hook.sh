@@ -1,2 +1,2 @@
 # shellcheck shell=bash
-# Does nothing: the tests only ask whose hook a name stands for.
+# Does nothing: the tests only compare the names of hooks.

@@ -1,5 +1,5 @@
-# What stands where nixpkgs' own hooks do, over the machine's patchelf: their variables, their
-# decisions as ../../../docs/hooks.md tells them, and their faults.
+# Mocks of nixpkgs' own hooks, over the machine's patchelf: their variables, their rules as in
+# ../../../docs/hooks.md, and their faults.
 final:
 let
   inherit (final) bintools makeSetupHook;

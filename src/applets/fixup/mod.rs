@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Set interpreters and RUNPATHs of whole trees, in one pass
 ///
-/// Reads each ELF file below PATH, decides, and writes a few bytes where something is to change; a
+/// Reads each ELF file below PATH, plans its RUNPATH, and writes a few bytes if that changes; a
 /// file that needs no change is not touched. A new RUNPATH has, in this order: compat directory,
-/// driver link, runtime dependencies (executables only), directories of what is needed, what was
-/// there, what is appended.
+/// driver link, runtime dependencies (executables only), directories of needed libraries, existing
+/// entries, appended entries.
 #[derive(Debug, clap::Args)]
 // Of an option given twice the last wins, so that a package's flags go behind those of a hook.
 #[command(args_override_self = true)]
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// Print JSON lines: one object a file, then a summary
     #[arg(long)]
     json: bool,
-    /// Tell of each file that is changed, and what was passed over
+    /// Print each changed file, and the number of skipped files by reason
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
@@ -104,7 +104,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     Ok(outcome(&summary))
 }
 
-/// Shows how far a run is, where it takes long.
+/// Shows the progress of a long run.
 pub(super) fn progress(of: &Arc<fixup::FixupProgress>) -> Progress {
     let of = of.clone();
     Progress::start(move || {

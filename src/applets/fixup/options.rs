@@ -15,26 +15,26 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where things are found, and what counts.
+/// Options of the search for libraries.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is found")]
 pub(super) struct Find {
     /// A directory whose libraries are found, or one library; several times
     #[arg(long = "lib", value_name = "DIR")]
     libs: Vec<PathBuf>,
-    /// The interpreter of executables; files for other machines are passed over
+    /// The interpreter of executables; files for other machines are skipped
     #[arg(long, value_name = "FILE")]
     interpreter: Option<PathBuf>,
-    /// The libc, whose libraries need no entry [default: that beside the interpreter]
+    /// The libc, whose libraries need no entry [default: the one in the interpreter's directory]
     #[arg(long, value_name = "DIR")]
     libc: Option<PathBuf>,
-    /// Whether what is needed is looked for
+    /// Whether to search for needed libraries
     #[arg(long, value_name = "MODE", default_value = "find")]
     dependencies: Dependencies,
     /// A glob of names that may be missing; several times
     #[arg(long, value_name = "GLOB")]
     ignore_missing: Vec<OsString>,
-    /// What to do with libraries that a file may dlopen
+    /// Treatment of libraries that a file may dlopen
     #[arg(long, value_name = "MODE", default_value = "report")]
     dlopen: Dlopen,
     /// Look for libraries even when the libc's directory has one of that name
@@ -53,11 +53,11 @@ pub(super) struct Find {
     auto_patchelf_flag: Vec<OsString>,
 }
 
-/// What becomes of the RUNPATH.
+/// Options of the new RUNPATH.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is written")]
 pub(super) struct RunpathArgs {
-    /// Which files get the driver link, the directory where NixOS puts the NVIDIA driver's libraries
+    /// Files that get the driver link, the directory where NixOS puts the NVIDIA driver's libraries
     #[arg(long, value_name = "MODE", default_value = "needed")]
     add_driver_runpath: Driver,
     /// The driver link [default: /run/opengl-driver/lib, for i386 /run/opengl-driver-32/lib]
@@ -66,13 +66,13 @@ pub(super) struct RunpathArgs {
     /// A directory that goes before the driver link (Jetson's cuda_compat)
     #[arg(long, value_name = "DIR")]
     compat_runpath: Option<OsString>,
-    /// What happens to entries that lead to CUDA's stubs, which are for the linker only
+    /// Treatment of entries that lead to CUDA's stubs, which are for the linker only
     #[arg(long, value_name = "MODE", default_value = "replace")]
     stubs: Stubs,
     /// First entry of executables; several times
     #[arg(long, value_name = "DIR")]
     runtime_dependency: Vec<OsString>,
-    /// What happens to the RUNPATH that a file has
+    /// Treatment of the existing RUNPATH
     #[arg(long, value_name = "MODE", default_value = "tidy", alias = "existing")]
     old_entries: Existing,
     /// Entries at or below OLD become NEW, and go away where NEW is empty; several times
@@ -87,8 +87,7 @@ pub(super) struct RunpathArgs {
     /// With --old-entries replace: keep $ORIGIN entries, also in place of the directory they mean
     #[arg(long)]
     preserve_origin: bool,
-    /// Which entries are written relative to $ORIGIN [default: auto with --old-entries tidy, else
-    /// off]
+    /// Entries to write relative to $ORIGIN [default: auto with --old-entries tidy, else off]
     #[arg(long, value_name = "MODE")]
     relative: Option<RelativeMode>,
     #[arg(long, hide = true)]
@@ -98,13 +97,13 @@ pub(super) struct RunpathArgs {
     /// Write DT_RPATH rather than DT_RUNPATH
     #[arg(long)]
     force_rpath: bool,
-    /// A DT_RPATH through which libraries of the file find what they need
+    /// Treatment of a DT_RPATH through which libraries of the file find their dependencies
     #[arg(long, value_name = "MODE", default_value = "keep")]
     inherited_rpath: InheritedRpath,
-    /// Replace files by changed copies: programs that run keep what they have mapped
+    /// Replace files by changed copies, so that running programs keep the old ones
     #[arg(long)]
     atomic: bool,
-    /// Write to files that have hard links outside the trees, which then change too
+    /// Also write to files that have hard links outside the trees, which then change too
     #[arg(long)]
     keep_links: bool,
     /// A flag of patchelf for each file that is edited, for hooks; several times
@@ -121,7 +120,7 @@ enum OwnLibs {
     Ignore,
 }
 
-/// Which entries become relative to `$ORIGIN`.
+/// Entries that become relative to `$ORIGIN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum RelativeMode {
     /// As with `tree`, for a PATH outside of the Nix store ($NIX_STORE, else /nix/store)
@@ -176,8 +175,8 @@ impl Args {
         Ok(policy)
     }
 
-    /// When entries become relative: the default belongs to the mode in which old entries are
-    /// tidied up, so that hooks, which ask for another one, get what they always got.
+    /// When entries become relative. The default is for the mode that tidies old entries; hooks ask
+    /// for another mode, and their results stay the same.
     fn relative(&self) -> Relative {
         let write = &self.write;
         match write.relative {
@@ -229,7 +228,7 @@ impl Args {
                 page_size,
             },
             skip_links: false,
-            // As auto-patchelf, which is given files of any kind.
+            // As in auto-patchelf, which accepts files of any kind.
             skip_named: policy.existing == Existing::Replace,
             skip_unreadable_libs: false,
             structured_logs: false,

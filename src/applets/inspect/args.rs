@@ -8,28 +8,28 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// Show what ELF files load, from where, by which step of the search, and what is missing
+/// Show the libraries that ELF files load, from where, by which step, and those that are missing
 ///
-/// Files or whole trees; nothing is run. For each file: its interpreter, what every entry of
-/// its RUNPATH is good for, where each needed library is found and by which step, symbol
-/// versions that the found file lacks, and for a miss the places that were looked at in order
-/// and why each failed. The search is that of the loader that the file names, glibc's or musl's;
-/// a library is looked at on its own, as if nothing had been loaded before it.
+/// Inspects files or whole trees; runs nothing. For each file: its interpreter, the libraries that
+/// each entry of its RUNPATH provides, the path of each needed library and the step that finds it,
+/// symbol versions that the found file lacks, and for a missing library the searched paths in
+/// order, each with the reason. The search is that of the file's own loader, glibc's or musl's; a
+/// library is inspected on its own, as if nothing had been loaded before it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// ELF files, or directories that are searched for dynamic ones
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// One JSON object a file, one a line; docs/inspect.md tells its keys
+    /// One JSON object a file, one a line; docs/inspect.md documents its keys
     #[arg(long)]
     pub(super) json: bool,
-    /// What needs what, as a tree
+    /// The dependencies as a tree
     #[arg(long, conflicts_with = "json")]
     pub(super) tree: bool,
     /// Only how the files come to load this library; exit 1 if none does
     #[arg(long, value_name = "SONAME", conflicts_with_all = ["json", "tree"])]
     pub(super) why: Option<OsString>,
-    /// Print only what will not load, unless --json or --tree is given
+    /// Print only the reasons why files do not load, unless --json or --tree is given
     #[arg(long)]
     pub(super) check: bool,
     /// Look at libraries as this program loads them [default: in a tree, its own programs; else
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// the user of this process]
     #[arg(long, value_name = "UID[:GID]", value_parser = user)]
     pub(super) user: Option<User>,
-    /// Only what stands in the files' headers: nothing is searched for
+    /// Only the files' headers, without a search
     #[arg(long, conflicts_with_all = ["tree", "why", "check", "root", "dlopen", "device_code",
         "interpreter", "library_path"])]
     pub(super) headers: bool,
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// seen from outside
     #[arg(long, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,
-    /// Which libraries that a file may dlopen are listed
+    /// Which libraries to list that a file may dlopen
     #[arg(long, value_enum, default_value_t = Dlopen::Auto)]
     pub(super) dlopen: Dlopen,
     /// List every image of device code; of all files, not just of those named
@@ -63,12 +63,12 @@ pub(crate) struct Args {
     pub(super) library_path: Option<OsString>,
     #[command(flatten)]
     pub(super) jobs: Jobs,
-    /// Tell what was passed over
+    /// Print the number of skipped files by reason
     #[arg(short, long)]
     pub(super) verbose: bool,
 }
 
-/// Where names of libraries that a file may dlopen are taken from.
+/// Sources of names of libraries that a file may dlopen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Dlopen {
     /// `.note.dlopen`; of files named on the command line, strings in read-only data too
@@ -89,7 +89,7 @@ fn user(text: &str) -> Result<User, String> {
     }
 }
 
-/// What the search depends on beside the files.
+/// Inputs of the search besides the files.
 pub(super) fn environment(args: &Args, root: Option<PathBuf>) -> anyhow::Result<Environment> {
     // The variables are those of this machine, not of the one below a root.
     let variable = |name: &str| match &root {

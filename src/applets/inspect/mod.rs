@@ -1,4 +1,4 @@
-//! What files load, from where and why; and what they will not find.
+//! Shows the libraries that files load, from where and why, and the missing ones.
 
 mod args;
 mod targets;
@@ -75,7 +75,7 @@ struct Run {
     args: Args,
     targets: Targets,
     loader: Loader,
-    /// What loads the libraries of a tree.
+    /// The loaders of a tree's libraries.
     tree: TreeLoaders,
     /// The program of `--loaded-by`, as seen inside the root.
     loaded_by: Option<PathBuf>,
@@ -165,7 +165,7 @@ impl Run {
         let problem = |e: anyhow::Error| FileError::Problem(format!("{e:#}"));
         let file = scan::open(&walked.path, walked.named)?;
         let info = match scan::dynamic_info(&file) {
-            // The user asked for this very file: its kind is an answer too.
+            // The user named this very file: its kind is an answer too.
             Err(FileError::Skip(skip)) if walked.named && skip != Skip::Empty => {
                 ElfInfo::read(&file).map_err(|_| FileError::Skip(skip))?
             }
@@ -267,7 +267,7 @@ impl Run {
         }
         let paths = tree.files.iter();
         let inside = paths.map(|walked| self.path_inside(tree, &walked.path));
-        // What is not below the root has its message where it is looked at.
+        // A path outside of the root is reported when it is inspected.
         Ok(TreeLoaders::new(inside.filter_map(Result::ok).collect()))
     }
 

@@ -1,4 +1,4 @@
-//! What the words of the command line mean: files and trees, programs on PATH, and scripts, whose
+//! Resolves the words of the command line: files and trees, programs on PATH, and scripts, whose
 //! interpreters are inspected.
 
 use crate::escape::{Shown, shown};
@@ -15,14 +15,14 @@ const MAX_SCRIPTS: usize = 5;
 /// Bytes of the first line that Linux reads (BINPRM_BUF_SIZE).
 const MAX_LINE: usize = 256;
 
-/// What is inspected.
+/// The files to inspect.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
     /// Files and trees, each once.
     pub(super) paths: Vec<PathBuf>,
     /// Scripts with the path in `paths` that each leads to.
     pub(super) scripts: Vec<(PathBuf, Script)>,
-    /// Scripts whose interpreter is not there, with what to do about it.
+    /// Scripts with a missing interpreter, with advice.
     pub(super) problems: Vec<Problem>,
     /// Names that were looked for on PATH in vain.
     pub(super) not_on_path: Vec<PathBuf>,
@@ -94,7 +94,7 @@ impl Targets {
     }
 }
 
-/// What a word that is no path leads to: `None` where it is a path, or a file of that name is here.
+/// The program on PATH for a word: `None` where it is a path, or a file of that name is here.
 fn program(word: &Path) -> Option<Option<PathBuf>> {
     let plain = !word.as_os_str().is_empty() && !word.as_os_str().as_bytes().contains(&b'/');
     let here = || match word.symlink_metadata() {

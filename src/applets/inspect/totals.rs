@@ -1,4 +1,4 @@
-//! What a run over many files comes to.
+//! Totals of a run over many files.
 
 use super::Run;
 use crate::applets::Outcome;
@@ -14,23 +14,23 @@ use std::sync::PoisonError;
 /// Names that are kept: hostile trees have no end of them.
 const MAX_NAMES: usize = 10_000;
 
-/// What the run has come to so far.
+/// Totals so far.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) files: u64,
     pub(super) skipped: Skipped,
     pub(super) errors: bool,
     pub(super) findings: bool,
-    /// Some file loads what `--why` asks for.
+    /// Some file loads the library of `--why`.
     pub(super) wanted: bool,
-    /// How many files lack a library, by its name.
+    /// Number of files that lack a library, by its name.
     missing: BTreeMap<Vec<u8>, u64>,
-    /// Files that load, and those of which that is not known.
+    /// Numbers of files that load, and of those where that is unknown.
     loads: u64,
     unknown: u64,
     /// Files that do not load and are for a machine that this one can't run.
     foreign: BTreeMap<String, u64>,
-    /// What is loaded goes by these names; kept for `--why`.
+    /// Names of the loaded libraries; kept for `--why`.
     names: BTreeSet<Vec<u8>>,
 }
 
@@ -89,7 +89,7 @@ impl Counts {
 }
 
 impl Run {
-    /// Prints what comes behind all files, and gives the outcome.
+    /// Prints the totals after all files, and returns the outcome.
     pub(super) fn end(&self, tree: &Tree) -> anyhow::Result<Outcome> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let skipped = || counts.skipped.counts().map(|(skip, n)| (skip.key(), n));

@@ -1,8 +1,8 @@
 //! The options of patchelf 0.19, each defined once: the parser, the usage text, the completions
 //! and the manual page are made of this table.
 //!
-//! patchelf knows no `--option=value`, no `--` and no abbreviations, and what it doesn't know
-//! is a file name: so this is no clap parser, although clap shows it.
+//! patchelf knows no `--option=value`, no `--` and no abbreviations, and treats any other word as a
+//! file name, so this is not a clap parser, although clap prints its help.
 
 use super::symbol_map::read_symbol_map;
 use anyhow::{Context, bail};
@@ -13,8 +13,8 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What a command line asks for. Later values of an option replace earlier ones, but those of
-/// `needed` and of symbols, which add up.
+/// A parsed command line. Later values of an option replace earlier ones, except those of `needed`
+/// and of symbols, which accumulate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PatchelfRequest {
     /// `--print-…`
@@ -25,11 +25,11 @@ pub(crate) struct PatchelfRequest {
     pub soname: Option<Vec<u8>>,
     /// `--set-interpreter`; empty: none.
     pub interpreter: Option<Vec<u8>>,
-    /// `--clear-execstack`, which goes before `--set-execstack`.
+    /// `--clear-execstack`, which is applied before `--set-execstack`.
     pub clear_execstack: bool,
     /// `--set-execstack`
     pub set_execstack: bool,
-    /// `--shrink-rpath`, which goes before `--remove-rpath`, and that before the others.
+    /// `--shrink-rpath`, which is applied before `--remove-rpath`, and that before the others.
     pub shrink_rpath: bool,
     /// `--allowed-rpath-prefixes`; none: all are.
     pub allowed_rpath_prefixes: Vec<Vec<u8>>,
@@ -64,7 +64,7 @@ pub(crate) struct PatchelfRequest {
     pub files: Vec<PathBuf>,
 }
 
-/// What is printed of each file.
+/// Values to print for each file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Print {
     /// `--print-interpreter`
@@ -101,7 +101,7 @@ pub(super) struct Flag {
     take: Take,
 }
 
-/// What an option does. `Text` and `Item` take one value, or with `@FILE` the contents of FILE.
+/// Kind of an option. `Text` and `Item` take one value, or with `@FILE` the contents of FILE.
 enum Take {
     Help,
     Version,
@@ -347,7 +347,7 @@ impl PatchelfRequest {
         Ok(Parsed::Run(Box::new(request)))
     }
 
-    /// Complains of what is missing or doesn't go together.
+    /// Reports missing or conflicting options.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.files.is_empty() {
             bail!("missing filename");
@@ -378,7 +378,7 @@ fn text(word: &OsStr) -> anyhow::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// As C's `atoi` reads it: digits, and then what may follow.
+/// Like C's `atoi`: digits, followed by anything.
 fn page_size(word: &OsStr) -> anyhow::Result<u64> {
     let text = word.to_string_lossy();
     let text = text.trim_start().trim_start_matches('+');

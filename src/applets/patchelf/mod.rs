@@ -1,4 +1,4 @@
-//! patchelf's command line over this project's rewriter. `docs/patchelf.md` tells what differs.
+//! patchelf's command line over this project's rewriter. `docs/patchelf.md` lists the differences.
 
 mod flags;
 mod output;
@@ -25,8 +25,8 @@ use std::path::Path;
 /// The version whose command line this is.
 const VERSION: &str = "patchelf 0.19.3";
 
-/// The words of the command line, which `Request` understands. clap is told of the options for
-/// the help, the completions and the manual page only: it never sees one (`cli::dispatch`).
+/// The words of the command line, which `Request` parses. clap gets the options for the help, the
+/// completions and the manual page only: it never parses one (`cli::dispatch`).
 #[derive(Debug)]
 pub(crate) struct Args {
     words: Vec<OsString>,
@@ -81,11 +81,11 @@ fn documented(flag: &flags::Flag) -> Arg {
     }
 }
 
-/// Does what the words say. Any error is exit status 1, as with patchelf.
+/// Runs the command line. Any error is exit status 1, as with patchelf.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
     let result = run_words(&args.words, &mut out);
-    // What has been printed comes before what went wrong.
+    // Earlier output comes before the error.
     let flushed = out.flush();
     match result.and_then(|outcome| Ok(flushed.map(|()| outcome)?)) {
         Ok(outcome) => Ok(outcome),
@@ -192,7 +192,7 @@ fn one_file(
     Ok(())
 }
 
-/// A file, with the right to rewrite it where that was asked for.
+/// A file, with a lock if it may be rewritten.
 struct Opened {
     reader: FileReader,
     _lock: Option<FileLock>,
@@ -215,7 +215,7 @@ fn open(request: &PatchelfRequest, path: &Path, name: &str) -> anyhow::Result<Op
             Some(lock.with_context(|| name.to_owned())?)
         };
         let reader = FileReader::new(file).with_context(opening)?.recorded();
-        // Whoever held the lock may have put a copy in the file's place.
+        // The last holder of the lock may have replaced the file by a copy.
         if lock.is_none() || FileId::at(path).with_context(opening)? == FileId::from(&reader) {
             return Ok(Opened {
                 reader,

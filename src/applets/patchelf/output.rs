@@ -1,4 +1,4 @@
-//! `--output`: the result goes to another file, which appears whole or not at all.
+//! `--output`: writes the result to another file, which appears as a whole or not at all.
 
 use crate::escape::shown;
 use anyhow::Context;
@@ -22,7 +22,7 @@ pub(super) fn write(path: &Path, reader: &FileReader, steps: &[Step]) -> anyhow:
     let contents = Patched::new(reader, steps);
     let context = || format!("open: {}", shown(path));
     let (path, mode) = match fs::metadata(path) {
-        // A device or a pipe takes the bytes as they come.
+        // A device or a pipe receives the bytes directly.
         Ok(there) if !there.is_file() => {
             let out = OpenOptions::new().write(true).open(path);
             return copy(&contents, &mut out.with_context(context)?).with_context(context);
@@ -51,7 +51,7 @@ pub(super) fn write(path: &Path, reader: &FileReader, steps: &[Step]) -> anyhow:
 /// Links that the kernel follows before it gives up with ELOOP.
 const MAX_LINKS: usize = 40;
 
-/// Where a file would be created that is opened by this name: at the end of a chain of links.
+/// The file that opening this name would create: at the end of a chain of links.
 fn target_of(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {

@@ -1,4 +1,4 @@
-//! What a request comes to for one file: lines to print and edits, in patchelf's order.
+//! The effect of a request on one file: lines to print and edits, in patchelf's order.
 
 use super::flags::PatchelfRequest;
 use super::shrink::shrink;
@@ -28,7 +28,7 @@ const OS_ABIS: [(&str, u8); 12] = [
     ("OpenBSD", elf::ELFOSABI_OPENBSD),
     ("OpenVMS", elf::ELFOSABI_OPENVMS),
 ];
-/// More names that `--set-os-abi` takes.
+/// More names that `--set-os-abi` accepts.
 const OS_ABI_ALIASES: [(&str, u8); 2] = [("GNU", elf::ELFOSABI_GNU), ("Hurd", elf::ELFOSABI_HURD)];
 
 impl PatchelfRequest {
@@ -43,8 +43,8 @@ impl PatchelfRequest {
         *self == asked
     }
 
-    /// Prints what is asked for and collects the edits. What a file lacks is found out in the
-    /// order in which patchelf does things: what stands before it is printed already.
+    /// Prints the requested values and collects the edits. Errors appear in patchelf's order:
+    /// values requested before them are printed already.
     pub(super) fn plan(
         &self,
         info: &ElfInfo,
@@ -196,7 +196,7 @@ impl PatchelfRequest {
             let shown = match stack.map(|s| s.flags & elf::PF_X != 0) {
                 Some(true) => 'X',
                 Some(false) => '-',
-                // No header: what that means depends on the machine.
+                // Without the header, the machine decides.
                 None => '?',
             };
             writeln!(streams.out, "execstack: {shown}")?;
@@ -239,7 +239,7 @@ impl PatchelfRequest {
                 name.clone_from(to);
             }
         }
-        // What is added is searched and loaded before all others, in alphabetical order.
+        // Added libraries are searched and loaded before all others, in alphabetical order.
         if !names
             .iter()
             .take(self.add_needed.len())
@@ -329,8 +329,8 @@ fn os_abi(name: &[u8]) -> anyhow::Result<u8> {
         })
 }
 
-/// All replacements happen at once: with a -> b and b -> c, what was a is b. As edits come one
-/// after the other, b -> c goes first; of a circle, one name steps aside in between.
+/// All replacements happen at once: with a -> b and b -> c, an old a becomes b, not c. As edits are
+/// applied one after the other, b -> c goes first; in a circle, one name gets a temporary value.
 fn one_by_one(pairs: &BTreeMap<Vec<u8>, Vec<u8>>, names: &[Vec<u8>]) -> Vec<Edit> {
     let mut pending: Vec<(Vec<u8>, Vec<u8>)> = pairs
         .iter()

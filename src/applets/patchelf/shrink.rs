@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The RUNPATH `now` without empty elements and without absolute directories that either don't
-/// start with an allowed prefix or have no needed library that an earlier one hasn't. What isn't
-/// absolute ($ORIGIN) stays: where it leads depends on where the file will be.
+/// start with an allowed prefix or have no needed library that an earlier one hasn't. Other
+/// elements ($ORIGIN) stay, as their directory depends on where the file will be.
 pub(super) fn shrink(
     info: &ElfInfo,
     now: &[u8],
@@ -63,7 +63,7 @@ fn has_library(
     info: &ElfInfo,
     log: &mut dyn FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
-    // Opening a pipe would wait for somebody to write to it.
+    // Opening a pipe would wait for a writer.
     let kind = match std::fs::metadata(path) {
         Ok(metadata) => metadata.file_type(),
         Err(e)

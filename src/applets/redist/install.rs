@@ -191,7 +191,7 @@ fn put(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::set_permissions(to, fs::Permissions::from_mode(mode)).with_context(context)
 }
 
-/// A stub is linked under the name that programs ask for: `libcuda.so.1` beside `libcuda.so`.
+/// Links a stub under the name that programs request: `libcuda.so.1` beside `libcuda.so`.
 fn stub_link(file: &Placed) -> Option<anyhow::Result<Placed>> {
     if !file.path.starts_with("lib/stubs/") || file.to.is_symlink() {
         return None;

@@ -1,4 +1,4 @@
-//! `redist join`: links in `out` to what the other outputs have, and in `dev` to the headers.
+//! `redist join`: links in `out` to the contents of the other outputs, and in `dev` to the headers.
 
 use super::Outcome;
 use super::install::output;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Link the outputs of a package into its `out`
 ///
-/// `out` then has all of the package and depends on all of it, and `dev` has the headers, where
+/// `out` then has the whole package and depends on all of it, and `dev` has the headers, where
 /// CMake files look for them. A directory that comes from one output is one link.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,12 +23,12 @@ pub(super) struct Args {
 /// A directory of the joined tree, or a file.
 #[derive(Default)]
 struct Node {
-    /// Which outputs have something here, and below.
+    /// The outputs that have this path or something below it.
     outputs: BTreeSet<String>,
     children: BTreeMap<PathBuf, Node>,
 }
 
-/// What Nix keeps about an output is that output's own.
+/// Nix's own data about an output, which is not shared.
 const OWN: &str = "nix-support";
 
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -58,7 +58,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-/// Links what `node`, which is at `path`, has in other outputs into the output `name`.
+/// Links the entries of `node`, which is at `path`, from other outputs into the output `name`.
 fn link(
     node: &Node,
     dirs: &BTreeMap<String, PathBuf>,

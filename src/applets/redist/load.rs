@@ -19,7 +19,7 @@ pub(super) struct Loader {
     pub tables: Tables,
     /// Warnings are errors.
     pub strict: bool,
-    /// What the user names for each file.
+    /// The user's value for each file.
     pub product: Option<String>,
     pub version: Option<String>,
     json: bool,
@@ -140,7 +140,7 @@ impl Loader {
             };
             let file = shown(file).to_string();
             let mut err = io::stderr().lock();
-            // A closed stderr changes nothing of the result.
+            // A closed stderr doesn't change the result.
             let _ = if self.json {
                 let line = ProblemLine {
                     schema: schema::REDIST,

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 /// Print the addresses of a package's archives
 ///
 /// ENTRY is PACKAGE[@VERSION][/SYSTEM[/cudaMAJOR]], such as cudnn@9.14/linux-x86_64/cuda13. The
-/// version is that of the package or of its release, or the start of it; without one, the newest.
+/// version is that of the package or of its release, or a prefix of it; without one, the newest.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The package, and which of its archives
+    /// The package, and one of its archives
     entry: String,
     /// Manifests, or directories of them
     #[arg(

@@ -12,14 +12,14 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Make the farms of a Nix build, and print what the build is told
+/// Make the farms of a Nix build, and print its settings
 ///
-/// Prints NAME=VALUE, each with a NUL byte behind it: `farm`, `path` (for PATH), `map` (for
-/// `fixup --replace-runpath`), `lib` (for `fixup --lib`), several times each, and variables to
-/// export. Packages without a piece of a toolkit are passed over.
+/// Prints NAME=VALUE, each followed by a NUL byte: `farm`, `path` (for PATH), `map` (for `fixup
+/// --replace-runpath`), `lib` (for `fixup --lib`), several times each, and variables to export.
+/// Packages without a part of a toolkit are skipped.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the farms are made
+    /// Directory of the farms
     #[arg(long, value_name = "DIR", required_unless_present = "cache")]
     top: Option<PathBuf>,
     /// Make them below DIR, in a directory of their own for these packages and options
@@ -34,10 +34,10 @@ pub(super) struct Args {
     /// A tool whose compiler is for tools of the build, too; several times
     #[arg(long, value_name = "PACKAGE")]
     build_only: Vec<PathBuf>,
-    /// A tool whose compiler is for what is built, where that is a compiler; several times
+    /// A tool whose compiler is for the target of the build, if the result is a compiler; several times
     #[arg(long, value_name = "PACKAGE")]
     build_for_target: Vec<PathBuf>,
-    /// A package that what is built makes code for, where that is a compiler; several times
+    /// A package of that target, if the result is a compiler; several times
     #[arg(long, value_name = "PACKAGE")]
     target: Vec<PathBuf>,
     #[command(flatten)]
@@ -98,8 +98,8 @@ fn roles(args: &Args) -> anyhow::Result<Roles> {
             roles.build.push(package.clone());
         }
     }
-    // A compiler runs on the build's machine: it, and what it is made of, are among the tools, and
-    // belong to the toolkit of what it compiles for.
+    // A compiler runs on the build's machine: it and its parts are among the tools, and belong to
+    // the toolkit of the platform that it compiles for.
     let tools = args.build.iter().map(|package| (package, true));
     let for_target = args.build_for_target.iter().map(|package| (package, false));
     for (package, for_host) in tools.chain(for_target) {
@@ -131,7 +131,7 @@ fn roles(args: &Args) -> anyhow::Result<Roles> {
     if !build_has_own {
         roles.build.clear();
     } else if args.build_only.iter().any(|p| roles.build.contains(p)) {
-        // It has a compiler of its own, or does without one: the host's is another role's.
+        // It has its own compiler, or none: the host's has another role.
         let own = &args.build_only;
         roles.build.retain(|package| {
             own.contains(package) || !matches!(farm::parts(package), Ok((_, true)))
@@ -140,8 +140,8 @@ fn roles(args: &Args) -> anyhow::Result<Roles> {
     Ok(roles)
 }
 
-/// The directory below `cache` for these very arguments, and its lock. What an interrupted run left
-/// there is removed.
+/// The directory below `cache` for these arguments, and its lock. Leftovers of an interrupted run
+/// are removed.
 fn cache_directory(cache: &Path) -> anyhow::Result<(PathBuf, File)> {
     let mut key: u64 = 0xcbf2_9ce4_8422_2325;
     // FNV-1a: a name, and no more, since a farm is brought up to date whatever it held.

@@ -1,8 +1,8 @@
 //! Finds paths in files that must not be there: a farm's, a build directory's, a compiler's.
 //!
-//! A farm is gone when its build is over, or is kept alive by whatever names it. In text whose
-//! syntax is known (`.cmake`, `.pc`) the farm's paths become those of the prefixes that it was
-//! made from; everywhere else, and where that has no one answer, the file and the place are told.
+//! A farm is deleted after its build, or kept alive by every file that names it. In text of known
+//! syntax (`.cmake`, `.pc`) the farm's paths are replaced by those of the prefixes behind them;
+//! elsewhere, and where there are several candidates, the file and the position are reported.
 
 mod places;
 mod search;
@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What to look for, and where.
+/// A search request: paths and trees.
 #[derive(Clone, Debug)]
 pub(crate) struct LeaksRequest {
     /// Trees and files.
@@ -36,7 +36,7 @@ pub(crate) struct LeaksRequest {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Leak {
     pub file: PathBuf,
-    /// Where in it, and why it stays.
+    /// Its position, and why it can't be rewritten.
     pub what: String,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct FoundLeaks {
 /// Longest text that is rewritten: real ones have some kilobytes.
 const MAX_TEXT: u64 = 16 << 20;
 
-/// What one file holds.
+/// The leaks in one file.
 #[derive(Clone, Debug)]
 enum File {
     Clean,
@@ -61,7 +61,7 @@ enum File {
     Rewritten,
 }
 
-/// Searches the trees, files in parallel, and rewrites what can be.
+/// Searches the trees, files in parallel, and rewrites paths where possible.
 pub(crate) fn find(request: &LeaksRequest) -> io::Result<FoundLeaks> {
     let roots = request.farm.iter().map(|(root, _)| root);
     let needles = Needles::new(roots.chain(&request.forbidden))?;

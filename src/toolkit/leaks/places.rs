@@ -1,4 +1,4 @@
-//! What a path in a farm stands for: a place in one prefix, in several, or in none.
+//! Maps a path in a farm to the prefixes: to one path, to several, or to none.
 
 use crate::toolkit::record::Record;
 use std::fs;
@@ -27,8 +27,8 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The real places of a path relative to the farm, none where the farm has made it up.
-    /// `None`: there is no such place, or it is a file of the farm's own.
+    /// The real paths behind a path relative to the farm, none for a directory of the farm only.
+    /// `None`: it doesn't exist, or is a file of the farm's own.
     pub(super) fn real(&self, inside: &str) -> Option<Vec<PathBuf>> {
         let place = normal(inside)?;
         if place == Path::new("") {
@@ -46,7 +46,7 @@ impl<'a> Places<'a> {
             if below == Path::new("") {
                 return Some(sources.clone());
             }
-            // The file that the farm's link leads to, which may go by another name there.
+            // The target of the farm's link, which may have another name.
             if let Ok(target) = fs::read_link(self.root.join(&place)) {
                 let target = self.root.join(place.parent()?).join(target);
                 let own = target.canonicalize().ok() == std::env::current_exe().ok();

@@ -32,7 +32,7 @@ impl fmt::Display for Hit {
 }
 
 impl Needles {
-    /// Each path as it is written, and without links, which is how compilers write many.
+    /// Each path as written, and without links, as compilers often write it.
     pub(super) fn new<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> io::Result<Needles> {
         let mut texts: BTreeSet<Vec<u8>> = BTreeSet::new();
         for path in paths {
@@ -75,7 +75,7 @@ impl Needles {
                 Some(byte) if byte.is_ascii_alphanumeric() || b"_-+~".contains(byte) => {
                     at = found.start() + 1;
                 }
-                // The next window has it again, with what follows.
+                // The next window contains it again, with the bytes behind it.
                 None if !end => return None,
                 _ => return Some(found.range()),
             }

@@ -33,7 +33,7 @@ pub(super) fn rewrite(kind: TextKind, text: &[u8], places: &Places) -> Result<Ve
         new.push_str(before);
         let inside = &found[root..];
         let end = inside.find(ends_path).unwrap_or(inside.len());
-        // A sentence's end is no part of a path.
+        // A full stop at the end is no part of a path.
         let inside = inside[..end].trim_end_matches('.');
         rest = &found[root + inside.len()..];
         let line = new.lines().count().max(1);

@@ -77,7 +77,7 @@ const QUESTIONS: [&str; 12] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub capability: Capability,
-    /// The flag, and where it stands if not on the command line.
+    /// The flag, and its source if that isn't the command line.
     pub by: String,
 }
 
@@ -175,7 +175,7 @@ impl Flags {
     }
 
     fn option_file(&mut self, file: &str, depth: usize) {
-        // nvcc itself says what is wrong with a file that is not there.
+        // nvcc itself reports a missing file.
         if let (Ok(text), true) = (read(file), depth < MAX_DEPTH) {
             self.scan(&split(&text), &format!(" of {file}"), depth + 1);
         }

@@ -1,7 +1,7 @@
-//! What our nvcc looks at before NVIDIA's runs: the flags, the environment, the host compiler.
+//! The checks of our nvcc before NVIDIA's runs: flags, environment, host compiler.
 //!
-//! It compiles nothing and changes nothing of what the user said: it refuses what cannot work,
-//! with the reason, and puts the farm's defaults in front.
+//! It compiles nothing and keeps the user's flags: it refuses impossible requests, with the reason,
+//! and puts the farm's defaults in front.
 
 pub(crate) mod flags;
 mod words;
@@ -18,7 +18,7 @@ pub(crate) const DO_NOT_COMPRESS: [&str; 3] = [
     "dontCompressFatbin",
 ];
 
-/// Why a compilation cannot work: one line for each requested architecture that does not go.
+/// Why a compilation cannot work: one line for each unsupported architecture.
 pub(crate) fn refused_architectures(
     flags: &Flags,
     table: &table::GpuTable,
@@ -28,7 +28,8 @@ pub(crate) fn refused_architectures(
     for asked in &flags.architectures {
         match table.check(asked.capability, cuda) {
             Ok(_) => {}
-            // A toolkit newer than the table may well take it, and an older one says so itself.
+            // A toolkit newer than the table may well support it, and an older one prints its own
+            // error.
             Err(refusal) if refusal.is_unknown() => {}
             Err(refusal) => {
                 let line = format!("{}: {refusal}", asked.by);
@@ -41,7 +42,7 @@ pub(crate) fn refused_architectures(
     refused
 }
 
-/// Why this nvcc would refuse the host compiler, if it would.
+/// Why this nvcc would refuse the host compiler, if so.
 pub(crate) fn refused_compiler(
     flags: &Flags,
     table: &host_compilers::HostCompilers,
@@ -54,7 +55,7 @@ pub(crate) fn refused_compiler(
     table.refusal(cuda, compiler)
 }
 
-/// What goes before the user's flags: -ccbin only if the user names none, and compression.
+/// Arguments to insert before the user's flags: -ccbin unless the user names one, and compression.
 pub(crate) fn defaults(
     flags: &Flags,
     host_compiler: Option<OsString>,

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What a loader says of one file.
+/// A loader's result for one file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Paths of what is loaded, in order.
+    /// Paths of the loaded libraries, in order.
     pub loaded: Vec<String>,
     pub missing: BTreeSet<String>,
     /// `GLIBC_2.38`, with the file that lacks it.
@@ -20,7 +20,7 @@ pub fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// What `inspect --json` says.
+/// The result of `inspect --json`.
 pub fn of_json(json: &Value) -> Answer {
     let mut answer = Answer::default();
     for object in json["loaded"].as_array().unwrap() {
@@ -43,7 +43,7 @@ pub fn of_json(json: &Value) -> Answer {
     answer
 }
 
-/// What `ldd` runs: the loader lists what it finds and goes on after a miss.
+/// Lists libraries as `ldd` does: the loader continues after a missing one.
 pub fn trace(loader: &Path, file: &Path, dir: &Path, env: &[(&str, &str)]) -> Output {
     Command::new(loader)
         .current_dir(dir)
@@ -67,7 +67,7 @@ pub fn list(loader: &Path, file: &Path, dir: &Path, env: &[(&str, &str)]) -> Out
         .unwrap()
 }
 
-/// Reads what `trace` or `list` printed.
+/// Parses the output of `trace` or `list`.
 pub fn of_trace(output: &Output) -> Answer {
     let stdout = String::from_utf8(output.stdout.clone()).unwrap();
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();
@@ -120,7 +120,7 @@ pub fn agree(shop: &Workshop, file: &Path, env: &[(&str, &str)]) -> Value {
     json
 }
 
-/// Asks the real loader whether what inspect says of a file is right.
+/// Compares inspect's result for a file with the real loader.
 pub fn judge(json: &Value, loader: &Path, file: &Path, dir: &Path, env: &[(&str, &str)]) {
     let real = of_trace(&trace(loader, file, dir, env));
     assert_eq!(of_json(json), real, "{}", file.display());
@@ -142,8 +142,8 @@ pub fn need<'a>(json: &'a Value, name: &str) -> &'a Value {
     needed.iter().find(|n| n["name"] == name).unwrap()
 }
 
-/// The files that glibc tries for `name`, from LD_DEBUG=libs, in order. What it tries in
-/// directories that do not exist is left out, as inspect tells such a directory once.
+/// The files that glibc tries for `name`, from LD_DEBUG=libs, in order. Leaves out attempts in
+/// missing directories, as inspect reports such a directory once.
 pub fn tried_by_glibc(shop: &Workshop, loader: &str, file: &Path, name: &str) -> Vec<String> {
     let output = Command::new(loader)
         .current_dir(&shop.path)

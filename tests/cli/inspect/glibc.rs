@@ -227,7 +227,7 @@ fn no_default_library_means_neither_cache_nor_default_directories() {
         .map(|c| text(&c["message"]))
         .collect();
     assert!(why.iter().all(|w| w.contains("NODEFLIB")), "{why:?}");
-    // The library that is found passes the flag on to nobody.
+    // The found library doesn't pass the flag on.
     shop.lib("liba.so", &["-lm"]);
     let exe = shop.exe(
         "exe2",

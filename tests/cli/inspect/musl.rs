@@ -17,7 +17,7 @@ fn lib(shop: &Workshop, output: &str, flags: &[&str]) {
     shop.cc("musl-gcc", output, "int x(void) { return 0; }", &all);
 }
 
-/// What `ldd` of musl prints: it tells a miss on stderr and goes on.
+/// The output of musl's `ldd`, which reports a missing library on stderr and continues.
 fn of_musl(shop: &Workshop, file: &Path, env: &[(&str, &str)]) -> Answer {
     let output = Command::new(LOADER)
         .current_dir(&shop.path)

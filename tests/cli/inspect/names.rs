@@ -1,4 +1,4 @@
-//! What words of the command line lead to, and what is said where nothing is found.
+//! Names on the command line, and the messages for unknown ones.
 
 use super::workshop::{BINARY, Workshop};
 use std::fs;

@@ -1,4 +1,4 @@
-//! What people and programs read: formats, flags, exit codes.
+//! Output for people and programs: formats, flags, exit codes.
 
 use super::compare::text;
 use super::workshop::{BINARY, Workshop};
@@ -187,7 +187,7 @@ fn a_tree_is_searched_and_what_is_no_program_is_counted() {
     for line in &lines {
         assert_eq!(line["schema"], "cuda-fixup.inspect/1");
     }
-    // Named, each is told for what it is.
+    // Named files are reported with their kind.
     let text = stdout(shop.inspect(&["t/static", "t/x.o"]));
     assert!(
         text.starts_with("t/static: static executable, x86-64\n"),

@@ -8,14 +8,14 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// nobody and nogroup of Debian.
+/// IDs of nobody and nogroup in Debian.
 const NOBODY: u32 = 65534;
 
 fn run(command: &mut Command) -> Output {
     command.env("LC_ALL", "C").output().unwrap()
 }
 
-/// A command that this user runs, root or nobody.
+/// A command that runs as this user, root or unprivileged.
 fn by(user: u32, program: &Path) -> Command {
     let mut command = match user {
         0 => Command::new(program),
@@ -80,7 +80,7 @@ fn build(shop: &Workshop, runpath: &str) {
     shop.exe("app", &flags);
 }
 
-/// What the program is made, how, and whether it starts for root and for nobody.
+/// Description, preparation, and whether the program starts for root and for an unprivileged user.
 type Case<'a> = (&'a str, &'a dyn Fn(), [bool; 2]);
 
 #[test]

@@ -1,4 +1,4 @@
-//! Each way in which CMake learns of the farm, alone: all other traces of it are gone.
+//! Each setting through which CMake finds the farm, alone, without all others.
 
 use crate::cmake::site::{Site, cache, debian_cmake, needed, output, pypi_cmake};
 use crate::support::{Toolkit, failed, farm, long, root, succeeded};

@@ -34,7 +34,7 @@ fn cases(layouts: &[bool], cmake: fn() -> PathBuf) -> Vec<Case> {
 }
 
 impl Case {
-    /// Tells which one it is, for a failure further on to be read by.
+    /// Names the case, for the message of a later failure.
     fn site(&self, args: &[&str]) -> Site {
         let layout = if self.merged { "one prefix" } else { "several" };
         let (cuda, cmake) = (self.toolkit.cuda, self.cmake.display());

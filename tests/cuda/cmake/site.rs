@@ -25,7 +25,7 @@ pub struct Site {
     pub farm: PathBuf,
     /// The prefix that has the shared runtime.
     pub runtime: PathBuf,
-    /// What the farm's directories stand for.
+    /// The directories merged into each of the farm's.
     pub map: String,
 }
 
@@ -107,7 +107,7 @@ impl Site {
         installed
     }
 
-    /// Builds and installs what is configured.
+    /// Builds and installs a configured project.
     pub fn finish(&self, name: &str, mut cmake: Command) {
         let build = self.path(&format!("{name}-build"));
         succeeded(&output(cmake.arg("--build").arg(&build)));

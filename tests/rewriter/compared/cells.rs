@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// What is done to an edited file by those who get it.
+/// Later treatments of an edited file.
 const STRIPS: [(Tool, &str); 5] = [
     (Tool::Strip, "then GNU `strip`"),
     (Tool::StripDebug, "then GNU `strip -g`"),
@@ -168,7 +168,7 @@ fn try_cell<'a>(
     done.removes = !case.gone.is_empty();
     done.left = case.gone.iter().any(|gone| holds(&file, gone));
     done.complains = !new_complaints(Tool::Nothing, &after, untouched).is_empty();
-    // What the tool breaks by itself is nobody's fault here.
+    // Damage by the tool itself doesn't count.
     if of(tool).is_ok() {
         let place = tempfile::tempdir_in(dir).unwrap();
         let treated = place.path().join("subject");
@@ -179,7 +179,7 @@ fn try_cell<'a>(
     done
 }
 
-/// Nobody was asked for an order of NEEDED.
+/// The order of NEEDED is free.
 fn in_any_order(mut meaning: Meaning) -> Meaning {
     meaning.needed.sort();
     meaning.prints.sort();
@@ -221,7 +221,7 @@ fn part(title: &str, done: &[&Done]) -> Part {
             count(&|d| d.complains, &works),
         ),
         row(
-            "works, and the removed string stands in the file still",
+            "works, but still contains the removed string",
             count(&|d| d.left, &|d| works(d) && d.removes),
         ),
     ];

@@ -1,5 +1,5 @@
-//! What is left of a file when the rewriter is killed or the disk is full, and files that should
-//! not be edited at all.
+//! Files after the rewriter was killed or the disk was full, and files that should not be edited at
+//! all.
 
 use crate::compared::rewriter::Rewriter;
 use crate::compared::table::{Cell, Part};
@@ -120,7 +120,7 @@ fn kill(dir: &Path, rewriter: Rewriter, kind: &Kind) -> (u64, u64) {
     unreachable!()
 }
 
-/// No file may grow beyond half of the old size: what is left, and what it says of it.
+/// No file may grow beyond half of the old size: the remaining file, and the message.
 fn full_disk(dir: &Path, rewriter: Rewriter, kind: &Kind) -> Cell {
     let place = tempfile::tempdir_in(dir).unwrap();
     let file = subject(place.path(), kind, false);

@@ -1,4 +1,4 @@
-//! How files grow, and what is written: by RUNPATHs that are the same on every machine.
+//! Growth of files and bytes written, for RUNPATHs that are the same on every machine.
 
 use crate::compared::rewriter::Rewriter;
 use crate::compared::table::{Cell, Part};

@@ -11,7 +11,7 @@ pub enum Cell {
     Faults(u64, u64),
     /// Bytes.
     Bytes(i64),
-    /// What was seen.
+    /// The observation.
     Words(String),
 }
 
@@ -60,7 +60,7 @@ impl Cell {
     }
 }
 
-/// A line: what was tried, and how it went, in the order of `REWRITERS`.
+/// A line: the question, and the results in the order of `REWRITERS`.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub what: String,

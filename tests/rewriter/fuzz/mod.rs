@@ -113,7 +113,7 @@ fn seeds_and_their_neighbours_do_not_panic() {
 fn cargo_fuzz_finds_nothing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("CUDA_FIXUP_LONG").is_none() {
-        // What is fuzzed is what the other test tries.
+        // cargo-fuzz and the other test have the same targets.
         let manifest = fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
         for name in NAMES {
             let source = root.join(format!("fuzz/fuzz_targets/{name}.rs"));

@@ -32,7 +32,7 @@ pub fn elf_files() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A note of `.note.dlopen`, and what stands in one.
+/// A note of `.note.dlopen`, and its JSON.
 pub fn notes() -> Vec<Vec<u8>> {
     let json = br#"[{"feature":"x","priority":"recommended","soname":["liba.so.1","libb.so"]}]"#;
     let mut note = Vec::new();

@@ -36,7 +36,7 @@ pub const CHANGES: [Change; 10] = [
     Change::Together,
 ];
 
-/// What a file says and does.
+/// The meaning of a file: its headers and its output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {
     pub runpath: Option<String>,
@@ -53,9 +53,9 @@ pub struct Case {
     /// Which variant of the kind is edited.
     pub bare: bool,
     pub edits: Vec<Edit>,
-    /// Strings that may not stand anywhere in the file afterwards.
+    /// Strings that must be absent from the file afterwards.
     pub gone: Vec<&'static str>,
-    /// What the file shall say and do afterwards, from what it said before.
+    /// The expected meaning of the file, from its earlier one.
     pub apply: fn(&mut Meaning, &Kind),
 }
 

@@ -1,5 +1,5 @@
-//! Edits one after the other, a strip now and then: what one of them took out stays nowhere in the
-//! file, however the strings have moved about before.
+//! Edits one after the other, a strip now and then: removed strings must be absent from the file,
+//! however the strings have moved before.
 
 use crate::torture::kinds::{Kind, Use};
 use crate::torture::process::{copy, run};
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// What is edited.
+/// The edited field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
     Runpath,
@@ -30,8 +30,8 @@ const ORDERS: [[Field; 3]; 6] = [
     [Field::Name, Field::Needed, Field::Runpath],
 ];
 
-/// How often each field changes: first to what is longer, then to what is longer still, then to
-/// what is shorter.
+/// Number of changes of each field: first to a longer string, then to a still longer one, then to a
+/// shorter one.
 const ROUNDS: usize = 3;
 
 /// Edits every kind in every order (the long run) or in some, and gives what stays behind.
@@ -115,7 +115,7 @@ fn chain(dir: &Path, kind: &Kind, order: &[Field], strips: bool) -> Option<Strin
     missing.map(|(text, _)| format!("{text} is not in the file"))
 }
 
-/// One of the texts that stands in the file.
+/// One of the texts, if the file contains any.
 fn first_in(file: &Path, texts: &[String]) -> Option<String> {
     if texts.is_empty() {
         return None;
@@ -140,7 +140,7 @@ fn first_name(kind: &Kind) -> &'static str {
     }
 }
 
-/// A text that stands nowhere by chance.
+/// A unique text.
 fn text(field: usize, round: usize) -> String {
     let len = [60, 160, 8][round];
     format!("field{field}round{round}{}", "q".repeat(len))

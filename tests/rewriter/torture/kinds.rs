@@ -27,7 +27,7 @@ pub struct Kind {
     pub bare: PathBuf,
     /// Whether it needs `libanswer` and `libunused`; a Go program answers by itself.
     pub linked: bool,
-    /// A symbol that a debugger finds, with the line that it stands on.
+    /// A symbol that a debugger finds, with its line in the source.
     pub symbol: &'static str,
     /// How much a first long RUNPATH may add, in bytes.
     pub growth: u64,

@@ -20,8 +20,8 @@ pub fn run(dir: &Path, kinds: &[Kind]) -> Vec<String> {
     let long = std::env::var_os("CUDA_FIXUP_LONG").is_some_and(|value| value == "1");
     let wanted = std::env::var("CUDA_FIXUP_TORTURE").unwrap_or_default();
     let mut cases = Vec::new();
-    // Between two writes the program headers of an executable may stand elsewhere for a while.
-    // Linux finds them from 5.18 on; QEMU gives the program a wrong AT_PHDR, as Linux did before.
+    // Between two writes the program headers of an executable may be elsewhere for a while. Linux
+    // finds them from 5.18 on; QEMU gives the program a wrong AT_PHDR, as Linux did before.
     let stoppable = |kind: &&Kind| kind.used_as == Use::Library || kind.target.is_native();
     for (row, kind) in kinds.iter().filter(stoppable).enumerate() {
         let changes = CHANGES.iter().filter(|change| change.case(kind).is_some());

@@ -109,13 +109,13 @@ pub fn look_as_loader(kind: &Kind, file: &Path) -> (Meaning, String) {
 
 /// What the file prints when it is run or loaded, and how it failed; empty: it did not.
 fn prints(kind: &Kind, file: &Path, meaning: &Meaning) -> (Vec<String>, String) {
-    // Only a file that says nothing of where its libraries are is told.
-    let told = meaning.runpath.is_none() && meaning.rpath.is_none();
+    // Only a file without a RUNPATH gets the directory of its libraries.
+    let with_path = meaning.runpath.is_none() && meaning.rpath.is_none();
     let ran = match kind.used_as {
-        Use::Program => run(&mut kind.target.command(file, told)),
+        Use::Program => run(&mut kind.target.command(file, with_path)),
         Use::Library => {
             let load = kind.target.dir.join("load");
-            run(kind.target.command(&load, told).arg(file))
+            run(kind.target.command(&load, with_path).arg(file))
         }
     };
     let mut lines: Vec<String> = ran.stdout.lines().map(str::to_owned).collect();
@@ -151,8 +151,8 @@ fn plain(line: &str) -> String {
     out
 }
 
-/// What a debugger tells of the kind's symbol: its line, and for a program that runs here, that
-/// it stops there.
+/// The debugger's output for the kind's symbol: its line, and for a program that runs here, the
+/// breakpoint.
 pub fn debug(kind: &Kind, file: &Path) -> Vec<String> {
     let symbol = kind.symbol;
     let mut gdb = Command::new("gdb");
@@ -173,7 +173,7 @@ pub fn debug(kind: &Kind, file: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Whether the bytes stand anywhere in the file. Of a file with a large hole, both ends are read.
+/// Whether the file contains the bytes. Of a file with a large hole, both ends are read.
 pub fn holds(file: &Path, needle: &str) -> bool {
     const END: u64 = 8 << 20;
     let mut file = File::open(file).unwrap();

@@ -132,13 +132,12 @@ impl Target {
         self.dir.join("lib")
     }
 
-    /// A command that runs `program` on this machine or its emulator. `told`: it is told where
-    /// its libraries are.
-    pub fn command(&self, program: &Path, told: bool) -> Command {
+    /// A command that runs `program` on this machine or its emulator. `with_path`: with LD_LIBRARY_PATH.
+    pub fn command(&self, program: &Path, with_path: bool) -> Command {
         // A broken file may loop.
         let mut command = Command::new("timeout");
         command.arg("20");
-        let path = self.library_path(told);
+        let path = self.library_path(with_path);
         if let [emulator, options @ ..] = &self.emulator[..] {
             command.arg(emulator).args(options);
             command.args(["-E", &format!("LD_LIBRARY_PATH={path}")]);
@@ -150,8 +149,8 @@ impl Target {
     }
 
     /// LD_LIBRARY_PATH for a program.
-    pub fn library_path(&self, told: bool) -> String {
-        let libs = told.then(|| self.libs());
+    pub fn library_path(&self, with_path: bool) -> String {
+        let libs = with_path.then(|| self.libs());
         let parts = libs.iter().chain(&self.c_library);
         let parts: Vec<String> = parts.map(|part| part.display().to_string()).collect();
         parts.join(":")

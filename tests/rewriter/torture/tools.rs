@@ -39,7 +39,7 @@ pub const TOOLS: [Tool; 9] = [
 ];
 
 impl Tool {
-    /// What is done to a file that was never edited, to see what is the tool's own doing.
+    /// The same treatment for an unedited file, which shows the tool's own faults.
     pub fn without_us(self) -> Tool {
         match self {
             Tool::Second | Tool::Hundredth => Tool::Nothing,
@@ -94,8 +94,8 @@ impl Tool {
     }
 }
 
-/// `objcopy --only-keep-debug`. It warns of a note that stands behind other sections in its segment,
-/// in untouched libraries for MIPS and in what patchelf 0.14 made; the debug file is fine.
+/// `objcopy --only-keep-debug`. It warns of a note behind other sections in its segment, in
+/// untouched libraries for MIPS and in results of patchelf 0.14; the debug file is fine.
 fn split(objcopy: &str, file: &str, debug: &str) -> Result<(), String> {
     let ran = run(Command::new(objcopy).args(["--only-keep-debug", file, debug]));
     let about_notes =

@@ -67,7 +67,7 @@ fn has_stubs(placed: &[Placed]) -> bool {
     placed.iter().any(|file| file.output == "stubs")
 }
 
-/// Files that tools read paths from; a licence or a header may speak of any directory.
+/// Files that tools read paths from; a licence or a header may mention any directory.
 fn is_read(path: &str, start: &[u8]) -> bool {
     let ends = |ending: &&str| path.ends_with(*ending);
     start.starts_with(b"#!")
