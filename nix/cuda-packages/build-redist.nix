@@ -37,6 +37,7 @@ let
   added = [
     "appendRunpaths"
     "autoPatchelfIgnoreMissingDeps"
+    "cudaFixupFlags"
     "patches"
     "runtimeDependencies"
   ];
@@ -96,6 +97,10 @@ let
       "include"
       "lib"
     ] ++ propagatedOutputs);
+
+    # NVIDIA's libraries dlopen each other: NVRTC its built-in functions, cuDNN its parts and NVRTC.
+    # Without an entry for them in RUNPATH they fail when they are used.
+    cudaFixupFlags = [ "--dlopen=auto" ];
 
     dontConfigure = true;
     dontBuild = true;

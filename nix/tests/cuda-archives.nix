@@ -11,6 +11,8 @@ let
     name:
     builtins.path {
       path = wheels + "/${name}/nvidia/cu13";
+      # NVRTC is there twice: the other one allocates its memory differently, and has 110 MB.
+      filter = path: _: builtins.match ".*\\.alt\\.so.*" path == null;
       name = builtins.replaceStrings [ "nvidia-" ] [ "" ] name;
     };
   archive =
@@ -36,6 +38,14 @@ in
   '';
   cuda_crt = archive "cuda_crt" "nvidia-cuda-crt-13.0.88" "";
   cuda_cccl = archive "cuda_cccl" "nvidia-cuda-cccl-13.0.85" "";
+  cuda_nvrtc = archive "cuda_nvrtc" "nvidia-cuda-nvrtc-13.0.88" ''
+    ln -s libnvrtc.so.13 lib/libnvrtc.so
+    ln -s libnvrtc-builtins.so.13.0 lib/libnvrtc-builtins.so
+  '';
+  libcufft = archive "libcufft" "nvidia-cufft-12.0.0.61" ''
+    ln -s libcufft.so.12 lib/libcufft.so
+    ln -s libcufftw.so.12 lib/libcufftw.so
+  '';
   cuda_cudart = archive "cuda_cudart" "nvidia-cuda-runtime-13.0.96" ''
     ln -s libcudart.so.13 lib/libcudart.so
     mkdir -p lib/stubs pkg-config

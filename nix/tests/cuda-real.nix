@@ -57,6 +57,23 @@ let
     '';
   };
 
+  # Users of libraries beside the runtime, as a Makefile compiles them.
+  cxx = ''c++ -I"$CUDA_PATH/include" -L"$CUDA_PATH/lib64"'';
+  nvrtc = program "nvrtc-user" { buildInputs = [ set.cuda_nvrtc ]; } ''
+    ${cxx} -o "$out/bin/nvrtc" ${./src/nvrtc.cpp} -lnvrtc
+  '';
+  cufft =
+    program "cufft-user"
+      {
+        buildInputs = [
+          set.cuda_cudart
+          set.libcufft
+        ];
+      }
+      ''
+        ${cxx} -o "$out/bin/cufft" ${./src/cufft.cpp} -lcufft -lcudart
+      '';
+
   # CMake's projects of tests/cuda, in both generations: its CUDA language with FindCUDAToolkit, and
   # FindCUDA.
   cmake =
@@ -116,11 +133,20 @@ let
 in
 {
   packages = lib.genAttrs names (name: set.${name});
-  inherit users projects;
+  inherit
+    users
+    projects
+    nvrtc
+    cufft
+    ;
   paths = {
     packages = lib.genAttrs names (name: outputsOf set.${name});
     users = lib.mapAttrs (_: outputsOf) users;
     projects = lib.mapAttrs (_: outputsOf) projects;
+    nvrtc.user = outputsOf nvrtc;
+    nvrtc.library = outputsOf set.cuda_nvrtc;
+    cufft.user = outputsOf cufft;
+    cufft.library = outputsOf set.libcufft;
   };
   unexplained =
     (set.cudaStdenv.mkDerivation {

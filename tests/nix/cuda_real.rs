@@ -168,6 +168,53 @@ fn programs_are_built_run_and_linted() {
     }
 }
 
+/// Builds a user of a library, which must be linted with no finding, and returns what it says.
+fn user(name: &str, unwanted: &str) -> String {
+    let said = build(name);
+    for finding in ["warning[", "error["] {
+        assert!(!said.contains(finding), "{said}");
+    }
+    let paths = value(&format!("paths.{name}"));
+    let program = path(&paths, "user", "out").join("bin").join(name);
+    let entries = runpath(&program);
+    let library = path(&paths, "library", "lib").join("lib");
+    assert!(entries.contains(library.to_str().unwrap()), "{entries}");
+    let needs = closure(&program);
+    for name in &needs {
+        let other = [
+            "-dev",
+            "-include",
+            "-static",
+            "-stubs",
+            "cuda_nvcc",
+            unwanted,
+        ];
+        assert!(
+            !other.iter().any(|other| name.ends_with(other)),
+            "{needs:?}"
+        );
+    }
+    run(&program)
+}
+
+/// It loads libnvrtc-builtins by name when it compiles, which is when it runs.
+#[test]
+fn a_program_compiles_kernels_when_it_runs() {
+    assert_eq!(user("nvrtc", "cuda_cudart-13.0.96-lib"), "fine\n");
+}
+
+#[test]
+fn a_program_that_uses_cufft_is_built_and_run() {
+    if !crate::support::long() {
+        return;
+    }
+    let said = user("cufft", "libcufft-12.0.0.61-dev");
+    assert!(
+        said == "cuFFT 12000, no GPU\n" || said == "cuFFT 12000, fine\n",
+        "{said}"
+    );
+}
+
 #[test]
 fn leaving_strictness_takes_a_reason() {
     let output = nix("nix-instantiate", &["-A", "unexplained"]);
