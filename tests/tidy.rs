@@ -21,8 +21,10 @@ fn files_below(dir: &str) -> Vec<PathBuf> {
         .into_iter()
         .filter_entry(|entry| {
             let name = entry.file_name().to_string_lossy();
-            !matches!(name.as_ref(), "target" | ".git" | ".cache" | "corpus")
-                && !name.starts_with("result")
+            !matches!(
+                name.as_ref(),
+                "target" | ".git" | ".cache" | ".gpu" | "corpus"
+            ) && !name.starts_with("result")
         })
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_file())

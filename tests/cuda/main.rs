@@ -16,4 +16,5 @@ mod glibc;
 mod leaks;
 mod nvcc;
 mod rodata;
+mod runtimes_on_drivers;
 mod toolkit;
