@@ -90,12 +90,23 @@ pub(crate) enum System {
 }
 
 /// Causes and remedies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Advice {
     /// Causes, a line each.
     pub notes: Vec<String>,
     /// Remedies, a line each; commands in backquotes.
     pub helps: Vec<String>,
+    /// The same as data, where `fixup` can do it.
+    pub remedies: Vec<Remedy>,
+}
+
+/// What `fixup` can do about a miss.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Remedy {
+    /// Look for libraries in this directory, too.
+    Directory(Vec<u8>),
+    /// Set this interpreter.
+    Interpreter(Vec<u8>),
 }
 
 impl Advice {
@@ -152,10 +163,34 @@ fn directory(path: &[u8]) -> &[u8] {
     }
 }
 
-/// `cuda-fixup fixup --lib DIR FILE`, where the names can be words of a shell.
-fn add_directory(near: &Near, path: &[u8]) -> Option<String> {
-    let (dir, file) = (word(directory(path))?, word(near.file.as_deref()?)?);
-    Some(format!("`cuda-fixup fixup --lib {dir} {file}`"))
+/// `prefix FILE` in backquotes, where the name can be a word of a shell.
+pub(crate) fn command(prefix: &str, file: &[u8]) -> Option<String> {
+    Some(format!("`cuda-fixup {prefix} {}`", word(file)?))
+}
+
+/// The command that gives a DT_NEEDED another name.
+pub(crate) fn replace_needed(from: &[u8], to: &[u8], file: &[u8]) -> Option<String> {
+    let (from, to) = (word(from)?, word(to)?);
+    command(&format!("patchelf --replace-needed {from} {to}"), file)
+}
+
+/// The command that adds a DT_NEEDED.
+pub(crate) fn add_needed(name: &[u8], file: &[u8]) -> Option<String> {
+    command(&format!("patchelf --add-needed {}", word(name)?), file)
+}
+
+impl Advice {
+    /// `cuda-fixup fixup --lib DIR FILE` for the directory of `library`, where the names can be
+    /// words of a shell.
+    pub(crate) fn add_directory(&mut self, what: &str, library: &[u8], file: Option<&[u8]>) {
+        let dir = directory(library);
+        if let (Some(word), Some(file)) = (word(dir), file)
+            && let Some(command) = command(&format!("fixup --lib {word}"), file)
+        {
+            self.help(format!("{what}: {command}"));
+            self.remedies.push(Remedy::Directory(dir.to_vec()));
+        }
+    }
 }
 
 fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
@@ -165,20 +200,14 @@ fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
             advice.note(format!(
                 "{path} is there, but no search leads to its directory"
             ));
-            let command = add_directory(near, &file.path);
-            advice
-                .helps
-                .extend(command.map(|c| format!("add its directory: {c}")));
+            advice.add_directory("add its directory", &file.path, near.file.as_deref());
         }
         NearState::InRunpathOf(other) => {
             let other = shown(other);
             advice.note(format!(
                 "{path} is in the RUNPATH of {other}, but a RUNPATH serves only the file that has it"
             ));
-            let command = add_directory(near, &file.path);
-            advice
-                .helps
-                .extend(command.map(|c| format!("add it here, too: {c}")));
+            advice.add_directory("add it here, too", &file.path, near.file.as_deref());
         }
         NearState::InConfiguration => {
             advice.note(format!(
@@ -291,10 +320,11 @@ fn interpreter(advice: &mut Advice, path: &[u8], near: &Near) {
         advice.help("this system has no loader for the program's machine and libc".to_owned());
         return;
     };
-    if let (Some(there), Some(file)) = (word(there), near.file.as_deref().and_then(word)) {
-        advice.help(format!(
-            "use the one that is there: `cuda-fixup fixup --interpreter {there} {file}`"
-        ));
+    if let (Some(word), Some(file)) = (word(there), near.file.as_deref())
+        && let Some(command) = command(&format!("fixup --interpreter {word}"), file)
+    {
+        advice.help(format!("use the one that is there: {command}"));
+        advice.remedies.push(Remedy::Interpreter(there.clone()));
     }
 }
 
@@ -338,10 +368,7 @@ fn too_old(advice: &mut Advice, path: &[u8], versions: &[Vec<u8>], near: &Near) 
     ));
     for file in near.files.iter().filter(|f| f.state == NearState::Fits) {
         advice.note(format!("{} has it", shown(&file.path)));
-        let command = add_directory(near, &file.path);
-        advice
-            .helps
-            .extend(command.map(|c| format!("add its directory: {c}")));
+        advice.add_directory("add its directory", &file.path, near.file.as_deref());
     }
     if advice.helps.is_empty() {
         let glibc = versions.iter().any(|v| v.starts_with(b"GLIBC_"));

@@ -187,6 +187,7 @@ impl Args {
                 ..Policy::default()
             },
             skip_malformed: true,
+            selected: None,
             skip_links: true,
             skip_named: true,
             skip_unreadable_libs: true,

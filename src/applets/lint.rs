@@ -1,5 +1,8 @@
 //! Reports faults of the ELF files of packages.
 
+mod config_file;
+mod fix;
+
 use super::Outcome;
 use super::jobs::Jobs;
 use crate::cuda::{Capability, CudaVersion};
@@ -7,11 +10,12 @@ use crate::escape::shown;
 use crate::lint::config::{Config, Level, Levels, known};
 use crate::lint::{self, Context, Contexts, Finding, Linter, Options, RULES, Rule, Severity};
 use crate::loader::{Cpu, Environment, TreeLoaders, User};
-use crate::report::lint::{ReportedFinding, finding_json, sarif};
+use crate::report::lint::{self as report, ReportedFinding};
 use crate::report::lint_groups::write_findings;
 use crate::scan::{self, FileError, Skip};
 use crate::terminal::{self, Label, Paint, Progress, message};
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
+use config_file::ConfigFile;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -19,9 +23,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// The file of exceptions that is read where none is named.
-const CONFIG: &str = "cuda-fixup.toml";
 
 /// Find faults of RUNPATHs, CUDA runtimes and device code in files and trees
 ///
@@ -54,6 +55,15 @@ pub(crate) struct Args {
     /// The file of exceptions [default: cuda-fixup.toml, where it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Remove the findings that fixup can remove, then print the rest
+    #[arg(long, conflicts_with = "diff")]
+    fix: bool,
+    /// Print the changes of --fix and write nothing; exit status 1 if there are any
+    #[arg(long, conflicts_with_all = ["format", "statistics"])]
+    diff: bool,
+    /// Print how many findings each rule has, rather than the findings
+    #[arg(long)]
+    statistics: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -101,97 +111,120 @@ enum Format {
     Json,
     /// One SARIF 2.1.0 document
     Sarif,
+    /// A workflow command of GitHub Actions each, which shows it beside the file
+    Github,
 }
 
 /// Lints, lists or explains.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut out = BufWriter::new(terminal::stdout());
-    if let Some(code) = &args.explain {
-        known(code).map_err(|error| anyhow!(error))?;
-        if let Some(rule) = Rule::find(code) {
-            writeln!(
-                out,
-                "# {code} ({})\n\n{}",
-                rule.severity.word(),
-                rule.text()
-            )?;
-        }
+    if explain_or_list(&args, &mut out)? {
         out.flush()?;
         return Ok(Outcome::Fine);
     }
-    if args.list {
-        for rule in RULES {
-            writeln!(out, "{:<36} {}", rule.code(), rule.severity.word())?;
+    let file = ConfigFile::read(args.config.as_deref())?;
+    let levels = levels(&args, &file.config)?;
+    let (mut findings, mut problems, contexts) = look(&args)?;
+    let mut fixed = None;
+    if args.fix || args.diff {
+        let before = Selection::new(&findings, &file.config, &levels);
+        let fix = fix::run(&args, &before, &mut out)?;
+        if args.diff {
+            out.flush()?;
+            unreadable(&problems)?;
+            return Ok(match fix.failed || !problems.is_empty() {
+                true => Outcome::Errors,
+                false if fix.changes > 0 => Outcome::Findings,
+                false => Outcome::Fine,
+            });
         }
-        out.flush()?;
-        return Ok(Outcome::Fine);
+        let all = before.reported.len();
+        (findings, problems, _) = look(&args)?;
+        let after = Selection::new(&findings, &file.config, &levels);
+        fixed = Some((all.saturating_sub(after.reported.len()), fix.failed));
     }
-    let config = read_config(args.config.as_deref())?;
-    let levels = levels(&args, &config)?;
-    let (findings, problems, contexts) = look(&args)?;
-    let mut used = vec![false; config.exception.len()];
-    let mut reported = Vec::new();
-    for finding in &findings {
-        let Some(severity) = levels.of(finding) else {
-            continue;
-        };
-        match config.exception(finding) {
-            Some(at) => used[at] = true,
-            None => reported.push(ReportedFinding { finding, severity }),
-        }
-    }
-    print(&mut out, args.format, &reported)?;
+    let Selection { reported, used, .. } = Selection::new(&findings, &file.config, &levels);
+    print(&mut out, &args, &reported)?;
     out.flush()?;
     if let Format::Human = args.format {
         report_contexts(&contexts)?;
     }
-    for (exception, used) in config.exception.iter().zip(used) {
-        if !used {
-            let code = &exception.code;
-            message(
-                Label::Warning,
-                format_args!("an exception for {code} covers no finding"),
-            )?;
+    file.unused(&used)?;
+    unreadable(&problems)?;
+    if problems.is_empty() && matches!(args.format, Format::Human) {
+        let mut err = terminal::stderr();
+        err.write_all(report::missing(&reported).as_bytes())?;
+        writeln!(err, "{}", report::summary(&reported, fixed.map(|(n, _)| n)))?;
+    }
+    let failed = !problems.is_empty() || fixed.is_some_and(|(_, failed)| failed);
+    let errors = reported.iter().any(|t| t.severity == Severity::Error);
+    Ok(match (failed, errors) {
+        (true, _) => Outcome::Errors,
+        (false, true) => Outcome::Findings,
+        (false, false) => Outcome::Fine,
+    })
+}
+
+/// Does what --explain and --list ask for.
+fn explain_or_list(args: &Args, out: &mut impl Write) -> anyhow::Result<bool> {
+    if let Some(code) = &args.explain {
+        known(code).map_err(|error| anyhow!(error))?;
+        if let Some(rule) = Rule::find(code) {
+            let word = rule.severity.word();
+            writeln!(out, "# {code} ({word})\n\n{}", rule.text())?;
+        }
+    } else if args.list {
+        for rule in RULES {
+            writeln!(out, "{:<36} {}", rule.code(), rule.severity.word())?;
         }
     }
-    for problem in &problems {
+    Ok(args.explain.is_some() || args.list)
+}
+
+/// Findings after the user's severities and exceptions.
+struct Selection<'a> {
+    /// Those that are printed.
+    reported: Vec<ReportedFinding<'a>>,
+    /// Those that the user wants to have, or not to see.
+    wanted: Vec<&'a Finding>,
+    /// Which exceptions cover a finding.
+    used: Vec<bool>,
+}
+
+impl<'a> Selection<'a> {
+    fn new(findings: &'a [Finding], config: &Config, levels: &Levels) -> Selection<'a> {
+        let mut selection = Selection {
+            reported: Vec::new(),
+            wanted: Vec::new(),
+            used: vec![false; config.exception.len()],
+        };
+        for finding in findings {
+            let exception = config.exception(finding);
+            match (levels.of(finding), exception) {
+                (Some(severity), None) => {
+                    selection
+                        .reported
+                        .push(ReportedFinding { finding, severity });
+                    continue;
+                }
+                (Some(_), Some(at)) => selection.used[at] = true,
+                (None, _) => {}
+            }
+            selection.wanted.push(finding);
+        }
+        selection
+    }
+}
+
+fn unreadable(problems: &[scan::ScanProblem]) -> io::Result<()> {
+    for problem in problems {
         let path = shown(&problem.path);
         message(
             Label::Error,
             format_args!("{path}: {}", shown(&problem.what)),
         )?;
     }
-    if reported.is_empty() && problems.is_empty() && matches!(args.format, Format::Human) {
-        writeln!(io::stderr(), "no findings")?;
-    }
-    let errors = reported.iter().any(|t| t.severity == Severity::Error);
-    Ok(match (problems.is_empty(), errors) {
-        (false, _) => Outcome::Errors,
-        (true, true) => Outcome::Findings,
-        (true, false) => Outcome::Fine,
-    })
-}
-
-/// The nearest file of exceptions: in this directory, else in one that it is in.
-fn config_above(directory: &Path) -> Option<PathBuf> {
-    let mut all = directory.ancestors().map(|above| above.join(CONFIG));
-    all.find(|file| file.symlink_metadata().is_ok())
-}
-
-fn read_config(named: Option<&Path>) -> anyhow::Result<Config> {
-    let found = match named {
-        Some(path) => Some(path.to_owned()),
-        None => config_above(&std::env::current_dir()?),
-    };
-    let path = found.as_deref().unwrap_or(Path::new(CONFIG));
-    let name = || shown(path).to_string();
-    let text = match fs::read_to_string(path) {
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
-        other => other.with_context(name)?,
-    };
-    Config::parse(&text)
-        .map_err(|error| anyhow!(error))
-        .with_context(name)
+    Ok(())
 }
 
 fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
@@ -310,19 +343,33 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
 
 fn print(
     out: &mut impl Write,
-    format: Format,
+    args: &Args,
     reported: &[ReportedFinding<'_>],
 ) -> anyhow::Result<()> {
-    match format {
-        Format::Human => write_findings(out, reported, Paint::stdout())?,
-        Format::Json => {
+    match (args.format, args.statistics) {
+        (Format::Human, false) => write_findings(out, reported, Paint::stdout())?,
+        (Format::Human, true) => report::write_statistics(out, reported)?,
+        (Format::Json, false) => {
             for t in reported {
-                writeln!(out, "{}", finding_json(*t))?;
+                writeln!(out, "{}", report::finding_json(*t))?;
             }
         }
-        Format::Sarif => {
-            serde_json::to_writer_pretty(&mut *out, &sarif(reported))?;
+        (Format::Json, true) => {
+            for object in report::statistics_json(reported) {
+                writeln!(out, "{object}")?;
+            }
+        }
+        (Format::Sarif | Format::Github, true) => {
+            bail!("--statistics goes with --format human or --format json")
+        }
+        (Format::Sarif, false) => {
+            serde_json::to_writer_pretty(&mut *out, &report::sarif(reported))?;
             writeln!(out)?;
+        }
+        (Format::Github, false) => {
+            for t in reported {
+                writeln!(out, "{}", report::github(*t))?;
+            }
         }
     }
     Ok(())

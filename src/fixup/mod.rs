@@ -24,6 +24,7 @@ use inherited::Inherited;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use relative::RelativeRoots;
+use std::collections::BTreeMap;
 use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
@@ -69,6 +70,7 @@ pub(crate) fn run(
     let relative = RelativeRoots::new(request, &roots, &links);
     drop(links);
     only_of_platform(request, &mut visit, &mut skipped_files);
+    only_selected(request, &mut visit);
     skipped_files.sort_by(|(a, _), (b, _)| a.cmp(b));
 
     let mut summary = Summary {
@@ -79,7 +81,8 @@ pub(crate) fn run(
         ..Summary::default()
     };
     let pass = SecondPass {
-        policy: policy_for(request, &relative),
+        policy: with_roots(&request.policy, &relative),
+        selected: selected_policies(request, &relative),
         relative,
         inherited,
         surroundings: FileSystem::new(index, request.libc.clone()),
@@ -168,8 +171,28 @@ fn only_of_platform(
     });
 }
 
-fn policy_for(request: &FixupRequest, relative: &RelativeRoots) -> Policy {
-    let mut policy = request.policy.clone();
+/// Files that the request doesn't select are no longer wanted; libraries are found in them.
+fn only_selected(request: &FixupRequest, visit: &mut Visit<LibraryInfo>) {
+    if let Some(selected) = &request.selected {
+        let is_selected = |name: &PathBuf| selected.contains_key(name);
+        visit
+            .files
+            .retain(|file| file.names.iter().any(is_selected));
+    }
+}
+
+fn selected_policies<'a>(
+    request: &'a FixupRequest,
+    relative: &RelativeRoots,
+) -> BTreeMap<&'a Path, Policy> {
+    let selected = request.selected.iter().flatten();
+    selected
+        .map(|(name, policy)| (name.as_path(), with_roots(policy, relative)))
+        .collect()
+}
+
+fn with_roots(policy: &Policy, relative: &RelativeRoots) -> Policy {
+    let mut policy = policy.clone();
     policy.relative_roots.extend(relative.roots());
     policy
 }
@@ -177,6 +200,8 @@ fn policy_for(request: &FixupRequest, relative: &RelativeRoots) -> Policy {
 struct SecondPass<'a> {
     request: &'a FixupRequest,
     policy: Policy,
+    /// Policies of single files, by the name under which they were met.
+    selected: BTreeMap<&'a Path, Policy>,
     relative: RelativeRoots,
     inherited: Inherited,
     surroundings: FileSystem,
@@ -263,7 +288,10 @@ impl SecondPass<'_> {
         if let (Some(why), Some(_)) = (&self.request.no_interpreter, &info.interpreter) {
             return Err(FileError::Problem(why.clone()));
         }
-        let plan = self.plan(file.id, names, reader, &info)?;
+        let met = file.names.iter();
+        let own = met.filter_map(|name| self.selected.get(name.as_path()));
+        let policy = own.last().unwrap_or(&self.policy);
+        let plan = self.plan(policy, file.id, names, reader, &info)?;
         Ok((info, plan))
     }
 
@@ -287,12 +315,12 @@ impl SecondPass<'_> {
 
     fn plan(
         &self,
+        policy: &Policy,
         id: FileId,
         names: &[PathBuf],
         file: &FileReader,
         info: &ElfInfo,
     ) -> Result<Plan, FileError> {
-        let policy = &self.policy;
         let contents = if policy.needs_contents(self.request.report_dlopen) {
             let contents = rodata::read(file, info);
             Some(contents.map_err(|error| FileError::Problem(error.to_string()))?)

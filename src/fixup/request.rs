@@ -3,6 +3,7 @@
 use super::{Libc, Relative};
 use crate::plan::Policy;
 use elf_edit::{Platform, RewriteOptions};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -23,6 +24,9 @@ pub(crate) struct FixupRequest {
     /// Libraries that come with the libc.
     pub libc: Libc,
     pub policy: Policy,
+    /// The only files that are planned for, each with a policy of its own; all of them with
+    /// `policy`, where it is `None`.
+    pub selected: Option<BTreeMap<PathBuf, Policy>>,
     /// When entries become relative to `$ORIGIN`.
     pub relative: Relative,
     /// The store of Nix.

@@ -5,6 +5,7 @@ use crate::plan::glob_matches;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use toml::Spanned;
 
 /// The file's contents. Unknown keys are errors, so that a misspelt one is noticed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,7 +16,14 @@ pub(crate) struct Config {
     pub exception: Vec<Exception>,
     /// Other severities for this package: code -> error, warning, note or allow.
     #[serde(default)]
-    pub severity: BTreeMap<String, Level>,
+    pub severity: BTreeMap<Spanned<String>, Level>,
+}
+
+/// What is wrong with the file, and in which line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigError {
+    pub line: usize,
+    pub what: String,
 }
 
 /// A rule's severity, or its silence.
@@ -33,7 +41,7 @@ pub(crate) enum Level {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Exception {
     /// The rule's code.
-    pub code: String,
+    pub code: Spanned<String>,
     /// A glob over the path, or over the end of it behind a slash; without it, all files.
     pub path: Option<String>,
     /// A glob over the message; without it, all messages.
@@ -44,18 +52,28 @@ pub(crate) struct Exception {
 
 impl Config {
     /// Parses and checks the text of the file.
-    pub(crate) fn parse(text: &str) -> Result<Config, String> {
-        let config: Config = toml::from_str(text).map_err(|error| error.to_string())?;
-        for exception in &config.exception {
-            known(&exception.code)?;
-            if exception.reason.trim().is_empty() {
-                return Err(format!(
+    pub(crate) fn parse(text: &str) -> Result<Config, ConfigError> {
+        let config: Config = toml::from_str(text).map_err(|error| ConfigError {
+            line: line_of(text, error.span().map_or(0, |span| span.start)),
+            what: error.message().replace('\n', ", "),
+        })?;
+        let at = |code: &Spanned<String>, what| ConfigError {
+            line: line_of(text, code.span().start),
+            what,
+        };
+        for Exception { code, reason, .. } in &config.exception {
+            known(code.as_ref()).map_err(|what| at(code, what))?;
+            if reason.trim().is_empty() {
+                let what = format!(
                     "the exception for `{}` has an empty reason: say why it is as it should be",
-                    exception.code
-                ));
+                    code.as_ref()
+                );
+                return Err(at(code, what));
             }
         }
-        config.severity.keys().try_for_each(|code| known(code))?;
+        for code in config.severity.keys() {
+            known(code.as_ref()).map_err(|what| at(code, what))?;
+        }
         Ok(config)
     }
 
@@ -64,7 +82,7 @@ impl Config {
         let code = RULES.get(finding.rule)?.code();
         self.exception.iter().position(|exception| {
             let message = exception.message.as_deref().unwrap_or("*");
-            exception.code == code
+            *exception.code.as_ref() == code
                 && exception
                     .path
                     .as_deref()
@@ -72,6 +90,12 @@ impl Config {
                 && glob_matches(message.as_bytes(), finding.message.as_bytes())
         })
     }
+}
+
+/// The line of a byte, counted from 1.
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
+    let before = text.as_bytes().iter().take(at);
+    before.filter(|&&byte| byte == b'\n').count() + 1
 }
 
 fn path_matches(glob: &str, path: &Path) -> bool {
@@ -127,7 +151,7 @@ impl Levels {
     pub(crate) fn new(config: &Config) -> Levels {
         let mut levels = Levels(RULES.iter().map(|rule| Some(rule.severity)).collect());
         for (code, &level) in &config.severity {
-            levels.set(code, level);
+            levels.set(code.as_ref(), level);
         }
         levels
     }
@@ -155,12 +179,13 @@ mod tests {
     use super::*;
 
     fn finding(code: &str, path: &str, message: &str) -> Finding {
-        Finding {
-            path: path.into(),
-            rule: RULES.iter().position(|rule| rule.code() == code).unwrap(),
-            message: message.to_owned(),
-            context: crate::lint::Context::Nix,
-        }
+        let rule = RULES.iter().position(|rule| rule.code() == code).unwrap();
+        Finding::new(
+            path.into(),
+            rule,
+            crate::lint::Context::Nix,
+            message.to_owned().into(),
+        )
     }
 
     #[test]
@@ -221,7 +246,16 @@ mod tests {
             ("not toml", "expected"),
         ] {
             let error = Config::parse(text).unwrap_err();
-            assert!(error.contains(what), "{error}");
+            assert!(error.what.contains(what), "{error:?}");
+            assert!(!error.what.contains('\n'), "{error:?}");
+            let line = text
+                .lines()
+                .position(|l| l.contains("nosuch") || l.contains("fatal"));
+            assert_eq!(
+                error.line,
+                line.map_or(error.line, |line| line + 1),
+                "{error:?}"
+            );
         }
     }
 }

@@ -6,7 +6,7 @@ use super::meeting::CudaLibraries;
 use super::runtimes::{self, KnownLibraries, RuntimeKind, meet_here};
 use super::symbols::{REGISTERS, of_interface};
 use super::tree::Member;
-use super::{Check, Finding, Options, RULES, Subject, TextFile};
+use super::{Check, Finding, Options, RULES, Said, Subject, TextFile};
 use crate::advice::Advice;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
@@ -92,6 +92,7 @@ impl Linter {
         let runtimes = self.libraries.runtimes(&resolution);
         let subject = Subject {
             path,
+            shown,
             info,
             contents: &contents,
             cudart: &Cudart::new(info, contents.cudart.as_ref()),
@@ -108,10 +109,12 @@ impl Linter {
             context,
             options: &self.options,
         };
-        let findings = ask(shown, context, |check, say| {
-            if let Check::Elf(check) | Check::Both(check, _) = check {
-                check(&subject, say);
+        let findings = ask(shown, context, |check, say| match check {
+            Check::Elf(check) | Check::Both(check, _) => {
+                check(&subject, &mut |message| say(message.into()));
             }
+            Check::Advised(check) => check(&subject, say),
+            Check::Text(_) | Check::Tree(_) => {}
         });
         let member = Member::read(shown, file, info, contents.libdevice, context)?;
         Ok(Looked {
@@ -139,7 +142,7 @@ impl Linter {
         let context = self.options.contexts.of(path);
         let findings = ask(shown, context, |check, say| {
             if let Check::Text(check) = check {
-                check(&text, say);
+                check(&text, &mut |message| say(message.into()));
             }
         });
         Ok(Looked {
@@ -179,21 +182,12 @@ fn unprovided(
     Ok(wanted)
 }
 
-fn ask(
-    shown: &Path,
-    context: Context,
-    run: impl Fn(&Check, &mut dyn FnMut(String)),
-) -> Vec<Finding> {
+fn ask(shown: &Path, context: Context, run: impl Fn(&Check, &mut dyn FnMut(Said))) -> Vec<Finding> {
     let mut found = Vec::new();
     let rules = RULES.iter().enumerate();
     for (at, rule) in rules.filter(|(_, rule)| context.applies(rule)) {
-        run(&rule.check, &mut |message| {
-            found.push(Finding {
-                path: shown.to_owned(),
-                rule: at,
-                message,
-                context,
-            });
+        run(&rule.check, &mut |said| {
+            found.push(Finding::new(shown.to_owned(), at, context, said));
         });
     }
     found

@@ -3,6 +3,7 @@
 
 pub(crate) mod config;
 pub(crate) mod context;
+mod fix;
 mod interface;
 mod look;
 mod meeting;
@@ -13,12 +14,14 @@ mod symbols;
 pub(crate) mod tree;
 
 pub(crate) use context::{Context, Contexts};
+pub(crate) use fix::{FileChanges, Fix, file_changes};
 pub(crate) use look::Linter;
 pub(crate) use meeting::LoadedCudaLibrary;
 pub use rules::RULES;
 pub(crate) use runtimes::RuntimeKind;
 pub(crate) use subject::{EntryFault, Options, Subject};
 
+use crate::advice::Advice;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +64,26 @@ pub(crate) enum Check {
     Tree(TreeCheck),
     /// A dynamic ELF file, and then the tree.
     Both(fn(&Subject<'_>, &mut dyn FnMut(String)), TreeCheck),
+    /// A dynamic ELF file, where each finding has its own cause and remedy.
+    Advised(fn(&Subject<'_>, &mut dyn FnMut(Said))),
+}
+
+/// A message with its cause and remedy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    pub message: String,
+    pub advice: Advice,
+    /// The library that is not found.
+    pub missing: Option<Vec<u8>>,
+}
+
+impl From<String> for Said {
+    fn from(message: String) -> Said {
+        Said {
+            message,
+            ..Said::default()
+        }
+    }
 }
 
 type TreeCheck = fn(&tree::LintedTree<'_>, &mut dyn FnMut(&Path, String));
@@ -72,6 +95,8 @@ pub struct Rule {
     pub severity: Severity,
     pub(crate) source: &'static str,
     pub(crate) check: Check,
+    /// How `--fix` removes its findings, where one way serves all of them.
+    pub(crate) fix: Option<Fix>,
 }
 
 impl Rule {
@@ -108,6 +133,41 @@ pub(crate) struct Finding {
     pub message: String,
     /// Where the file is, which decides which rules apply.
     pub context: Context,
+    /// Causes, and what removes the finding.
+    pub advice: Advice,
+    /// The library that is not found.
+    pub missing: Option<Vec<u8>>,
+}
+
+impl Finding {
+    /// One with the help that its rule has for all findings.
+    pub(crate) fn new(path: PathBuf, rule: usize, context: Context, said: Said) -> Finding {
+        let Said {
+            message,
+            mut advice,
+            missing,
+        } = said;
+        let fix = RULES.get(rule).and_then(|rule| rule.fix);
+        if advice.helps.is_empty()
+            && let Some(help) = fix.and_then(|fix| fix.help(&path))
+        {
+            advice.helps.push(help);
+        }
+        Finding {
+            path,
+            rule,
+            message,
+            context,
+            advice,
+            missing,
+        }
+    }
+
+    /// Whether `--fix` may remove it.
+    pub(crate) fn is_fixable(&self) -> bool {
+        let by_rule = RULES.get(self.rule).is_some_and(|rule| rule.fix.is_some());
+        by_rule || !self.advice.remedies.is_empty()
+    }
 }
 
 /// Bytes of a file in a message, not yet safe for a terminal.

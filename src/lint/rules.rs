@@ -1,6 +1,15 @@
 //! All rules, one per file. `--explain` prints the file's own documentation.
 
-use super::{Check, Rule, Severity};
+use super::{Check, Fix, Rule, Severity};
+
+macro_rules! fix {
+    () => {
+        None
+    };
+    ($fix:ident) => {
+        Some(Fix::$fix)
+    };
+}
 
 macro_rules! check {
     ($module:ident Tree) => {
@@ -15,7 +24,7 @@ macro_rules! check {
 }
 
 macro_rules! rules {
-    ($($module:ident $severity:ident $kind:ident,)*) => {
+    ($($module:ident $severity:ident $kind:ident $($fix:ident)?,)*) => {
         $(mod $module;)*
 
         /// Every rule, in the order of reports.
@@ -24,6 +33,7 @@ macro_rules! rules {
             severity: Severity::$severity,
             source: include_str!(concat!("rules/", stringify!($module), ".rs")),
             check: check!($module $kind),
+            fix: fix!($($fix)?),
         },)*];
     };
 }
@@ -38,26 +48,26 @@ rules! {
     cuda_mixed_majors Warning Both,
     cuda_library_older Error Elf,
     cuda_registration_without_provider Error Elf,
-    driver_link_missing Error Elf,
-    driver_link_unneeded Note Elf,
+    driver_link_missing Error Elf Tidy,
+    driver_link_unneeded Note Elf Shrink,
     driver_library_installed Error Elf,
-    runpath_stubs Error Elf,
-    runpath_missing Warning Elf,
-    runpath_relative Error Elf,
-    runpath_empty Error Elf,
-    runpath_build_directory Error Elf,
-    runpath_fhs Warning Elf,
+    runpath_stubs Error Elf Tidy,
+    runpath_missing Warning Elf Shrink,
+    runpath_relative Error Elf Tidy,
+    runpath_empty Error Elf Tidy,
+    runpath_build_directory Error Elf Shrink,
+    runpath_fhs Warning Elf Shrink,
     runpath_farm Error Elf,
-    runpath_outside_store Error Elf,
-    runpath_duplicate Note Elf,
-    runpath_unused Note Elf,
-    rpath Warning Elf,
-    needed_not_found Error Elf,
+    runpath_outside_store Error Elf Shrink,
+    runpath_duplicate Note Elf Tidy,
+    runpath_unused Note Elf Shrink,
+    rpath Warning Elf Tidy,
+    needed_not_found Error Advised,
     needed_loaded_before Note Elf,
-    needed_other_machine Error Elf,
-    needed_through_environment Warning Elf,
-    symbol_version_missing Error Elf,
-    symbol_missing Error Elf,
+    needed_other_machine Error Advised,
+    needed_through_environment Warning Advised,
+    symbol_version_missing Error Advised,
+    symbol_missing Error Advised,
     symbol_unbound Warning Elf,
     symbol_of_program Note Elf,
     dlopen_not_found Note Elf,
@@ -66,7 +76,7 @@ rules! {
     cufile_config_not_found Note Elf,
     libdevice_not_found Warning Tree,
     duplicate_library Note Tree,
-    interpreter_missing Error Elf,
+    interpreter_missing Error Advised,
     interpreter_outside_store Error Elf,
     capability_missing Error Elf,
     capability_impossible Warning Elf,
@@ -74,7 +84,7 @@ rules! {
     device_code_uncompressed Note Elf,
     device_code_malformed Error Elf,
     text_relocations Warning Elf,
-    executable_stack Warning Elf,
+    executable_stack Warning Elf Stack,
     writable_code Warning Elf,
     host_compiler_leak Error Elf,
     soname_twice Warning Elf,

@@ -64,6 +64,8 @@ pub(crate) enum EntryFault {
 pub(crate) struct Subject<'a> {
     /// Absolute.
     pub path: &'a Path,
+    /// As the user names it.
+    pub shown: &'a Path,
     pub info: &'a ElfInfo,
     pub contents: &'a Contents,
     pub cudart: &'a Cudart,
@@ -110,18 +112,21 @@ impl<'a> Subject<'a> {
         own.into_iter().flat_map(|object| &object.needs)
     }
 
-    /// Causes and remedies of a missing dependency, for the end of a message.
-    pub(crate) fn advice_for(&self, need: &Need) -> String {
-        let problems = self.resolution.problems();
-        let at = problems.iter().position(|problem| match problem {
+    /// Causes and remedies of a need that is not met.
+    pub(crate) fn advice_for(&self, need: &Need) -> Advice {
+        self.advice_where(|problem| match problem {
             LoadProblem::Missing(_, other) | LoadProblem::Versions(_, other) => {
                 std::ptr::eq(*other, need)
             }
             _ => false,
-        });
-        let lines = at.and_then(|at| self.advice.get(at));
-        let lines = lines.into_iter().flat_map(Advice::lines);
-        lines.map(|line| format!("; {line}")).collect()
+        })
+    }
+
+    /// Causes and remedies of the first such problem.
+    pub(crate) fn advice_where(&self, is_it: impl Fn(&LoadProblem<'_>) -> bool) -> Advice {
+        let at = self.resolution.problems().iter().position(is_it);
+        let found = at.and_then(|at| self.advice.get(at));
+        found.cloned().unwrap_or_default()
     }
 
     /// The entries with a fault, each with the name of its tag.

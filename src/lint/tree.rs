@@ -131,14 +131,10 @@ pub(crate) fn check(
             let here = |finding: &Finding| finding.path.starts_with(&root.given);
             tree.has_finding = findings.iter().any(|f| f.rule == at && here(f));
             check(&tree, &mut |path, message| {
-                found.push(Finding {
-                    path: path.to_owned(),
-                    rule: at,
-                    message,
-                    context: options
-                        .contexts
-                        .of(&absolute(roots, path).unwrap_or_default()),
-                });
+                let context = options
+                    .contexts
+                    .of(&absolute(roots, path).unwrap_or_default());
+                found.push(Finding::new(path.to_owned(), at, context, message.into()));
             });
         }
     }

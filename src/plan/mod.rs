@@ -186,6 +186,9 @@ pub(crate) fn plan(info: &ElfInfo, context: &Context<'_>) -> Plan {
     if let Some((_, new)) = &plan.interpreter {
         plan.edits.insert(0, Edit::SetInterpreter(new.clone()));
     }
+    if policy.clear_stack && info.asks_for_executable_stack() {
+        plan.edits.push(Edit::SetExecutableStack(false));
+    }
     if !plan.edits.is_empty() {
         plan.edits.extend(policy.extra.iter().cloned());
     }

@@ -112,6 +112,8 @@ pub(crate) struct Policy {
     pub keep_driver_link: bool,
     /// Roots under which entries become relative to `$ORIGIN`, for files under the same root.
     pub relative_roots: Vec<Vec<u8>>,
+    /// An executable stack goes away.
+    pub clear_stack: bool,
     /// Further edits of each file that is edited at all.
     pub extra: Vec<Edit>,
 }

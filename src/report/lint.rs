@@ -1,11 +1,14 @@
-//! Findings of `lint`: lines, JSON lines, and SARIF 2.1.0 for tools that show them in code.
+//! Findings of `lint`: lines, JSON lines, and what shows them beside code: SARIF 2.1.0 and
+//! workflow commands of GitHub.
 
 use super::schema;
 use crate::escape::{Shown, shown};
 use crate::lint::{Finding, RULES, Rule, Severity};
 use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// One finding with the severity that the user gave it.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +28,7 @@ impl ReportedFinding<'_> {
     }
 }
 
-/// `error[code]: path: message`
+/// `error[code]: path: message`, then `note: …` and `help: …` lines.
 pub(crate) fn write_finding(
     out: &mut impl Write,
     reported: ReportedFinding<'_>,
@@ -37,7 +40,18 @@ pub(crate) fn write_finding(
         "{}: {}",
         paint.title(shown(&reported.finding.path)),
         Shown::from(reported.finding.message.as_bytes())
-    )
+    )?;
+    write_advice(out, reported, paint)
+}
+
+/// The `note: …` and `help: …` lines of a finding.
+pub(crate) fn write_advice(
+    out: &mut impl Write,
+    reported: ReportedFinding<'_>,
+    paint: Paint,
+) -> io::Result<()> {
+    let mut lines = reported.finding.advice.lines();
+    lines.try_for_each(|line| writeln!(out, "  {}", paint.advice(&line)))
 }
 
 /// `error[code]: `
@@ -56,6 +70,111 @@ pub(crate) fn write_head(
     write!(out, "{head}: ")
 }
 
+/// What is not found in the tree, by name.
+pub(crate) fn missing(all: &[ReportedFinding<'_>]) -> String {
+    let mut files: BTreeMap<&Vec<u8>, BTreeSet<&Path>> = BTreeMap::new();
+    for reported in all {
+        if let Some(name) = &reported.finding.missing {
+            files
+                .entry(name)
+                .or_default()
+                .insert(&reported.finding.path);
+        }
+    }
+    let counts = files.into_iter();
+    let counts = counts.map(|(name, files)| (name.clone(), files.len() as u64));
+    super::inspect::missing(&counts.collect())
+}
+
+/// How many findings there are: `3 findings in 2 files: 1 error, 2 notes; …`.
+pub(crate) fn summary(all: &[ReportedFinding<'_>], fixed: Option<usize>) -> String {
+    let files: BTreeSet<&Path> = all.iter().map(|t| t.finding.path.as_path()).collect();
+    let of = |severity| all.iter().filter(|t| t.severity == severity).count();
+    let kinds = [
+        (of(Severity::Error), "error", "errors"),
+        (of(Severity::Warning), "warning", "warnings"),
+        (of(Severity::Note), "note", "notes"),
+    ];
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, one, several)| count(n, one, several))
+        .collect();
+    let mut text = match all.len() {
+        0 => "no findings".to_owned(),
+        n => format!(
+            "{} in {}: {}",
+            count(n, "finding", "findings"),
+            count(files.len(), "file", "files"),
+            kinds.join(", ")
+        ),
+    };
+    let fixable = all.iter().filter(|t| t.finding.is_fixable()).count();
+    match fixed {
+        Some(fixed) => text.push_str(&format!("; --fix removed {fixed}")),
+        None if fixable > 0 => {
+            text.push_str(&format!(
+                "; --fix can remove {fixable}, and --diff shows how"
+            ));
+        }
+        None => {}
+    }
+    text
+}
+
+fn count(n: usize, one: &str, several: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { several })
+}
+
+/// Findings counted by rule, the most frequent first.
+fn statistics<'a>(
+    all: &'a [ReportedFinding<'a>],
+) -> impl Iterator<Item = (usize, ReportedFinding<'a>)> {
+    let mut rules: BTreeMap<usize, (usize, ReportedFinding<'a>)> = BTreeMap::new();
+    for reported in all {
+        let (n, example) = rules.entry(reported.finding.rule).or_insert((0, *reported));
+        *n += 1;
+        if reported.finding.is_fixable() {
+            *example = *reported;
+        }
+    }
+    let mut rules: Vec<_> = rules.into_values().collect();
+    // A stable sort: rules of the same count keep their order.
+    rules.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
+    rules.into_iter()
+}
+
+/// `count  severity  code`, a line for each rule that found something.
+pub(crate) fn write_statistics(
+    out: &mut impl Write,
+    all: &[ReportedFinding<'_>],
+) -> io::Result<()> {
+    for (n, reported) in statistics(all) {
+        let fixable = if reported.finding.is_fixable() {
+            "  (--fix)"
+        } else {
+            ""
+        };
+        let word = reported.severity.word();
+        writeln!(out, "{n:>6}  {word:<7}  {}{fixable}", reported.code())?;
+    }
+    Ok(())
+}
+
+/// The same, an object for each rule.
+pub(crate) fn statistics_json(all: &[ReportedFinding<'_>]) -> Vec<Value> {
+    let object = |(n, reported): (usize, ReportedFinding<'_>)| {
+        json!({
+            "schema": schema::LINT,
+            "code": reported.code(),
+            "severity": reported.severity.word(),
+            "count": n,
+            "fixable": reported.finding.is_fixable(),
+        })
+    };
+    statistics(all).map(object).collect()
+}
+
 pub(crate) fn finding_json(reported: ReportedFinding<'_>) -> Value {
     json!({
         "schema": schema::LINT,
@@ -64,7 +183,49 @@ pub(crate) fn finding_json(reported: ReportedFinding<'_>) -> Value {
         "severity": reported.severity.word(),
         "context": reported.finding.context.word(),
         "message": Shown::from(reported.finding.message.as_bytes()).to_string(),
+        "notes": reported.finding.advice.notes,
+        "helps": reported.finding.advice.helps,
+        "fixable": reported.finding.is_fixable(),
     })
+}
+
+/// A workflow command of GitHub Actions, which shows the finding beside the file.
+pub(crate) fn github(reported: ReportedFinding<'_>) -> String {
+    let command = match reported.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "notice",
+    };
+    let path = shown(&reported.finding.path).to_string();
+    format!(
+        "::{command} file={},title={}::{}",
+        property(&path),
+        property(&reported.code()),
+        data(&message(reported))
+    )
+}
+
+/// Message and advice, a line each.
+fn message(reported: ReportedFinding<'_>) -> String {
+    let message = Shown::from(reported.finding.message.as_bytes()).to_string();
+    let advice = reported.finding.advice.lines();
+    [message]
+        .into_iter()
+        .chain(advice)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The message of a workflow command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// A property of a workflow command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// One document with all rules and all findings.
@@ -82,7 +243,7 @@ pub(crate) fn sarif(all: &[ReportedFinding<'_>]) -> Value {
             "ruleId": reported.code(),
             "ruleIndex": reported.finding.rule,
             "level": reported.severity.word(),
-            "message": { "text": Shown::from(reported.finding.message.as_bytes()).to_string() },
+            "message": { "text": message(*reported) },
             "locations": [{ "physicalLocation": { "artifactLocation": {
                 "uri": uri(reported.finding.path.as_os_str().as_encoded_bytes()),
             } } }],
@@ -117,7 +278,13 @@ fn uri(path: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::uri;
+    use super::{data, property, uri};
+
+    #[test]
+    fn workflow_commands_are_one_line() {
+        assert_eq!(data("50%\r\n::x"), "50%25%0D%0A::x");
+        assert_eq!(property("a:b,c%"), "a%3Ab%2Cc%25");
+    }
 
     #[test]
     fn uris_are_plain() {

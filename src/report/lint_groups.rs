@@ -1,7 +1,7 @@
 //! Findings of `lint` for people: the same finding of many files is one, with a count and the
 //! first files.
 
-use super::lint::{ReportedFinding, write_finding, write_head};
+use super::lint::{ReportedFinding, write_advice, write_finding, write_head};
 use crate::escape::{Shown, shown};
 use crate::lint::Severity;
 use crate::terminal::Paint;
@@ -98,9 +98,10 @@ fn write_group(out: &mut impl Write, group: &Group<'_>, paint: Paint) -> io::Res
     let files: Vec<String> = files.map(|path| path.to_string()).collect();
     let files = paint.title(files.join(", "));
     match count - FILES {
-        0 => writeln!(out, "  in {count} files: {files}"),
-        more => writeln!(out, "  in {count} files: {files} and {more} more"),
+        0 => writeln!(out, "  in {count} files: {files}")?,
+        more => writeln!(out, "  in {count} files: {files} and {more} more")?,
     }
+    write_advice(out, group.first, paint)
 }
 
 #[cfg(test)]
@@ -112,11 +113,12 @@ mod tests {
         let rule = RULES.iter().position(|rule| rule.code() == code).unwrap();
         let findings: Vec<Finding> = findings
             .iter()
-            .map(|(path, message)| Finding {
-                path: path.into(),
-                rule,
-                message: (*message).to_owned(),
-                context: Context::Nix,
+            .map(|(path, message)| {
+                let message = (*message).to_owned();
+                Finding {
+                    advice: crate::advice::Advice::default(),
+                    ..Finding::new(path.into(), rule, Context::Nix, message.into())
+                }
             })
             .collect();
         let told: Vec<_> = findings

@@ -4,6 +4,7 @@ mod cudart;
 mod device_code;
 pub(crate) mod doctor;
 pub(crate) mod fixup;
+pub(crate) mod fixup_diff;
 pub(crate) mod inspect;
 pub(crate) mod lint;
 pub(crate) mod lint_groups;

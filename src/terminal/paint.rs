@@ -7,6 +7,7 @@ use std::io;
 
 const TITLE: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
+const GOOD: Style = AnsiColor::Green.on_default();
 const ODD: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
 
@@ -84,6 +85,11 @@ impl Paint {
     /// A fault.
     pub(crate) fn bad(self, text: impl fmt::Display) -> String {
         self.with(BAD, text)
+    }
+
+    /// Something that is added.
+    pub(crate) fn good(self, text: impl fmt::Display) -> String {
+        self.with(GOOD, text)
     }
 
     /// An oddity.

@@ -20,6 +20,7 @@ mod fixup_wheels;
 mod inspect;
 mod lint;
 mod lint_cuda;
+mod lint_fix;
 mod loaders;
 mod patchelf;
 mod readme;

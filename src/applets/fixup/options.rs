@@ -167,6 +167,7 @@ impl Args {
             preserve_origin: write.preserve_origin,
             keep_driver_link: write.old_entries == Existing::Replace,
             relative_roots: Vec::new(),
+            clear_stack: false,
             extra: flags.edits,
         };
         if write.relative_runpaths || write.relative == Some(RelativeMode::Store) {
@@ -227,6 +228,7 @@ impl Args {
                 keep_links: self.write.keep_links,
                 page_size,
             },
+            selected: None,
             skip_links: false,
             // As in auto-patchelf, which accepts files of any kind.
             skip_named: policy.existing == Existing::Replace,

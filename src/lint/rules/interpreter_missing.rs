@@ -9,18 +9,17 @@
 //! ## Fix
 //! `cuda-fixup fixup --interpreter FILE`.
 
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::lint::{Said, Subject, text};
+use crate::loader::LoadProblem;
 
 /// Of programs that name one.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     if let Some(interpreter) = &s.resolution.interpreter
         && interpreter.named
         && !interpreter.exists
     {
-        say(format!(
-            "its interpreter {} is not there",
-            text(&interpreter.path[..])
-        ));
+        let message = format!("its interpreter {} is not there", text(&interpreter.path[..]));
+        let advice = s.advice_where(|problem| matches!(problem, LoadProblem::NoInterpreter(_)));
+        say(Said { message, advice, missing: None });
     }
 }

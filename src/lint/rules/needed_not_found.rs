@@ -12,20 +12,26 @@
 
 use super::needed_loaded_before;
 use crate::cuda::driver;
-use crate::lint::Subject;
+use crate::advice::replace_needed;
+use crate::lint::{Said, Subject, text};
 use crate::loader::Why;
-use crate::lint::text;
 
 /// The driver's libraries are found through the driver link when the program runs.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     for need in s.own_needs() {
         let name = &need.name[..];
         if name.contains(&b'/') && !name.starts_with(b"/") && !name.starts_with(b"$") {
-            say(format!(
+            let bare = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
+            let mut said = Said::from(format!(
                 "{} is opened as a path, since it has a slash: it is found from the right \
                  directory only",
                 text(name)
             ));
+            let help = replace_needed(name, bare, s.shown.as_os_str().as_encoded_bytes());
+            said.advice.helps.extend(help.map(|command| {
+                format!("let it be searched by its name: {command}, then `fixup`")
+            }));
+            say(said);
             continue;
         }
         let other_file = |tried: &crate::loader::Tried| {
@@ -33,12 +39,15 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
         };
         let missing = need.object.is_none() && driver::library(&need.name).is_none();
         if missing && !needed_loaded_before::covers(s, name) && !need.trail.tried.iter().any(other_file) {
-            say(format!(
-                "{} is not found in any of {} places{}",
-                text(&need.name[..]),
-                need.trail.tried.len(),
-                s.advice_for(need)
-            ));
+            say(Said {
+                message: format!(
+                    "{} is not found in any of {} places",
+                    text(&need.name[..]),
+                    need.trail.tried.len(),
+                ),
+                advice: s.advice_for(need),
+                missing: Some(need.name.clone()),
+            });
         }
     }
 }

@@ -9,23 +9,26 @@
 //! ## Fix
 //! Take the library of the right machine into the build inputs.
 
-use crate::lint::Subject;
+use crate::lint::{Said, Subject, text};
 use crate::loader::Why;
-use crate::lint::text;
 
 /// The first such file is reported.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     for need in s.own_needs().filter(|need| need.object.is_none()) {
         let other = need.trail.tried.iter().find(|tried| {
             matches!(tried.why, Why::OtherMachine(_) | Why::OtherClass | Why::OtherByteOrder)
         });
         if let Some(tried) = other {
-            say(format!(
-                "{} is only found as {}: {}",
-                text(&need.name[..]),
-                text(&tried.place[..]),
-                tried.why
-            ));
+            say(Said {
+                message: format!(
+                    "{} is only found as {}: {}",
+                    text(&need.name[..]),
+                    text(&tried.place[..]),
+                    tried.why
+                ),
+                advice: s.advice_for(need),
+                missing: Some(need.name.clone()),
+            });
         }
     }
 }

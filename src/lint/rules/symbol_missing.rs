@@ -11,23 +11,19 @@
 //! Let the library that has the symbol be found. The message names it where it is near.
 
 use super::symbol_unbound::list;
-use crate::lint::Subject;
+use crate::lint::{Said, Subject};
 use crate::loader::LoadProblem;
 
 /// As `ldd -r` finds them, of a program whose libraries are all found.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     let resolution = s.resolution;
     let fatal = resolution.missing_symbols.iter();
     let Some(names) = list(resolution, fatal.filter(|symbol| resolution.is_fatal(symbol))) else {
         return;
     };
-    let problems = resolution.problems();
-    let symbol = |problem: &LoadProblem| matches!(problem, LoadProblem::Symbol(..));
-    let first = problems.iter().position(symbol);
-    let advice = first.and_then(|at| s.advice.get(at)).into_iter();
-    let advice: String = advice
-        .flat_map(|advice| advice.lines())
-        .map(|line| format!("; {line}"))
-        .collect();
-    say(format!("nothing in the process has {names}{advice}"));
+    say(Said {
+        message: format!("nothing in the process has {names}"),
+        advice: s.advice_where(|problem| matches!(problem, LoadProblem::Symbol(..))),
+        missing: None,
+    });
 }

@@ -78,6 +78,13 @@ pub struct ElfInfo {
 }
 
 impl ElfInfo {
+    /// Whether PT_GNU_STACK is executable. A file without one gets its architecture's default.
+    pub fn asks_for_executable_stack(&self) -> bool {
+        let mut headers = self.segments.iter();
+        let stack = headers.find(|p| p.p_type == elf::PT_GNU_STACK);
+        stack.is_some_and(|p| p.flags & elf::PF_X != 0)
+    }
+
     /// Reads the headers of `file`.
     pub fn read<R: ReadAt + ?Sized>(file: &R) -> Result<ElfInfo, ReadError> {
         let header = read_header(file)?;
