@@ -5,6 +5,7 @@
 
 mod contest;
 mod corpus;
+mod evaluate;
 mod floor;
 mod growth;
 mod measure;
@@ -34,6 +35,9 @@ struct Args {
     /// Rounds of every contest [default: each has its own number]
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
+    /// A nixpkgs whose own CUDA set is evaluated beside ours
+    #[arg(long, value_name = "DIR")]
+    nixpkgs: Option<PathBuf>,
     /// Where trees are copied; best on a memory-backed file system
     #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"))]
     scratch: PathBuf,
@@ -71,6 +75,8 @@ enum Part {
     Start,
     /// Our nvcc before NVIDIA's
     Nvcc,
+    /// Evaluation of package sets
+    Evaluate,
     /// How cost grows
     Growth,
 }
@@ -109,6 +115,7 @@ fn main() -> anyhow::Result<()> {
             Part::Contents => parts::contents(&ring, &Corpus::wheels(ring.quick)?),
             Part::DeviceCode => parts::device_code(&ring),
             Part::Nvcc => nvcc::nvcc(&ring),
+            Part::Evaluate => evaluate::evaluate(&ring, args.nixpkgs.as_deref()),
             Part::Start | Part::Growth => parts::start(&ring),
         };
         for contest in contests? {
