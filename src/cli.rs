@@ -10,15 +10,16 @@ use std::process::ExitCode;
 
 /// Sets interpreters and RUNPATHs of prebuilt and CUDA software in one pass, and explains them.
 #[derive(Debug, Parser)]
-#[command(name = "cuda-fixup", version, max_term_width = 100)]
+#[command(name = "cuda-fixup", version, max_term_width = 100, after_help = applets::examples::CUDA_FIXUP)]
 pub struct Cli {
     /// Print the names of the applets, one a line
     #[arg(long)]
     list: bool,
-    /// When text has colours
+    /// Colours: auto (on a terminal that is not dumb, unless NO_COLOR is set), always or never
     // `choose_colour` reads it before anything is parsed, since errors of the command line have
     // colours too.
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    #[arg(display_order = 998, hide_possible_values = true)]
     color: Color,
     #[command(subcommand)]
     applet: Option<Applet>,

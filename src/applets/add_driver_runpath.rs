@@ -15,6 +15,7 @@ use std::path::PathBuf;
 /// A second run changes nothing, and a file without RUNPATH gets no empty entry, which would mean
 /// the current directory.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::ADD_DRIVER_RUNPATH)]
 pub(crate) struct Args {
     /// Files, or trees with all their ELF files
     #[arg(required = true, value_name = "PATH")]

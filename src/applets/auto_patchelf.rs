@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 /// earlier list. Interpreter and libc are those of $NIX_BINTOOLS, else of $DEFAULT_BINTOOLS, which
 /// the package auto-patchelf sets. A new RUNPATH replaces the existing one.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::AUTO_PATCHELF)]
 pub(crate) struct Args {
     /// Trees and files to patch; their own libraries are found first
     #[arg(long, num_args = 0.., action = ArgAction::Set, overrides_with = "paths", value_name = "PATH")]

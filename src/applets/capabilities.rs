@@ -11,6 +11,7 @@ use std::io::{self, Write};
 
 /// List the GPU architectures that a CUDA version supports, and the flags to build for them
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::CAPABILITIES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -19,8 +20,10 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Print the faults of a list of capabilities, if it has any (exit status 1)
+    #[command(after_help = super::examples::CAPABILITIES_CHECK)]
     Check(Wanted),
     /// Print the flags of nvcc and CMake for a list of capabilities
+    #[command(after_help = super::examples::CAPABILITIES_FLAGS)]
     Flags {
         #[command(flatten)]
         wanted: Wanted,
@@ -35,6 +38,7 @@ enum Command {
         only: Option<List>,
     },
     /// Print the table: each capability with its CUDA versions and how that is known
+    #[command(after_help = super::examples::CAPABILITIES_TABLE)]
     Table,
 }
 

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 /// CUDAToolkit_ROOT or CUDA_PATH. All flags are cmake's own.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
+#[command(after_help = super::examples::CMAKE)]
 pub(crate) struct Args {
     #[command(flatten)]
     theirs: PassedOn,

@@ -14,6 +14,7 @@ use std::process::Command;
 /// names directories of the vendor's build machine and CUDA's stubs. Every command that runs is
 /// printed, so that it can be tried on a tree of your own.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::DEMO)]
 pub(crate) struct Args {
     /// Make the tree there and leave it, rather than in a temporary directory
     #[arg(long, value_name = "DIR")]

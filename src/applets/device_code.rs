@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// Reads ELF files (sections .nv_fatbin and __nv_relfatbin, and fatbins in any other section of
 /// loaded data), static archives and their members, .fatbin files and cubins; headers only.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::DEVICE_CODE)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -27,6 +28,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// List the device code of files, and of all files in directories
+    #[command(after_help = super::examples::DEVICE_CODE_LIST)]
     List {
         /// Files or directories
         #[arg(required = true, value_name = "PATH")]
@@ -41,6 +43,7 @@ enum Command {
     /// Write single images to files: cubins and PTX decoded, LTO-IR as it is in the file
     ///
     /// NVIDIA documents no encoding of LTO-IR; nvlink and nvJitLink read it in this form.
+    #[command(after_help = super::examples::DEVICE_CODE_EXTRACT)]
     Extract {
         /// An ELF file, static archive, fatbin or cubin
         file: PathBuf,

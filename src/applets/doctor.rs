@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 /// loads no library of the driver, so a broken one can't crash it. Exit status 1 when no CUDA
 /// program can work here.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::DOCTOR)]
 pub(crate) struct Args {
     /// Programs, libraries and trees to look at, too
     paths: Vec<PathBuf>,

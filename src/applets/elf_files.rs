@@ -15,6 +15,7 @@ use std::path::PathBuf;
 /// else in PATH: object files, static programs, separate debug files, malformed files, symbolic
 /// links.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::ELF_FILES)]
 pub(crate) struct Args {
     /// Trees and files
     #[arg(required = true, value_name = "PATH")]

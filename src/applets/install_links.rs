@@ -1,6 +1,7 @@
 //! Links by whose name the binary is an applet.
 
 use super::Outcome;
+use crate::terminal::{Label, message};
 use anyhow::Context;
 use std::fs;
 use std::io::{self, Write};
@@ -16,11 +17,16 @@ const SHADOWING: [&str; 3] = ["patchelf", "cmake", "nvcc"];
 ///
 /// Links that shadow no other tool go to DIR/bin, `patchelf`, `cmake` and `nvcc` go to
 /// DIR/libexec/cuda-fixup. A link that is there already is replaced; anything else of that
-/// name is an error.
+/// name is an error. The other applets have names that many programs share, such as `inspect` and
+/// `man`: they get links with --all only, beside `patchelf`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::INSTALL_LINKS)]
 pub(crate) struct Args {
     /// Directory for `bin` and `libexec/cuda-fixup`
     dir: PathBuf,
+    /// Make links of all applets
+    #[arg(long)]
+    all: bool,
     /// Target of the links [default: this binary]
     #[arg(long, value_name = "FILE")]
     target: Option<PathBuf>,
@@ -32,11 +38,22 @@ pub(crate) fn run(args: Args, applets: &[String]) -> anyhow::Result<Outcome> {
         Some(target) => target,
         None => std::env::current_exe().context("cannot determine the path of this binary")?,
     };
+    let linked =
+        |name: &&String| ON_PATH.contains(&name.as_str()) || SHADOWING.contains(&name.as_str());
+    let others: Vec<&str> = applets
+        .iter()
+        .filter(|name| !linked(name))
+        .map(|name| &**name)
+        .collect();
+    let hidden: Vec<&str> = match args.all {
+        true => SHADOWING
+            .into_iter()
+            .chain(others.iter().copied())
+            .collect(),
+        false => SHADOWING.to_vec(),
+    };
     let mut out = io::stdout().lock();
-    for (place, names) in [
-        ("bin", &ON_PATH[..]),
-        ("libexec/cuda-fixup", &SHADOWING[..]),
-    ] {
+    for (place, names) in [("bin", &ON_PATH[..]), ("libexec/cuda-fixup", &hidden[..])] {
         let dir = args.dir.join(place);
         fs::create_dir_all(&dir).with_context(|| format!("{}: cannot make it", dir.display()))?;
         for name in names
@@ -47,6 +64,13 @@ pub(crate) fn run(args: Args, applets: &[String]) -> anyhow::Result<Outcome> {
             make(&target, &link)?;
             writeln!(out, "{}", link.display())?;
         }
+    }
+    if !args.all {
+        let names = others.join(", ");
+        message(
+            Label::Note,
+            format!("no links of {names}: names that other programs have, too; --all makes them"),
+        )?;
     }
     Ok(Outcome::Fine)
 }

@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// status 1 when there are errors. A cuda-fixup.toml in the current directory, or in one above it,
 /// lists the package's own exceptions, each with its reason.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::LINT)]
 pub(crate) struct Args {
     /// Files or directories
     #[arg(required_unless_present_any = ["explain", "list"], value_name = "PATH")]

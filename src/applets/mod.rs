@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod device_code;
 pub(crate) mod doctor;
 pub(crate) mod elf_files;
+pub(crate) mod examples;
 mod exec_wrapper;
 pub(crate) mod fixup;
 pub(crate) mod inspect;

@@ -20,6 +20,7 @@ use std::process::Command;
 /// elsewhere it runs the next nvcc on PATH. All flags are nvcc's own.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
+#[command(after_help = super::examples::NVCC)]
 pub(crate) struct Args {
     #[command(flatten)]
     theirs: PassedOn,

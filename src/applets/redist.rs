@@ -21,6 +21,7 @@ use std::path::PathBuf;
 /// Both kinds are read wherever a manifest is: NVIDIA's redistrib_VERSION.json, and the compact
 /// one that `index` writes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::REDIST)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -43,6 +44,7 @@ enum Command {
 /// versions are; otherwise each release is compared with that of the same version. Exit status 1 if
 /// there is a difference.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::REDIST_DIFF)]
 struct DiffArgs {
     /// A manifest, or a directory of manifests
     a: PathBuf,

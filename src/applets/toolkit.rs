@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// Merge a split CUDA toolkit into one directory of symlinks (a farm)
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::TOOLKIT)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +38,7 @@ enum Command {
 /// Prints the map from the farm's directories to the prefixes', one `FARM=REAL[:REAL…]` a line,
 /// for `cuda-fixup fixup --replace-runpath`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::TOOLKIT_FARM)]
 struct FarmArgs {
     /// Directory of the farm; an earlier farm there is updated
     #[arg(long, value_name = "DIR")]
@@ -89,6 +91,7 @@ struct FarmOptions {
 /// rewritten to those of the prefixes that it was made from; whatever else holds a path is named,
 /// and the exit status is 1.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::TOOLKIT_LEAKS)]
 struct LeaksArgs {
     /// The farm
     #[arg(long, value_name = "DIR")]
@@ -100,7 +103,7 @@ struct LeaksArgs {
     #[arg(long)]
     runpaths: bool,
     /// Print possible rewrites, without making them
-    #[arg(long)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
     #[command(flatten)]
     jobs: Jobs,

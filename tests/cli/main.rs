@@ -17,6 +17,7 @@ mod fixup;
 mod fixup_inherited;
 mod fixup_movable;
 mod fixup_wheels;
+mod help;
 mod inspect;
 mod lint;
 mod lint_cuda;

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug, clap::Args)]
 // Of an option given twice the last wins, so that a package's flags go behind those of a hook.
 #[command(args_override_self = true)]
+#[command(after_help = super::examples::FIXUP)]
 pub(crate) struct Args {
     /// Trees and files to fix
     #[arg(required = true, value_name = "PATH")]

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 /// order, each with the reason. The search is that of the file's own loader, glibc's or musl's; a
 /// library is inspected on its own, as if nothing had been loaded before it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::super::examples::INSPECT)]
 pub(crate) struct Args {
     /// ELF files, or directories that are searched for dynamic ones
     #[arg(required = true, value_name = "PATH")]

@@ -24,6 +24,12 @@ use std::path::Path;
 
 /// The version whose command line this is.
 const VERSION: &str = "patchelf 0.19.3";
+/// Behind the first line, which other tools read.
+const OWNER: &str = concat!(
+    "cuda-fixup ",
+    env!("CARGO_PKG_VERSION"),
+    " under the name of patchelf: the same command line, another implementation"
+);
 
 /// The words of the command line, which `Request` parses. clap gets the options for the help, the
 /// completions and the manual page only: it never parses one (`cli::dispatch`).
@@ -60,10 +66,11 @@ impl clap::Args for Args {
             .disable_help_flag(true)
             .disable_version_flag(true)
             .about("Print or change interpreter, RUNPATH, NEEDED and more as patchelf 0.19 does")
-            .after_help(
+            .after_help(format!(
                 "A value @NAME is replaced by the contents of the file NAME. Exit status: 0, or 1 for \
-                 any error.",
-            )
+                 any error.\n\n{}",
+                crate::applets::examples::PATCHELF
+            ))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -110,7 +117,7 @@ fn run_words(words: &[OsString], out: &mut dyn Write) -> anyhow::Result<Outcome>
             return Ok(Outcome::Fine);
         }
         Parsed::Version => {
-            writeln!(out, "{VERSION}")?;
+            writeln!(out, "{VERSION}\n{OWNER}")?;
             return Ok(Outcome::Fine);
         }
     };
@@ -231,5 +238,6 @@ fn usage(out: &mut dyn Write) -> io::Result<()> {
         let values: String = flag.values.iter().map(|v| format!(" {v}")).collect();
         writeln!(out, "  [{}{values}]\t\t{}", flag.name, flag.help)?;
     }
-    writeln!(out, "  FILENAME...")
+    writeln!(out, "  FILENAME...")?;
+    writeln!(out, "\n{OWNER}")
 }

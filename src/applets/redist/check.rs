@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// of them, or in those of --from, must have that archive's size and hash. Exit status 1 if
 /// something is wrong.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::super::examples::REDIST_CHECK)]
 pub(super) struct Args {
     /// The directory
     dir: PathBuf,

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 /// paths, and one archive with two hashes, are errors, after which nothing is written (exit
 /// status 2).
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::super::examples::REDIST_INDEX)]
 pub(super) struct Args {
     /// NVIDIA's manifests, or directories of them; compact ones are joined with them
     #[arg(required = true, value_name = "FILE")]

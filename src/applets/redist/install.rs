@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 /// pkg-config files go to the outputs bin, include, lib, static, stubs and dev where the package has
 /// them. An output that nothing goes to is an empty directory. `join` links them into `out`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::super::examples::REDIST_INSTALL)]
 pub(super) struct Args {
     /// The unpacked archive
     source: PathBuf,

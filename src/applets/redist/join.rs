@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 /// `out` then has the whole package and depends on all of it, and `dev` has the headers, where
 /// CMake files look for them. A directory that comes from one output is one link.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::super::examples::REDIST_JOIN)]
 pub(super) struct Args {
     /// An output and its directory
     #[arg(long = "output", required = true, value_name = "NAME=DIR", value_parser = output)]

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 /// ENTRY is PACKAGE[@VERSION][/SYSTEM[/cudaMAJOR]], such as cudnn@9.14/linux-x86_64/cuda13. The
 /// version is that of the package or of its release, or a prefix of it; without one, the newest.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::super::examples::REDIST_URL)]
 pub(super) struct Args {
     /// The package, and one of its archives
     entry: String,

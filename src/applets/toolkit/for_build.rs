@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 /// --replace-runpath`), `lib` (for `fixup --lib`), several times each, and variables to export.
 /// Packages without a part of a toolkit are skipped.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::super::examples::TOOLKIT_FOR_BUILD)]
 pub(super) struct Args {
     /// Directory of the farms
     #[arg(long, value_name = "DIR", required_unless_present = "cache")]
