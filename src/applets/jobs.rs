@@ -3,6 +3,9 @@
 use anyhow::Context;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+/// Counts where `-j` is not given.
+pub(super) const VARIABLE: &str = "NIX_BUILD_CORES";
+
 /// `-j`, for every applet that works on files in parallel.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(super) struct Jobs {
@@ -22,7 +25,7 @@ impl Jobs {
 
     /// The threads to work on that many files: one file is not worth a second thread.
     pub(super) fn pool_for(self, files: usize) -> anyhow::Result<ThreadPool> {
-        let of_nix = std::env::var("NIX_BUILD_CORES").ok();
+        let of_nix = std::env::var(VARIABLE).ok();
         ThreadPoolBuilder::new()
             .num_threads(self.threads(files, of_nix.as_deref()))
             .build()

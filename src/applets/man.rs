@@ -42,7 +42,7 @@ const ENVIRONMENT: [(&str, &str, &[&str]); 8] = [
         &["inspect", "nvcc", "cmake", "toolkit"],
     ),
     (
-        "NIX_BUILD_CORES",
+        super::jobs::VARIABLE,
         "How many files are worked on at once, without -j.",
         &[
             "fixup",
