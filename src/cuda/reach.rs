@@ -8,9 +8,11 @@
 
 use super::CudaVersion;
 use super::capability::{Capability, Variant};
+use super::device_code::Image;
 use super::driver_versions::DriverVersions;
 use super::fatbin::{FatbinEntry, ImageKind};
 use super::table::GpuTable;
+use std::fmt;
 
 /// Tables that decide which images run where.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +39,7 @@ impl Machine<'_> {
     }
 
     /// Whether the driver compiles an image of PTX.
-    pub(crate) fn compiles(&self, image: &FatbinEntry) -> bool {
+    fn compiles(&self, image: &FatbinEntry) -> bool {
         let driver = self.driver;
         driver.is_none_or(|driver| self.drivers.compiles(driver, image.version))
     }
@@ -55,7 +57,7 @@ impl Machine<'_> {
     }
 
     /// Whether an image would run on the GPU, were that one of a desktop, or no desktop's.
-    pub(crate) fn only_tegra_forbids(&self, image: &FatbinEntry, gpu: Capability) -> bool {
+    fn only_tegra_forbids(&self, image: &FatbinEntry, gpu: Capability) -> bool {
         let Some(code) = image
             .capability()
             .filter(|_| image.kind == ImageKind::Cubin)
@@ -64,6 +66,98 @@ impl Machine<'_> {
         };
         let reaches = code.major == gpu.major && code.minor <= gpu.minor;
         reaches && code.variant != Variant::Architecture && !self.runs(image, gpu)
+    }
+}
+
+/// The result of loading device code on a GPU.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reach<'a> {
+    /// The driver takes this image: a cubin if one runs, else PTX that it compiles.
+    Runs(&'a FatbinEntry),
+    /// There is PTX for the GPU, the oldest of this version, and the driver is for an older CUDA.
+    PtxTooNew {
+        isa: (u16, u16),
+        driver: CudaVersion,
+        /// The newest PTX that the driver compiles.
+        known: Option<(u16, u16)>,
+    },
+    /// A cubin that would do, were not one of the two a Jetson's.
+    OnlyTegraForbids(Capability),
+    /// Nothing is for this GPU.
+    NoImage,
+}
+
+impl Reach<'_> {
+    /// Whether a kernel starts.
+    pub(crate) fn runs(&self) -> bool {
+        matches!(self, Reach::Runs(_))
+    }
+}
+
+/// Why no image runs, for the end of a message.
+impl fmt::Display for Reach<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reach::Runs(_) | Reach::NoImage => Ok(()),
+            Reach::PtxTooNew {
+                isa: (major, minor),
+                driver,
+                known,
+            } => {
+                write!(
+                    f,
+                    ": its PTX is of version {major}.{minor}, too new for a driver of CUDA {driver}"
+                )?;
+                match known {
+                    Some((major, minor)) => write!(f, ", which compiles up to {major}.{minor}"),
+                    None => Ok(()),
+                }
+            }
+            Reach::OnlyTegraForbids(code) => {
+                write!(
+                    f,
+                    ": code for {code} does not run there, for one of them is a Jetson's"
+                )
+            }
+        }
+    }
+}
+
+impl Machine<'_> {
+    /// The result of loading these images on a GPU; `None` where none of them is code for a GPU.
+    pub(crate) fn reach<'i>(&self, images: &'i [Image], gpu: Capability) -> Option<Reach<'i>> {
+        let images = || images.iter().map(|image| &image.entry);
+        if !images().any(|image| image.arch != 0) {
+            return None;
+        }
+        let best = |image: &&FatbinEntry| (image.kind == ImageKind::Cubin, image.capability());
+        let running = images()
+            .filter(|image| self.runs(image, gpu))
+            .max_by_key(best);
+        let any_driver = Machine {
+            driver: None,
+            ..*self
+        };
+        let too_new = images().filter(|image| any_driver.runs(image, gpu));
+        Some(
+            match (
+                running,
+                too_new.map(|image| image.version).min(),
+                self.driver,
+            ) {
+                (Some(image), ..) => Reach::Runs(image),
+                (None, Some(isa), Some(driver)) => Reach::PtxTooNew {
+                    isa,
+                    driver,
+                    known: self.drivers.newest_ptx(driver),
+                },
+                _ => {
+                    let near = images().find(|image| self.only_tegra_forbids(image, gpu));
+                    let code = near.and_then(FatbinEntry::capability);
+                    code.map_or(Reach::NoImage, Reach::OnlyTegraForbids)
+                }
+            },
+        )
     }
 }
 

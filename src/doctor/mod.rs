@@ -20,7 +20,7 @@ pub(crate) use kernel::{DeviceFile, DeviceState, Kernel};
 pub(crate) use libraries::{DriverCopy, Libraries};
 pub(crate) use platform::{Container, Platform};
 pub(crate) use smi::Smi;
-pub(crate) use subject::{CudaFile, Driver, Subject, Yardstick};
+pub(crate) use subject::{CudaFile, Driver, RunsOn, Subject, Yardstick};
 
 use crate::cuda::CudaVersion;
 use crate::loader::Loader;

@@ -6,10 +6,10 @@ use super::{Machine, Where};
 use crate::cuda::device_code::{self, DeviceCode};
 use crate::cuda::driver_versions::DriverVersions;
 use crate::cuda::linkage::{Cudart, Linkage};
-use crate::cuda::reach;
+use crate::cuda::reach::{self, Reach};
 use crate::cuda::table::GpuTable;
 use crate::cuda::{Capability, CudaVersion};
-use crate::loader::{LoadedBy, Resolution, TreeLoaders};
+use crate::loader::{LoadedBy, Resolution, SearchLog, TreeLoaders};
 use crate::rodata;
 use crate::scan::{self, Tree};
 use elf_edit::{ElfInfo, FileId, FileReader, Kind};
@@ -56,12 +56,24 @@ pub(crate) struct CudaFile {
     pub cudart: Cudart,
     /// Whether the version of its runtime runs on the driver; unknown without either version.
     pub runtime_runs: Option<bool>,
+    /// The oldest driver that runs its runtime, where that is known.
+    pub min_driver: Option<String>,
     /// For each GPU of the yardstick whether some image runs on it; none without device code.
-    pub runs_on: Vec<(Capability, bool)>,
+    pub runs_on: Vec<RunsOn>,
     /// The capabilities that it has code for, as `cuobjdump` writes them.
     pub has: Vec<String>,
     /// Whether the loader loads it at all; of a library whose program is not known, true.
     pub loads: bool,
+}
+
+/// Whether a file's device code runs on a GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RunsOn {
+    pub gpu: Capability,
+    /// The image that the driver takes, such as `sm_90`; none if none runs.
+    pub image: Option<String>,
+    /// The cause where none runs, for the end of a message; empty where nothing is for this GPU.
+    pub why: String,
 }
 
 /// The libcuda.so.1 that a file gets.
@@ -69,7 +81,8 @@ pub(crate) struct CudaFile {
 pub(crate) enum Driver {
     /// It loads none.
     Unused,
-    Missing,
+    /// With the places that were tried, in their order.
+    Missing(SearchLog),
     Found {
         copy: Option<DriverCopy>,
         path: String,
@@ -139,7 +152,11 @@ impl Subject {
             let seen = place.inside(&walked.path)?;
             let resolve = |names: &[Vec<u8>]| {
                 let Asked { file, info, .. } = &asked;
-                loaders.resolve(place.loader, &seen, file, info, names).ok()
+                match names {
+                    [name] => loaders.resolve_opening(place.loader, &seen, file, info, name),
+                    _ => loaders.resolve(place.loader, &seen, file, info, names),
+                }
+                .ok()
             };
             Some((
                 FileId::from(&asked.file),
@@ -230,6 +247,9 @@ fn look(
         _ => None,
     };
     let cuda = yardstick.driver.or(knows).or_else(|| machine.driver_cuda());
+    let min_driver = cudart
+        .version
+        .and_then(|v| yardstick.drivers.min_driver(v.major));
     let runtime_runs = match (cuda, cudart.version) {
         (Some(cuda), Some(runtime)) => Some(yardstick.drivers.runs(cuda, runtime)),
         _ => None,
@@ -239,6 +259,7 @@ fn look(
         driver,
         needs_driver: needs || own_runtime || !code.images.is_empty(),
         runtime_runs,
+        min_driver: min_driver.map(str::to_owned),
         runs_on: runs_on(yardstick, cuda, &code),
         has: names(&code),
         loads: resolution.is_none_or(|r| r.loads() || r.loaded_by == LoadedBy::First),
@@ -253,19 +274,29 @@ fn driver(
     name: &[u8],
     needs: bool,
 ) -> Driver {
-    let found = match needs {
-        true => resolution.objects.first().and_then(|object| {
-            let need = object.needs.iter().find(|need| need.name == name)?;
-            let found = resolution.objects.get(need.object?)?;
-            Some((&found.path, need.via?))
-        }),
-        false => resolution.dlopen.iter().find_map(|candidate| {
-            let found = candidate.found.as_ref()?;
-            (found.name == name).then_some((&found.path, found.via))
-        }),
+    let mut candidates = resolution.dlopen.iter();
+    let mut needed = resolution.objects.iter().take(1).flat_map(|o| &o.needs);
+    let (found, tried) = match needs {
+        true => match needed.find(|need| need.name == name) {
+            Some(need) => {
+                let object = need.object.and_then(|at| resolution.objects.get(at));
+                let found = object.and_then(|object| Some((&object.path, need.via?)));
+                (found, Some(&need.trail))
+            }
+            None => (None, None),
+        },
+        false => match candidates.find(|c| c.names.iter().any(|n| n == name)) {
+            Some(candidate) => {
+                let found = candidate.found.as_ref().filter(|found| found.name == name);
+                let at = candidate.names.iter().position(|n| n == name);
+                let tried = at.and_then(|at| candidate.trails.get(at));
+                (found.map(|found| (&found.path, found.via)), tried)
+            }
+            None => (None, None),
+        },
     };
     let Some((path, via)) = found else {
-        return Driver::Missing;
+        return Driver::Missing(tried.cloned().unwrap_or_default());
     };
     let path = String::from_utf8_lossy(path).into_owned();
     let mut known = machine.libraries.copies.iter();
@@ -279,24 +310,25 @@ fn driver(
     }
 }
 
-fn runs_on(
-    yardstick: &Yardstick,
-    driver: Option<CudaVersion>,
-    code: &DeviceCode,
-) -> Vec<(Capability, bool)> {
-    // An image of no architecture says nothing of any GPU.
-    let images = || code.images.iter().map(|image| &image.entry);
-    if !images().any(|entry| entry.arch != 0) {
-        return Vec::new();
-    }
+fn runs_on(yardstick: &Yardstick, driver: Option<CudaVersion>, code: &DeviceCode) -> Vec<RunsOn> {
     let machine = reach::Machine {
         table: &yardstick.table,
         drivers: &yardstick.drivers,
         driver,
     };
     let gpus = yardstick.gpus.iter().map(|(_, gpu)| *gpu);
-    gpus.map(|gpu| (gpu, images().any(|image| machine.runs(image, gpu))))
-        .collect()
+    gpus.filter_map(|gpu| {
+        let reach = machine.reach(&code.images, gpu)?;
+        Some(RunsOn {
+            gpu,
+            image: match reach {
+                Reach::Runs(image) => image.arch_name(),
+                _ => None,
+            },
+            why: reach.to_string(),
+        })
+    })
+    .collect()
 }
 
 /// `sm_80`, `compute_90`: each once.

@@ -40,8 +40,9 @@ impl Subject {
 
     fn check_driver(&self, machine: &Machine, found: &mut Vec<Finding>) {
         for (needed, severity) in [(true, Severity::Error), (false, Severity::Note)] {
-            let missing =
-                self.those(|file| file.driver == Driver::Missing && file.needs_driver == needed);
+            let missing = self.those(|file| {
+                matches!(file.driver, Driver::Missing(_)) && file.needs_driver == needed
+            });
             if missing.is_empty() {
                 continue;
             }
@@ -149,18 +150,24 @@ impl Subject {
 
     fn check_device_code(&self, yardstick: &Yardstick, found: &mut Vec<Finding>) {
         for (name, gpu) in &yardstick.gpus {
-            let no_code = self.those(|file| file.runs_on.contains(&(*gpu, false)));
+            let fails = |file: &&CudaFile| {
+                let mut runs_on = file.runs_on.iter();
+                runs_on.any(|on| on.gpu == *gpu && on.image.is_none())
+            };
+            let no_code = self.those(|file| fails(&file));
             let Some(first) = no_code.first() else {
                 continue;
             };
             let has = self.cuda.iter().find(|file| file.path == *first);
+            let why = has.and_then(|file| file.runs_on.iter().find(|on| on.gpu == *gpu));
+            let why = why.map_or("", |on| &on.why);
             let has = has.map_or(String::new(), |file| file.has.join(", "));
             let arch = format!("{}{}", gpu.major, gpu.minor);
             found.push(Finding {
                 code: "no-code-for-gpu",
                 severity: Severity::Error,
                 what: format!(
-                    "no device code for {name}, compute capability {gpu}, in {} (it has {has}): \"no \
+                    "no device code for {name}, compute capability {gpu}, in {} (it has {has}){why}: \"no \
                      kernel image is available for execution on the device\"",
                     listed(&no_code)
                 ),

@@ -99,6 +99,14 @@ impl Resolution {
         !symbol.lazy && matches!(self.loaded_by, LoadedBy::Itself { .. })
     }
 
+    /// Whether the file finds the library that it opens, or needs, by this name.
+    pub(crate) fn opens(&self, name: &[u8]) -> bool {
+        let needs = self.objects.first().into_iter().flat_map(|o| &o.needs);
+        let mut found = needs.filter(|need| need.object.is_some());
+        let mut opened = self.dlopen.iter().filter_map(|c| c.found.as_ref());
+        found.any(|need| need.name == name) || opened.any(|found| found.name == name)
+    }
+
     /// Dependencies found through the RPATH of another file: that file, the dependent file, and the
     /// name.
     pub(crate) fn inherited(&self) -> impl Iterator<Item = (&Object, &Object, &[u8])> {

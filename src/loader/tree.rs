@@ -95,6 +95,37 @@ impl TreeLoaders {
         Ok(in_vain.unwrap_or(own))
     }
 
+    /// [`TreeLoaders::resolve`] for a library that opens `name`: if its own search finds it nowhere,
+    /// the process of the tree's first program counts that loads the library and in which it does.
+    pub(crate) fn resolve_opening(
+        &self,
+        loader: &Loader,
+        path: &Path,
+        file: &FileReader,
+        info: &ElfInfo,
+        name: &[u8],
+    ) -> Result<Resolution, ReadError> {
+        let names = [name.to_vec()];
+        let own = self.resolve(loader, path, file, info, &names)?;
+        if own.opens(name) || own.loaded_by != LoadedBy::First || self.files.len() < 2 {
+            return Ok(own);
+        }
+        let Some(library) = own.objects.first().and_then(|o| o.library.as_ref()) else {
+            return Ok(own);
+        };
+        let found = self.found.get_or_init(|| self.find(loader));
+        let users = found.by_file.get(&library.id);
+        let users = users.into_iter().flatten().map(|&at| &found.loaders[at]);
+        let programs = users.filter(|by| by.is_program && by.path != path);
+        for by in programs.take(MAX_TRIED) {
+            match loader.resolve_by(&by.path, path, file, info, &names) {
+                Ok(tried) if tried.opens(name) => return Ok(tried),
+                _ => {}
+            }
+        }
+        Ok(own)
+    }
+
     fn find(&self, loader: &Loader) -> FoundLoaders {
         let headers = in_parallel(&self.files, |path| headers(loader, path));
         let needed: HashSet<&[u8]> = headers

@@ -2,7 +2,9 @@
 
 use super::schema;
 use crate::cuda::linkage::Linkage;
-use crate::doctor::{CudaFile, Driver, DriverCopy, Finding, Machine, Severity, Subject, Yardstick};
+use crate::doctor::{
+    CudaFile, Driver, DriverCopy, Finding, Machine, RunsOn, Severity, Subject, Yardstick,
+};
 use crate::escape::Shown;
 use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
@@ -120,6 +122,12 @@ fn write_subject(out: &mut String, subject: &Subject) {
     for file in &subject.cuda {
         let _ = writeln!(out, "  {}", crate::escape::shown(&file.path));
         let _ = writeln!(out, "    libcuda.so.1  {}", shown(&driver(&file.driver)));
+        if let Driver::Missing(log) = &file.driver {
+            for tried in &log.tried {
+                let place = Shown::from(&tried.place[..]);
+                let _ = writeln!(out, "      {} {place}: {}", tried.step.as_str(), tried.why);
+            }
+        }
         if let Some(version) = runtime(file) {
             let _ = writeln!(out, "    CUDA runtime  {version}");
         }
@@ -137,7 +145,7 @@ fn write_subject(out: &mut String, subject: &Subject) {
 fn driver(driver: &Driver) -> String {
     match driver {
         Driver::Unused => "not loaded by this file".to_owned(),
-        Driver::Missing => "not found".to_owned(),
+        Driver::Missing(_) => "not found, looked for in this order:".to_owned(),
         Driver::Found {
             path,
             through,
@@ -162,21 +170,19 @@ fn runtime(file: &CudaFile) -> Option<String> {
         Some(false) => ", too new for the driver",
         None => "",
     };
-    Some(format!("{} {version}{runs}", cudart.linkage.word()))
+    let needs = file.min_driver.as_ref();
+    let needs = needs.map_or(String::new(), |driver| {
+        format!(", needs a driver >= {driver}")
+    });
+    Some(format!("{} {version}{needs}{runs}", cudart.linkage.word()))
 }
 
 fn runs_on(file: &CudaFile) -> String {
-    let of = |wanted: bool| {
-        let gpus = file.runs_on.iter().filter(|(_, runs)| *runs == wanted);
-        gpus.map(|(gpu, _)| gpu.to_string())
-            .collect::<Vec<_>>()
-            .join(", ")
+    let shown = |on: &RunsOn| match &on.image {
+        Some(image) => format!("; on {} runs {image}", on.gpu),
+        None => format!("; on {} none runs", on.gpu),
     };
-    let parts = [("runs on", of(true)), ("not on", of(false))];
-    let parts = parts.into_iter().filter(|(_, gpus)| !gpus.is_empty());
-    parts
-        .map(|(word, gpus)| format!("; {word} {gpus}"))
-        .collect()
+    file.runs_on.iter().map(shown).collect()
 }
 
 fn subject_json(subject: &Subject) -> Value {
@@ -199,7 +205,11 @@ fn file_json(file: &CudaFile) -> Value {
             Some(through),
             copy.as_ref().map(|copy| copy.stub),
         ),
-        Driver::Unused | Driver::Missing => (None, None, None),
+        Driver::Unused | Driver::Missing(_) => (None, None, None),
+    };
+    let tried = match &file.driver {
+        Driver::Missing(log) => &log.tried[..],
+        _ => &[],
     };
     json!({
         "path": crate::escape::shown(&file.path).to_string(),
@@ -210,10 +220,19 @@ fn file_json(file: &CudaFile) -> Value {
             "linkage": file.cudart.linkage.word(),
             "version": file.cudart.version.map(|v| v.to_string()),
             "runs": file.runtime_runs,
+            "minDriver": file.min_driver,
         },
+        "tried": tried.iter().map(|tried| json!({
+            "step": tried.step.as_str(),
+            "place": Shown::from(&tried.place[..]).to_string(),
+            "why": tried.why.code(),
+        })).collect::<Vec<_>>(),
         "deviceCode": file.has,
-        "runsOn": file.runs_on.iter().map(|(gpu, runs)| {
-            (gpu.to_string(), Value::from(*runs))
+        "runsOn": file.runs_on.iter().map(|on| {
+            (on.gpu.to_string(), Value::from(on.image.is_some()))
+        }).collect::<serde_json::Map<_, _>>(),
+        "images": file.runs_on.iter().map(|on| {
+            (on.gpu.to_string(), Value::from(on.image.clone()))
         }).collect::<serde_json::Map<_, _>>(),
     })
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 /// `cuDriverGetVersion` as drivers have it for x86-64 and aarch64, returning 13.0, and enough bytes
 /// to be no stub.
-const DRIVER: &str = r#"
+pub(super) const DRIVER: &str = r#"
 #if defined __x86_64__
 asm(".text\n.globl cuDriverGetVersion\ncuDriverGetVersion:\n"
     ".byte 0x48,0x85,0xff,0x74,0x0a,0xc7,0x07\n.long 13000\n.byte 0x31,0xc0,0xc3");
@@ -21,20 +21,20 @@ asm(".text\n.globl cuDriverGetVersion\ncuDriverGetVersion:\n"
 const char bulk[2 << 20] = {1};
 "#;
 
-struct Machine {
-    dir: tempfile::TempDir,
+pub(super) struct Machine {
+    pub(super) dir: tempfile::TempDir,
     /// The default library directory.
-    lib: String,
+    pub(super) lib: String,
 }
 
-fn gcc(args: &[&str], out: &Path) {
+pub(super) fn gcc(args: &[&str], out: &Path) {
     let status = Command::new("gcc").args(args).arg("-o").arg(out).status();
     assert!(status.unwrap().success());
 }
 
 impl Machine {
     /// With a program and its loader, and no trace of NVIDIA.
-    fn new() -> Machine {
+    pub(super) fn new() -> Machine {
         let dir = tempfile::tempdir().unwrap();
         let multiarch = Command::new("gcc")
             .arg("-print-multiarch")
@@ -57,7 +57,7 @@ impl Machine {
     }
 
     /// With a working driver of this version.
-    fn with_driver(version: &str) -> Machine {
+    pub(super) fn with_driver(version: &str) -> Machine {
         let machine = Machine::new();
         machine.module(version);
         for device in ["nvidiactl", "nvidia-uvm", "nvidia0"] {
@@ -80,20 +80,20 @@ impl Machine {
         self.write("/proc/driver/nvidia/version", &line);
     }
 
-    fn make(&self, path: &str) -> PathBuf {
+    pub(super) fn make(&self, path: &str) -> PathBuf {
         let path = self.dir.path().join(path.trim_start_matches('/'));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     }
 
-    fn write(&self, path: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, path: &str, text: &str) -> PathBuf {
         let path = self.make(path);
         fs::write(&path, text).unwrap();
         path
     }
 
     /// A driver's library with its compiler for PTX beside it.
-    fn libcuda(&self, dir: &str, version: &str) {
+    pub(super) fn libcuda(&self, dir: &str, version: &str) {
         let source = self.write("/tmp/driver.c", DRIVER);
         let flags = [
             "-shared",
@@ -110,7 +110,7 @@ impl Machine {
         gcc(&["-shared", "-fPIC", empty.to_str().unwrap()], &compiler);
     }
 
-    fn stub(&self, dir: &str) {
+    pub(super) fn stub(&self, dir: &str) {
         let source = self.write("/tmp/stub.c", "int cuInit(int x) { return x + 34; }");
         let args = [
             "-shared",
@@ -121,7 +121,7 @@ impl Machine {
         gcc(&args, &self.make(&format!("{dir}/libcuda.so.1")));
     }
 
-    fn remove(&self, path: &str) {
+    pub(super) fn remove(&self, path: &str) {
         let path = self.make(path);
         if path.is_dir() {
             fs::remove_dir_all(path).unwrap();

@@ -12,6 +12,7 @@ mod auto_patchelf;
 mod capabilities;
 mod demo;
 mod doctor;
+mod doctor_files;
 mod elf_files;
 mod fixup;
 mod fixup_inherited;

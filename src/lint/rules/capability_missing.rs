@@ -9,9 +9,7 @@
 //! ## Fix
 //! Build for it: `cudaCapabilities`, CMAKE_CUDA_ARCHITECTURES, or with PTX of an older capability.
 
-use crate::cuda::Capability;
 use crate::cuda::driver_versions::DriverVersions;
-use crate::cuda::reach::Machine;
 use crate::cuda::table::GpuTable;
 use crate::lint::Subject;
 
@@ -21,37 +19,10 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
         return;
     };
     let machine = s.machine(&table, &drivers);
-    let mut images = s.device_code.images.iter();
-    if !images.any(|image| image.entry.arch != 0) {
-        return;
-    }
     for &wanted in &s.options.capabilities {
-        let mut images = s.device_code.images.iter();
-        if !images.any(|image| machine.runs(&image.entry, wanted)) {
-            let why = why(s, machine, wanted);
+        let reach = machine.reach(&s.device_code.images, wanted);
+        if let Some(why) = reach.filter(|reach| !reach.runs()) {
             say(format!("no device code for capability {wanted}, and no PTX that would do{why}"));
         }
-    }
-}
-
-/// Why similar device code does not count.
-fn why(s: &Subject<'_>, machine: Machine<'_>, wanted: Capability) -> String {
-    let images = || s.device_code.images.iter().map(|image| &image.entry);
-    let any_driver = Machine {
-        driver: None,
-        ..machine
-    };
-    let too_new = images().filter(|image| any_driver.runs(image, wanted));
-    if let Some((major, minor)) = too_new.map(|image| image.version).min()
-        && let Some(max) = machine.driver
-    {
-        let known = machine.drivers.newest_ptx(max);
-        let known = known.map_or(String::new(), |(a, b)| format!(", which compiles up to {a}.{b}"));
-        return format!(": its PTX is of version {major}.{minor}, too new for a driver of CUDA {max}{known}");
-    }
-    let mut near = images().filter(|image| machine.only_tegra_forbids(image, wanted));
-    match near.next().and_then(|image| image.capability()) {
-        Some(code) => format!(": code for {code} does not run there, for one of them is a Jetson's"),
-        None => String::new(),
     }
 }
