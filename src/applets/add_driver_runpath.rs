@@ -37,6 +37,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         recurse: true,
         // Scripts give it all files of a directory.
         skip_named: true,
+        refuse_unfit: true,
         policy: Policy {
             dependencies: Dependencies::Off,
             driver: Driver::All,

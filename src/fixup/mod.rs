@@ -284,7 +284,7 @@ impl SecondPass<'_> {
             ));
         }
         let info = scan::dynamic_info(reader)?;
-        self.check_kind(reader, &info)?;
+        self.check_kind(file.named, reader, &info)?;
         if let (Some(why), Some(_)) = (&self.request.no_interpreter, &info.interpreter) {
             return Err(FileError::Problem(why.clone()));
         }
@@ -297,9 +297,15 @@ impl SecondPass<'_> {
 
     /// Passes over files that no RUNPATH suits. They are in the index all the same: a libc may be
     /// a loader, too.
-    fn check_kind(&self, file: &FileReader, info: &ElfInfo) -> Result<(), FileError> {
+    fn check_kind(&self, named: bool, file: &FileReader, info: &ElfInfo) -> Result<(), FileError> {
         let unfit = elf_edit::unfit(file, info)
             .map_err(|error| FileError::Problem(format!("cannot be read: {error}")))?;
+        if let Some(unfit) = &unfit
+            && named
+            && self.request.refuse_unfit
+        {
+            return Err(FileError::Problem(unfit.to_string()));
+        }
         let skip = match unfit {
             Some(elf_edit::Unfit::Loader) => Skip::Loader,
             Some(elf_edit::Unfit::Vdso) => Skip::Vdso,

@@ -35,6 +35,9 @@ pub(crate) struct FixupRequest {
     pub skip_malformed: bool,
     /// Unsuitable files among `paths` are skipped, rather than reported.
     pub skip_named: bool,
+    /// A loader, a vDSO image or device code among `paths` is an error, with the reason, rather
+    /// than passed over.
+    pub refuse_unfit: bool,
     /// `libs` that are not there are no fault.
     pub skip_unreadable_libs: bool,
     /// Links among `paths` are skipped, rather than followed.

@@ -84,6 +84,19 @@ fn what_no_runpath_suits_is_passed_over_and_counted_and_patchelf_refuses() {
             fs::read(&file).unwrap() == bytes,
             "{name}: changed by a fixup"
         );
+        for named in [
+            &["fixup", "--append-runpath", "/opt/x"][..],
+            &["add-driver-runpath"],
+        ] {
+            let out = ours(named, &file);
+            let stderr = String::from_utf8_lossy(&out.stderr);
+            assert_eq!(out.status.code(), Some(2), "{name} {named:?}: {stderr}");
+            assert!(
+                stderr.contains("libplain.so.1: is a") || stderr.contains("libplain.so.1: is no "),
+                "{name}: {stderr}"
+            );
+            assert!(fs::read(&file).unwrap() == bytes, "{name} {named:?}");
+        }
         for edit in [
             &["patchelf", "--set-rpath", "/opt/x"][..],
             &["patchelf", "--force-rpath", "--set-rpath", "/opt/x"],
@@ -124,4 +137,34 @@ fn a_file_of_another_system_is_passed_over_and_a_plain_library_is_not() {
         );
         assert_eq!(fs::read(&file).unwrap() == bytes, counted, "{os_abi}");
     }
+}
+
+#[test]
+fn a_static_pie_of_a_linker_without_df_1_pie_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, program) = (dir.path().join("p.c"), dir.path().join("p"));
+    fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+    let mut gcc = Command::new("gcc");
+    let built = gcc.args(["-static-pie", "-o"]).args([&program, &source]);
+    assert!(built.status().unwrap().success());
+    let mut bytes = fs::read(&program).unwrap();
+    // DT_FLAGS_1 with DF_1_PIE alone.
+    let entry = [0x6fff_fffbu64.to_le_bytes(), 0x0800_0000u64.to_le_bytes()].concat();
+    let at = bytes
+        .windows(16)
+        .position(|window| window == entry)
+        .unwrap();
+    bytes[at + 8..at + 16].fill(0);
+    fs::write(&program, &bytes).unwrap();
+    let out = ours(&["patchelf", "--set-rpath", "/opt/x"], &program);
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("is a static PIE"), "{stderr}");
+    let out = ours(
+        &["fixup", "--json", "--append-runpath", "/opt/x"],
+        dir.path(),
+    );
+    let stdout = String::from_utf8_lossy(&out.stdout);
+    assert!(stdout.contains("\"static\":1"), "{stdout}");
+    assert!(fs::read(&program).unwrap() == bytes);
 }

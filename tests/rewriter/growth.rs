@@ -138,3 +138,74 @@ fn where_lld_puts_the_symbols_first_only_the_strings_are_written() {
         only_the_strings_move(&triton, 10_000_000);
     }
 }
+
+/// A library with so many more PT_NOTEs of one byte, and so many sections.
+fn crowded(library: &[u8], notes: u64, sections: usize) -> Vec<u8> {
+    let mut bytes = library.to_vec();
+    let word = |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let half = |bytes: &[u8], at: usize| u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
+    let (phoff, phnum) = (word(&bytes, 32) as usize, half(&bytes, 56));
+    let (shoff, shnum) = (word(&bytes, 40) as usize, usize::from(half(&bytes, 60)));
+    let segments = bytes[phoff..phoff + 56 * usize::from(phnum)].to_vec();
+    let headers = bytes[shoff..shoff + 64 * shnum].to_vec();
+    bytes.resize(bytes.len().next_multiple_of(64), 0);
+    let table = bytes.len() as u64;
+    bytes[32..40].copy_from_slice(&table.to_le_bytes());
+    bytes.extend(segments);
+    for note in 0..notes {
+        // Apart from each other, in the first segment, which is mapped at address 0.
+        let [kind, at] = [0x4_0000_0004u64, 4096 + 2 * note];
+        for field in [kind, at, at, at, 1, 1, 1] {
+            bytes.extend(field.to_le_bytes());
+        }
+    }
+    bytes[56..58].copy_from_slice(&(phnum + notes as u16).to_le_bytes());
+    let table = bytes.len() as u64;
+    bytes[40..48].copy_from_slice(&table.to_le_bytes());
+    bytes.extend(&headers);
+    for section in shnum..sections {
+        let from = 64 * (1 + section % (shnum - 1));
+        bytes.extend(&headers[from..from + 64]);
+    }
+    bytes[60..62].copy_from_slice(&(sections as u16).to_le_bytes());
+    bytes
+}
+
+/// Time on a processor that this thread has had, in nanoseconds.
+fn processor_time() -> u64 {
+    let times = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    times.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn time_grows_with_program_headers_and_sections_not_with_their_product() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, library) = (dir.path().join("l.c"), dir.path().join("l.so"));
+    fs::write(&source, "int f(void) { return 1; }\n").unwrap();
+    let mut gcc = Command::new("gcc");
+    let built = gcc
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source]);
+    succeeded(&built.output().unwrap());
+    let library = fs::read(library).unwrap();
+    let times = [(1000, 16_000), (4000, 64_000)].map(|(notes, sections)| {
+        let bytes = crowded(&library, notes, sections);
+        let file = bytes.as_slice();
+        let took = |_| {
+            let start = processor_time();
+            let info = ElfInfo::read(file).unwrap();
+            let edits = [Edit::SetRunpath(b"/a/new/runpath".to_vec())];
+            let options = RewriteOptions::default();
+            assert!(
+                prepare(file, &info, &edits, &options)
+                    .unwrap()
+                    .patch
+                    .is_some()
+            );
+            processor_time() - start
+        };
+        (0..3).map(took).min().unwrap()
+    });
+    // Linear: 4 times.
+    assert!(times[1] < 8 * times[0], "{times:?} ns");
+}

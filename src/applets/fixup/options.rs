@@ -232,6 +232,7 @@ impl Args {
             skip_links: false,
             // As in auto-patchelf, which accepts files of any kind.
             skip_named: policy.existing == Existing::Replace,
+            refuse_unfit: policy.existing != Existing::Replace,
             skip_unreadable_libs: false,
             structured_logs: false,
             no_interpreter: None,

@@ -27,7 +27,8 @@ pub enum Kind {
     Core,
     /// ET_EXEC or ET_DYN with neither interpreter nor dynamic section.
     StaticExecutable,
-    /// ET_DYN with DF_1_PIE and a dynamic section, but no interpreter.
+    /// ET_DYN with a dynamic section, but no interpreter, and with DF_1_PIE, or with DT_DEBUG and
+    /// neither NEEDED nor SONAME.
     StaticPie,
     /// ET_EXEC with an interpreter.
     Executable,
@@ -300,6 +301,11 @@ fn kind_of(
 ) -> Kind {
     let pie = dynamic.is_some_and(|d| d.flags_1 & u64::from(elf::DF_1_PIE) != 0);
     let soname = dynamic.is_some_and(|d| d.soname.is_some());
+    // Linkers before DF_1_PIE: only programs have DT_DEBUG, and this one needs no loader.
+    let static_program = header.entry != 0
+        && dynamic.is_some_and(|d| {
+            d.needed.is_empty() && d.soname.is_none() && d.value(elf::DT_DEBUG).is_some()
+        });
     match header.e_type {
         _ if separate_debug => Kind::SeparateDebug,
         elf::ET_REL => Kind::Object,
@@ -308,7 +314,7 @@ fn kind_of(
         elf::ET_EXEC => Kind::StaticExecutable,
         elf::ET_DYN if dynamic.is_none() => Kind::StaticExecutable,
         elf::ET_DYN if has_interpreter && (pie || !soname) => Kind::Pie,
-        elf::ET_DYN if pie && !has_interpreter => Kind::StaticPie,
+        elf::ET_DYN if (pie || static_program) && !has_interpreter => Kind::StaticPie,
         elf::ET_DYN => Kind::SharedLibrary,
         _ => Kind::Other,
     }

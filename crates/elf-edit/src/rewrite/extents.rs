@@ -1,6 +1,7 @@
 //! Movable parts of a file: those that are reached through program headers or dynamic tags alone,
 //! never those that code addresses relative to itself.
 
+use crate::read::address::offset_of;
 use crate::read::codec::{Section, Segment};
 use crate::read::read_at::ReadAt;
 use crate::read::tables::{DT_MIPS_XHASH, Tables};
@@ -64,9 +65,11 @@ pub(super) fn moves_with_contents(segment: &Segment) -> bool {
 pub(super) fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Extent>> {
     let info = tables.info;
     let word = info.format().word_size() as u64;
+    let loads = info.segments.iter().filter(|s| s.p_type == elf::PT_LOAD);
+    let loads: Vec<Segment> = loads.cloned().collect();
     let mut found = Vec::new();
     for segment in info.segments.iter().filter(|s| moves_with_contents(s)) {
-        if info.offset_of(segment.vaddr, segment.filesz) == Some(segment.offset) {
+        if offset_of(&loads, segment.vaddr, segment.filesz) == Some(segment.offset) {
             found.push(Extent {
                 offset: segment.offset,
                 vaddr: segment.vaddr,
@@ -105,18 +108,28 @@ pub(super) fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<
             _ => joined.push(extent),
         }
     }
-    for extent in &mut joined {
-        let aligns = tables
-            .sections
-            .iter()
-            .filter(|s| inside(s, extent))
-            .map(|s| s.addralign);
-        extent.align = aligns
-            .fold(extent.align, u64::max)
-            .clamp(1, 4096)
-            .next_power_of_two();
-    }
+    align_as_sections(&mut joined, tables.sections);
     Ok(joined)
+}
+
+/// Raises the alignment of each extent to that of the sections in it. Both may be many: a file can
+/// have 65,535 program headers and more sections.
+fn align_as_sections(extents: &mut [Extent], sections: &[Section]) {
+    let mut by_address: Vec<usize> = (0..extents.len()).collect();
+    by_address.sort_unstable_by_key(|&index| extents[index].vaddr);
+    for section in sections {
+        let behind = by_address.partition_point(|&index| extents[index].vaddr <= section.addr);
+        let Some(before) = behind.checked_sub(1) else {
+            continue;
+        };
+        let extent = &mut extents[by_address[before]];
+        if inside(section, extent) {
+            extent.align = extent.align.max(section.addralign);
+        }
+    }
+    for extent in extents {
+        extent.align = extent.align.clamp(1, 4096).next_power_of_two();
+    }
 }
 
 /// Whether a section's contents lie inside the extent.
