@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod at_phdr;
 mod compared;
 mod differential;
 mod fuzz;

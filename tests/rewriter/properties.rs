@@ -1,6 +1,7 @@
 //! Arbitrary edits on files of many linkers and machines: edits read back, only the declared ranges
 //! change, contents that code addresses don't move, and a second run changes nothing.
 
+use crate::at_phdr;
 use crate::support::peers::run;
 use elf_edit::writes::{Patch, Patched};
 use elf_edit::{
@@ -277,6 +278,8 @@ fn check(about: &str, bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, TestCaseE
         written == result,
         "{about}: the file is not what the patch says"
     );
+    let at_phdr = at_phdr::check_rewritten(&info, &after, done.strip_safe);
+    prop_assert!(at_phdr.is_ok(), "{about}: {at_phdr:?}");
     prop_assert_eq!(done.changed, patch.is_some());
     prop_assert_eq!(done.size_after, written.len() as u64);
     let ranges: Vec<(u64, u64)> = patch

@@ -1,14 +1,16 @@
 //! Kinds x edits x tools.
 
+use crate::at_phdr;
 use crate::torture::edits::{CHANGES, Change, Meaning, runpath_of_round};
 use crate::torture::kinds::Kind;
 use crate::torture::process::copy;
 use crate::torture::say;
 use crate::torture::subject::{Seen, debug, holds, look, rewrite};
 use crate::torture::tools::{TOOLS, Tool};
-use elf_edit::Edit;
+use elf_edit::{Edit, ElfInfo, FileReader};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -158,6 +160,10 @@ pub fn subject(place: &Path, kind: &Kind, bare: bool) -> PathBuf {
     file
 }
 
+fn info(file: &Path) -> ElfInfo {
+    ElfInfo::read(&FileReader::new(File::open(file).unwrap()).unwrap()).unwrap()
+}
+
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
@@ -180,10 +186,14 @@ fn try_cell(dir: &Path, cell: &Cell, baselines: &Baselines) -> Outcome {
 
     let place = tempfile::tempdir_in(dir).unwrap();
     let file = subject(place.path(), kind, case.bare);
+    let before = info(&file);
     let done = match rewrite(&file, &case.edits) {
         Ok(done) => done,
         Err(error) => return Outcome::Failed(vec![format!("refused: {error}")]),
     };
+    if let Err(what) = at_phdr::check_rewritten(&before, &info(&file), done.strip_safe) {
+        return Outcome::Failed(vec![what]);
+    }
     if !done.strip_safe {
         if !kind.may_be_unsafe_to_strip {
             return Outcome::Failed(vec!["not safe to strip".to_owned()]);
