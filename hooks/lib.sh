@@ -146,6 +146,7 @@ cudaFixupCall() {
     local -a cudaFixupArgs=(--inherited-rpath=convert)
     local -A cudaFixupModes=([add-driver-runpath]=off [dependencies]=off [existing]=keep [stubs]=keep)
     if [[ -n $cudaFixupDriverLink ]]; then cudaFixupArgs+=("--driver-link=$cudaFixupDriverLink"); fi
+    if [[ -n ${cudaFixupResolution-} ]]; then cudaFixupArgs+=("--resolution=$cudaFixupResolution"); fi
     while [[ $1 != -- ]]; do
         case $1 in
             --*) cudaFixupArgs+=("$1") ;;

@@ -19,6 +19,7 @@ mod near;
 mod plan;
 mod redist;
 mod report;
+mod resolution;
 mod rodata;
 mod scan;
 mod soname_index;

@@ -2,6 +2,7 @@
 
 use super::{Libc, Relative};
 use crate::plan::Policy;
+use crate::resolution;
 use elf_edit::{Platform, RewriteOptions};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub(crate) struct FixupRequest {
     /// The only files that are planned for, each with a policy of its own; all of them with
     /// `policy`, where it is `None`.
     pub selected: Option<BTreeMap<PathBuf, Policy>>,
+    /// What files get so that the loader need not search.
+    pub resolution: resolution::Mode,
     /// When entries become relative to `$ORIGIN`.
     pub relative: Relative,
     /// The store of Nix.

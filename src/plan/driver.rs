@@ -18,7 +18,7 @@ pub(crate) enum DriverUse {
 }
 
 /// The driver link for this file.
-pub(super) fn link(info: &ElfInfo, policy: &Policy) -> Vec<u8> {
+pub(crate) fn link(info: &ElfInfo, policy: &Policy) -> Vec<u8> {
     match &policy.driver_link {
         Some(link) => link.clone(),
         None => driver::link(info.header.machine).as_bytes().to_vec(),

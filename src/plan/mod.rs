@@ -14,7 +14,7 @@ mod relative;
 mod runpath;
 
 pub(crate) use dependencies::{Candidate, Outcome, Resolution};
-pub(crate) use driver::{DriverUse, loads_driver};
+pub(crate) use driver::{DriverUse, link as driver_link, loads_driver};
 pub(crate) use glob::{excuses, matches as glob_matches};
 pub(crate) use policy::{Dependencies, Dlopen, Driver, Existing, InheritedRpath, Policy, Stubs};
 pub(crate) use runpath::{Dropped, Reason, RunpathEntry};
@@ -118,6 +118,17 @@ impl Plan {
             )
         };
         self.edits.iter().any(is_runpath)
+    }
+
+    /// The edit of the resolution cache.
+    pub(crate) fn cache_edit(&self) -> Option<&Edit> {
+        let is_cache = |edit: &&Edit| {
+            matches!(
+                edit,
+                Edit::SetResolutionCache(_) | Edit::RemoveResolutionCache
+            )
+        };
+        self.edits.iter().find(is_cache)
     }
 
     /// Whether the new RUNPATH goes to DT_RPATH.

@@ -117,6 +117,11 @@ pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport, paint: Paint)
     } else if plan.edits.is_empty() {
         let _ = writeln!(page, "  nothing to change");
     }
+    match plan.cache_edit() {
+        Some(Edit::SetResolutionCache(_)) => page.push_str("  resolution cache written\n"),
+        Some(_) => page.push_str("  resolution cache removed: nothing is found for it\n"),
+        None => {}
+    }
     for candidate in &plan.candidates {
         if let Outcome::Directory(directory) = &candidate.outcome
             && plan.runpath.iter().all(|entry| entry.text != *directory)
@@ -259,6 +264,11 @@ pub(crate) fn file_json(report: &FileReport) -> Value {
         .as_ref()
         .map(|what| text(what).to_string())
         .into();
+    let cache = plan.cache_edit().map(|edit| match edit {
+        Edit::SetResolutionCache(_) => "written",
+        _ => "removed",
+    });
+    object["resolution_cache"] = cache.into();
     object["status"] = status.into();
     object["error"] = error;
     object["bytes_written"] = written.into();

@@ -39,8 +39,9 @@ static int look(struct dl_phdr_info *info, size_t size, void *inside) {
             fault("PT_INTERP holds no path");
         if (p->p_type == PT_NOTE && p->p_memsz >= 16) {
             notes++;
-            if (memcmp((const void *)(start + 12), "GNU", 4) != 0)
-                fault("PT_NOTE holds no GNU note");
+            if (memcmp((const void *)(start + 12), "GNU", 4) != 0 &&
+                memcmp((const void *)(start + 12), "NixOS", 6) != 0)
+                fault("PT_NOTE holds no note of GNU or NixOS");
         }
     }
     if (!notes)

@@ -47,6 +47,8 @@ const SAME: &[&str] = &[
     "--set-rpath a --add-rpath b",
     "--set-rpath a --add-rpath b exe",
     "--build-resolution-cache --force-rpath exe",
+    "--build-resolution-cache exe",
+    "--set-rpath /x --build-resolution-cache exe ; --build-resolution-cache exe",
     "exe",
     "st",
     // Printing.
@@ -327,8 +329,6 @@ const DIFFERENT: &[(&str, i32, &str, &str)] = &[
     ),
     // A separate debug file is left alone by every edit.
     ("--set-interpreter /abc separate.debug", 0, "", ""),
-    // Not built: the note is for one patched glibc.
-    ("--build-resolution-cache exe", 1, "", ""),
     // No kernel would load the result.
     ("--page-size 16 --set-rpath /x/y exe", 1, "", ""),
 ];

@@ -11,6 +11,7 @@ use elf_edit::{
 use object::elf;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -103,6 +104,7 @@ struct Meaning {
     debug_tag: bool,
     os_abi: u8,
     executable_stack: Option<bool>,
+    cache: Option<Vec<u8>>,
 }
 
 impl Meaning {
@@ -119,11 +121,22 @@ impl Meaning {
             debug_tag: dynamic.is_some_and(|d| d.value(elf::DT_DEBUG).is_some()),
             os_abi: info.header.os_abi,
             executable_stack: stack.map(|s| s.flags & elf::PF_X != 0),
+            cache: info
+                .resolution_caches
+                .first()
+                .map(|cache| cache.description.clone().unwrap()),
         }
+    }
+
+    /// What a resolution cache was made of.
+    fn search(&self) -> (Option<&Vec<u8>>, BTreeSet<&Vec<u8>>) {
+        let path = self.runpath.as_ref().or(self.rpath.as_ref());
+        (path, self.needed.iter().collect())
     }
 
     fn edited(&self, edits: &[Edit]) -> Meaning {
         let mut now = self.clone();
+        let mut cache = None;
         for edit in edits {
             match edit.clone() {
                 Edit::SetInterpreter(path) => now.interpreter = Some(path),
@@ -144,7 +157,14 @@ impl Meaning {
                 Edit::SetOsAbi(abi) => now.os_abi = abi,
                 Edit::SetExecutableStack(wanted) => now.executable_stack = Some(wanted),
                 Edit::ClearSymbolVersion(_) | Edit::RenameSymbols(_) => {}
+                Edit::SetResolutionCache(description) => cache = Some(Some(description)),
+                Edit::RemoveResolutionCache => cache = Some(None),
             }
+        }
+        if let Some(cache) = cache {
+            now.cache = cache;
+        } else if now.search() != self.search() {
+            now.cache = None;
         }
         now
     }
@@ -171,6 +191,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => name().prop_map(Edit::SetRunpath),
         1 => name().prop_map(Edit::SetRpath),
         1 => Just(Edit::RemoveRunpath),
+        2 => prop::collection::vec(any::<u8>(), 1..300).prop_map(Edit::SetResolutionCache),
+        1 => Just(Edit::RemoveResolutionCache),
         1 => name().prop_map(Edit::SetSoname),
         2 => name().prop_map(Edit::AddNeeded),
         1 => name().prop_map(Edit::RemoveNeeded),

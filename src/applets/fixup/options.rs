@@ -6,6 +6,7 @@ use crate::applets::patchelf_flags::{self, PatchelfFlags};
 use crate::escape::shown;
 use crate::fixup::{FixupRequest, Libc, Relative};
 use crate::plan::{Dependencies, Dlopen, Driver, Existing, InheritedRpath, Policy, Stubs};
+use crate::resolution;
 use anyhow::Context;
 use clap::ValueEnum;
 use elf_edit::RewriteOptions;
@@ -100,6 +101,9 @@ pub(super) struct RunpathArgs {
     /// Treatment of a DT_RPATH through which libraries of the file find their dependencies
     #[arg(long, value_name = "MODE", default_value = "keep")]
     inherited_rpath: InheritedRpath,
+    /// What files get so that the loader need not search the RUNPATH
+    #[arg(long, value_name = "MODE", default_value = "off")]
+    resolution: resolution::Mode,
     /// Replace files by changed copies, so that running programs keep the old ones
     #[arg(long)]
     atomic: bool,
@@ -223,6 +227,7 @@ impl Args {
             store: PathBuf::from(OsString::from_vec(auto_patchelf::store())),
             report_dlopen: self.dry_run || self.json || self.verbose,
             dry_run: self.dry_run,
+            resolution: self.write.resolution,
             rewrite: RewriteOptions {
                 atomic: self.write.atomic,
                 keep_links: self.write.keep_links,

@@ -53,6 +53,8 @@ pub(crate) struct PatchelfRequest {
     pub no_default_lib: bool,
     /// `--add-debug-tag`
     pub add_debug_tag: bool,
+    /// `--build-resolution-cache`
+    pub build_resolution_cache: bool,
     /// `--rename-dynamic-symbols`: name now, name afterwards.
     pub rename_symbols: BTreeMap<Vec<u8>, Vec<u8>>,
     /// `--page-size`, in bytes.
@@ -260,16 +262,10 @@ pub(super) const FLAGS: [Flag; 33] = [
     switch("--add-debug-tag", "Add a DT_DEBUG", |r| {
         &mut r.add_debug_tag
     }),
-    flag(
+    switch(
         "--build-resolution-cache",
-        &[],
-        "Not supported: an error",
-        Take::Raw(|_, _| {
-            bail!(
-                "--build-resolution-cache is not supported: its note is read by the patched glibc \
-                 of NixOS only, and goes stale with any later edit"
-            )
-        }),
+        "Write where each DT_NEEDED is found into a note for the glibc of NixOS",
+        |r| &mut r.build_resolution_cache,
     ),
     switch(
         "--print-execstack",
@@ -357,6 +353,9 @@ impl PatchelfRequest {
         }
         if self.set_rpath.is_some() && self.add_rpath.is_some() {
             bail!("--set-rpath option not allowed with --add-rpath");
+        }
+        if self.force_rpath && self.build_resolution_cache {
+            bail!("--build-resolution-cache cannot be combined with --force-rpath");
         }
         Ok(())
     }

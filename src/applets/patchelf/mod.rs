@@ -1,5 +1,6 @@
 //! patchelf's command line over this project's rewriter. `docs/patchelf.md` lists the differences.
 
+mod cache;
 mod flags;
 mod output;
 mod plan;
@@ -154,7 +155,7 @@ fn one_file(
         error => anyhow!("{name}: {error}"),
     })?;
     elf_edit::check(reader, &info).with_context(|| name.clone())?;
-    let edits = request.plan(&info, &name, streams)?;
+    let edits = request.plan(reader, &info, &name, streams)?;
     streams.out.flush()?;
     if let Some(size) = request.page_size
         && !edits.is_empty()

@@ -1,9 +1,11 @@
 //! The effect of a request on one file: lines to print and edits, in patchelf's order.
 
+use super::cache;
 use super::flags::PatchelfRequest;
 use super::shrink::shrink;
 use anyhow::{anyhow, bail};
-use elf_edit::{Edit, ElfInfo, Kind};
+use cache::BuiltCache;
+use elf_edit::{Edit, ElfInfo, FileReader, Kind};
 use object::elf;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -47,6 +49,7 @@ impl PatchelfRequest {
     /// values requested before them are printed already.
     pub(super) fn plan(
         &self,
+        reader: &FileReader,
         info: &ElfInfo,
         name: &str,
         streams: &mut Streams<'_>,
@@ -69,6 +72,17 @@ impl PatchelfRequest {
         self.runpath(info, name, streams, &mut edits)?;
         self.needed(info, name, streams, &mut edits)?;
         self.symbols_and_flags(info, name, &mut edits)?;
+        if self.build_resolution_cache {
+            match cache::edit(reader, info, &edits)? {
+                BuiltCache::Build(description) => {
+                    edits.push(Edit::SetResolutionCache(description));
+                }
+                BuiltCache::Nothing(why) => writeln!(
+                    streams.err,
+                    "patchelf: warning: {name}: --build-resolution-cache: {why}; no cache written"
+                )?,
+            }
+        }
         Ok(edits)
     }
 

@@ -19,11 +19,13 @@ pub enum Change {
     NeededRemoved,
     NeededReplaced,
     Soname,
+    /// A resolution cache, in a file that has none.
+    Cache,
     /// Interpreter or SONAME, RUNPATH and NEEDED in one plan.
     Together,
 }
 
-pub const CHANGES: [Change; 10] = [
+pub const CHANGES: [Change; 11] = [
     Change::RunpathLonger,
     Change::RunpathShorter,
     Change::RunpathRemoved,
@@ -33,6 +35,7 @@ pub const CHANGES: [Change; 10] = [
     Change::NeededRemoved,
     Change::NeededReplaced,
     Change::Soname,
+    Change::Cache,
     Change::Together,
 ];
 
@@ -136,6 +139,7 @@ impl Change {
                     after.soname = Some(SONAME.to_owned())
                 })
             }
+            Change::Cache => case(vec![cache(kind)], Vec::new(), |_, _| {}),
             Change::Together => {
                 needs(kind.linked)?;
                 let other = match kind.used_as {
@@ -143,7 +147,7 @@ impl Change {
                     Use::Library => soname(),
                 };
                 case(
-                    vec![other, replace(), runpath(&longer(kind))],
+                    vec![other, replace(), runpath(&longer(kind)), cache(kind)],
                     vec![OLD_RUNPATH, ANSWER],
                     |after, kind| {
                         replaced(after, kind);
@@ -186,6 +190,12 @@ fn replace() -> Edit {
 
 fn soname() -> Edit {
     Edit::SetSoname(SONAME.into())
+}
+
+fn cache(kind: &Kind) -> Edit {
+    let found = format!("={}/{ANOTHER}", libs(kind));
+    let entries = [(ANOTHER.as_bytes(), found.as_bytes())];
+    Edit::SetResolutionCache(elf_edit::resolution_cache::encode(entries))
 }
 
 fn interpreter(kind: &Kind) -> Edit {

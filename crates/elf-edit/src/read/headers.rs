@@ -10,6 +10,7 @@ use crate::read::error::{ReadError, malformed};
 use crate::read::notes::read_dlopen_notes;
 use crate::read::platform::Platform;
 use crate::read::read_at::ReadAt;
+use crate::read::resolution_cache::{self, ResolutionCache};
 use object::elf;
 
 /// Larger tables are malformed: the largest real ones have some hundred entries.
@@ -76,6 +77,8 @@ pub struct ElfInfo {
     pub dynamic: Option<Dynamic>,
     /// Contents of `.note.dlopen` notes: JSON, not parsed here.
     pub dlopen_notes: Vec<Vec<u8>>,
+    /// Resolution caches of NixOS, not parsed here. ld.so reads the first.
+    pub resolution_caches: Vec<ResolutionCache>,
 }
 
 impl ElfInfo {
@@ -106,10 +109,13 @@ impl ElfInfo {
         } else {
             (interpreter?, dynamic?)
         };
-        let dlopen_notes = if separate_debug {
-            Vec::new()
+        let (dlopen_notes, resolution_caches) = if separate_debug {
+            (Vec::new(), Vec::new())
         } else {
-            read_dlopen_notes(file, &header, &segments)?
+            (
+                read_dlopen_notes(file, &header, &segments)?,
+                resolution_cache::read(file, &header, &segments)?,
+            )
         };
         let kind = kind_of(
             &header,
@@ -125,6 +131,7 @@ impl ElfInfo {
             interpreter,
             dynamic,
             dlopen_notes,
+            resolution_caches,
         })
     }
 

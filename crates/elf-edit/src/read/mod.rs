@@ -12,6 +12,7 @@ pub mod notes;
 pub(crate) mod platform;
 pub(crate) mod read_at;
 mod reads;
+pub mod resolution_cache;
 pub mod sections;
 pub(crate) mod strings;
 pub mod tables;

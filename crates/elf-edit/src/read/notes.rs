@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::{io, iter};
 
 /// Limit for all PT_NOTEs of a file together, in bytes: many may point to the same contents.
-const MAX_NOTE_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_NOTE_BYTES: u64 = 1 << 20;
 
 /// Note type of `.note.dlopen`, owner "FDO" (systemd's ELF_DLOPEN_METADATA).
 pub const NT_FDO_DLOPEN: u32 = 0x407c_0c0a;
@@ -38,7 +38,12 @@ pub fn notes(format: Format, bytes: &[u8], align: u64) -> impl Iterator<Item = N
 }
 
 /// The note at `at`, and where the next one starts.
-fn note_at(format: Format, bytes: &[u8], align: u64, at: usize) -> Option<(Note<'_>, usize)> {
+pub(crate) fn note_at(
+    format: Format,
+    bytes: &[u8],
+    align: u64,
+    at: usize,
+) -> Option<(Note<'_>, usize)> {
     // The gABI pads to 8 in 64-bit files; everybody pads to 4 but in PT_NOTEs aligned to 8.
     let padding = if align == 8 { 8 } else { 4 };
     let owner_len = format.u32(bytes, at)? as usize;

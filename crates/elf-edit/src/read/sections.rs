@@ -7,7 +7,7 @@ use std::io;
 
 /// Larger name tables are malformed: real ones have some hundred bytes (objects of C++ templates,
 /// with a section for each function, some hundred KB).
-const MAX_NAME_TABLE: u64 = 8 << 20;
+pub(crate) const MAX_NAME_TABLE: u64 = 8 << 20;
 /// Longest name that is kept, in bytes.
 const MAX_NAME: usize = 255;
 

@@ -36,4 +36,9 @@ pub enum Edit {
     ClearSymbolVersion(Vec<u8>),
     /// Dynamic symbols get other names: (from, to).
     RenameSymbols(Vec<(Vec<u8>, Vec<u8>)>),
+    /// The descriptor of NixOS' resolution cache. Without this edit, a cache that other edits make
+    /// stale is removed.
+    SetResolutionCache(Vec<u8>),
+    /// No resolution cache any more.
+    RemoveResolutionCache,
 }

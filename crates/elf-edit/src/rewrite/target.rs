@@ -1,5 +1,9 @@
 //! The dynamic section and the interpreter after all edits, without offsets in the file.
 
+pub(crate) mod search;
+
+pub(crate) use search::CacheTarget;
+
 use crate::read::headers::ElfInfo;
 use crate::rewrite::edit::Edit;
 pub(crate) use crate::rewrite::entries::{NamedEntry, names_string};
@@ -28,6 +32,8 @@ pub struct Target {
     pub unversioned: Vec<Vec<u8>>,
     /// Dynamic symbols that get other names: (from, to).
     pub renamed_symbols: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The resolution cache, where it changes.
+    pub resolution_cache: Option<CacheTarget>,
 }
 
 impl Target {
@@ -53,6 +59,7 @@ impl Target {
             && self.executable_stack.is_none()
             && self.unversioned.is_empty()
             && self.renamed_symbols.is_empty()
+            && self.resolution_cache.is_none()
             && !self.changes_dynamic(info)
     }
 
@@ -76,6 +83,7 @@ struct Builder<'a> {
     executable_stack: Option<bool>,
     unversioned: Vec<Vec<u8>>,
     renamed_symbols: Vec<(Vec<u8>, Vec<u8>)>,
+    resolution_cache: Option<CacheTarget>,
 }
 
 impl<'a> Builder<'a> {
@@ -106,6 +114,7 @@ impl<'a> Builder<'a> {
             executable_stack: None,
             unversioned: Vec::new(),
             renamed_symbols: Vec::new(),
+            resolution_cache: None,
         }
     }
 
@@ -160,6 +169,15 @@ impl<'a> Builder<'a> {
                     no_nul(to, "the symbol's name")?;
                     self.renamed_symbols.push((from.clone(), to.clone()));
                 }
+                Ok(())
+            }
+            Edit::SetResolutionCache(description) => {
+                self.loaded("a resolution cache")?;
+                self.resolution_cache = Some(CacheTarget::Set(description.clone()));
+                Ok(())
+            }
+            Edit::RemoveResolutionCache => {
+                self.resolution_cache = Some(CacheTarget::Removed);
                 Ok(())
             }
         }
@@ -299,6 +317,7 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(self) -> Target {
+        let resolution_cache = self.cache_change();
         let mut entries: Vec<NamedEntry> = self.entries.into_iter().map(|(e, _)| e).collect();
         restore(self.info, &mut entries);
         let old = self.info.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
@@ -320,6 +339,7 @@ impl<'a> Builder<'a> {
             executable_stack: self.executable_stack,
             unversioned: self.unversioned,
             renamed_symbols: self.renamed_symbols,
+            resolution_cache,
         }
     }
 }

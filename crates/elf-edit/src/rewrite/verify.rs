@@ -2,12 +2,15 @@
 //! with each other and with the requested result.
 
 use crate::read::headers::ElfInfo;
+use crate::read::notes::MAX_NOTE_BYTES;
 use crate::read::read_at::ReadAt;
+use crate::read::resolution_cache::{NT_NIXOS_LD_CACHE, OWNER};
 use crate::read::strings::Strings;
 use crate::rewrite::entries::texts;
-use crate::rewrite::target::{Target, names_string};
+use crate::rewrite::target::{CacheTarget, Target, names_string};
 use goblin::container::{Container, Ctx};
 use goblin::elf::dynamic::Dyn;
+use goblin::elf::note::NoteDataIterator;
 use goblin::elf::{Elf, ProgramHeader, program_header};
 use object::elf;
 use std::io;
@@ -45,10 +48,13 @@ impl From<goblin::error::Error> for Mismatch {
 /// All strings of one view together, in bytes: many entries may name one long string.
 const MAX_TEXTS: usize = 16 << 20;
 
-/// The loader's view of a file: interpreter, then each dynamic entry that names a string.
+/// The loader's view of a file: interpreter, resolution cache, then each dynamic entry that names a
+/// string.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     interpreter: Option<Vec<u8>>,
+    /// The descriptor of the first resolution cache, where edits change it.
+    cache: Option<Option<Vec<u8>>>,
     /// The tag of each entry, and where its string ends in `texts`.
     entries: Vec<(i64, usize)>,
     /// One string behind the other: a rewrite has three views of some ten strings.
@@ -86,6 +92,10 @@ impl View {
                 .interpreter
                 .clone()
                 .or_else(|| before.interpreter.clone()),
+            cache: target.resolution_cache.as_ref().map(|cache| match cache {
+                CacheTarget::Removed => None,
+                CacheTarget::Set(description) => Some(description.clone()),
+            }),
             ..View::default()
         };
         let (start, size) = before
@@ -118,6 +128,13 @@ pub(crate) fn verify<R: ReadAt + ?Sized>(
     }
     let entries = info.dynamic.as_ref().map_or(&[][..], |d| &d.entries);
     let found = entries.iter().zip(texts(&info));
+    let mut caches = info.resolution_caches.iter();
+    compare_cache(
+        caches
+            .next()
+            .map(|c| c.description.as_deref().unwrap_or_default()),
+        expected,
+    )?;
     compare(
         info.interpreter.as_deref(),
         found.filter_map(|(entry, text)| Some((entry.tag, text?))),
@@ -128,8 +145,9 @@ pub(crate) fn verify<R: ReadAt + ?Sized>(
 
 /// Compares a file, once it has been written, with the expected headers, by the second reader.
 pub(crate) fn read_back<R: ReadAt + ?Sized>(file: &R, expected: &View) -> Result<(), Mismatch> {
-    let found = by_goblin(file)?;
+    let found = by_goblin(file, expected.cache.is_some())?;
     let interpreter = found.interpreter.as_deref();
+    compare_cache(found.cache.as_ref().and_then(Option::as_deref), expected)?;
     compare(interpreter, found.strings(), expected, |_| true)
 }
 
@@ -161,6 +179,23 @@ fn compare<'a>(
     Ok(())
 }
 
+/// Compares the descriptor of a resolution cache with what is expected.
+fn compare_cache(found: Option<&[u8]>, expected: &View) -> Result<(), Mismatch> {
+    let Some(wanted) = &expected.cache else {
+        return Ok(());
+    };
+    if found == wanted.as_deref() {
+        return Ok(());
+    }
+    let text =
+        |cache: Option<&[u8]>| cache.map_or("none".to_owned(), |c| c.escape_ascii().to_string());
+    Err(Mismatch::Wrong {
+        what: "the resolution cache",
+        found: text(found),
+        expected: text(wanted.as_deref()),
+    })
+}
+
 /// Tags of entries whose strings `ElfInfo` reads.
 const READ_BY_FACTS: [i64; 4] = [
     elf::DT_NEEDED,
@@ -170,7 +205,7 @@ const READ_BY_FACTS: [i64; 4] = [
 ];
 
 /// Reads the same through goblin's low-level types, over small windows.
-fn by_goblin<R: ReadAt + ?Sized>(file: &R) -> Result<View, Mismatch> {
+fn by_goblin<R: ReadAt + ?Sized>(file: &R, with_cache: bool) -> Result<View, Mismatch> {
     let head = file.read_vec(0, file.len().min(64) as usize)?;
     let header = Elf::parse_header(&head)?;
     let container = header.container()?;
@@ -180,7 +215,10 @@ fn by_goblin<R: ReadAt + ?Sized>(file: &R) -> Result<View, Mismatch> {
         ProgramHeader::size(ctx) * usize::from(header.e_phnum),
     )?;
     let segments = ProgramHeader::parse(&table, 0, header.e_phnum.into(), ctx)?;
-    let mut view = View::default();
+    let mut view = View {
+        cache: with_cache.then(|| goblin_cache(file, &segments, ctx)),
+        ..View::default()
+    };
     if let Some(interp) = segments
         .iter()
         .find(|s| s.p_type == program_header::PT_INTERP)
@@ -193,12 +231,10 @@ fn by_goblin<R: ReadAt + ?Sized>(file: &R) -> Result<View, Mismatch> {
     let Some(dynamic) = segments
         .iter()
         .find(|s| s.p_type == program_header::PT_DYNAMIC)
+        .filter(|s| s.p_filesz > 0)
     else {
         return Ok(view);
     };
-    if dynamic.p_filesz == 0 {
-        return Ok(view);
-    }
     let bytes = file.read_vec(dynamic.p_offset, dynamic.p_filesz as usize)?;
     let entries = goblin_entries(&bytes, ctx)?;
     let value = |tag: i64| {
@@ -236,6 +272,42 @@ fn by_goblin<R: ReadAt + ?Sized>(file: &R) -> Result<View, Mismatch> {
         }
     }
     Ok(view)
+}
+
+/// The descriptor of the first resolution cache.
+fn goblin_cache<R: ReadAt + ?Sized>(
+    file: &R,
+    segments: &[ProgramHeader],
+    ctx: Ctx,
+) -> Option<Vec<u8>> {
+    let mut left = MAX_NOTE_BYTES;
+    for segment in segments
+        .iter()
+        .filter(|s| s.p_type == program_header::PT_NOTE)
+    {
+        if segment.p_filesz > left {
+            continue;
+        }
+        left -= segment.p_filesz;
+        let Ok(data) = file.read_vec(segment.p_offset, segment.p_filesz as usize) else {
+            continue;
+        };
+        let notes = NoteDataIterator {
+            data: &data,
+            size: data.len(),
+            offset: 0,
+            ctx: (if segment.p_align == 8 { 8 } else { 4 }, ctx),
+        };
+        // A note that makes no sense ends its PT_NOTE.
+        for note in notes.map_while(Result::ok) {
+            if note.n_type == NT_NIXOS_LD_CACHE
+                && Some(note.name.as_bytes()) == OWNER.strip_suffix(b"\0")
+            {
+                return Some(note.desc.to_vec());
+            }
+        }
+    }
+    None
 }
 
 fn goblin_entries(bytes: &[u8], ctx: Ctx) -> Result<Vec<Dyn>, Mismatch> {

@@ -1,7 +1,8 @@
 //! Input of every planner and encoder: the file before the rewrite, the edits, and the new strings
 //! with their offsets in the string table.
 
-use super::model::Location;
+use super::cache::CacheEdit;
+use super::model::{Location, SectionArea};
 use super::tail::Tail;
 use crate::Kind;
 use crate::read::codec::{Section, Segment};
@@ -62,6 +63,8 @@ pub(super) struct LayoutContext<'a, R: ?Sized> {
     pub changed_tables: Vec<NewTable>,
     /// Data behind the ELF file.
     pub tail: Option<Tail>,
+    /// What happens to the resolution cache.
+    pub cache: Option<CacheEdit>,
 }
 
 impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
@@ -81,6 +84,7 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
             entry_strings: vec![None; target.entries.len()],
             changed_tables: Vec::new(),
             tail: None,
+            cache: None,
         }
     }
 
@@ -134,6 +138,18 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
             || self.dynamic_grows()
             || self.interpreter_grows()
             || self.new_stack_header().is_some()
+            || self.new_note().is_some()
+    }
+
+    /// The note of a new resolution cache.
+    pub(super) fn new_note(&self) -> Option<&[u8]> {
+        self.cache.as_ref()?.note.as_deref()
+    }
+
+    /// Where section headers and names go that a new note makes grow.
+    pub(super) fn section_area(&self) -> Option<SectionArea> {
+        let (info, cache) = (self.info(), self.cache.as_ref()?);
+        cache.area(info.size, info.format())
     }
 
     /// Whether an extent gets other contents.
@@ -163,20 +179,23 @@ impl<'a, R: ReadAt + ?Sized> LayoutContext<'a, R> {
         })
     }
 
-    /// Whether another header may replace this one: a PT_NULL; or the PT_PHDR of a library, which
+    /// Whether another header may replace this one: a PT_NULL; that of a removed note; or the PT_PHDR of a library, which
     /// lld and mold write. Loaders find the table of a library by its PT_LOAD, as GNU ld's
     /// libraries have no PT_PHDR; only a program gets its address by it.
     pub(super) fn is_spare(&self, segment: &Segment) -> bool {
         let info = self.info();
         let library = info.kind == Kind::SharedLibrary && info.interpreter.is_none();
-        segment.p_type == elf::PT_NULL || (segment.p_type == elf::PT_PHDR && library)
+        let dropped = self.cache.as_ref().is_some_and(|c| c.drops(segment));
+        dropped || segment.p_type == elf::PT_NULL || (segment.p_type == elf::PT_PHDR && library)
     }
 
     /// Number of program headers to add, given the number of new PT_LOADs.
     pub(super) fn added_headers(&self, new_loads: usize) -> usize {
         let segments = &self.info().segments;
         let spare = segments.iter().filter(|s| self.is_spare(s)).count();
-        let new = new_loads + usize::from(self.new_stack_header().is_some());
+        let new = new_loads
+            + usize::from(self.new_stack_header().is_some())
+            + usize::from(self.new_note().is_some());
         new.saturating_sub(spare)
     }
 

@@ -33,6 +33,8 @@ pub(super) fn current<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Lay
             len: (info.segments.len() * info.format().segment_size()) as u64,
         },
         section_table: info.header.shoff,
+        section_area: None,
+        cache: None,
         segment: None,
         grown: None,
         read_only: None,

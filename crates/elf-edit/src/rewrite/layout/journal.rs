@@ -55,6 +55,9 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
         *dynamic = cursor.alloc(dynamic.len, 8);
     }
     let appended = new.segment.as_ref().and_then(|s| s.existing);
+    if let Some(note) = journal.cache.as_mut().filter(|n| n.offset < first_new) {
+        *note = cursor.alloc(note.len, 4);
+    }
     cursor.at = cursor.at.max(first_offset_for_table(context, appended));
     let table_len = context.table_len(usize::from(base.existing.is_none()));
     journal.phdrs = cursor.alloc(table_len, 8);

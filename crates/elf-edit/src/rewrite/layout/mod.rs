@@ -17,6 +17,7 @@
 //!   looks for that data from the end of the file would not find it while there is one.
 
 mod address;
+mod cache;
 mod context;
 mod current;
 mod encode;
@@ -64,6 +65,7 @@ pub(crate) fn patch<R: ReadAt + ?Sized>(
     let mut context = LayoutContext::new(tables, &target, page_size);
     strings::allocate(&mut context)?;
     context.tail = tail::find(&context)?;
+    cache::plan(&mut context)?;
 
     let old = current::current(&context);
     let new = if context.needs_segment() {

@@ -54,6 +54,19 @@ pub(super) struct TailCopy {
     pub len: u64,
 }
 
+/// Section headers and their names that are written anew behind the old end of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SectionArea {
+    /// The table of names.
+    pub names: Location,
+    /// Offset of the section header table.
+    pub table: u64,
+    /// `e_shnum`
+    pub count: u16,
+    /// Offset of the first byte behind both.
+    pub end: u64,
+}
+
 /// A PT_LOAD that grows in the file and in memory, to map the program header table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GrownLoad {
@@ -76,6 +89,10 @@ pub(super) struct Layout {
     pub phdrs: Location,
     /// Offset of the section header table.
     pub section_table: u64,
+    /// Section headers and names that are written anew.
+    pub section_area: Option<SectionArea>,
+    /// The note of a new resolution cache.
+    pub cache: Option<Location>,
     /// The appended segment, if the layout needs one.
     pub segment: Option<AppendedSegment>,
     /// A PT_LOAD that grows.

@@ -7,7 +7,7 @@
 use super::address::{address_for, check_address_space, end_of, first_offset_for_table, maps};
 use super::context::{LayoutContext, refuse};
 use super::current::{add_new_contents, current};
-use super::model::{AppendedSegment, Layout, Location, Move};
+use super::model::{AppendedSegment, Layout, Location, Move, SectionArea};
 use super::obstacles::{appended_segment, check_alone, in_the_way};
 use super::tail::{copy_behind, is_copy};
 use crate::read::codec::Segment;
@@ -33,7 +33,8 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     let mut layout = current(context);
     let extents = movable(&context.tables)?;
     let existing = appended_segment(context, &extents)?;
-    let mut segment = place_segment(context, dynamic, existing)?;
+    let area = context.section_area();
+    let mut segment = place_segment(context, dynamic, existing, area)?;
     let grows = segment.offset < info.size;
     let moving = make_room(context, &extents, existing, &mut layout)?;
 
@@ -53,14 +54,8 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
         Some(_) if bulk >= LARGE => cursor.at += SLACK,
         _ => {}
     }
-    for extent in moving.extents {
-        let len = new_len(context, &extent);
-        let to = cursor.alloc(len, extent.align, extent.vaddr);
-        if to.offset == extent.offset && !context.changes(&extent) {
-            segment.unmoved.push(extent);
-        } else {
-            layout.moves.push(Move { extent, to });
-        }
+    for extent in &moving.extents {
+        place(context, *extent, &mut cursor, &mut segment, &mut layout);
     }
     let word = info.format().word_size() as u64;
     let in_segment =
@@ -68,6 +63,9 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     if in_segment || moving.dynamic || context.dynamic_grows() {
         layout.dynamic = Some(cursor.alloc(dynamic_len(context, dynamic), word, 0));
         segment.writable = context.dynamic_is_writable();
+    }
+    if let Some(note) = context.new_note() {
+        layout.cache = Some(cursor.alloc(note.len() as u64, 4, 0));
     }
     layout.phdrs.len = context.table_len(usize::from(existing.is_none()));
     layout.strip_safe = !moving.phdrs_move && strip_finds_table(context, existing, &layout);
@@ -77,6 +75,10 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     if moving.phdrs_move {
         cursor.at = cursor.at.max(first_offset_for_table(context, existing));
         layout.phdrs = cursor.alloc(layout.phdrs.len, word, 0);
+    }
+    if let Some(area) = area {
+        layout.section_table = area.table;
+        layout.section_area = Some(area);
     }
     layout.tail = copy_behind(context, segment.offset, cursor.at)?;
     segment.end = layout.tail.map_or(cursor.at, |tail| tail.to);
@@ -92,25 +94,23 @@ fn place_segment<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     dynamic: &Dynamic,
     existing: Option<usize>,
+    area: Option<SectionArea>,
 ) -> Result<AppendedSegment, RewriteError> {
     let info = context.info();
     // Ours starts with the string table; another tool's segment stays, and a new one is added.
     let mut growing = existing
         .map(|i| &info.segments[i])
-        .filter(|s| s.offset == dynamic.strtab);
+        .filter(|s| s.offset == dynamic.strtab && area.is_none());
     if let Some(s) = growing
         && end_of(s) != info.size
         && !is_copy(context, s.offset, end_of(s))?
     {
         growing = None;
     }
+    let end = area.map_or(info.size, |area| area.end);
     let (offset, vaddr, align) = match growing {
         Some(s) => (s.offset, s.vaddr, s.align),
-        None => (
-            info.size,
-            address_for(context, info.size, existing)?,
-            context.page_size,
-        ),
+        None => (end, address_for(context, end, existing)?, context.page_size),
     };
     Ok(AppendedSegment {
         offset,
@@ -121,6 +121,22 @@ fn place_segment<R: ReadAt + ?Sized>(
         existing,
         unmoved: Vec::new(),
     })
+}
+
+/// Places an extent in the segment, where it may be already.
+fn place<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    extent: Extent,
+    cursor: &mut Cursor,
+    segment: &mut AppendedSegment,
+    layout: &mut Layout,
+) {
+    let to = cursor.alloc(new_len(context, &extent), extent.align, extent.vaddr);
+    if to.offset == extent.offset && !context.changes(&extent) {
+        segment.unmoved.push(extent);
+    } else {
+        layout.moves.push(Move { extent, to });
+    }
 }
 
 /// Whether strip tools keep a program header table that stays where it is. They write it right
@@ -176,8 +192,10 @@ fn make_room<R: ReadAt + ?Sized>(
     let info = context.info();
     let segment = existing.map(|i| &info.segments[i]);
     let table_inside = segment.is_some_and(|s| s.holds_offset(layout.phdrs.offset, 1));
+    let stays = |e: &&Extent| !context.cache.as_ref().is_some_and(|c| c.is_dropped(e));
     let inside = extents
         .iter()
+        .filter(stays)
         .filter(|e| segment.is_some_and(|s| s.holds_offset(e.offset, e.len)));
     let mut moving = Moving {
         extents: inside.copied().collect(),
@@ -191,9 +209,9 @@ fn make_room<R: ReadAt + ?Sized>(
                 layout.grown = obstacles.grown;
                 moving.dynamic = obstacles.dynamic;
                 layout.section_table = obstacles.section_table.unwrap_or(layout.section_table);
-                for extent in obstacles.extents {
-                    if !moving.extents.contains(&extent) {
-                        moving.extents.push(extent);
+                for extent in obstacles.extents.iter().filter(stays) {
+                    if !moving.extents.contains(extent) {
+                        moving.extents.push(*extent);
                     }
                 }
             }

@@ -117,7 +117,7 @@ pub(super) fn is_copy<R: ReadAt + ?Sized>(
 }
 
 /// The magic number of an AppImage, of type 1 or 2, in the padding of `e_ident`.
-fn is_app_image<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> io::Result<bool> {
+pub(super) fn is_app_image<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> io::Result<bool> {
     let magic = context.tables.file.read_vec(8, 3)?;
     Ok(magic == *b"AI\x01" || magic == *b"AI\x02")
 }

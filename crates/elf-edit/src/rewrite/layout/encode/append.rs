@@ -52,6 +52,7 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
     for m in &journal.moves {
         image.put(m.to.offset, &bytes::extent(context, journal, &m.extent)?);
     }
+    put_note(context, journal, &mut image);
     if let Some(location) = journal.dynamic {
         image.put(location.offset, &bytes::dynamic_section(context, journal));
     }
@@ -84,9 +85,21 @@ pub(super) fn segment<R: ReadAt + ?Sized>(
     for m in new.moves.iter().filter(|m| m.to.offset >= first_new) {
         image.put(m.to.offset, &bytes::extent(context, new, &m.extent)?);
     }
+    put_note(context, new, &mut image);
     put_headers(context, new, first_new, &mut image);
     patch.write(image.start, image.bytes);
     Ok(patch.steps)
+}
+
+/// The note of a new resolution cache.
+fn put_note<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    layout: &Layout,
+    image: &mut Image,
+) {
+    if let (Some(location), Some(note)) = (layout.cache, context.new_note()) {
+        image.put(location.offset, note);
+    }
 }
 
 /// Dynamic section and program header table, where a new segment holds them.

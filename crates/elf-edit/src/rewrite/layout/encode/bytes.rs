@@ -66,6 +66,7 @@ fn segments<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, layout: &Layout)
     let mut segments = context.info().segments.clone();
     for segment in &mut segments {
         match segment.p_type {
+            _ if context.cache.as_ref().is_some_and(|c| c.drops(segment)) => *segment = null(),
             elf::PT_DYNAMIC => {
                 if let Some(location) = layout.dynamic {
                     put(segment, location);
@@ -101,6 +102,10 @@ fn segments<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, layout: &Layout)
     if let Some(stack) = context.new_stack_header() {
         remove_spare(context, &mut segments);
         segments.push(stack);
+    }
+    if let Some(note) = layout.cache {
+        remove_spare(context, &mut segments);
+        segments.push(note_header(note));
     }
     for segment in segments.iter_mut().filter(|s| s.p_type == elf::PT_PHDR) {
         put(segment, layout.phdrs);
@@ -148,6 +153,34 @@ fn load(segment: &AppendedSegment) -> Segment {
     }
 }
 
+/// A program header that means nothing.
+fn null() -> Segment {
+    Segment {
+        p_type: elf::PT_NULL,
+        flags: 0,
+        offset: 0,
+        vaddr: 0,
+        paddr: 0,
+        filesz: 0,
+        memsz: 0,
+        align: 0,
+    }
+}
+
+/// The PT_NOTE of a new resolution cache.
+fn note_header(note: Location) -> Segment {
+    Segment {
+        p_type: elf::PT_NOTE,
+        flags: elf::PF_R,
+        offset: note.offset,
+        vaddr: note.vaddr,
+        paddr: note.vaddr,
+        filesz: note.len,
+        memsz: note.len,
+        align: 4,
+    }
+}
+
 fn put(segment: &mut Segment, location: Location) {
     let by = location.vaddr.wrapping_sub(segment.vaddr);
     segment.paddr = segment.paddr.wrapping_add(by);
@@ -185,6 +218,7 @@ pub(super) fn elf_header<R: ReadAt + ?Sized>(
         phoff: layout.phdrs.offset,
         phnum,
         shoff: layout.section_table,
+        shnum: layout.section_area.map_or(old.shnum, |area| area.count),
         ..old.clone()
     };
     let original = context.tables.file.read_vec(0, old.format.header_size())?;

@@ -11,6 +11,7 @@ use crate::read::read_at::ReadAt;
 use crate::read::strings::Strings;
 use crate::read::versions;
 use crate::rewrite::error::RewriteError;
+use crate::rewrite::extents::moves_with_contents;
 use crate::rewrite::patch::{Patch, Step};
 use crate::rewrite::target::names_string;
 use object::elf;
@@ -36,16 +37,19 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
             }
         }
     }
-    // An interpreter that changes or moves has its old path cleared.
+    // An interpreter that changes or moves has its old path cleared, and a note that moves
+    // leaves free space, into which the program header table can grow some other time.
     let moves = |s: &Segment| {
         let mut moves = new.moves.iter();
         moves.any(|m| m.extent.offset != m.to.offset && m.extent.holds_vaddr(s.vaddr, s.filesz))
     };
-    let mut segments = info.segments.iter();
-    if let Some(interpreter) = segments.find(|s| s.p_type == elf::PT_INTERP)
-        && (context.target.interpreter.is_some() || moves(interpreter))
-    {
-        patch.write(interpreter.offset, vec![0; interpreter.filesz as usize]);
+    let changes = |s: &Segment| s.p_type == elf::PT_INTERP && context.target.interpreter.is_some();
+    let segments = info.segments.iter().filter(|s| moves_with_contents(s));
+    for segment in segments.filter(|s| changes(s) || moves(s)) {
+        patch.write(segment.offset, vec![0; segment.filesz as usize]);
+    }
+    for (offset, len) in context.cache.iter().flat_map(|c| c.cleared()) {
+        patch.write(offset, vec![0; len as usize]);
     }
     match new.segment.as_ref().filter(|s| s.offset < old.end) {
         Some(segment) => grow(context, segment, new, &mut patch)?,
@@ -144,6 +148,9 @@ fn grow<R: ReadAt + ?Sized>(
         } else {
             patch.write(m.to.offset, bytes);
         }
+    }
+    if let (Some(location), Some(note)) = (new.cache, context.new_note()) {
+        image.put(location.offset, note);
     }
     // The ranges between unmoved extents keep none of their old contents.
     let mut from = start;

@@ -22,10 +22,13 @@ pub(super) fn encode<R: ReadAt + ?Sized>(
     journal: &Layout,
 ) -> Result<Patch, RewriteError> {
     let mut patch = Patch {
-        steps: append::steps(context, old, new, journal)?,
+        steps: sections::area(context, new)?,
         strip_safe: new.strip_safe,
         ..Patch::default()
     };
+    patch
+        .steps
+        .extend(append::steps(context, old, new, journal)?);
     patch.write(0, bytes::elf_header(context, journal)?);
     patch.steps.extend(finalize::steps(context, old, new)?);
     patch.steps.extend(sections::steps(context, old, new)?);

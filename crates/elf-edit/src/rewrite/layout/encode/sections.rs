@@ -2,6 +2,7 @@
 
 use super::super::context::LayoutContext;
 use super::super::model::{Layout, Location};
+use super::image::Image;
 use crate::read::codec::Section;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
@@ -18,14 +19,13 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
 ) -> Result<Vec<Step>, RewriteError> {
     let format = context.info().format();
     let before = context.sections();
-    let after: Vec<Section> = before
-        .iter()
-        .map(|section| moved(context, new, section))
-        .collect();
+    let after = sections(context, new);
     let mut patch = Patch::default();
     let differs = |(a, b): (&Section, &Section)| a != b;
     let mut pairs = before.iter().zip(&after);
     let range = match pairs.clone().position(differs) {
+        // Written already, before anything names it.
+        _ if new.section_area.is_some() => 0..0,
         _ if new.section_table != old.section_table => 0..after.len(),
         Some(first) => first..pairs.rposition(differs).map_or(first, |last| last + 1),
         None => return Ok(patch.steps),
@@ -36,9 +36,46 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
     }
     let offset = new.section_table + (range.start * format.section_size()) as u64;
     patch.write(offset, table);
-    let by = |(after, before): (&Section, &Section)| after.addr.wrapping_sub(before.addr);
+    let by = |(after, before): (&Section, &Section)| match after.sh_type {
+        elf::SHT_NULL => 0,
+        _ => after.addr.wrapping_sub(before.addr),
+    };
     let distances: Vec<u64> = after.iter().zip(before).map(by).collect();
     write_symbols(context, &distances, &mut patch)?;
+    Ok(patch.steps)
+}
+
+/// All section headers in the layout `new`.
+fn sections<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, new: &Layout) -> Vec<Section> {
+    let before = context.sections().iter();
+    let mut after: Vec<Section> = before.map(|section| moved(context, new, section)).collect();
+    if let Some(cache) = &context.cache {
+        cache.edit_sections(&mut after, new.cache);
+    }
+    if let Some(area) = new.section_area {
+        let names = usize::from(context.info().header.shstrndx);
+        after[names].offset = area.names.offset;
+        after[names].size = area.names.len;
+    }
+    after
+}
+
+/// The write of section headers and names behind the old end of the file, where they grow.
+pub(super) fn area<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    new: &Layout,
+) -> Result<Vec<Step>, RewriteError> {
+    let mut patch = Patch::default();
+    if let (Some(area), Some(cache)) = (new.section_area, &context.cache) {
+        let mut image = Image::new(context.info().size, area.end);
+        image.put(area.names.offset, cache.names());
+        let mut table = Vec::new();
+        for section in sections(context, new) {
+            section.encode(context.info().format(), &mut table);
+        }
+        image.put(area.table, &table);
+        patch.write(image.start, image.bytes);
+    }
     Ok(patch.steps)
 }
 

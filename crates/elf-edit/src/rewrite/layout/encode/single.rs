@@ -16,7 +16,7 @@ pub(crate) fn write<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     new: &Layout,
 ) -> Result<Option<Patch>, RewriteError> {
-    if context.target.interpreter.is_some() {
+    if context.target.interpreter.is_some() || context.cache.is_some() {
         return Ok(None);
     }
     // Contents that the loader reads: each of these changes the file's meaning.

@@ -1,0 +1,79 @@
+//! The descriptor of a resolution cache, as patchelf 0.19.3 makes it of a RUNPATH.
+
+use elf_edit::{Edit, ElfInfo, Search, resolution_cache};
+use rustix::fs::{Access, access};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Where each name of `needed` is in the directories of `path`, in their order. Directories that
+/// only the running program knows stay to be searched: empty and relative ones, those with tokens,
+/// those with a `glibc-hwcaps` (the processor decides), those that can't be searched now, and those
+/// that `is_late` names. A name with a slash is not searched for. `None` where nothing is found.
+pub(crate) fn description(
+    needed: &[Vec<u8>],
+    path: &[u8],
+    is_late: &dyn Fn(&[u8]) -> bool,
+) -> Option<Vec<u8>> {
+    let searched: Vec<&[u8]> = needed
+        .iter()
+        .map(Vec::as_slice)
+        .filter(|name| !name.contains(&b'/'))
+        .collect();
+    let mut lists: BTreeMap<&[u8], Vec<u8>> = BTreeMap::new();
+    let mut add = |name, kind, element: &[u8]| {
+        let list = lists.entry(name).or_default();
+        if !list.is_empty() {
+            list.push(b':');
+        }
+        list.push(kind);
+        list.extend_from_slice(element);
+    };
+    for directory in path.split(|&byte| byte == b':') {
+        let late = is_late(directory) || !is_fixed(directory);
+        for &name in &searched {
+            if late {
+                add(name, b'?', directory);
+                continue;
+            }
+            let file = [directory, b"/", name].concat();
+            if access(OsStr::from_bytes(&file), Access::READ_OK).is_ok() {
+                add(name, b'=', &file);
+            }
+        }
+    }
+    let lists = lists.iter().map(|(name, list)| (*name, list.as_slice()));
+    (lists.len() > 0).then(|| resolution_cache::encode(lists))
+}
+
+/// The edit that gives a file the resolution cache of this search, unless it has that already. A
+/// file for which nothing is found has none. A DT_RPATH is searched before LD_LIBRARY_PATH, a cache
+/// after it, so that a file with one has none either.
+pub(crate) fn edit(
+    info: &ElfInfo,
+    search: &Search,
+    is_late: &dyn Fn(&[u8]) -> bool,
+) -> Option<Edit> {
+    let path = search.path.as_deref().filter(|_| !search.is_rpath);
+    match path.and_then(|path| description(&search.needed, path, is_late)) {
+        Some(description) => {
+            let is_there = matches!(
+                &info.resolution_caches[..],
+                [one] if one.description.as_ref() == Ok(&description)
+            );
+            (!is_there).then_some(Edit::SetResolutionCache(description))
+        }
+        None => (!info.resolution_caches.is_empty()).then_some(Edit::RemoveResolutionCache),
+    }
+}
+
+/// Whether a directory holds now what the program will find in it.
+fn is_fixed(directory: &[u8]) -> bool {
+    let path = Path::new(OsStr::from_bytes(directory));
+    directory.starts_with(b"/")
+        && !directory.contains(&b'$')
+        && path.is_dir()
+        && access(path, Access::EXEC_OK).is_ok()
+        && access(path.join("glibc-hwcaps"), Access::EXISTS).is_err()
+}
