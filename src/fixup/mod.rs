@@ -2,6 +2,7 @@
 //! trees once and keeps a few bytes of each library for the index; the second reads the ELF files
 //! again, decides and writes, so that memory stays small however large the trees are.
 
+mod cache;
 mod file_system;
 mod inherited;
 mod libc;
@@ -16,11 +17,10 @@ pub(crate) use request::{FixupProgress, FixupRequest};
 pub(crate) use results::{FileReport, SideEffects, Status, Summary};
 
 use crate::plan::{self, Context, Plan, Policy};
-use crate::resolution;
 use crate::rodata;
 use crate::scan::{self, FileError, Root, ScanProblem, Skip, Tree, Visit, Visited, Walk, Walked};
 use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
-use elf_edit::{ElfInfo, FileId, FileReader, Patience, Search};
+use elf_edit::{ElfInfo, FileId, FileReader, Patience};
 use inherited::Inherited;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -293,7 +293,7 @@ impl SecondPass<'_> {
         let own = met.filter_map(|name| self.selected.get(name.as_path()));
         let policy = own.last().unwrap_or(&self.policy);
         let mut plan = self.plan(policy, file.id, names, reader, &info)?;
-        self.plan_resolution(policy, &info, &mut plan);
+        cache::add(self.request.resolution, policy, &info, &mut plan);
         Ok((info, plan))
     }
 
@@ -354,24 +354,6 @@ impl SecondPass<'_> {
             inherited: self.inherited.of(id),
         };
         Ok(plan::plan(info, &context))
-    }
-
-    /// Adds the resolution cache that goes with the planned RUNPATH, where it was asked for. A
-    /// directory of the machine that runs the program is still searched there, also where this
-    /// machine has one.
-    fn plan_resolution(&self, policy: &Policy, info: &ElfInfo, plan: &mut Plan) {
-        if self.request.resolution != resolution::Mode::Note {
-            return;
-        }
-        let link = plan::driver_link(info, policy);
-        let compat = policy.compat.as_deref();
-        let is_late = |directory: &[u8]| directory == link || Some(directory) == compat;
-        // An edit that the file can't take is refused later, with its reason.
-        let Ok(search) = Search::after(info, &plan.edits) else {
-            return;
-        };
-        plan.edits
-            .extend(resolution::note::edit(info, &search, &is_late));
     }
 
     fn apply(&self, names: &[PathBuf], file: &FileReader, info: &ElfInfo, plan: &Plan) -> Status {
