@@ -5,14 +5,16 @@
 # shellcheck source=toolkit.sh
 source "@toolkit@"
 
-if [[ " ${cudaFixupNvccLibs[*]-} " != *" @hostCompilerLib@ "* ]]; then
+# Not where both compilers have the same libraries: then they are no leak.
+# shellcheck disable=SC2050 # replaced when the hook is built
+if [[ "@hostCompilerLib@" != "@compilerLib@" && " ${cudaFixupNvccLibs[*]-} " != *" @hostCompilerLib@ "* ]]; then
     cudaFixupNvccLibs+=("@hostCompilerLib@")
 fi
 
 nvccRunpathPart() {
     local dir
     for dir in "${cudaFixupNvccLibs[@]}"; do
-        if [[ $dir != "@compilerLib@" ]]; then cudaFixupArgs+=("--replace-runpath=$dir=@compilerLib@"); fi
+        cudaFixupArgs+=("--replace-runpath=$dir=@compilerLib@")
     done
 }
 
@@ -25,9 +27,7 @@ nvccRunpathFixup() {
 nvccRunpathCheck() {
     local dir
     for dir in "${cudaFixupNvccLibs[@]}"; do
-        if [[ $dir != "@compilerLib@" ]]; then
-            cudaFixupLeaks dontNvccRunpathCheck --runpaths --forbid "$dir" || return
-        fi
+        cudaFixupLeaks dontNvccRunpathCheck --runpaths --forbid "$dir" || return
     done
 }
 

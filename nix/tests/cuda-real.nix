@@ -9,11 +9,17 @@ let
     overlays = [ (import ../overlay.nix) ];
   };
   archives = import ./cuda-archives.nix { inherit pkgs wheels; };
-  set = pkgs.cudaFixup.mkCudaPackages {
-    cudaVersion = "13.0.2";
-    capabilities = [ "7.5" "8.6" ];
-    fetch = { package, ... }: archives.${package} or (throw "no wheel for ${package}");
-  };
+  setOf =
+    more:
+    pkgs.cudaFixup.mkCudaPackages (
+      {
+        cudaVersion = "13.0.2";
+        capabilities = [ "7.5" "8.6" ];
+        fetch = { package, ... }: archives.${package} or (throw "no wheel for ${package}");
+      }
+      // more
+    );
+  set = setOf { };
   inherit (pkgs) lib;
 
   program =
@@ -73,6 +79,33 @@ let
       ''
         ${cxx} -o "$out/bin/cufft" ${./src/cufft.cpp} -lcufft -lcudart
       '';
+
+  # Where the default compiler is too new for this nvcc: an older one, with the default's libraries.
+  newer = setOf {
+    pkgs = pkgs.extend (
+      final: prev: {
+        stdenv = prev.stdenv // {
+          cc = prev.stdenv.cc // {
+            version = "99.1.0";
+          };
+        };
+      }
+    );
+  };
+  # The user's own, which has the same libraries as the default.
+  given = setOf { hostStdenv = pkgs.stdenvWithCompiler (pkgs.gcc11 // { inherit (pkgs.gcc) cc; }); };
+  compiledBy = set: set.cudaStdenv.mkDerivation {
+    pname = "older-compiler";
+    version = "1.0";
+    nativeBuildInputs = [ set.cuda_nvcc ];
+    buildInputs = [ set.cuda_cudart ];
+    installPhase = ''
+      mkdir -p "$out/bin"
+      ${nvcc} -cudart shared -o "$out/bin/older" ${./src/older.cu}
+      ln -s older "$out/bin/given"
+    '';
+    cudaFixupLint = true;
+  };
 
   # CMake's projects of tests/cuda, in both generations: its CUDA language with FindCUDAToolkit, and
   # FindCUDA.
@@ -139,10 +172,16 @@ in
     nvrtc
     cufft
     ;
+  older = compiledBy newer;
+  given = compiledBy given;
   paths = {
     packages = lib.genAttrs names (name: outputsOf set.${name});
     users = lib.mapAttrs (_: outputsOf) users;
     projects = lib.mapAttrs (_: outputsOf) projects;
+    older.user = outputsOf (compiledBy newer);
+    given.user = outputsOf (compiledBy given);
+    given.library = outputsOf given.cuda_cudart;
+    older.library = outputsOf newer.cuda_cudart;
     nvrtc.user = outputsOf nvrtc;
     nvrtc.library = outputsOf set.cuda_nvrtc;
     cufft.user = outputsOf cufft;

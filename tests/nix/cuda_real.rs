@@ -215,6 +215,28 @@ fn a_program_that_uses_cufft_is_built_and_run() {
     );
 }
 
+/// nvcc of a set refuses a default compiler that is too new for it, and so does the set.
+#[test]
+fn an_older_host_compiler_with_the_defaults_libraries() {
+    let exists = |version: &&str| {
+        Path::new("/usr/bin")
+            .join(format!("g++-{version}"))
+            .exists()
+    };
+    let older = ["11", "12"].into_iter().find(exists).unwrap();
+    // The set's choice, and the user's own.
+    for name in ["older", "given"] {
+        let said = user(name, "gcc-11-lib");
+        assert_eq!(said, format!("gcc {older}, runtime 13000\n"));
+        let program = path(&value(&format!("paths.{name}")), "user", "out")
+            .join("bin")
+            .join(name);
+        let entries = runpath(&program);
+        assert!(entries.contains("-gcc-12-lib/lib"), "{entries}");
+        assert!(!entries.contains("gcc-11-lib"), "{entries}");
+    }
+}
+
 #[test]
 fn leaving_strictness_takes_a_reason() {
     let output = nix("nix-instantiate", &["-A", "unexplained"]);

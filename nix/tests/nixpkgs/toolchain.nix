@@ -58,6 +58,49 @@ in
     '';
   };
 
+  # An older compiler of the machine's (11 by name, 12 where Debian has no other) with libraries of
+  # its own, and nixpkgs' way to give it those of another.
+  gcc11 = final.gcc.overrideAttrs (old: {
+    name = "gcc-wrapper-11";
+    passthru = old.passthru // {
+      version = "11.3.0";
+      cc.lib = final.oldGccLib;
+    };
+    installPhase = old.installPhase + ''
+      for older in 11 12; do
+          if [[ -x /usr/bin/g++-$older ]]; then break; fi
+      done
+      sed -i "s,/usr/bin/gcc,/usr/bin/gcc-$older," "$out/bin/cc"
+      sed -i "s,/usr/bin/g++,/usr/bin/g++-$older," "$out/bin/c++"
+    '';
+  });
+  stdenvWithCompiler =
+    cc:
+    final.stdenv
+    // {
+      inherit cc;
+      mkDerivation =
+        attrs:
+        final.stdenv.mkDerivation (
+          attrs // { nativeBuildInputs = [ cc ] ++ attrs.nativeBuildInputs or [ ]; }
+        );
+    };
+  gcc11Stdenv = final.stdenvWithCompiler final.gcc11;
+  # The compiler stays what it is, and links with the libraries of another.
+  stdenvAdapters.useLibsFrom =
+    model: target:
+    final.stdenvWithCompiler (
+      target.cc.overrideAttrs (old: {
+        name = "gcc-wrapper-for-libraries";
+        passthru = old.passthru // {
+          inherit (target.cc) version;
+        };
+        installPhase = old.installPhase + ''
+          sed -i 's,"$@","$@" -L${model.cc.cc.lib}/lib,' "$out/bin/cc" "$out/bin/c++"
+        '';
+      })
+    );
+
   # A library for the examples of the documentation.
   zlib = final.stdenv.mkDerivation {
     name = "zlib-1.0";
