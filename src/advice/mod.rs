@@ -174,6 +174,17 @@ pub(crate) fn replace_needed(from: &[u8], to: &[u8], file: &[u8]) -> Option<Stri
     command(&format!("patchelf --replace-needed {from} {to}"), file)
 }
 
+/// The command that drops an entry of a RUNPATH.
+pub(crate) fn drop_entry(entry: &[u8], file: &[u8]) -> Option<String> {
+    let nothing = word(&[entry, b"="].concat())?;
+    command(&format!("fixup --replace-runpath {nothing}"), file)
+}
+
+/// The command that removes a file.
+pub(crate) fn remove(file: &[u8]) -> Option<String> {
+    Some(format!("`rm {}`", word(file)?))
+}
+
 /// The command that adds a DT_NEEDED.
 pub(crate) fn add_needed(name: &[u8], file: &[u8]) -> Option<String> {
     command(&format!("patchelf --add-needed {}", word(name)?), file)
@@ -370,6 +381,8 @@ fn too_old(advice: &mut Advice, path: &[u8], versions: &[Vec<u8>], near: &Near) 
         advice.note(format!("{} has it", shown(&file.path)));
         advice.add_directory("add its directory", &file.path, near.file.as_deref());
     }
+    // A tree that has both may be searched in another order than --lib alone.
+    advice.remedies.clear();
     if advice.helps.is_empty() {
         let glibc = versions.iter().any(|v| v.starts_with(b"GLIBC_"));
         advice.help(match glibc {

@@ -46,15 +46,9 @@ pub(crate) fn advice(
         LoadProblem::Versions(object, need) => {
             let path = as_named(file, resolution, &object.path);
             let found = need.object.map(|o| resolution.objects[o].path.as_slice());
-            let hidden = resolution.hidden.iter().filter(|h| h.name == need.name);
             let near = Near {
+                files: with_versions(&path, info, resolution, need),
                 file: Some(bytes(&path)),
-                files: hidden
-                    .map(|h| NearFile {
-                        path: h.path.clone(),
-                        state: NearState::Fits,
-                    })
-                    .collect(),
                 ..Near::default()
             };
             let miss = Miss::Versions {
@@ -78,6 +72,38 @@ pub(crate) fn advice(
         }
         LoadProblem::VersionsOfNothing(..) | LoadProblem::Incomplete => Advice::default(),
     }
+}
+
+/// Libraries of that name that have the versions which the one that is found lacks: hidden by it,
+/// or beside the file.
+fn with_versions(
+    file: &Path,
+    info: &ElfInfo,
+    resolution: &Resolution,
+    need: &Need,
+) -> Vec<NearFile> {
+    let hidden = resolution.hidden.iter().filter(|h| h.name == need.name);
+    let hidden = hidden.map(|h| Path::new(OsStr::from_bytes(&h.path)).to_owned());
+    let name = OsStr::from_bytes(&need.name);
+    let beside = beside(file, &need.name).into_iter();
+    let mut found = NearFiles::default();
+    for path in hidden.chain(beside.filter(|path| path.file_name() == Some(name))) {
+        if has_versions(&path, info, &need.missing_versions) == Some(true) {
+            found.add(path, NearState::Fits);
+        }
+    }
+    found.files
+}
+
+fn has_versions(path: &Path, info: &ElfInfo, versions: &[Vec<u8>]) -> Option<bool> {
+    let file = crate::scan::open(path, true).ok()?;
+    let found = ElfInfo::read(&file).ok()?;
+    if !found.platform().goes_with(info.platform()) {
+        return None;
+    }
+    let defined = elf_edit::versions::defined(&file, &found).ok()??;
+    let has = |wanted: &Vec<u8>| defined.iter().any(|version| version.name == *wanted);
+    Some(versions.iter().all(has))
 }
 
 fn bytes(path: &Path) -> Vec<u8> {

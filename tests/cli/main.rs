@@ -23,6 +23,7 @@ mod inspect;
 mod lint;
 mod lint_cuda;
 mod lint_fix;
+mod lint_remedies;
 mod loaders;
 mod patchelf;
 mod patchelf_cache;

@@ -8,6 +8,7 @@
 //!
 //! ## Fix
 //! Find out where the file comes from: a prebuilt library, or a second nvcc.
+//! No command can do it: device code is compiled, not patched.
 
 use crate::cuda::table::GpuTable;
 use crate::lint::Subject;

@@ -8,6 +8,7 @@
 //!
 //! ## Fix
 //! Build for it: `cudaCapabilities`, CMAKE_CUDA_ARCHITECTURES, or with PTX of an older capability.
+//! No command can do it: device code is compiled, not patched.
 
 use crate::cuda::driver_versions::DriverVersions;
 use crate::cuda::table::GpuTable;

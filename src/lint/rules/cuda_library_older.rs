@@ -12,6 +12,7 @@
 //! ## Fix
 //! Install the release that the extension was built against, or a newer one of the same SONAME; or
 //! let RUNPATH lead to it: `cuda-fixup fixup --lib DIR FILE`.
+//! No command can do it before a newer release is there.
 
 use crate::lint::Subject;
 use crate::lint::text;

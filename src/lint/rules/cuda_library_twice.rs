@@ -12,6 +12,7 @@
 //! Build or fetch all of it for one CUDA version: `pip install` the packages of one suffix
 //! (`-cu12`, `-cu13`), or take all of it from one cudaPackages set. `cuda-fixup inspect --tree
 //! FILE` shows the dependencies of each library.
+//! No command can do it: each library was built for its version.
 
 use crate::lint::Subject;
 use crate::lint::text;

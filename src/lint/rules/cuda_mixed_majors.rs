@@ -12,6 +12,7 @@
 //! ## Fix
 //! Take all of it from one CUDA version: the wheels of one suffix (`-cu12`, `-cu13`), one
 //! cudaPackages set. A package that carries several on purpose and opens one needs an exception.
+//! No command can do it: each library was built for its version.
 
 use crate::cuda::libraries::{self, CudaLibrary, Majors};
 use crate::lint::tree::{LintedTree, Member};

@@ -8,6 +8,8 @@
 //!
 //! ## Fix
 //! Link the library itself to cudart (`-cudart shared`).
+//! No command can do it: `patchelf --add-needed libcudart.so.13` would load a runtime, but not
+//! know of which version.
 
 use crate::cuda::driver;
 use crate::lint::Subject;

@@ -9,6 +9,7 @@
 //!
 //! ## Fix
 //! Link the shared runtime into those libraries that you build: see `cudart-static`.
+//! No command can do it: a static runtime is code of the file.
 
 use crate::cuda::linkage::Linkage;
 use crate::lint::Subject;

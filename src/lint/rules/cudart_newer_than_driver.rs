@@ -10,6 +10,7 @@
 //!
 //! ## Fix
 //! Build with an older CUDA, or put NVIDIA's compat libraries (cuda_compat) before the driver link.
+//! No command can do it: the runtime belongs to the code that calls it.
 
 use crate::cuda::driver_versions::DriverVersions;
 use crate::lint::Subject;

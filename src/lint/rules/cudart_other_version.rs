@@ -9,6 +9,7 @@
 //!
 //! ## Fix
 //! Build the library from source, or take the prebuilt file that is made for this CUDA.
+//! No command can do it: the runtime belongs to the code that calls it.
 
 use crate::lint::Subject;
 

@@ -11,6 +11,7 @@
 //! ## Fix
 //! Link CUDA::cudart, set CMAKE_CUDA_RUNTIME_LIBRARY=Shared (CMake), CUDA_USE_STATIC_CUDA_RUNTIME=OFF
 //! (CMake's old FindCUDA) or pass `-cudart shared` (nvcc).
+//! No command can do it: the runtime is code of the file.
 
 use crate::cuda::linkage::Linkage;
 use crate::lint::Subject;

@@ -10,6 +10,7 @@
 //!
 //! ## Fix
 //! Link the shared runtime of one CUDA version everywhere: see `cudart-static`.
+//! No command can do it: the runtimes belong to the code that calls them.
 
 use crate::cuda::linkage::Linkage;
 use crate::lint::{RuntimeKind, Subject};

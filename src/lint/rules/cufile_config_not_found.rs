@@ -11,6 +11,7 @@
 //! ## Fix
 //! Install `gds/cufile.json` of the toolkit as `/etc/cufile.json`, or wrap the program:
 //! `wrapProgram prog --set-default CUFILE_ENV_PATH_JSON FILE`.
+//! No command of cuda-fixup can do it: the file is configuration of the system.
 
 use crate::cuda::Soname;
 use crate::lint::Subject;

@@ -8,6 +8,7 @@
 //!
 //! ## Fix
 //! Build or fetch the file anew. `cuda-fixup device-code list FILE` shows the readable part.
+//! No command can do it: what is lost is not in the file.
 
 use crate::lint::Subject;
 

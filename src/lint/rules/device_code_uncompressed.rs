@@ -8,6 +8,7 @@
 //!
 //! ## Fix
 //! `-Xfatbin=-compress-all`, or `--compress-mode=size` from CUDA 12.9 on.
+//! No command can do it: nvcc and fatbinary compress while they build.
 
 use crate::cuda::fatbin::Compression;
 use crate::lint::Subject;

@@ -8,7 +8,7 @@
 //! A library with a static cudart whose RUNPATH is `$ORIGIN` alone.
 //!
 //! ## Fix
-//! `cuda-fixup add-driver-runpath FILE`, or autoAddDriverRunpath in nativeBuildInputs.
+//! `cuda-fixup fixup FILE`, or autoAddDriverRunpath in nativeBuildInputs.
 
 use crate::lint::Subject;
 use crate::plan::{DriverUse, loads_driver};

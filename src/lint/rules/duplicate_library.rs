@@ -11,6 +11,7 @@
 //! Keep one: `auditwheel repair --exclude libcublasLt.so.12` where the wheel is made; else remove
 //! the copy and let RUNPATH lead to the other, with `cuda-fixup fixup --lib DIR`. Identical files that
 //! must have two names are links.
+//! No command can choose which copy stays.
 
 use crate::cuda::Soname;
 use crate::cuda::libraries::CudaLibrary;

@@ -8,6 +8,7 @@
 //!
 //! ## Fix
 //! Replace the path in postPatch, or remove the file.
+//! No command can do it: the right path is the packager's to know.
 
 use crate::lint::TextFile;
 use memchr::memmem;

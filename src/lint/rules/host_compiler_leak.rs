@@ -8,17 +8,26 @@
 //! `/nix/store/…-gcc-12-lib/lib` before `/nix/store/…-gcc-14-lib/lib`.
 //!
 //! ## Fix
-//! `cuda-fixup fixup --replace-runpath OLD=NEW`; the hooks do so.
+//! `cuda-fixup fixup --replace-runpath OLD=NEW`, or `OLD=` to drop the entry; the hooks do so.
 
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::advice::drop_entry;
+use crate::lint::{Said, Subject, text};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Recognizes a compiler's directory by its libstdc++.so.6.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     let mut first: Option<&[u8]> = None;
+    let file = s.shown.as_os_str().as_encoded_bytes();
+    let with_help = |message: String, entry: &[u8]| {
+        let mut said = Said::from(message);
+        let command = drop_entry(entry, file);
+        said.advice.helps.extend(command.map(|c| {
+            format!("drop it: {c}, with `--lib DIR` for a library that is found there now")
+        }));
+        said
+    };
     for (tag, entry) in s.search_path() {
         let Some(directory) = &entry.directory else {
             continue;
@@ -26,13 +35,16 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
         let path = Path::new(OsStr::from_bytes(directory));
         let shown = text(&entry.text[..]);
         if s.options.host_compilers.iter().any(|dir| path.starts_with(dir)) {
-            say(format!("{tag} has {shown} of nvcc's host compiler"));
+            say(with_help(format!("{tag} has {shown} of nvcc's host compiler"), &entry.text));
         } else if path.join("libstdc++.so.6").exists() {
             match first {
-                Some(other) if other != &directory[..] => say(format!(
-                    "{tag} has {shown} and {}, each with a libstdc++.so.6",
-                    text(other)
-                )),
+                Some(other) if other != &directory[..] => {
+                    let message = format!(
+                        "{tag} has {shown} and {}, each with a libstdc++.so.6",
+                        text(other)
+                    );
+                    say(with_help(message, &entry.text));
+                }
                 _ => first = Some(directory),
             }
         }

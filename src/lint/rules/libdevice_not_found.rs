@@ -12,6 +12,7 @@
 //! Add the package that has `nvvm/libdevice/libdevice.10.bc` (`cudaPackages.libnvvm`, before CUDA
 //! 13 `cudaPackages.cuda_nvcc`), and set its directory: `XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR`,
 //! CUDA_HOME for numba.
+//! No command of cuda-fixup can do it: the file is data of another package.
 
 use crate::lint::tree::LintedTree;
 use std::path::Path;

@@ -8,6 +8,7 @@
 //!
 //! ## Fix
 //! Add `-gencode=arch=compute_90,code=compute_90` (cudaForwardCompat).
+//! No command can do it: PTX is made by the compiler.
 
 use crate::cuda::capability::Variant;
 use crate::cuda::device_code::Image;

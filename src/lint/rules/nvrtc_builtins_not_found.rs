@@ -10,7 +10,7 @@
 //!
 //! ## Fix
 //! Put the libnvrtc-builtins of the same release beside it, and keep `$ORIGIN` in its RUNPATH:
-//! `cuda-fixup fixup --lib DIR libnvrtc.so.12`, where DIR has libnvrtc-builtins.
+//! `cuda-fixup fixup --dlopen auto --lib DIR libnvrtc.so.12`, where DIR has libnvrtc-builtins.
 
 use crate::cuda::Soname;
 use crate::lint::Subject;

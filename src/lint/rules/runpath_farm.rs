@@ -8,11 +8,11 @@
 //! `/build/cuda-farm/lib` that CMake took from where it found nvcc.
 //!
 //! ## Fix
-//! `cuda-fixup fixup --replace-runpath FARM/lib=REAL/lib`; `cuda-fixup toolkit` writes that list.
+//! `cuda-fixup fixup --replace-runpath FARM/lib=REAL/lib`, without REAL/lib if nothing there is needed; `cuda-fixup toolkit` writes that list.
 
 use crate::toolkit::record::PLACE;
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::advice::drop_entry;
+use crate::lint::{Said, Subject, text};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -23,7 +23,16 @@ const MARKS: [&str; 3] = ["bin/nvcc", "nvvm/bin/cicc", PLACE];
 /// Recognizes a toolkit by the files beside the directory, or beside `targets/…/lib`, and by
 /// `--farm`. The system's own directories have a rule. A file of the toolkit itself may name its
 /// own directory.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
+    let file = s.shown.as_os_str().as_encoded_bytes();
+    let with_help = |message: String, entry: &[u8]| {
+        let mut said = Said::from(message);
+        let command = drop_entry(entry, file);
+        said.advice.helps.extend(command.map(|c| {
+            format!("drop it: {c}, with `--lib DIR` for a library that is found there now")
+        }));
+        said
+    };
     for (tag, entry) in s.search_path() {
         let directory = entry.directory.as_deref().filter(|_| !s.is_system(entry));
         let Some(directory) = directory.map(|d| Path::new(OsStr::from_bytes(d))) else {
@@ -31,7 +40,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
         };
         let shown = text(&entry.text[..]);
         if s.options.farms.iter().any(|farm| directory.starts_with(farm)) {
-            say(format!("{tag} has {shown} of a toolkit farm, which is gone after the build"));
+            say(with_help(format!("{tag} has {shown} of a toolkit farm, which is gone after the build"), &entry.text));
             continue;
         }
         let roots = directory.ancestors().skip(1).take(3);
@@ -40,7 +49,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
             .filter(|root| !s.path.starts_with(root))
             .find_map(|root| MARKS.iter().find(|mark| root.join(mark).exists()));
         if let Some(mark) = mark {
-            say(format!("{tag} has {shown}, part of a toolkit with its own {mark}"));
+            say(with_help(format!("{tag} has {shown}, part of a toolkit with its own {mark}"), &entry.text));
         }
     }
 }

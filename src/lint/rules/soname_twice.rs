@@ -9,6 +9,7 @@
 //!
 //! ## Fix
 //! Remove the bundled one, or let both be found under the same name.
+//! No command can choose which one stays.
 
 use crate::lint::Subject;
 use crate::lint::text;

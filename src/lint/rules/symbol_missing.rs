@@ -8,7 +8,8 @@
 //! libcusparse wants.
 //!
 //! ## Fix
-//! Let the library that has the symbol be found. The message names it where it is near.
+//! Let the library that has the symbol be found, and loaded if it is not needed yet:
+//! `cuda-fixup patchelf --add-needed NAME FILE`. The message names it where it is near.
 
 use super::symbol_unbound::list;
 use crate::lint::{Said, Subject};

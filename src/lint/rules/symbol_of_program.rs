@@ -9,6 +9,7 @@
 //!
 //! ## Fix
 //! Link it with `-Wl,-z,defs` and the library that has the symbol. Of a plugin, allow the rule.
+//! No command can do it: only the program is known to have the symbol.
 
 use super::symbol_unbound::list;
 use crate::lint::Subject;

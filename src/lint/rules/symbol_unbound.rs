@@ -9,6 +9,7 @@
 //!
 //! ## Fix
 //! Let the library that has the symbol be found, or build with the one that is found.
+//! No command can do it where no library near has the symbol.
 
 use crate::lint::{Subject, text};
 use crate::loader::{LoadedBy, MissingSymbol, Resolution};

@@ -9,6 +9,7 @@
 //!
 //! ## Fix
 //! Compile all of it with -fPIC.
+//! No command can do it: the code itself holds the addresses.
 
 use crate::lint::Subject;
 use object::elf;

@@ -8,6 +8,7 @@
 //!
 //! ## Fix
 //! Link with a plain linker script; find the object that brings a writable code section.
+//! No command can do it: the linker laid code and data out in one segment.
 
 use crate::lint::Subject;
 use object::elf;

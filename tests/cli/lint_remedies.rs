@@ -1,0 +1,337 @@
+//! Every rule of lint: an example has the finding; the command of its help, or of its page, is run;
+//! the finding is gone. Rules without a command say on their page why there is none.
+
+use crate::lint::{PLAIN, library, lint};
+use cuda_fixup::parts::{RULES, documentation};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_cuda-fixup");
+
+/// A tree `t` that breaks a rule.
+struct Example {
+    _dir: TempDir,
+    root: PathBuf,
+    /// Arguments of lint before `t`.
+    args: Vec<String>,
+    /// The page's command, where the help has none that a machine could run.
+    command: Option<String>,
+    library_path: Option<PathBuf>,
+}
+
+impl Example {
+    fn new() -> Example {
+        let dir = TempDir::new().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for sub in ["t/bin", "t/lib", "out"] {
+            fs::create_dir_all(root.join(sub)).unwrap();
+        }
+        Example {
+            _dir: dir,
+            root,
+            args: vec!["--context=nix".to_owned()],
+            command: None,
+            library_path: None,
+        }
+    }
+
+    fn lib(&self, name: &str, source: &str, flags: &[&str]) {
+        let file_name = name.rsplit('/').next().unwrap();
+        let soname = format!("-Wl,-soname,{file_name}");
+        let all = [&[soname.as_str(), "-Wl,--no-as-needed"], flags].concat();
+        library(&self.root, name, source, &all);
+    }
+
+    /// A library with this RUNPATH; `ROOT` is the example's directory.
+    fn runpath(self, text: &str) -> Example {
+        let text = text.replace("ROOT", self.root.to_str().unwrap());
+        self.lib("t/lib/libx.so", PLAIN, &[&format!("-Wl,-rpath,{text}")]);
+        self
+    }
+
+    /// A user of `t/lib/libdep.so`, with these flags.
+    fn user(&self, flags: &[&str]) {
+        let source = "int f(void); int main(void) { return f() - 1; }";
+        fs::write(self.root.join("m.c"), source).unwrap();
+        let run = Command::new("gcc")
+            .current_dir(&self.root)
+            .args(["m.c", "-o", "t/bin/app", "-Wl,--no-as-needed"])
+            .args(flags)
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{run:?}");
+    }
+
+    fn option(mut self, text: &str) -> Example {
+        let text = text.replace("ROOT", self.root.to_str().unwrap());
+        self.args.push(text);
+        self
+    }
+
+    fn by(mut self, command: &str) -> Example {
+        self.command = Some(command.replace("ROOT", self.root.to_str().unwrap()));
+        self
+    }
+
+    fn findings(&self) -> Vec<Value> {
+        let mut command = Command::new(BINARY);
+        command
+            .current_dir(&self.root)
+            .arg("lint")
+            .env_remove("NIX_STORE");
+        command.args(["--format=json"]).args(&self.args).arg("t");
+        match &self.library_path {
+            Some(path) => command.env("LD_LIBRARY_PATH", path),
+            None => command.env_remove("LD_LIBRARY_PATH"),
+        };
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn finding(&self, code: &str) -> Option<Value> {
+        self.findings().into_iter().find(|f| f["code"] == code)
+    }
+
+    fn run(&self, command: &str) {
+        let command = command.replace("cuda-fixup ", &format!("{BINARY} "));
+        let run = Command::new("sh")
+            .current_dir(&self.root)
+            .args(["-c", &command])
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{command}: {run:?}");
+    }
+}
+
+fn versioned(example: &Example, name: &str, version: &str) {
+    let map = example.root.join("map");
+    fs::write(&map, format!("{version} {{ global: f; local: *; }};")).unwrap();
+    let script = format!("-Wl,--version-script={}", map.display());
+    example.lib(name, PLAIN, &[&script]);
+}
+
+/// The example of a rule's finding that a command removes.
+fn example(code: &str) -> Option<Example> {
+    let new = Example::new;
+    let opens = |name: &str| format!("const char *name = \"{name}\";");
+    Some(match code {
+        "driver-link-missing" => {
+            let e = new();
+            e.lib("t/lib/libx.so", &opens("libcuda.so.1"), &[]);
+            e
+        }
+        "driver-link-unneeded" => new().runpath("/run/opengl-driver/lib"),
+        "driver-library-installed" => {
+            let e = new();
+            e.lib("t/lib/libcuda.so.1", PLAIN, &[]);
+            e
+        }
+        "runpath-stubs" => new().runpath("/usr/local/cuda/lib64/stubs"),
+        "runpath-missing" => new().runpath("/nowhere/lib"),
+        "runpath-relative" => new().runpath("lib"),
+        "runpath-empty" => new().runpath("$ORIGIN::$ORIGIN/../bin"),
+        "runpath-build-directory" => new().runpath("/project/build/lib"),
+        "runpath-fhs" => new().runpath("/usr/share"),
+        "runpath-farm" => {
+            let e = new();
+            for (file, text) in [("farm/bin/nvcc", ""), ("farm/lib/x", "")] {
+                fs::create_dir_all(e.root.join(file).parent().unwrap()).unwrap();
+                fs::write(e.root.join(file), text).unwrap();
+            }
+            e.runpath("ROOT/farm/lib").option("--store=ROOT")
+        }
+        "host-compiler-leak" => new()
+            .runpath("ROOT/out")
+            .option("--store=ROOT")
+            .option("--host-compiler=ROOT/out"),
+        "runpath-outside-store" => new().runpath("/etc").option("--store=ROOT"),
+        "runpath-duplicate" => new().runpath("$ORIGIN:$ORIGIN"),
+        "runpath-unused" => new().runpath("/etc"),
+        "rpath" => {
+            let e = new();
+            let flags = ["-Wl,--disable-new-dtags,-rpath,$ORIGIN"];
+            e.lib("t/lib/libx.so", PLAIN, &flags);
+            e
+        }
+        "executable-stack" => {
+            let e = new();
+            e.lib("t/lib/libx.so", PLAIN, &["-Wl,-z,execstack"]);
+            e
+        }
+        "needed-not-found" => {
+            let e = new();
+            e.lib("t/lib/libdep.so", PLAIN, &[]);
+            e.user(&["t/lib/libdep.so"]);
+            e
+        }
+        "needed-other-machine" => {
+            let e = new();
+            e.lib("t/lib/libdep.so", PLAIN, &[]);
+            e.user(&["t/lib/libdep.so", "-Wl,-rpath,$ORIGIN/../arm"]);
+            fs::create_dir(e.root.join("t/arm")).unwrap();
+            fs::write(e.root.join("s.c"), PLAIN).unwrap();
+            let cross = Command::new("aarch64-linux-gnu-gcc")
+                .current_dir(&e.root)
+                .args([
+                    "-shared",
+                    "-fPIC",
+                    "-nostdlib",
+                    "-o",
+                    "t/arm/libdep.so",
+                    "s.c",
+                ])
+                .status();
+            assert!(cross.unwrap().success());
+            e
+        }
+        "needed-through-environment" => {
+            let mut e = new();
+            e.lib("out/libdep.so", PLAIN, &[]);
+            e.user(&["out/libdep.so"]);
+            e.library_path = Some(e.root.join("out"));
+            e.option("--env")
+        }
+        "needed-loaded-before" => {
+            let mut e = new();
+            e.lib("t/lib/libdep.so", PLAIN, &[]);
+            let user = "int f(void); int g(void) { return f(); }";
+            e.lib("t/bin/libuser.so", user, &["t/lib/libdep.so"]);
+            e.args = vec!["--context=wheels".to_owned()];
+            e.by("cuda-fixup fixup --lib t/lib t/bin/libuser.so")
+        }
+        "symbol-version-missing" => {
+            let e = new();
+            versioned(&e, "t/lib/libdep.so", "V_2");
+            e.user(&["t/lib/libdep.so", "-Wl,-rpath,$ORIGIN/../old"]);
+            fs::create_dir(e.root.join("t/old")).unwrap();
+            versioned(&e, "t/old/libdep.so", "V_1");
+            e
+        }
+        "symbol-missing" => {
+            let e = new();
+            e.lib("t/lib/libdep.so", PLAIN, &[]);
+            e.user(&["t/lib/libdep.so", "-Wl,-z,now", "-Wl,-rpath,$ORIGIN/../lib"]);
+            e.lib("t/lib/libf.so", PLAIN, &[]);
+            e.lib("t/lib/libdep.so", "int other;", &[]);
+            e.by("cuda-fixup patchelf --add-needed libf.so t/bin/app")
+        }
+        "dlopen-not-found" => {
+            let e = new();
+            e.lib("out/libplugin.so.7", PLAIN, &[]);
+            e.lib("t/lib/libx.so", &opens("libplugin.so.7"), &[]);
+            e.by("cuda-fixup fixup --dlopen auto --lib out t/lib/libx.so")
+        }
+        "nvrtc-builtins-not-found" => {
+            let e = new();
+            e.lib("out/libnvrtc-builtins.so.12.9", PLAIN, &[]);
+            e.lib(
+                "t/lib/libnvrtc.so.12",
+                &opens("libnvrtc-builtins.so.12.9"),
+                &[],
+            );
+            e.by("cuda-fixup fixup --dlopen auto --lib out t/lib/libnvrtc.so.12")
+        }
+        "cudnn-sublibrary-not-found" => {
+            let e = new();
+            e.lib("out/libcudnn_ops.so.9", PLAIN, &[]);
+            e.lib("t/lib/libcudnn.so.9", &opens("libcudnn_ops.so.9"), &[]);
+            e.by("cuda-fixup fixup --dlopen auto --lib out t/lib/libcudnn.so.9")
+        }
+        "interpreter-missing" => {
+            let e = new();
+            e.lib("t/lib/libdep.so", PLAIN, &[]);
+            let gone = "-Wl,--dynamic-linker,/nix/store/none-glibc/lib/ld-linux-x86-64.so.2";
+            e.user(&["t/lib/libdep.so", "-Wl,-rpath,$ORIGIN/../lib", gone]);
+            e
+        }
+        "interpreter-outside-store" => {
+            let e = new();
+            e.lib("t/lib/libdep.so", PLAIN, &[]);
+            e.user(&["t/lib/libdep.so", "-Wl,-rpath,$ORIGIN/../lib"]);
+            for file in [
+                "/lib64/ld-linux-x86-64.so.2",
+                "/lib/x86_64-linux-gnu/libc.so.6",
+            ] {
+                let name = Path::new(file).file_name().unwrap();
+                fs::copy(file, e.root.join("out").join(name)).unwrap();
+            }
+            e.option("--store=ROOT")
+                .by("cuda-fixup fixup --interpreter ROOT/out/ld-linux-x86-64.so.2 t/bin/app")
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_finding_has_a_command_that_removes_it_or_a_reason_why_none_does() {
+    let page = documentation();
+    let mut commands = 0;
+    for rule in RULES {
+        let code = rule.code();
+        let text = page.split(&format!("\n### {code}\n")).nth(1).unwrap();
+        let text = text.split("\n### ").next().unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Some(example) = example(&code) else {
+            assert!(
+                text.contains("No command"),
+                "{code}: neither a command nor a reason"
+            );
+            continue;
+        };
+        assert!(!text.contains("No command"), "{code}: it has a command");
+        let before = example.finding(&code);
+        let before = before.unwrap_or_else(|| panic!("{code}: {:?}", example.findings()));
+        let command = match &example.command {
+            Some(command) => {
+                let words: Vec<&str> = command.split(' ').take(3).collect();
+                let on_page =
+                    text.contains(&words.join(" ")) || text.contains(&words[..2].join(" "));
+                assert!(on_page, "{code}: its page lacks {command}");
+                command.clone()
+            }
+            None => {
+                let helps = before["helps"].as_array().unwrap();
+                let command = helps
+                    .iter()
+                    .find_map(|h| h.as_str().unwrap().split('`').nth(1));
+                command
+                    .unwrap_or_else(|| panic!("{code}: {before}"))
+                    .to_owned()
+            }
+        };
+        example.run(&command);
+        let after = example.finding(&code);
+        assert!(after.is_none(), "{code}: {command}: {after:?}");
+        commands += 1;
+    }
+    assert!(commands >= 26, "{commands} commands");
+}
+
+/// Those of the files that have the finding, by `--fix`, where the help has the command.
+#[test]
+fn fix_does_what_the_helps_say() {
+    for rule in RULES {
+        let code = rule.code();
+        let Some(example) = example(&code) else {
+            continue;
+        };
+        let before = example.finding(&code);
+        if before.unwrap_or_else(|| panic!("{code}"))["fixable"] != true {
+            continue;
+        }
+        let mut args: Vec<&str> = example.args.iter().map(String::as_str).collect();
+        args.extend(["--fix", "t"]);
+        if example.library_path.is_some() {
+            continue;
+        }
+        lint(&example.root, &args);
+        let after = example.finding(&code);
+        assert!(after.is_none(), "{code}: {after:?}");
+    }
+}
