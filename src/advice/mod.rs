@@ -29,7 +29,6 @@ pub(crate) enum Miss<'a> {
 pub(crate) struct NearFile {
     /// Its path for commands.
     pub path: Vec<u8>,
-    /// Its state.
     pub state: NearState,
 }
 
@@ -50,7 +49,7 @@ pub(crate) enum NearState {
     LinkerScript,
     /// It can't be loaded, for this reason.
     Unfit(String),
-    /// It has what is wanted, but this other file of the same SONAME is loaded.
+    /// It has the library's requested symbols, but this other file of the same SONAME is loaded.
     InsteadOf(Vec<u8>),
     /// Another version of the library; `true` if its SONAME is the wanted name.
     OtherVersion(bool),

@@ -5,7 +5,6 @@ use anyhow::bail;
 use elf_edit::Edit;
 use std::ffi::OsString;
 
-/// The parsed flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct PatchelfFlags {
     /// `--force-rpath`

@@ -112,7 +112,6 @@ struct LeaksArgs {
     paths: Vec<PathBuf>,
 }
 
-/// Runs the subcommand.
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Farm(args) => make_farm(args),

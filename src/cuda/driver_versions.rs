@@ -23,7 +23,6 @@ pub(crate) struct Ptx {
     /// (9, 5) of 9.5
     #[serde(deserialize_with = "isa")]
     pub isa: (u16, u16),
-    /// 13.5
     pub cuda: CudaVersion,
     /// Source of this row; a row without one is refused.
     #[allow(dead_code, reason = "for readers of the table")]

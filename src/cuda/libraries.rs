@@ -1,22 +1,21 @@
-//! CUDA's libraries by the stem of their SONAME, and which CUDA versions a SONAME belongs to.
+//! CUDA's libraries by the stem of their SONAME, and the CUDA versions to which a SONAME belongs.
 
 use super::Soname;
 
 /// Majors of CUDA, a bit each: bit 12 is CUDA 12.
 pub(crate) type Majors = u32;
 
-/// How the version in a SONAME relates to the major version of CUDA.
+/// Relation of the version in a SONAME to the major version of CUDA.
 #[derive(Clone, Copy, Debug)]
 enum Numbers {
     /// It is that major version.
     Cuda,
     /// It belongs to these: its own number, and the CUDA majors that had it.
     Table(&'static [(u32, &'static [u32])]),
-    /// It says nothing: the library has releases of its own, or never changed its number.
+    /// None: the library has its own releases, or never changed its number.
     Own,
 }
 
-/// One CUDA library.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CudaLibrary {
     /// `libcublas` of `libcublas.so.12`.
@@ -46,7 +45,7 @@ const CUFFT: Numbers = Numbers::Table(&[(10, &[10, 11]), (11, &[12]), (12, &[13]
 const CUSOLVER: Numbers = Numbers::Table(&[(10, &[10, 11]), (11, &[11, 12]), (12, &[13])]);
 const CUSPARSE: Numbers = Numbers::Table(&[(10, &[10]), (11, &[11]), (12, &[12, 13])]);
 
-/// What programs link to or open; libcuda.so.1 is the driver's.
+/// Libraries that programs link to or open; libcuda.so.1 is the driver's.
 const LIBRARIES: [CudaLibrary; 48] = [
     row("libcudart", Numbers::Cuda),
     row("libcublas", Numbers::Cuda),
@@ -107,7 +106,7 @@ impl CudaLibrary {
     }
 }
 
-/// The majors of CUDA whose toolkits have this SONAME; `None` where it says nothing.
+/// The major versions of CUDA whose toolkits have this SONAME; `None` if it determines none.
 pub(crate) fn majors_of(soname: &[u8]) -> Option<Majors> {
     let library = CudaLibrary::of_soname(soname)?;
     let number = Soname::parse(soname)?.major()?;

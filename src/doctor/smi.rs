@@ -22,7 +22,6 @@ const PLACES: [&str; 4] = [
 pub(crate) struct Smi {
     /// The program that was run.
     pub program: Option<PathBuf>,
-    /// Its error message.
     pub error: Option<String>,
     /// The newest CUDA version that the driver knows.
     pub cuda: Option<CudaVersion>,

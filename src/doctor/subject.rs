@@ -1,5 +1,5 @@
-//! How one program, library or tree fares on a machine: which libcuda.so.1 its files get, which
-//! CUDA runtime they have, and whether their device code runs on the GPUs.
+//! Checks one program, library or tree on a machine: the libcuda.so.1 that its files load, their
+//! CUDA runtimes, and whether their device code runs on the GPUs.
 
 use super::libraries::{self, DriverCopy};
 use super::{Machine, Where};
@@ -20,11 +20,12 @@ use std::path::{Path, PathBuf};
 
 const LIBCUDA: &str = "libcuda.so.1";
 
-/// What files are judged by.
+/// The requirements for files.
 pub(crate) struct Yardstick {
-    /// Whether it was given, rather than this machine's: what files find here doesn't count then.
+    /// Whether it was given, rather than this machine's: the libraries of this machine don't count
+    /// then.
     pub given: bool,
-    /// What must run the device code, each with its name.
+    /// The GPUs that must run the device code, each with its name.
     pub gpus: Vec<(String, Capability)>,
     /// The newest CUDA that the driver knows; where none is given, that of the copy of
     /// libcuda.so.1 that a file gets.
@@ -33,7 +34,7 @@ pub(crate) struct Yardstick {
     pub drivers: DriverVersions,
 }
 
-/// A path that was asked about.
+/// A path on the command line.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub path: PathBuf,
@@ -41,7 +42,7 @@ pub(crate) struct Subject {
     pub files: usize,
     /// Those that have to do with CUDA, in the order of the tree or of the loader.
     pub cuda: Vec<CudaFile>,
-    /// Why nothing is known of it.
+    /// Why it can't be checked.
     pub problem: Option<String>,
 }
 
@@ -50,8 +51,8 @@ pub(crate) struct Subject {
 pub(crate) struct CudaFile {
     pub path: PathBuf,
     pub driver: Driver,
-    /// Whether it can do nothing without the driver: it needs it, or has a CUDA runtime or device
-    /// code. Many programs only try whether there is one.
+    /// Whether it requires the driver: it depends on it, or has a CUDA runtime or device code. Many
+    /// programs use it only if it is there.
     pub needs_driver: bool,
     pub cudart: Cudart,
     /// Whether the version of its runtime runs on the driver; unknown without either version.
@@ -91,7 +92,7 @@ pub(crate) enum Driver {
     },
 }
 
-/// One file and what its process loads.
+/// One file and the libraries of its process.
 struct Asked {
     path: PathBuf,
     file: FileReader,
@@ -216,7 +217,7 @@ impl Subject {
     }
 }
 
-/// What a file has to do with CUDA, if anything.
+/// The file's traces of CUDA, if any.
 fn look(
     place: &Where<'_>,
     machine: &Machine,

@@ -1,4 +1,4 @@
-//! What is wrong with a program, library or tree on this machine. Pure: looks at a [`Subject`] only.
+//! Faults of a program, library or tree on this machine. Pure: reads a [`Subject`] only.
 
 use super::{CudaFile, Driver, Finding, Machine, Severity, Subject, Yardstick};
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::path::Path;
 const NAMED: usize = 3;
 
 impl Subject {
-    /// What is wrong, one finding for each cause.
+    /// Faults, one finding for each cause.
     pub(crate) fn findings(&self, machine: &Machine, yardstick: &Yardstick) -> Vec<Finding> {
         let mut found = Vec::new();
         if !yardstick.given {

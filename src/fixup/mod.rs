@@ -86,7 +86,7 @@ pub(crate) fn run(
         selected: selected_policies(request, &relative),
         relative,
         inherited,
-        surroundings: FileSystem::new(index, request.libc.clone()),
+        file_system: FileSystem::new(index, request.libc.clone()),
         request,
         roots,
         waits,
@@ -205,7 +205,7 @@ struct SecondPass<'a> {
     selected: BTreeMap<&'a Path, Policy>,
     relative: RelativeRoots,
     inherited: Inherited,
-    surroundings: FileSystem,
+    file_system: FileSystem,
     roots: Vec<Root>,
     waits: &'a (dyn Fn(&Path) + Sync),
 }
@@ -345,7 +345,7 @@ impl SecondPass<'_> {
             .collect();
         let context = Context {
             policy,
-            libraries: &self.surroundings,
+            libraries: &self.file_system,
             origins: &origins,
             contents: contents.as_ref(),
             stays_absolute: names

@@ -1,5 +1,5 @@
-//! Where a file is decides which rules apply: a package for a Nix store, Python wheels, the
-//! system's own directories.
+//! The context of a file, which decides which rules apply: a package for a Nix store, Python
+//! wheels, the system's own directories.
 
 use super::Rule;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ pub(crate) enum Context {
     Linux,
 }
 
-/// Rules that ask for what only NixOS has, or that find what is meant to be so there.
+/// Rules that require facts of NixOS, or report paths that are intended there.
 const SILENT: [(Context, &[&str]); 2] = [
     // auditwheel writes DT_RPATH, as LD_LIBRARY_PATH must not take the place of bundled libraries.
     (
@@ -43,7 +43,7 @@ impl Context {
         }
     }
 
-    /// What files of this context are, for a message.
+    /// Describes files of this context, for a message.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Context::Nix => "files of a package",
@@ -65,12 +65,12 @@ impl Context {
     }
 }
 
-/// Which context files have.
+/// Determines the context of files.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contexts {
-    /// For all files, where the user says so.
+    /// The user's choice for all files.
     given: Option<Context>,
-    /// Where packages are: one directory, by all its names.
+    /// Directories of packages: one directory, by all its names.
     stores: Vec<PathBuf>,
     /// Directories with metadata of Python packages.
     sites: BTreeSet<PathBuf>,
@@ -107,7 +107,7 @@ impl Contexts {
     }
 }
 
-/// The directory in which a package is whose metadata has this file: `X.dist-info/RECORD`.
+/// The directory of the package with this file of metadata: `X.dist-info/RECORD`.
 fn site_of(path: &Path) -> Option<PathBuf> {
     let metadata = path.parent()?;
     let name = metadata.file_name()?.as_encoded_bytes();

@@ -91,7 +91,6 @@ type TreeCheck = fn(&tree::LintedTree<'_>, &mut dyn FnMut(&Path, String));
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     pub(crate) module: &'static str,
-    /// Its default severity.
     pub severity: Severity,
     pub(crate) source: &'static str,
     pub(crate) check: Check,
@@ -177,8 +176,7 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
 
 /// docs/lint.md: how it is used, and the rules' own documentation.
 pub fn documentation() -> String {
-    let mut page =
-        "# lint: what is wrong with RUNPATHs, CUDA runtimes and device code\n\n".to_owned();
+    let mut page = "# lint: faults of RUNPATHs, CUDA runtimes and device code\n\n".to_owned();
     page.push_str(include_str!("usage.md"));
     page.push_str(
         "\nMade from the documentation of `src/lint/rules/*.rs` by `tests/cli/lint.rs`.\n\n\

@@ -40,12 +40,12 @@ pub(crate) struct Options {
     pub trees: Vec<PathBuf>,
     /// The names of the files in them.
     pub names: BTreeSet<Vec<u8>>,
-    /// Where files are.
+    /// Maps files to their contexts.
     pub contexts: Contexts,
 }
 
-/// What is wrong with an entry of a RUNPATH or RPATH: the first of these that holds, so that one
-/// cause has one finding.
+/// The fault of an entry of a RUNPATH or RPATH: the first that applies, so that one cause has one
+/// finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryFault {
     Empty,
@@ -90,7 +90,6 @@ pub(crate) struct Subject<'a> {
     pub shared_runtimes_meet: bool,
     /// Where it is.
     pub context: Context,
-    /// The user's options.
     pub options: &'a Options,
 }
 
@@ -101,7 +100,6 @@ impl<'a> Subject<'a> {
         objects.filter_map(|object| Some((&object.path[..], object.library.as_deref()?)))
     }
 
-    /// DT_SONAME
     pub(crate) fn soname(&self) -> Option<&'a [u8]> {
         self.info.dynamic.as_ref()?.soname.as_deref()
     }

@@ -20,7 +20,6 @@ const SAMPLE: u64 = 4 << 10;
 pub(crate) struct Member {
     /// As the user names it.
     pub shown: PathBuf,
-    /// DT_SONAME
     pub soname: Option<Vec<u8>>,
     pub size: u64,
     /// `e_machine`

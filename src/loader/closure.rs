@@ -54,11 +54,8 @@ pub struct Need {
 /// The environment of one search.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Variables<'a> {
-    /// LD_LIBRARY_PATH
     pub(super) library_path: &'a [u8],
-    /// LD_PRELOAD
     pub(super) preload: &'a [u8],
-    /// Secure-execution mode.
     pub(super) secure: bool,
 }
 

@@ -12,15 +12,10 @@ use std::sync::OnceLock;
 pub struct Library {
     /// Identity of the file: the loader loads none twice.
     pub id: FileId,
-    /// DT_SONAME
     pub soname: Option<Vec<u8>>,
-    /// DT_NEEDED
     pub needed: Vec<Vec<u8>>,
-    /// DT_RUNPATH
     pub runpath: Option<Vec<u8>>,
-    /// DT_RPATH
     pub rpath: Option<Vec<u8>>,
-    /// DT_FLAGS_1
     pub flags_1: u64,
     /// DT_VERNEED, by library.
     pub wanted: Vec<Wanted>,

@@ -31,11 +31,7 @@ pub struct Interpreter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadedBy {
     /// The file is a program.
-    Itself {
-        user: User,
-        /// Its privileges.
-        privileges: Privileges,
-    },
+    Itself { user: User, privileges: Privileges },
     /// A library, opened before any other: the program that loads it is unknown.
     First,
     /// A library in a process of this program.

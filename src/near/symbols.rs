@@ -1,4 +1,4 @@
-//! Libraries near a file that have a symbol which the process lacks.
+//! Libraries near a file that define a symbol which the process lacks.
 
 use super::{bytes, expanded};
 use crate::advice::{NearFile, NearState};
@@ -14,7 +14,7 @@ const MAX_LIBRARIES: usize = 256;
 /// Those that are named.
 const MAX_NAMED: usize = 2;
 
-/// Looks beside the file, into its RUNPATH and beside what is loaded, but not into what is loaded.
+/// Searches beside the file, in its RUNPATH and beside the loaded libraries, but not in those.
 pub(super) fn providers(
     file: &Path,
     info: &ElfInfo,

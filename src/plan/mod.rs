@@ -40,7 +40,6 @@ pub(crate) trait Libraries: Sync {
 
 /// All that a decision rests on, besides the file's own headers.
 pub(crate) struct Context<'a> {
-    /// The user's policy.
     pub policy: &'a Policy,
     /// The libraries that exist.
     pub libraries: &'a dyn Libraries,

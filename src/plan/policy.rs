@@ -72,7 +72,6 @@ pub(crate) enum Stubs {
     Keep,
 }
 
-/// The user's policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// PT_INTERP of executables.

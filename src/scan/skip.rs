@@ -140,7 +140,6 @@ impl Skipped {
         self.0[skip as usize]
     }
 
-    /// The total.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

@@ -102,7 +102,6 @@ pub fn walk(roots: &[PathBuf], recurse: bool, wanted_link: impl Fn(&Path) -> boo
 pub(crate) struct Walk<'a> {
     /// Directories and files.
     pub roots: &'a [PathBuf],
-    /// Whether subdirectories count.
     pub recurse: bool,
     /// Skips links to files among `roots`, rather than following them.
     pub skip_named_links: bool,

@@ -1,4 +1,4 @@
-//! Tells CMake about a farm: writes the files that `-C` and the toolchain file read, and recognizes
+//! Makes CMake find a farm: writes the files that `-C` and the toolchain file read, and recognizes
 //! the command lines of cmake that configure a project.
 
 use super::farm::FarmRequest;

@@ -84,7 +84,7 @@ fn e_machine(path: &Path) -> Option<u16> {
     little_endian.then(|| u16::from_le_bytes([header[18], header[19]]))
 }
 
-/// Adds the links.
+/// Adds the links to `tree`.
 pub(super) fn add(tree: &mut Tree, targets: &[String]) {
     let mut links: Vec<(PathBuf, &str)> = vec![("lib64".into(), "lib")];
     for target in targets {

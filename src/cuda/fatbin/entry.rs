@@ -94,7 +94,6 @@ pub struct Part {
     pub of: u64,
 }
 
-/// One image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FatbinEntry {
     /// Kind of the image.
@@ -105,7 +104,6 @@ pub struct FatbinEntry {
     pub variant: Variant,
     /// Version of PTX (9.5), of the cubin (1.8) or of NVVM.
     pub version: (u16, u16),
-    /// All flags.
     pub flags: u64,
     /// Offset of the header in the file.
     pub offset: u64,

@@ -25,7 +25,6 @@ pub struct FatbinProblem {
 pub(crate) struct FoundFatbins {
     /// Images, in file order; those of a concatenated entry behind it.
     pub entries: Vec<FatbinEntry>,
-    /// Containers.
     pub containers: usize,
     /// Violations of the format.
     pub problems: Vec<FatbinProblem>,

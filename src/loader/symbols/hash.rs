@@ -1,4 +1,4 @@
-//! The hash tables by which a loader finds symbols: DT_GNU_HASH, else DT_HASH.
+//! The hash tables in which a loader looks up symbols: DT_GNU_HASH, else DT_HASH.
 
 use super::pages::Pages;
 use elf_edit::{ElfInfo, Endianness, Format, ReadAt};
@@ -7,7 +7,7 @@ use object::elf;
 /// Longer tables, in bytes, are malformed.
 const MAX_TABLE: u64 = 64 << 20;
 
-/// A hash table, but for its chains, which are read as far as they are followed.
+/// A hash table without its chains, which are read on demand.
 #[derive(Debug)]
 pub(super) enum HashTable {
     Gnu {
@@ -93,8 +93,8 @@ impl HashTable {
         }
     }
 
-    /// Shows each symbol that may have the name, until `see` has an answer. `left` counts what is
-    /// looked at; `None` where it runs out, or where the table can't be read.
+    /// Calls `see` with each symbol that may have the name, until it returns an answer. `left`
+    /// limits the number of symbols; `None` if it is exhausted, or if the table can't be read.
     pub(super) fn find(
         &self,
         pages: &Pages,

@@ -35,8 +35,8 @@ pub struct MissingSymbol {
     pub lazy: bool,
 }
 
-/// The symbols that objects for which `wanted` holds ask for and the whole process lacks, in the
-/// order of its objects. Empty where a table can't be read: what is in it is not known.
+/// The symbols that objects with `wanted` import and the whole process lacks, in the order of its
+/// objects. Empty if a table can't be read, as it may define any symbol.
 pub(super) fn missing(c: &Closure, wanted: impl Fn(usize) -> bool) -> Vec<MissingSymbol> {
     let tables = c.objects.iter().map(|object| c.files.symbols(&object.path));
     let Some(tables): Option<Vec<Arc<SymbolTable>>> = tables.collect() else {

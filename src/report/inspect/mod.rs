@@ -34,7 +34,6 @@ pub(crate) struct Inspected<'a> {
     pub path: &'a Path,
     /// Scripts that the user named and that it runs.
     pub scripts: &'a [Script],
-    /// Its headers.
     pub info: &'a ElfInfo,
     /// The result of loading it.
     pub resolution: &'a Resolution,

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 /// Bytes read at a time.
 const WINDOW: usize = 1 << 20;
 
-/// Paths to find.
 pub(super) struct Needles {
     pattern: Option<Regex>,
     /// As many bytes of a window are looked at again with the next one.

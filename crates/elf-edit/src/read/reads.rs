@@ -1,4 +1,4 @@
-//! What was read of a file, as hashes: to see whether it is there still.
+//! Hashes of the ranges that were read of a file, to detect changes.
 
 use super::read_at::part;
 use rustc_hash::FxHasher;
@@ -25,13 +25,13 @@ impl Read {
     }
 }
 
-/// Ranges with at most so many bytes between them are read again by one system call.
+/// Ranges with at most this many bytes between them are read again by one system call.
 const GAP: u64 = 1 << 16;
 /// The longest such call, in bytes, unless a single range is longer.
 const LONGEST_AGAIN: u64 = 1 << 20;
 
-/// Whether a file still holds what was read of it. `read` gives the bytes of a range, as many as
-/// there are.
+/// Whether the ranges of a file are unchanged. `read` returns the bytes of a range, or fewer at the
+/// end of the file.
 pub(super) fn still_hold(
     mut reads: Vec<Read>,
     read: impl Fn(u64, usize) -> io::Result<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! Runs the steps of a patch, and takes them back if one fails.
+//! Runs the steps of a patch, and undoes them if one fails.
 
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// What writing needs of a file. A trait so that tests can stop or fail it at any write.
+/// The file operations of a write. A trait so that tests can stop or fail at any write.
 pub trait Disk {
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
@@ -111,11 +111,11 @@ fn run_step(
 pub(super) struct Written<'a> {
     pub(super) before: &'a dyn ReadAt,
     pub(super) steps: &'a [Step],
-    /// The last step failed: any part of it may be done.
+    /// The last step failed: any part of it may have been written.
     pub(super) last_failed: bool,
 }
 
-/// What became of an attempt to put the old bytes back.
+/// Result of restoring the old bytes.
 pub(super) enum Outcome {
     TakenBack,
     /// Another program has written to the file: nothing is put back.
@@ -217,14 +217,14 @@ impl Undo {
                 return Ok(false);
             }
         }
-        // What was appended, too: another program may have cut it off.
+        // The appended bytes, too: another program may have cut them off.
         for step in certain {
             let (start, len) = step.range();
             let end = (start + len).min(size);
             for offset in (start..end).step_by(COPY) {
                 let mut found = vec![0; COPY.min((end - offset) as usize)];
                 disk.read_exact_at(offset, &mut found)?;
-                // Only what a truncation has cut off can't be read.
+                // Only bytes that a truncation has cut off can't be read.
                 let done = all.read_vec(offset, found.len());
                 let undone = some.read_vec(offset, found.len());
                 let (done, undone) = match (done, undone) {
