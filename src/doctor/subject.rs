@@ -241,6 +241,7 @@ fn look(
         Some(resolution) if needs || opens => driver(place, machine, resolution, &name, needs),
         _ => Driver::Unused,
     };
+    let driver_missing = needs && driver == Driver::Missing;
     let knows = match &driver {
         Driver::Found {
             copy: Some(copy), ..
@@ -263,7 +264,9 @@ fn look(
         min_driver: min_driver.map(str::to_owned),
         runs_on: runs_on(yardstick, cuda, &code),
         has: names(&code),
-        loads: resolution.is_none_or(|r| r.loads() || r.loaded_by == LoadedBy::First),
+        // A driver that is missing has a finding of its own.
+        loads: driver_missing
+            || resolution.is_none_or(|r| r.loads() || r.loaded_by == LoadedBy::First),
         cudart,
     })
 }
