@@ -116,7 +116,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("advice", &["cuda", "escape"]),
     ("near", &["advice", "cuda", "loader", "scan"]),
     ("rodata", &["cuda"]),
-    ("doctor", &["cuda", "loader", "rodata", "scan"]),
+    ("doctor", &["advice", "cuda", "loader", "rodata", "scan"]),
     ("redist", &[]),
     ("resolution", &[]),
     ("soname_index", &["scan"]),

@@ -2,7 +2,7 @@
 //! the facts come from `near`. Causes and commands are safe for a terminal.
 
 mod cuda;
-mod shell;
+pub(crate) mod shell;
 
 use crate::cuda::driver;
 use crate::escape::Shown;

@@ -2,7 +2,7 @@
 
 /// The path as one word that no command parses as an option; `None` if it contains control
 /// characters or is not UTF-8, as a report can't show it.
-pub(super) fn word(path: &[u8]) -> Option<String> {
+pub(crate) fn word(path: &[u8]) -> Option<String> {
     let text = str::from_utf8(path).ok()?;
     if text.is_empty() || text.chars().any(char::is_control) || text.contains('`') {
         return None;

@@ -241,7 +241,7 @@ fn look(
         Some(resolution) if needs || opens => driver(place, machine, resolution, &name, needs),
         _ => Driver::Unused,
     };
-    let driver_missing = needs && driver == Driver::Missing;
+    let driver_missing = needs && matches!(driver, Driver::Missing(_));
     let knows = match &driver {
         Driver::Found {
             copy: Some(copy), ..

@@ -1,7 +1,9 @@
 //! Faults of a program, library or tree on this machine. Pure: reads a [`Subject`] only.
 
 use super::{CudaFile, Driver, Finding, Machine, Severity, Subject, Yardstick};
+use crate::advice::shell;
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Files that a finding names; of the others it has the number.
@@ -21,6 +23,12 @@ impl Subject {
         found
     }
 
+    /// The path as a word of a shell; in words where it can't be one.
+    fn word(&self) -> String {
+        let word = shell::word(self.path.as_os_str().as_bytes());
+        word.unwrap_or_else(|| "PATH".to_owned())
+    }
+
     fn those(&self, which: impl Fn(&CudaFile) -> bool) -> Vec<&Path> {
         let files = self.cuda.iter().filter(|file| which(file));
         files.map(|file| &*file.path).collect()
@@ -33,7 +41,7 @@ impl Subject {
                 code: "does-not-load",
                 severity: Severity::Error,
                 what: format!("the loader does not load {}", listed(&not)),
-                help: format!("run `cuda-fixup inspect --check {}`", self.path.display()),
+                help: format!("run `cuda-fixup inspect --check {}`", self.word()),
             });
         }
     }
@@ -49,7 +57,7 @@ impl Subject {
             let help = match machine.libraries.copies.iter().find(|copy| !copy.stub) {
                 Some(copy) => {
                     let dir = copy.path.rsplit_once('/').map_or("/", |(dir, _)| dir);
-                    let tree = self.path.display();
+                    let tree = self.word();
                     format!(
                         "it is {}: run `cuda-fixup add-driver-runpath --driver-link {dir} {tree}`, or once \
                          `LD_LIBRARY_PATH={dir} PROGRAM`",
@@ -87,7 +95,7 @@ impl Subject {
                 ),
                 help: format!(
                     "run `cuda-fixup fixup {}`, which drops stub directories from RUNPATHs",
-                    self.path.display()
+                    self.word()
                 ),
             });
         }
@@ -163,9 +171,18 @@ impl Subject {
             let why = why.map_or("", |on| &on.why);
             let has = has.map_or(String::new(), |file| file.has.join(", "));
             let arch = format!("{}{}", gpu.major, gpu.minor);
+            // Another GPU of the machine may run them all.
+            let elsewhere = |file: &CudaFile| file.runs_on.iter().any(|on| on.image.is_some());
+            let lost = self
+                .cuda
+                .iter()
+                .any(|file| fails(&file) && !elsewhere(file));
             found.push(Finding {
                 code: "no-code-for-gpu",
-                severity: Severity::Error,
+                severity: match lost || yardstick.given {
+                    true => Severity::Error,
+                    false => Severity::Warning,
+                },
                 what: format!(
                     "no device code for {name}, compute capability {gpu}, in {} (it has {has}){why}: \"no \
                      kernel image is available for execution on the device\"",
