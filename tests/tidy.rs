@@ -136,7 +136,15 @@ const ROOMS: [(&str, &[&str]); 20] = [
     (
         "lint",
         &[
-            "advice", "cuda", "loader", "near", "plan", "rodata", "scan", "toolkit",
+            "advice",
+            "cuda",
+            "loader",
+            "near",
+            "plan",
+            "resolution",
+            "rodata",
+            "scan",
+            "toolkit",
         ],
     ),
     (

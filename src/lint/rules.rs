@@ -62,6 +62,7 @@ rules! {
     runpath_duplicate Note Elf Tidy,
     runpath_unused Note Elf Shrink,
     rpath Warning Elf Tidy,
+    resolution_cache_stale Error Elf,
     needed_not_found Error Advised,
     needed_loaded_before Note Elf,
     needed_other_machine Error Advised,

@@ -143,6 +143,65 @@ fn a_changed_library_set_rebuilds_it_and_other_edits_drop_it() {
     assert_eq!(Command::new(&tool).status().unwrap().code(), Some(3));
 }
 
+/// What lint says of the cache of the store's program.
+fn lint(store: &Store) -> String {
+    let out = Command::new(BINARY)
+        .args(["lint", "--format", "json"])
+        .arg(store.tool())
+        .output()
+        .unwrap();
+    let all = String::from_utf8(out.stdout).unwrap();
+    let about = all
+        .lines()
+        .filter(|line| line.contains("resolution-cache-stale"));
+    about
+        .filter(|line| line.contains("message"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn lint_finds_a_cache_that_leads_elsewhere() {
+    let store = Store::new(3);
+    let at = |name: &str| store.dir.join(name);
+    assert_eq!(lint(&store), "");
+    store.fixup(&["--resolution", "note"]);
+    assert_eq!(lint(&store), "");
+    fs::copy(at("p2/lib/lib2.so.1"), at("p0/lib/lib2.so.1")).unwrap();
+    assert!(lint(&store).contains("it passes over"), "{}", lint(&store));
+    let out = Command::new(BINARY)
+        .arg("inspect")
+        .arg(store.tool())
+        .output()
+        .unwrap();
+    let page = String::from_utf8(out.stdout).unwrap();
+    assert!(
+        page.contains("resolution cache, for a glibc that reads it"),
+        "{page}"
+    );
+    assert!(page.contains("stale: lib2.so.1: it passes over"), "{page}");
+    fs::remove_file(at("p0/lib/lib2.so.1")).unwrap();
+    fs::rename(at("p1/lib/lib1.so.1"), at("p1/lib/other")).unwrap();
+    assert!(lint(&store).contains("is not there"), "{}", lint(&store));
+    fs::rename(at("p1/lib/other"), at("p1/lib/lib1.so.1")).unwrap();
+    // A list that is no list, and a length that lies.
+    let tool = store.tool();
+    let fine = fs::read(&tool).unwrap();
+    let note = info(&tool).resolution_caches[0].offset as usize;
+    let list = memchr::memmem::find(&fine[note..], b"=/").unwrap() + note;
+    for (at, bytes, words) in [
+        (list, &b"x"[..], "neither = nor ?"),
+        (note + 4, &u32::MAX.to_le_bytes(), "before the note does"),
+    ] {
+        let mut broken = fine.clone();
+        broken[at..at + bytes.len()].copy_from_slice(bytes);
+        fs::write(&tool, &broken).unwrap();
+        assert!(lint(&store).contains(words), "{}", lint(&store));
+    }
+    store.fixup(&["--resolution", "note"]);
+    assert_eq!(lint(&store), "");
+}
+
 #[test]
 fn a_directory_of_the_machine_is_always_searched() {
     let store = Store::new(2);

@@ -15,6 +15,7 @@ use crate::loader::{LoadedBy, Loader, Resolution, TreeLoaders, User};
 use crate::near;
 use crate::report::inspect::{self, Cuda, Inspected};
 use crate::report::{Ordered, Output};
+use crate::resolution;
 use crate::rodata::{self, Contents};
 use crate::scan::{self, FileError, Skip, Tree, Walked};
 use crate::terminal::{self, Label, Paint, Progress};
@@ -204,6 +205,10 @@ impl Run {
             true => self.targets.scripts_of(&walked.path),
             false => Vec::new(),
         };
+        let stale_cache = match self.root {
+            None => resolution::note::faults(&info),
+            Some(_) => Vec::new(),
+        };
         let inspected = Inspected {
             path: &walked.path,
             scripts: &scripts,
@@ -211,6 +216,7 @@ impl Run {
             resolution: &resolution,
             ordinary: ordinary.as_ref(),
             advice: &advice,
+            stale_cache: &stale_cache,
             cuda: cuda.as_ref(),
         };
         let keep_names = self.args.why.is_some();

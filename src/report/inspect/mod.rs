@@ -42,6 +42,8 @@ pub(crate) struct Inspected<'a> {
     pub ordinary: Option<&'a Resolution>,
     /// Advice for each of its problems, in their order.
     pub advice: &'a [Advice],
+    /// What is wrong with its resolution cache, by a look at the file system.
+    pub stale_cache: &'a [String],
     /// Its CUDA, where that was looked for.
     pub cuda: Option<&'a Cuda>,
 }
