@@ -1,5 +1,6 @@
 //! Programs that start without a search: `fixup --resolution`.
 
+use crate::lint::findings;
 use crate::support::peers::run;
 use crate::support::{BINARY, patchelf};
 use elf_edit::resolution_cache::{Element, parse};
@@ -145,19 +146,9 @@ fn a_changed_library_set_rebuilds_it_and_other_edits_drop_it() {
 
 /// What lint says of the cache of the store's program.
 fn lint(store: &Store) -> String {
-    let out = Command::new(BINARY)
-        .args(["lint", "--format", "json"])
-        .arg(store.tool())
-        .output()
-        .unwrap();
-    let all = String::from_utf8(out.stdout).unwrap();
-    let about = all
-        .lines()
-        .filter(|line| line.contains("resolution-cache-stale"));
-    about
-        .filter(|line| line.contains("message"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let found = findings(&store.dir, &["app/bin/tool"]).into_iter();
+    let about = found.filter(|(code, _)| code == "resolution-cache-stale");
+    about.map(|(_, message)| message + "\n").collect()
 }
 
 #[test]
