@@ -243,6 +243,15 @@ fn example(code: &str) -> Option<Example> {
             e.lib("t/lib/libcudnn.so.9", &opens("libcudnn_ops.so.9"), &[]);
             e.by("cuda-fixup fixup --dlopen auto --lib out t/lib/libcudnn.so.9")
         }
+        "resolution-cache-stale" => {
+            let e = new();
+            e.lib("out/libdep.so", PLAIN, &[]);
+            let entries = format!("-Wl,-rpath,{0}/t/lib:{0}/out", e.root.display());
+            e.user(&["out/libdep.so", &entries]);
+            e.run("cuda-fixup fixup --relative off --resolution note t/bin/app");
+            e.lib("t/lib/libdep.so", PLAIN, &[]);
+            e.by("cuda-fixup fixup --relative off --resolution note t/bin/app")
+        }
         "interpreter-missing" => {
             let e = new();
             e.lib("t/lib/libdep.so", PLAIN, &[]);

@@ -10,7 +10,15 @@ use std::time::{Duration, Instant};
 fn program(args: &[&str]) -> Command {
     let mut program = Command::new(BINARY);
     program.args(args);
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "LD_LIBRARY_PATH"] {
+    // anstream takes a dumb terminal of a CI service for one that shows colours.
+    let variables = [
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "CI",
+        "LD_LIBRARY_PATH",
+    ];
+    for name in variables {
         program.env_remove(name);
     }
     program
