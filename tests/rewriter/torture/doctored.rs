@@ -2,7 +2,8 @@
 
 use crate::torture::kinds::{Kind, Use, old_runpath};
 use crate::torture::process::{copy, must};
-use elf_edit::{ElfInfo, Format, Segment};
+use crate::torture::subject::rewrite;
+use elf_edit::{Edit, ElfInfo, Format, Segment};
 use object::elf;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -31,6 +32,9 @@ pub fn all(dir: &Path, made: &[Kind]) -> Vec<Kind> {
         for name in ["gcc-pie", "gcc-nopie", "gcc-lib", "lld-pie", "lld-lib"] {
             kinds.push(by_patchelf(dir, named(made, name), version, &program));
         }
+    }
+    for name in ["gcc-pie", "gcc-nopie", "gcc-lib", "lld-pie", "lld-lib"] {
+        kinds.push(by_us(dir, named(made, name)));
     }
     kinds
 }
@@ -106,6 +110,26 @@ fn by_patchelf(dir: &Path, from: &Kind, version: &str, program: &Path) -> Kind {
     }
     patchelf(&kind.bare, &["--set-rpath", &runpath]);
     patchelf(&kind.bare, &["--remove-rpath"]);
+    kind
+}
+
+/// A file that has a segment of ours already, which grew and shrank.
+fn by_us(dir: &Path, from: &Kind) -> Kind {
+    let kind = variant(dir, from, "rewritten");
+    let runpath = old_runpath(&kind.target);
+    copy(&from.bare, &kind.with_runpath);
+    for file in [&kind.with_runpath, &kind.bare] {
+        for long in [300, 3000] {
+            let edits = [Edit::SetRunpath(vec![b'x'; long])];
+            rewrite(file, &edits).unwrap();
+        }
+    }
+    let mut edits = vec![Edit::SetRunpath(runpath.into_bytes())];
+    if kind.used_as == Use::Library {
+        edits.push(Edit::SetSoname(b"libsubject-0ldsoname.so.1".to_vec()));
+    }
+    rewrite(&kind.with_runpath, &edits).unwrap();
+    rewrite(&kind.bare, &[Edit::RemoveRunpath]).unwrap();
     kind
 }
 
