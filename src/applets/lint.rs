@@ -243,6 +243,15 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
     Ok(levels)
 }
 
+/// The metadata of Python packages among the files.
+fn metadata_of(files: &[PathBuf]) -> Vec<PathBuf> {
+    let is_metadata = |path: &&PathBuf| {
+        let directory = path.parent().and_then(Path::extension);
+        path.ends_with("METADATA") && directory.is_some_and(|e| e == "dist-info")
+    };
+    files.iter().filter(is_metadata).cloned().collect()
+}
+
 /// The options in the arguments.
 fn options(args: &Args, roots: &[scan::Root], files: &[PathBuf]) -> Options {
     let stores = [Some(args.store.clone()), fs::canonicalize(&args.store).ok()];
@@ -251,6 +260,7 @@ fn options(args: &Args, roots: &[scan::Root], files: &[PathBuf]) -> Options {
     Options {
         contexts: Contexts::new(args.context, &stores, files),
         names: names.map(|name| name.as_bytes().to_vec()).collect(),
+        metadata: metadata_of(files),
         cuda: args.cuda,
         max_driver_cuda: args.max_driver_cuda,
         capabilities: args.capabilities.clone(),

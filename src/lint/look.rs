@@ -1,5 +1,6 @@
 //! Reads the inputs of the rules for a file, and runs them.
 
+use super::below::{Covered, OwnFaults};
 use super::context::Context;
 use super::interface;
 use super::meeting::CudaLibraries;
@@ -38,6 +39,7 @@ pub(crate) struct Linter {
     elsewhere: Option<Loader>,
     options: Options,
     libraries: KnownLibraries,
+    faults: OwnFaults,
     tree: TreeLoaders,
 }
 
@@ -56,6 +58,7 @@ impl Linter {
             elsewhere: has_path.then(|| Loader::new(without)),
             options,
             libraries: KnownLibraries::default(),
+            faults: OwnFaults::default(),
             tree,
         }
     }
@@ -73,23 +76,19 @@ impl Linter {
         let code = device_code::read_elf(file, &info.header)?;
         let names = &contents.sonames;
         let resolution = self.tree.resolve(&self.loader, path, file, info, names)?;
-        let through_environment = match &self.elsewhere {
-            Some(elsewhere) if by_environment(&resolution).next().is_some() => {
-                let without = elsewhere.resolve(path, file, info, &[])?;
-                let missing = without.objects.first().into_iter().flat_map(|o| &o.needs);
-                let missing: BTreeSet<_> = missing
-                    .filter(|need| need.object.is_none())
-                    .map(|need| need.name.clone())
-                    .collect();
-                let names = by_environment(&resolution).cloned();
-                names.filter(|name| missing.contains(name)).collect()
-            }
-            _ => Vec::new(),
-        };
+        let through_environment = self.through_environment(path, file, info, &resolution)?;
         let problems = resolution.problems().into_iter();
         let advise = |problem| near::advice(shown, info, &resolution, problem);
         let advice: Vec<Advice> = problems.map(advise).collect();
         let runtimes = self.libraries.runtimes(&resolution);
+        let unprovided = unprovided(file, info, &resolution)?;
+        let older = interface::older(file, info, &resolution)?;
+        let covered = Covered {
+            options: &self.options,
+            context,
+        };
+        let below = &self.faults;
+        let below = below.below(&self.loader, &self.tree, &resolution, &covered);
         let subject = Subject {
             path,
             shown,
@@ -98,8 +97,9 @@ impl Linter {
             cudart: &Cudart::new(info, contents.cudart.as_ref()),
             device_code: &code,
             advice: &advice,
-            unprovided: &unprovided(file, info, &resolution)?,
-            older: &interface::older(file, info, &resolution)?,
+            unprovided: &unprovided,
+            older: &older,
+            below: &below,
             cuda_libraries: &CudaLibraries::of(&resolution),
             runtimes_meet: meet_here(&resolution, &runtimes, |_| true),
             shared_runtimes_meet: meet_here(&resolution, &runtimes, RuntimeKind::is_shared),
@@ -120,6 +120,29 @@ impl Linter {
         Ok(Looked {
             findings,
             member: Some(member),
+        })
+    }
+
+    /// What the file needs and finds through LD_LIBRARY_PATH alone.
+    fn through_environment(
+        &self,
+        path: &Path,
+        file: &FileReader,
+        info: &ElfInfo,
+        resolution: &Resolution,
+    ) -> Result<Vec<Vec<u8>>, ReadError> {
+        Ok(match &self.elsewhere {
+            Some(elsewhere) if by_environment(resolution).next().is_some() => {
+                let without = elsewhere.resolve(path, file, info, &[])?;
+                let missing = without.objects.first().into_iter().flat_map(|o| &o.needs);
+                let missing: BTreeSet<_> = missing
+                    .filter(|need| need.object.is_none())
+                    .map(|need| need.name.clone())
+                    .collect();
+                let names = by_environment(resolution).cloned();
+                names.filter(|name| missing.contains(name)).collect()
+            }
+            _ => Vec::new(),
         })
     }
 

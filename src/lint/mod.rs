@@ -1,6 +1,7 @@
 //! Lint rules, which examine a file or a tree and never write. Each rule is a file of `rules/`,
 //! with its documentation: the fault, its consequences, an example and the fix.
 
+mod below;
 pub(crate) mod config;
 pub(crate) mod context;
 mod fix;

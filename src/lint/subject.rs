@@ -40,6 +40,8 @@ pub(crate) struct Options {
     pub trees: Vec<PathBuf>,
     /// The names of the files in them.
     pub names: BTreeSet<Vec<u8>>,
+    /// METADATA files of Python packages in them.
+    pub metadata: Vec<PathBuf>,
     /// Maps files to their contexts.
     pub contexts: Contexts,
 }
@@ -78,6 +80,8 @@ pub(crate) struct Subject<'a> {
     pub unprovided: &'a BTreeSet<Vec<u8>>,
     /// Symbols of CUDA's libraries that it wants and that those that it loads lack.
     pub older: &'a [OlderLibrary],
+    /// Why it does not load although its own needs are met, as far as no other file has the finding.
+    pub below: &'a [String],
     /// The CUDA libraries that are loaded with it, itself among them.
     pub cuda_libraries: &'a CudaLibraries<'a>,
     /// Dependencies found only through LD_LIBRARY_PATH.

@@ -97,6 +97,8 @@ pub(crate) struct LintedTree<'a> {
     pub members: Vec<Member>,
     /// The file names in it.
     pub names: &'a BTreeSet<Vec<u8>>,
+    /// Its METADATA files of Python packages, absolute.
+    pub metadata: Vec<PathBuf>,
     /// This rule has a finding for a file of this tree.
     pub has_finding: bool,
 }
@@ -121,6 +123,12 @@ pub(crate) fn check(
             root: &root.given,
             members,
             names: &options.names,
+            metadata: options
+                .metadata
+                .iter()
+                .filter(|path| path.starts_with(&root.canonical))
+                .cloned()
+                .collect(),
             has_finding: false,
         };
         for (at, rule) in RULES.iter().enumerate() {

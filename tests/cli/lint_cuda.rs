@@ -315,3 +315,35 @@ fn libraries_that_another_wheel_loads() {
     fs::remove_file(site.join("a/lib/libc10.so")).unwrap();
     assert_eq!(codes(&site, &["."]), set(&["needed-not-found"]));
 }
+
+/// What pip says of wheels that do not fit each other.
+#[test]
+fn a_cuda_wheel_older_than_another_one_asks_for() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let wheel = |name: &str, version: &str, requires: &str| {
+        let info = dir.join(format!("{name}.dist-info"));
+        fs::create_dir_all(&info).unwrap();
+        let text =
+            format!("Name: {name}\nVersion: {version}\n{requires}\nRequires-Dist: numpy>=99\n");
+        fs::write(info.join("METADATA"), text).unwrap();
+    };
+    let found = || findings(dir, &["."]);
+    wheel(
+        "torch",
+        "2.8.0",
+        "Requires-Dist: nvidia-cudnn-cu12 (==9.10.2.21) ; platform_system == 'Linux'",
+    );
+    assert!(found().is_empty(), "{:?}", found());
+    for (version, older) in [
+        ("9.10.2.21", false),
+        ("9.11.0.98", false),
+        ("9.1.0.70", true),
+    ] {
+        wheel("nvidia_cudnn_cu12", version, "");
+        let found = found();
+        assert_eq!(found.len(), usize::from(older), "{version}: {found:?}");
+    }
+    let message = "has nvidia-cudnn-cu12 9.1.0.70; torch 2.8.0 was built against 9.10.2.21";
+    assert_eq!(found(), [("wheel-older".to_owned(), message.to_owned())]);
+}

@@ -26,7 +26,7 @@ impl Example {
     fn new() -> Example {
         let dir = TempDir::new().unwrap();
         let root = dir.path().canonicalize().unwrap();
-        for sub in ["t/bin", "t/lib", "out"] {
+        for sub in ["t/bin", "t/lib", "out/more"] {
             fs::create_dir_all(root.join(sub)).unwrap();
         }
         Example {
@@ -54,7 +54,10 @@ impl Example {
 
     /// A user of `t/lib/libdep.so`, with these flags.
     fn user(&self, flags: &[&str]) {
-        let source = "int f(void); int main(void) { return f() - 1; }";
+        self.program("int f(void); int main(void) { return f() - 1; }", flags);
+    }
+
+    fn program(&self, source: &str, flags: &[&str]) {
         fs::write(self.root.join("m.c"), source).unwrap();
         let run = Command::new("gcc")
             .current_dir(&self.root)
@@ -169,6 +172,16 @@ fn example(code: &str) -> Option<Example> {
             e.lib("t/lib/libdep.so", PLAIN, &[]);
             e.user(&["t/lib/libdep.so"]);
             e
+        }
+        "does-not-load" => {
+            let e = new();
+            e.lib("out/more/libbelow.so", PLAIN, &[]);
+            let user = "int f(void); int g(void) { return f(); }";
+            e.lib("out/libdep.so", user, &["out/more/libbelow.so"]);
+            let links = ["-Wl,-rpath,$ORIGIN/../../out", "-Wl,-rpath-link,out/more"];
+            let main = "int g(void); int main(void) { return g() - 1; }";
+            e.program(main, &[&["out/libdep.so"], &links[..]].concat());
+            e.by("cuda-fixup fixup --lib out/more out/libdep.so")
         }
         "needed-other-machine" => {
             let e = new();

@@ -1,0 +1,148 @@
+//! `lint` and `inspect --check` give one answer to whether a file loads.
+
+use crate::lint::{PLAIN, codes, library, lint};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+fn program(dir: &Path, name: &str, source: &str, args: &[&str]) {
+    fs::write(dir.join("m.c"), source).unwrap();
+    let run = Command::new("gcc")
+        .current_dir(dir)
+        .args(["-w", "m.c", "-o", name])
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{run:?}");
+}
+
+/// What both say of one file that is linted alone.
+fn loads(dir: &Path, file: &str) -> bool {
+    let check = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+        .current_dir(dir)
+        .env_remove("LD_LIBRARY_PATH")
+        .args(["inspect", "--check", file])
+        .output()
+        .unwrap();
+    let linted = lint(dir, &["--format=json", file]);
+    assert_eq!(
+        check.status.code(),
+        linted.status.code(),
+        "{file}: {check:?} {linted:?}"
+    );
+    check.status.success()
+}
+
+const USER: &str = "int f(); int g() { return f(); }";
+const MAIN: &str = "int f(); int main(void) { return f(); }";
+
+#[test]
+fn needs_and_versions_below() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let origin = "-Wl,-rpath,$ORIGIN";
+    library(dir, "libbase.so", PLAIN, &["-Wl,-soname,libbase.so"]);
+    let base = ["-Wl,-soname,libmid.so", "./libbase.so", origin];
+    library(dir, "libmid.so", USER, &base);
+    let top = [
+        "-Wl,--no-as-needed",
+        "./libmid.so",
+        "-Wl,--allow-shlib-undefined",
+        origin,
+    ];
+    library(dir, "libtop.so", PLAIN, &top);
+    program(dir, "prog", "int main(void) { return 0; }", &top);
+    for file in ["libmid.so", "libtop.so", "prog"] {
+        assert!(loads(dir, file), "{file}");
+    }
+    fs::rename(dir.join("libbase.so"), dir.join("gone")).unwrap();
+    for file in ["libmid.so", "libtop.so", "prog"] {
+        assert!(!loads(dir, file), "{file}");
+    }
+    assert!(codes(dir, &["libtop.so"]).contains("does-not-load"));
+    // One finding for one cause: the library's own, where that is linted.
+    assert!(codes(dir, &["libmid.so", "libtop.so", "prog"]).contains("needed-not-found"));
+    assert!(!codes(dir, &["."]).contains("does-not-load"));
+    // A version that the library below lacks.
+    fs::rename(dir.join("gone"), dir.join("libbase.so")).unwrap();
+    let versioned = |version: &str| {
+        fs::write(
+            dir.join("map"),
+            format!("{version} {{ global: f; local: *; }};"),
+        )
+        .unwrap();
+        let flags = ["-Wl,-soname,libbase.so", "-Wl,--version-script=map"];
+        library(dir, "libbase.so", PLAIN, &flags);
+    };
+    versioned("V_2");
+    library(dir, "libmid.so", USER, &base);
+    assert!(loads(dir, "libtop.so"));
+    versioned("V_1");
+    assert!(!loads(dir, "libtop.so"));
+    assert!(!loads(dir, "libmid.so"));
+}
+
+#[test]
+fn symbols_and_interpreters() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    let origin = "-Wl,-rpath,$ORIGIN";
+    library(dir, "libdep.so", PLAIN, &["-Wl,-soname,libdep.so"]);
+    for now in ["-Wl,-z,now", "-Wl,-z,lazy"] {
+        library(dir, "libdep.so", PLAIN, &["-Wl,-soname,libdep.so"]);
+        program(dir, "prog", MAIN, &["./libdep.so", origin, now]);
+        assert!(loads(dir, "prog"));
+        let other = "int h(void) { return 1; }";
+        library(dir, "libdep.so", other, &["-Wl,-soname,libdep.so"]);
+        let lazy = now == "-Wl,-z,lazy";
+        assert_eq!(loads(dir, "prog"), lazy, "{now}");
+        let found = codes(dir, &["prog"]);
+        assert_eq!(found.contains("symbol-missing"), !lazy, "{found:?}");
+    }
+    let nowhere = "-Wl,--dynamic-linker=/nowhere/ld.so";
+    program(dir, "prog", "int main(void) { return 0; }", &[nowhere]);
+    assert!(!loads(dir, "prog"));
+}
+
+/// A library that loads in one program of the tree and not in another.
+#[test]
+fn one_of_two_programs() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    fs::create_dir(dir.join("libs")).unwrap();
+    library(
+        &dir.join("libs"),
+        "libbase.so",
+        PLAIN,
+        &["-Wl,-soname,libbase.so"],
+    );
+    library(
+        dir,
+        "libmid.so",
+        USER,
+        &["-Wl,-soname,libmid.so", "libs/libbase.so"],
+    );
+    let flags = |rpath: &'static str| {
+        let lax = "-Wl,--unresolved-symbols=ignore-in-shared-libs";
+        [
+            "-Wl,--no-as-needed",
+            "./libmid.so",
+            lax,
+            "-Wl,--disable-new-dtags",
+            rpath,
+        ]
+    };
+    let main = "int main(void) { return 0; }";
+    program(dir, "good", main, &flags("-Wl,-rpath,$ORIGIN:$ORIGIN/libs"));
+    program(dir, "bad", main, &flags("-Wl,-rpath,$ORIGIN"));
+    assert!(loads(dir, "good") && !loads(dir, "bad"));
+    let output = lint(dir, &["--format=json", "."]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors: Vec<&str> = text.lines().filter(|l| l.contains("\"error\"")).collect();
+    assert_eq!(errors.len(), 1, "{text}");
+    assert!(
+        errors[0].contains("does-not-load") && errors[0].contains("./bad"),
+        "{text}"
+    );
+}
