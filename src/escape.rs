@@ -2,9 +2,19 @@
 
 use std::fmt;
 
-/// Displays bytes as text: control characters and invalid UTF-8 as `\xNN`.
+/// Displays bytes as text: control characters and invalid UTF-8 as `\xNN`, a backslash as two, so
+/// that no two names look the same.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown<'a>(&'a [u8]);
+
+/// A sentence that has such names in it already: only what a terminal must not get is escaped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sentence<'a>(&'a str);
+
+/// Shows a sentence.
+pub(crate) fn sentence(text: &str) -> Sentence<'_> {
+    Sentence(text)
+}
 
 /// Shows a path or a string of a file.
 pub(crate) fn shown<T: AsRef<std::ffi::OsStr> + ?Sized>(text: &T) -> Shown<'_> {
@@ -21,10 +31,11 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             // Usually nothing needs an escape: one write.
-            if !chunk.valid().contains(char::is_control) {
+            let odd = |c: char| c.is_control() || c == '\\';
+            if !chunk.valid().contains(odd) {
                 f.write_str(chunk.valid())?;
             } else {
-                escape_controls(chunk.valid(), f)?;
+                escape_controls(chunk.valid(), "\\\\", f)?;
             }
             for byte in chunk.invalid() {
                 write!(f, "\\x{byte:02x}")?;
@@ -34,8 +45,18 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-fn escape_controls(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape_controls(self.0, "\\", f)
+    }
+}
+
+fn escape_controls(text: &str, backslash: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for c in text.chars() {
+        if c == '\\' {
+            f.write_str(backslash)?;
+            continue;
+        }
         if !c.is_control() {
             write!(f, "{c}")?;
             continue;
@@ -59,5 +80,19 @@ mod tests {
             Shown::from(&hostile[..]).to_string(),
             r"lib\x1b[31mred\xff\xc2\x9b.so é"
         );
+        assert_eq!(sentence("a\\x0a \x1b").to_string(), r"a\x0a \x1b");
+    }
+
+    #[test]
+    fn no_two_names_look_the_same() {
+        let names: [&[u8]; 5] = [b"a\n", b"a\\x0a", b"a\\\n", b"a\\\\x0a", b"a\xff"];
+        let shown: Vec<String> = names
+            .iter()
+            .map(|name| Shown::from(*name).to_string())
+            .collect();
+        let mut different = shown.clone();
+        different.sort();
+        different.dedup();
+        assert_eq!(different.len(), names.len(), "{shown:?}");
     }
 }

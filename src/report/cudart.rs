@@ -1,7 +1,7 @@
 //! Prints the CUDA runtime of a file, for people and as JSON.
 
 use crate::cuda::linkage::{Cudart, Linkage};
-use crate::escape::Shown;
+use crate::escape::{Shown, sentence};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ pub(crate) fn cudart_json(cudart: &Cudart) -> Value {
         "version": cudart.version.map(|version| version.to_string()),
         "needed": cudart.needed.as_ref().map(|n| Shown::from(&n[..]).to_string()),
         "evidence": cudart.evidence.iter().map(|evidence| json!({
-            "what": Shown::from(evidence.what.as_bytes()).to_string(),
+            "what": sentence(&evidence.what).to_string(),
             "offset": evidence.offset,
         })).collect::<Vec<_>>(),
     })
@@ -29,7 +29,7 @@ pub(crate) fn write_cudart(out: &mut impl Write, indent: &str, cudart: &Cudart) 
         None => writeln!(out, "{indent}cudart: {linkage}, version unknown")?,
     }
     for evidence in &cudart.evidence {
-        let what = Shown::from(evidence.what.as_bytes());
+        let what = sentence(&evidence.what);
         match evidence.offset {
             Some(offset) => writeln!(out, "{indent}  {what} at {offset:#x}")?,
             None => writeln!(out, "{indent}  {what}")?,

@@ -5,7 +5,7 @@ use crate::cuda::linkage::Linkage;
 use crate::doctor::{
     CudaFile, Driver, DriverCopy, Finding, Machine, RunsOn, Severity, Subject, Yardstick,
 };
-use crate::escape::Shown;
+use crate::escape::{Shown, sentence};
 use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -262,8 +262,8 @@ fn write_findings(out: &mut String, findings: &[Finding], paint: Paint) {
         };
         let word = paint.label(label, format_args!("{}[{}]", label.word(), finding.code));
         let help = paint.label(Label::Help, Label::Help.word());
-        let _ = writeln!(out, "\n{word}: {}", shown(&finding.what));
-        let _ = writeln!(out, "  {help}: {}", shown(&finding.help));
+        let _ = writeln!(out, "\n{word}: {}", sentence(&finding.what));
+        let _ = writeln!(out, "  {help}: {}", sentence(&finding.help));
     }
 }
 

@@ -2,7 +2,7 @@
 //! workflow commands of GitHub.
 
 use super::schema;
-use crate::escape::{Shown, shown};
+use crate::escape::{sentence, shown};
 use crate::lint::{Finding, RULES, Rule, Severity};
 use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ pub(crate) fn write_finding(
         out,
         "{}: {}",
         paint.title(shown(&reported.finding.path)),
-        Shown::from(reported.finding.message.as_bytes())
+        sentence(&reported.finding.message)
     )?;
     write_advice(out, reported, paint)
 }
@@ -182,7 +182,7 @@ pub(crate) fn finding_json(reported: ReportedFinding<'_>) -> Value {
         "code": reported.code(),
         "severity": reported.severity.word(),
         "context": reported.finding.context.word(),
-        "message": Shown::from(reported.finding.message.as_bytes()).to_string(),
+        "message": sentence(&reported.finding.message).to_string(),
         "notes": reported.finding.advice.notes,
         "helps": reported.finding.advice.helps,
         "fixable": reported.finding.is_fixable(),
@@ -207,7 +207,7 @@ pub(crate) fn github(reported: ReportedFinding<'_>) -> String {
 
 /// Message and advice, a line each.
 fn message(reported: ReportedFinding<'_>) -> String {
-    let message = Shown::from(reported.finding.message.as_bytes()).to_string();
+    let message = sentence(&reported.finding.message).to_string();
     let advice = reported.finding.advice.lines();
     [message]
         .into_iter()

@@ -2,7 +2,7 @@
 //! first files.
 
 use super::lint::{ReportedFinding, write_advice, write_finding, write_head};
-use crate::escape::{Shown, shown};
+use crate::escape::{sentence, shown};
 use crate::lint::Severity;
 use crate::terminal::Paint;
 use std::collections::HashMap;
@@ -88,7 +88,7 @@ fn write_group(out: &mut impl Write, group: &Group<'_>, paint: Paint) -> io::Res
             .iter()
             .try_for_each(|told| write_finding(out, *told, paint));
     }
-    let message = Shown::from(group.first.finding.message.as_bytes());
+    let message = sentence(&group.first.finding.message);
     write_head(out, group.first, paint)?;
     writeln!(out, "{message}")?;
     let all = [group.first]

@@ -10,7 +10,7 @@ use super::Outcome;
 use crate::advice::Advice;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
-use crate::escape::shown;
+use crate::escape::{sentence, shown};
 use crate::loader::{LoadedBy, Loader, Resolution, TreeLoaders, User};
 use crate::near;
 use crate::report::inspect::{self, Cuda, Inspected};
@@ -134,7 +134,7 @@ impl Run {
 
     fn message(&self, piece: &mut Output, path: &Path, what: &str) {
         self.count(|counts| counts.errors = true);
-        let what = shown(what);
+        let what = sentence(what);
         let label = Paint::stderr().label(Label::Error, Label::Error.word());
         let line = format!("{label}: {}: {what}\n", shown(path));
         piece.messages.extend_from_slice(line.as_bytes());

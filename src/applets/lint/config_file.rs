@@ -1,6 +1,6 @@
 //! `cuda-fixup.toml`: where it is, and messages about it.
 
-use crate::escape::{Shown, shown};
+use crate::escape::{sentence, shown};
 use crate::lint::config::{Config, Exception, line_of};
 use crate::terminal::{Label, message};
 use anyhow::{Context, anyhow};
@@ -33,7 +33,7 @@ impl ConfigFile {
             other => other.with_context(|| shown(&path).to_string())?,
         };
         let config = Config::parse(&text).map_err(|error| {
-            let what = Shown::from(error.what.as_bytes());
+            let what = sentence(&error.what);
             anyhow!("{}:{}: {what}", shown(&path), error.line)
         })?;
         Ok(ConfigFile { path, text, config })
@@ -51,7 +51,7 @@ impl ConfigFile {
 
     /// `cuda-fixup.toml:3: what`
     fn at(&self, byte: usize, what: &str) -> String {
-        let what = Shown::from(what.as_bytes());
+        let what = sentence(&what);
         format!(
             "{}:{}: {what}",
             shown(&self.path),

@@ -1,7 +1,9 @@
 //! Names on the command line, and the messages for unknown ones.
 
 use super::workshop::{BINARY, Workshop};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
@@ -233,4 +235,32 @@ fn a_tree_shows_the_reasons_of_misses_and_hides_the_libc() {
         "{all}"
     );
     assert!(!all.contains("already loaded"), "{all}");
+}
+
+#[test]
+fn paths_of_json_can_be_told_apart() {
+    let shop = Workshop::new();
+    let names: [&[u8]; 4] = [b"t/a\n", b"t/a\\x0a", b"t/a\\n", b"t/a\xff"];
+    shop.exe("t/first", &[]);
+    for name in names {
+        fs::copy(shop.at("t/first"), shop.path.join(OsStr::from_bytes(name))).unwrap();
+    }
+    let applets: [&[&str]; 2] = [
+        &["inspect", "--json", "t"],
+        &["fixup", "--json", "--dry-run", "t"],
+    ];
+    for args in applets {
+        let run = Command::new(BINARY)
+            .current_dir(&shop.path)
+            .args(args)
+            .output();
+        let lines = out(&run.unwrap());
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let values: Vec<serde_json::Value> = lines.collect();
+        let paths = values.iter().filter_map(|value| value["path"].as_str());
+        let paths: std::collections::BTreeSet<&str> = paths.collect();
+        assert_eq!(paths.len(), names.len() + 1, "{args:?}: {paths:?}");
+    }
 }
