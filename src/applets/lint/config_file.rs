@@ -51,7 +51,7 @@ impl ConfigFile {
 
     /// `cuda-fixup.toml:3: what`
     fn at(&self, byte: usize, what: &str) -> String {
-        let what = sentence(&what);
+        let what = sentence(what);
         format!(
             "{}:{}: {what}",
             shown(&self.path),
