@@ -374,8 +374,9 @@ fn print(
             bail!("--statistics goes with --format human or --format json")
         }
         (Format::Sarif, false) => {
-            serde_json::to_writer_pretty(&mut *out, &report::sarif(reported))?;
-            writeln!(out)?;
+            // An error of serde_json would hide that the pipe is closed.
+            let text = serde_json::to_string_pretty(&report::sarif(reported))?;
+            writeln!(out, "{text}")?;
         }
         (Format::Github, false) => {
             for t in reported {

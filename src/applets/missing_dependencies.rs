@@ -5,7 +5,9 @@ use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Summary};
 use crate::plan::Outcome;
 use crate::report::fixup::hint;
+use crate::report::inspect;
 use crate::terminal::{self, Label, Paint};
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
 /// Limit of reported dependencies, against hostile files.
@@ -17,6 +19,8 @@ pub(super) struct MissingDependencies {
     lines: Vec<(Label, String)>,
     missing: u64,
     names: Vec<Vec<u8>>,
+    /// How many files need each of the names.
+    files: BTreeMap<Vec<u8>, u64>,
     not_told: u64,
 }
 
@@ -35,7 +39,10 @@ impl MissingDependencies {
                     let name = resolution.shown_name();
                     let wanted = wanted(&name);
                     let hint = hint(&resolution.outcome);
-                    if self.names.len() < MOST && !self.names.contains(&name) {
+                    if let Some(files) = self.files.get_mut(&name) {
+                        *files += 1;
+                    } else if self.names.len() < MOST {
+                        self.files.insert(name.clone(), 1);
                         self.names.push(name);
                     }
                     if hint.is_empty() {
@@ -82,6 +89,9 @@ impl MissingDependencies {
         if self.missing == 0 {
             return out.flush();
         }
+        if self.missing > 1 {
+            out.write_all(inspect::missing(&self.files).as_bytes())?;
+        }
         if summary.searched.is_empty() {
             writeln!(out, "no directory was searched")?;
         } else {
@@ -101,7 +111,8 @@ impl MissingDependencies {
         let names: Vec<String> = self.names.iter().take(20).map(|n| quoted(n)).collect();
         writeln!(
             out,
-            "add their directories with {add}, or, if the program does without them: {ignore} {}",
+            "{}: add their directories with {add}, or, if the program does without them: {ignore} {}",
+            paint.label(Label::Help, Label::Help.word()),
             names.join(" ")
         )?;
         out.flush()

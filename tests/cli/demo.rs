@@ -87,3 +87,40 @@ fn the_demo_needs_nothing_and_shows_all_steps() {
     }
     assert!(!rest.contains("libcudart.so.13 => not found"));
 }
+
+/// lint finds no fault in the results of fixup: the demo's tree and the README's wheel.
+#[test]
+fn lint_is_silent_after_fixup() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"));
+        command
+            .current_dir(dir.path())
+            .env_remove("LD_LIBRARY_PATH");
+        command.env_remove("NIX_STORE").args(args).output().unwrap()
+    };
+    assert!(run(&["demo", "--keep", "demo"]).status.success());
+    let wheel = crate::support::wheel("nvidia-cufile-1.20.0.107");
+    let mut copy = Command::new("cp");
+    copy.arg("-r").arg(wheel).arg(dir.path().join("wheels"));
+    assert!(copy.status().unwrap().success());
+    run(&["fixup", "--ignore-missing", "lib[mri]*.so.1", "wheels"]);
+    for tree in ["demo", "wheels"] {
+        let lint = run(&["lint", "--format=json", "--context=nix", tree]);
+        let text = String::from_utf8(lint.stdout).unwrap();
+        for line in text.lines() {
+            let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+            // RDMA's libraries and cufile.json belong to the system.
+            let system = [
+                "needed-not-found",
+                "cufile-config-not-found",
+                "dlopen-not-found",
+            ];
+            let code = finding["code"].as_str().unwrap();
+            let of_wheel = tree == "wheels" && system.contains(&code);
+            let of_build = ["cudart-static", "duplicate-library", "no-forward-ptx"];
+            assert!(of_wheel || of_build.contains(&code), "{tree}: {line}");
+            assert_eq!(finding["fixable"], false, "{tree}: {line}");
+        }
+    }
+}

@@ -19,6 +19,7 @@ mod fixup_inherited;
 mod fixup_movable;
 mod fixup_wheels;
 mod help;
+mod hostile;
 mod inspect;
 mod lint;
 mod lint_cuda;

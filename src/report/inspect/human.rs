@@ -4,6 +4,7 @@ use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::shown;
 use super::{Inspected, shown_dir};
 use crate::advice::Advice;
+use crate::advice::command;
 use crate::loader::{Candidate, Hidden, LoadedBy, Mark, Need, Rules, SearchEntry, SearchLog};
 use crate::terminal::Paint;
 use elf_edit::resolution_cache::{self, Element};
@@ -111,6 +112,14 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     let soname = file.info.dynamic.as_ref().and_then(|d| d.soname.as_ref());
     if let Some(soname) = soname {
         writeln!(out, "  soname {}", shown(soname))?;
+    }
+    if file.info.asks_for_executable_stack() {
+        let what = "it asks for an executable stack: glibc 2.41 refuses to dlopen such a library";
+        writeln!(out, "  {}", paint.advice(&format!("note: {what}")))?;
+        let path = file.path.as_os_str().as_encoded_bytes();
+        if let Some(command) = command("patchelf --clear-execstack", path) {
+            writeln!(out, "  {}", paint.advice(&format!("help: {command}")))?;
+        }
     }
     Ok(())
 }

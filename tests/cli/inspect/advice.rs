@@ -208,3 +208,43 @@ fn a_tree_ends_in_what_it_lacks_by_name() {
         );
     }
 }
+
+#[test]
+fn an_executable_stack_has_its_command() {
+    let shop = Workshop::new();
+    shop.lib("p/libx.so", &["-Wl,-z,execstack"]);
+    let text = told(&shop, "p/libx.so");
+    assert!(text.contains("glibc 2.41 refuses"), "{text}");
+    remedy(&shop, "p/libx.so");
+    let text = told(&shop, "p/libx.so");
+    assert!(!text.contains("executable stack"), "{text}");
+}
+
+#[test]
+fn a_missing_version_names_what_it_was_built_for_and_what_has_it() {
+    let shop = Workshop::new();
+    let library = |name: &str, version: &str| {
+        let map = format!("{version} {{ global: libx_so; local: *; }};");
+        let map = shop.write("map", map);
+        shop.lib(name, &[&format!("-Wl,--version-script={}", map.display())]);
+    };
+    library("p/lib/libx.so", "GLIBC_2.99");
+    let source = "int libx_so(void); int main(void) { return libx_so(); }";
+    let flags = ["p/lib/libx.so", "-Wl,-rpath,$ORIGIN/old"];
+    shop.cc("gcc", "p/app", source, &flags);
+    library("p/old/libx.so", "V_1");
+    mends(&shop, "p/app", "built for a library with GLIBC_2.99");
+    // Nothing near has it.
+    fs::remove_dir_all(shop.at("p/lib")).unwrap();
+    shop.cc(
+        "gcc",
+        "p/app",
+        "int main(void) { return 0; }",
+        &["p/old/libx.so"],
+    );
+    library("q/libx.so", "V_2");
+    shop.cc("gcc", "q/app", source, &["q/libx.so", "-Wl,-rpath,$ORIGIN"]);
+    library("q/libx.so", "V_1");
+    let text = told(&shop, "q/app");
+    assert!(text.contains("help: bring the newer library"), "{text}");
+}
