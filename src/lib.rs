@@ -12,6 +12,7 @@ pub mod cli;
 mod cuda;
 mod doctor;
 mod escape;
+mod features;
 mod fixup;
 mod lint;
 mod loader;

@@ -107,7 +107,7 @@ fn the_rewriter_knows_bytes_only() {
 
 /// The rooms of `src` and which rooms each may use, lowest first: a room uses only rooms above
 /// it in this list, so there is no circle. `docs/architecture.md` draws the same picture.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("terminal", &[]),
     ("escape", &[]),
     ("scan", &[]),
@@ -118,6 +118,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("rodata", &["cuda"]),
     ("doctor", &["advice", "cuda", "loader", "rodata", "scan"]),
     ("redist", &[]),
+    ("features", &["cuda", "escape", "redist", "rodata", "scan"]),
     ("resolution", &[]),
     ("soname_index", &["scan"]),
     ("plan", &["cuda", "rodata"]),
@@ -150,7 +151,8 @@ const ROOMS: [(&str, &[&str]); 20] = [
     (
         "report",
         &[
-            "advice", "cuda", "doctor", "escape", "fixup", "lint", "loader", "plan", "terminal",
+            "advice", "cuda", "doctor", "escape", "features", "fixup", "lint", "loader", "plan",
+            "terminal",
         ],
     ),
     (
@@ -160,6 +162,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "cuda",
             "doctor",
             "escape",
+            "features",
             "fixup",
             "lint",
             "loader",

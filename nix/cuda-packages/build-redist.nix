@@ -32,6 +32,10 @@ let
   # Jetson's, where a manifest has such.
   isDeb = kind ".deb";
 
+  unpackers =
+    lib.optional (kind ".tar.zst" && zstd != null) zstd
+    ++ lib.optional (isDeb && dpkg != null) dpkg;
+
   # Added to the existing value; all other attributes replace it.
   adds = attribute: lib.hasSuffix "Inputs" attribute || builtins.elem attribute added;
   added = [
@@ -85,8 +89,7 @@ let
       cudaFixupHook
       markForCudatoolkitRootHook
     ]
-    ++ lib.optional (kind ".tar.zst" && zstd != null) zstd
-    ++ lib.optional (isDeb && dpkg != null) dpkg;
+    ++ unpackers;
     # libstdc++, and what else a compiler's own libraries are.
     buildInputs = [ (lib.getLib (stdenv.cc.cc or stdenv.cc)) ] ++ map lib.getLib inputs;
     # Written by hand: as propagatedBuildInputs they would set up a toolkit for this build, too.
@@ -182,6 +185,8 @@ let
       passthru = attrs.passthru // {
         # The names of those that are true.
         conditions = broken ++ bad;
+        # What the archive holds; built where it is asked for.
+        features = import ./redist-features.nix { inherit stdenvNoCC cuda-fixup; } attrs unpackers;
       };
     };
 in

@@ -99,6 +99,8 @@ let
 in
 {
   inherit packages;
+  features = builtins.mapAttrs (_: package: package.features) packages;
+  featuresPaths = builtins.mapAttrs (_: package: "${package.features}") packages;
   # Of the archive's name, say: what NVIDIA republished has another hash than the manifest.
   lying = (set (archive: builtins.hashString "sha256" "${baseNameOf archive}")).kind_xz;
   paths = builtins.mapAttrs (

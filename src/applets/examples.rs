@@ -93,6 +93,9 @@ examples! {
         "$ cuda-fixup redist url --from manifests cudnn@9.2/linux-x86_64";
     REDIST_CHECK:
         "$ cuda-fixup redist check manifests/cudnn";
+    REDIST_FEATURES:
+        "$ cuda-fixup redist features archive"
+        "$ cuda-fixup redist features --json app";
     REDIST_INSTALL:
         "$ cuda-fixup redist install archive --cuda 13 --output out=out --output dev=dev";
     REDIST_JOIN:

@@ -2,6 +2,7 @@
 //! manifest that package sets are made from.
 
 mod check;
+mod features;
 mod index;
 mod install;
 mod join;
@@ -33,6 +34,7 @@ enum Command {
     Diff(DiffArgs),
     Url(url::Args),
     Check(check::Args),
+    Features(features::Args),
     Install(install::Args),
     Join(join::Args),
 }
@@ -61,6 +63,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Diff(args) => run_diff(args),
         Command::Url(args) => url::run(args),
         Command::Check(args) => check::run(args),
+        Command::Features(args) => features::run(args),
         Command::Install(args) => install::run(args),
         Command::Join(args) => join::run(args),
     }

@@ -69,6 +69,29 @@ impl Outputs {
         (!self.cuda_folders.is_empty() && self.cuda_folder().is_none()).then(folders)
     }
 
+    /// Folders below `lib` that are named after a CUDA version, oldest first.
+    pub(crate) fn cuda_folders(&self) -> Vec<String> {
+        let mut folders: Vec<String> = self.cuda_folders.iter().cloned().collect();
+        folders.sort_by(|a, b| super::version::compare(a, b));
+        folders
+    }
+
+    /// The output of a file, whichever CUDA its folder is for.
+    pub(crate) fn output_for_any_cuda(&self, path: &str) -> String {
+        let folder = self.cuda_folders.iter().find_map(|folder| {
+            let rest = path.strip_prefix("lib")?;
+            let rest = rest.strip_prefix("64").unwrap_or(rest);
+            rest.strip_prefix('/')?
+                .strip_prefix(folder)?
+                .strip_prefix('/')
+        });
+        let path = folder.map_or_else(|| path.to_owned(), |rest| format!("lib/{rest}"));
+        match self.place(&path) {
+            Place::In(output, _) => output,
+            Place::Dropped => "out".to_owned(),
+        }
+    }
+
     /// The place of a file.
     pub(crate) fn place(&self, path: &str) -> Place {
         let (top, rest) = path.split_once('/').unwrap_or((path, ""));

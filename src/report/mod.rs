@@ -3,6 +3,7 @@
 mod cudart;
 mod device_code;
 pub(crate) mod doctor;
+mod features;
 pub(crate) mod fixup;
 pub(crate) mod fixup_diff;
 pub(crate) mod inspect;
@@ -16,4 +17,5 @@ pub(crate) use cudart::{cudart_json, write_cudart};
 pub(crate) use device_code::{
     entries_json, groups_json, problems_json, write_entries, write_groups, write_problems,
 };
+pub(crate) use features::write_features;
 pub(crate) use ordered::{Ordered, Output};

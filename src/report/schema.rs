@@ -7,6 +7,8 @@ pub(crate) const CAPABILITIES: &str = "cuda-fixup.capabilities/1";
 pub(crate) const DEVICE_CODE: &str = "cuda-fixup.device-code/1";
 /// `doctor --json`
 pub(crate) const DOCTOR: &str = "cuda-fixup.doctor/1";
+/// `redist features --json`
+pub(crate) const FEATURES: &str = "cuda-fixup.features/1";
 /// `fixup --json`, and `auto-patchelf --structured-logs`, which is a fixup
 pub(crate) const FIXUP: &str = "cuda-fixup.fixup/1";
 /// `inspect --json`

@@ -32,6 +32,7 @@ mod patchelf;
 mod patchelf_cache;
 mod readme;
 mod redist;
+mod redist_features;
 mod redist_install;
 mod scan;
 mod startup;

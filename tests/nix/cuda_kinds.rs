@@ -2,6 +2,7 @@
 
 use crate::store::{Nix, checked};
 use crate::support::wheels;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,6 +85,36 @@ fn every_kind_of_archive_becomes_the_same_package() {
             assert!(found == expected, "{name} {output}");
         }
     }
+}
+
+/// The same of each kind, but for where a Debian package has its files.
+#[test]
+fn what_an_archive_holds_is_an_attribute_of_its_package() {
+    checked(nix("nix-build", &["--no-out-link", "-A", "features"]));
+    let args = ["--eval", "--strict", "--json", "-A", "featuresPaths"];
+    let paths = checked(nix("nix-instantiate", &args)).stdout;
+    let paths: BTreeMap<String, PathBuf> = serde_json::from_slice(&paths).unwrap();
+    let read =
+        |name: &str| -> Value { serde_json::from_slice(&fs::read(&paths[name]).unwrap()).unwrap() };
+    let xz = read("kind_xz");
+    assert_eq!(xz["path"], ".");
+    assert_eq!(
+        xz["outputs"],
+        json!(["out", "dev", "include", "lib", "static", "stubs"])
+    );
+    let library = &xz["libraries"][0];
+    assert_eq!(library["soname"], "libcudart.so.13");
+    assert_eq!(library["cudart"]["version"], "13.0");
+    assert_eq!(xz["stubs"][0]["soname"], "libcuda.so.1");
+    assert_eq!(read("kind_gz"), xz);
+    assert_eq!(read("kind_zst"), xz);
+    let deb = read("kind_deb");
+    assert_eq!(deb["libraries"][0]["cudart"], library["cudart"]);
+    assert_eq!(deb["stubs"][0]["soname"], "libcuda.so.1");
+    assert_eq!(
+        deb["outputs"],
+        json!(["out", "dev", "include", "lib", "static", "stubs", "doc"])
+    );
 }
 
 #[test]
