@@ -1,6 +1,7 @@
 //! Files after the rewriter was killed or the disk was full, and files that should not be edited at
 //! all.
 
+use crate::compared::cells::case;
 use crate::compared::rewriter::Rewriter;
 use crate::compared::table::{Cell, Part};
 use crate::torture::edits::{Change, Meaning};
@@ -79,7 +80,7 @@ fn column(dir: &Path, rewriter: Rewriter, kinds: &[Kind]) -> Vec<(String, Cell)>
 
 /// Old and new meaning of the file, and the edits between them.
 fn meanings(kind: &Kind, file: &Path) -> (Vec<Edit>, [Meaning; 2]) {
-    let case = Change::Together.case(kind).unwrap();
+    let case = case(Change::Together, kind).unwrap();
     let (old, failure) = look_as_loader(kind, file);
     assert_eq!(failure, "", "{}", kind.name);
     let mut new = old.clone();

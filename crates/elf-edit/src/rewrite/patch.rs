@@ -1,6 +1,7 @@
 //! A list of small positioned writes, and the contents of a file after any prefix of them.
 
 use crate::read::read_at::ReadAt;
+use std::collections::BTreeMap;
 use std::io;
 
 /// One write. A kill between two steps leaves a file that loads.
@@ -62,10 +63,57 @@ impl Patch {
         }
     }
 
+    /// Appends writes whose order does not matter to anything that reads the file between them:
+    /// those that overlap or touch become one.
+    pub(super) fn merge_writes(&mut self, steps: Vec<Step>) {
+        let mut merged: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Write { offset, bytes } => merge_write(&mut merged, offset, bytes),
+                other => {
+                    self.steps.extend(into_writes(&mut merged));
+                    self.steps.push(other);
+                }
+            }
+        }
+        self.steps.extend(into_writes(&mut merged));
+    }
+
     /// Bytes that all steps write together.
     pub fn bytes_written(&self) -> u64 {
         self.steps.iter().map(|step| step.range().1).sum()
     }
+}
+
+/// Adds a write that comes after those in `merged`.
+fn merge_write(merged: &mut BTreeMap<u64, Vec<u8>>, offset: u64, bytes: Vec<u8>) {
+    let end = offset + bytes.len() as u64;
+    let (mut start, mut joined) = (offset, bytes);
+    while let Some((&from, earlier)) = merged.range(..=end).next_back() {
+        let stop = from + earlier.len() as u64;
+        if stop < start {
+            break;
+        }
+        let Some(mut earlier) = merged.remove(&from) else {
+            break;
+        };
+        // The later bytes win; the earlier ones stay before and behind them.
+        let joined_end = start + joined.len() as u64;
+        if stop > joined_end {
+            joined.extend_from_slice(&earlier[(joined_end - from) as usize..]);
+        }
+        if from < start {
+            earlier.truncate((start - from) as usize);
+            earlier.append(&mut joined);
+            (start, joined) = (from, earlier);
+        }
+    }
+    merged.insert(start, joined);
+}
+
+fn into_writes(merged: &mut BTreeMap<u64, Vec<u8>>) -> impl Iterator<Item = Step> {
+    let writes = std::mem::take(merged).into_iter();
+    writes.map(|(offset, bytes)| Step::Write { offset, bytes })
 }
 
 /// A file as it is after the first steps of a patch, without writing any.
@@ -163,6 +211,31 @@ mod tests {
             Patched::new(base, &steps[..1]).read_vec(0, 9).unwrap(),
             b"abcdefabc"
         );
+    }
+
+    #[test]
+    fn merged_writes_leave_what_the_single_ones_leave() {
+        let base = [b'.'; 40];
+        let write = |&(offset, len, fill): &(u64, usize, u8)| Step::Write {
+            offset,
+            bytes: vec![fill; len],
+        };
+        for writes in [
+            &[(3, 4, b'a'), (7, 2, b'b'), (20, 5, b'c')][..],
+            &[(3, 10, b'a'), (5, 2, b'b'), (0, 3, b'c')],
+            &[(5, 2, b'a'), (9, 2, b'b'), (3, 10, b'c'), (12, 4, b'd')],
+            &[(0, 40, b'a'), (39, 1, b'b'), (0, 1, b'c')],
+            &[(8, 4, b'a'), (4, 4, b'b'), (0, 4, b'c'), (13, 1, b'd')],
+        ] {
+            let single: Vec<Step> = writes.iter().map(write).collect();
+            let mut patch = Patch::default();
+            patch.merge_writes(single.clone());
+            let read = |steps: &[Step]| Patched::new(&base[..], steps).read_vec(0, 40).unwrap();
+            assert_eq!(read(&single), read(&patch.steps), "{writes:?}");
+            let ranges = patch.steps.iter().map(Step::range).collect::<Vec<_>>();
+            let apart = |pair: &[(u64, u64)]| pair[0].0 + pair[0].1 < pair[1].0;
+            assert!(ranges.windows(2).all(apart), "{ranges:?}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod in_place;
 mod journal;
 mod model;
 mod obstacles;
+mod remains;
 mod segment;
 mod strings;
 mod symbols;

@@ -4,6 +4,7 @@
 use super::address::{end_of, maps};
 use super::context::{LayoutContext, refuse};
 use super::model::{GrownLoad, Location};
+use super::remains;
 use crate::read::codec::Segment;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
@@ -111,11 +112,12 @@ pub(super) struct Obstacles {
     pub section_table: Option<u64>,
 }
 
-/// The moves that make room for this many more program headers where the table is. `None` if
-/// contents behind it must not move.
+/// The moves that make room for this many more program headers where the table is, given the
+/// segment of an earlier rewrite. `None` if contents behind it must not move.
 pub(super) fn in_the_way<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     extents: &[Extent],
+    existing: Option<usize>,
     table: Location,
     added: usize,
 ) -> Result<Option<Obstacles>, RewriteError> {
@@ -142,8 +144,8 @@ pub(super) fn in_the_way<R: ReadAt + ?Sized>(
     if end > info.size {
         return Ok(None);
     }
-    let moving = extents.iter().filter(|e| e.overlaps(start, end));
-    let moving: Vec<Extent> = moving.copied().collect();
+    let overlaps = |e: &&Extent| e.overlaps(start, end);
+    let moving: Vec<Extent> = extents.iter().filter(overlaps).copied().collect();
     let (strtab, dynamic) = info.dynamic.as_ref().map_or(((0, 0), (0, 0)), |d| {
         (
             (d.strtab, d.strtab + d.strsz),
@@ -165,10 +167,9 @@ pub(super) fn in_the_way<R: ReadAt + ?Sized>(
     }
     let mut known: Vec<(u64, u64)> = moving.iter().map(|e| (e.offset, e.end())).collect();
     known.push(strtab);
-    if dynamic_moves {
-        known.push(dynamic);
-    }
+    known.extend(dynamic_moves.then_some(dynamic));
     known.push((shoff, shoff + section_headers));
+    known.extend(remains::find(context, extents, existing, start)?);
     if !unused_but(context, start, end, &mut known)? {
         return Ok(None);
     }

@@ -204,7 +204,7 @@ fn make_room<R: ReadAt + ?Sized>(
     };
     let added = context.added_headers(usize::from(existing.is_none()));
     if added > 0 && !table_inside {
-        match in_the_way(context, extents, layout.phdrs, added)? {
+        match in_the_way(context, extents, existing, layout.phdrs, added)? {
             Some(obstacles) => {
                 layout.grown = obstacles.grown;
                 moving.dynamic = obstacles.dynamic;

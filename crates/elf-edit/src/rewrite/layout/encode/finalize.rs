@@ -51,6 +51,9 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
     for (offset, len) in context.cache.iter().flat_map(|c| c.cleared()) {
         patch.write(offset, vec![0; len as usize]);
     }
+    if let Some(range) = vacated(old, new) {
+        patch.write(range.start, vec![0; (range.end - range.start) as usize]);
+    }
     match new.segment.as_ref().filter(|s| s.offset < old.end) {
         Some(segment) => grow(context, segment, new, &mut patch)?,
         None => {
@@ -66,6 +69,16 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
         patch.write(new.phdrs.offset, bytes::program_headers(context, new));
     }
     Ok(patch.steps)
+}
+
+/// The dynamic section that made room for the program header table: cleared, so that the table can
+/// grow again. Where it moved for another reason, code that uses `_DYNAMIC` still reads it. Tables
+/// that made room keep their remains, which a program that has the library mapped may read.
+fn vacated(old: &Layout, new: &Layout) -> Option<Range<u64>> {
+    let (from, to) = old.dynamic.zip(new.dynamic)?;
+    let grows = new.phdrs.offset == old.phdrs.offset;
+    let blocks = grows && from.offset < new.phdrs.end() && from.end() > old.phdrs.end();
+    (blocks && from.offset != to.offset).then_some(from.offset..from.end())
 }
 
 /// Ranges to clear in a string table that has moved away: each string that an edit can remove

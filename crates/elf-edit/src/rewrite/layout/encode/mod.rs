@@ -30,8 +30,7 @@ pub(super) fn encode<R: ReadAt + ?Sized>(
         .steps
         .extend(append::steps(context, old, new, journal)?);
     patch.write(0, bytes::elf_header(context, journal)?);
-    patch.steps.extend(finalize::steps(context, old, new)?);
-    patch.steps.extend(sections::steps(context, old, new)?);
+    patch.merge_writes(final_contents(context, old, new)?);
     patch.write(0, bytes::elf_header(context, new)?);
     patch.steps.push(Step::Truncate { len: new.end });
     Ok(patch)
@@ -49,12 +48,22 @@ pub(super) fn replace<R: ReadAt + ?Sized>(
         replaces: true,
         tail_copied: new.tail.map_or(0, |tail| tail.len),
     };
-    patch.steps.extend(finalize::steps(context, old, new)?);
-    patch.steps.extend(sections::steps(context, old, new)?);
+    patch.merge_writes(final_contents(context, old, new)?);
     patch.write(0, bytes::elf_header(context, new)?);
     if let Some(TailCopy { from, to, len }) = new.tail {
         patch.steps.push(Step::Copy { from, to, len });
     }
     patch.steps.push(Step::Truncate { len: new.end });
     Ok(patch)
+}
+
+/// Everything but the ELF header, in ranges that no reader uses at that time.
+fn final_contents<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    old: &Layout,
+    new: &Layout,
+) -> Result<Vec<Step>, RewriteError> {
+    let mut steps = finalize::steps(context, old, new)?;
+    steps.extend(sections::steps(context, old, new)?);
+    Ok(steps)
 }
