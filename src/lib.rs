@@ -24,6 +24,7 @@ mod resolution;
 mod rodata;
 mod scan;
 mod soname_index;
+mod survey;
 mod terminal;
 mod toolkit;
 

@@ -5,9 +5,10 @@ use crate::cuda::device_code::{self, DeviceCode, NoDeviceCode};
 use crate::cuda::fatbin::payload;
 use crate::cuda::fatbin::{FatbinEntry, ImageKind};
 use crate::escape::shown;
+use crate::report::by_arch::{self, FileCode};
 use crate::report::{self, schema};
-use crate::scan::{self, FileError, Skip};
-use crate::terminal::{Label, message};
+use crate::scan::{self, FileError, ScanProblem, Skip, Visit};
+use crate::terminal::{self, Label, Paint, message};
 use anyhow::{Context, bail};
 use serde_json::json;
 use std::fs::{self, File};
@@ -19,10 +20,17 @@ use std::path::{Path, PathBuf};
 /// Reads ELF files (sections .nv_fatbin and __nv_relfatbin, and fatbins in any other section of
 /// loaded data), static archives and their members, .fatbin files and cubins; headers only.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::examples::DEVICE_CODE)]
+#[command(after_help = super::examples::DEVICE_CODE, args_conflicts_with_subcommands = true)]
+#[command(arg_required_else_help = true)]
 pub(crate) struct Args {
+    /// Print how many bytes of device code all files together have for each architecture
+    #[arg(long, num_args = 1.., value_name = "PATH", required = true)]
+    by_arch: Vec<PathBuf>,
+    /// With --by-arch: print one JSON object a file, and one with the sums
+    #[arg(long, requires = "by_arch")]
+    json: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -64,18 +72,19 @@ enum Command {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
-        Command::List {
+        None => sums(&args.by_arch, args.json),
+        Some(Command::List {
             paths,
             summary,
             json,
-        } => list(&paths, summary, json),
-        Command::Extract {
+        }) => list(&paths, summary, json),
+        Some(Command::Extract {
             file,
             output,
             index,
             arch,
             kind,
-        } => extract(&file, &output, |i, entry| {
+        }) => extract(&file, &output, |i, entry| {
             (index.is_empty() || index.contains(&i))
                 && (arch.is_empty() || entry.arch_name().is_some_and(|a| arch.contains(&a)))
                 && (kind.is_empty() || kind.contains(&entry.kind.word()))
@@ -83,15 +92,53 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     }
 }
 
-fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome> {
+/// The code of all files, and whether the user named the file itself.
+fn read(paths: &[PathBuf]) -> Visit<(bool, DeviceCode)> {
     let tree = scan::walk(paths, true, |_| false);
-    let visit = scan::visit(tree, |walked, file| {
+    scan::visit(tree, |walked, file| {
         match device_code::read(&walked.path, file) {
             Ok(code) => Ok((walked.named, code)),
             Err(NoDeviceCode::OtherFile) if !walked.named => Err(FileError::Skip(Skip::NotElf)),
             Err(error) => Err(FileError::Problem(error.to_string())),
         }
+    })
+}
+
+/// `--by-arch`: sums of all files.
+fn sums(paths: &[PathBuf], json: bool) -> anyhow::Result<Outcome> {
+    let visit = read(paths);
+    let sums = visit.files.iter().map(|file| {
+        let sums = device_code::by_arch(&file.value.1);
+        (file.names[0].as_path(), sums)
     });
+    let sums: Vec<_> = sums.filter(|(_, sums)| !sums.is_empty()).collect();
+    let files: Vec<FileCode<'_>> = sums.iter().map(|(path, sums)| (*path, sums)).collect();
+    let mut out = BufWriter::new(terminal::stdout());
+    match json {
+        true => {
+            for object in by_arch::json(&files) {
+                writeln!(out, "{object}")?;
+            }
+        }
+        false => out.write_all(by_arch::human(&files, Paint::stdout()).as_bytes())?,
+    }
+    out.flush()?;
+    unreadable(&visit.problems)
+}
+
+fn unreadable(problems: &[ScanProblem]) -> anyhow::Result<Outcome> {
+    for problem in problems {
+        let path = shown(&problem.path);
+        message(Label::Error, format_args!("{path}: {}", problem.what))?;
+    }
+    Ok(match problems.is_empty() {
+        true => Outcome::Fine,
+        false => Outcome::Errors,
+    })
+}
+
+fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome> {
+    let visit = read(paths);
     let mut out = BufWriter::new(io::stdout().lock());
     let mut outcome = Outcome::Fine;
     for file in &visit.files {
@@ -116,12 +163,10 @@ fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome>
         }
     }
     out.flush()?;
-    for problem in &visit.problems {
-        outcome = Outcome::Errors;
-        let path = shown(&problem.path);
-        message(Label::Error, format_args!("{path}: {}", problem.what))?;
-    }
-    Ok(outcome)
+    Ok(match unreadable(&visit.problems)? {
+        Outcome::Fine => outcome,
+        errors => errors,
+    })
 }
 
 fn to_json(path: &Path, code: &DeviceCode) -> serde_json::Value {

@@ -65,8 +65,16 @@ examples! {
     PATCHELF:
         "$ cuda-fixup patchelf --print-rpath app/bin/train"
         "$ cuda-fixup patchelf --set-rpath '$ORIGIN/../lib' app/bin/train";
+    DIFF:
+        "$ cp -r app before && cuda-fixup patchelf --set-rpath /opt/lib app/bin/train"
+        "# What changed in each file; exit status 1 if something got worse:"
+        "$ cuda-fixup diff before app"
+        "# A comment for a pull request:"
+        "$ cuda-fixup diff --format markdown before app";
     DEVICE_CODE:
-        "$ cuda-fixup device-code list app";
+        "$ cuda-fixup device-code list app"
+        "# Bytes for each architecture, all files together:"
+        "$ cuda-fixup device-code --by-arch app";
     DEVICE_CODE_LIST:
         "$ cuda-fixup device-code list app"
         "$ cuda-fixup device-code list --summary kernel.cubin";

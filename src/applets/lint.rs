@@ -1,6 +1,6 @@
 //! Reports faults of the ELF files of packages.
 
-mod config_file;
+pub(super) mod config_file;
 mod fix;
 
 use super::Outcome;

@@ -48,6 +48,7 @@ const ENVIRONMENT: [(&str, &str, &[&str]); 8] = [
             "fixup",
             "inspect",
             "lint",
+            "diff",
             "auto-patchelf",
             "add-driver-runpath",
             "toolkit",
@@ -56,7 +57,7 @@ const ENVIRONMENT: [(&str, &str, &[&str]); 8] = [
     (
         "NIX_STORE",
         "Where packages are, instead of /nix/store.",
-        &["fixup", "lint", "auto-patchelf"],
+        &["fixup", "lint", "diff", "auto-patchelf"],
     ),
     (
         "DEFAULT_BINTOOLS",

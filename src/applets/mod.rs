@@ -7,6 +7,7 @@ pub(crate) mod cmake;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod device_code;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod elf_files;
 pub(crate) mod examples;
@@ -22,6 +23,7 @@ pub(crate) mod nvcc;
 pub(crate) mod patchelf;
 mod patchelf_flags;
 pub(crate) mod redist;
+mod survey_args;
 pub(crate) mod toolkit;
 
 use crate::escape::shown;

@@ -71,6 +71,19 @@ impl Linter {
         file: &FileReader,
         info: &ElfInfo,
     ) -> Result<Looked, ReadError> {
+        self.elf_and(shown, path, file, info, |_| ())
+            .map(|(looked, ())| looked)
+    }
+
+    /// The same for a caller who has a use for the inputs of the rules.
+    pub(crate) fn elf_and<T>(
+        &self,
+        shown: &Path,
+        path: &Path,
+        file: &FileReader,
+        info: &ElfInfo,
+        also: impl FnOnce(&Subject<'_>) -> T,
+    ) -> Result<(Looked, T), ReadError> {
         let context = self.options.contexts.of(path);
         let contents = rodata::read(file, info)?;
         let code = device_code::read_elf(file, &info.header)?;
@@ -117,10 +130,11 @@ impl Linter {
             Check::Text(_) | Check::Tree(_) => {}
         });
         let member = Member::read(shown, file, info, contents.libdevice, context)?;
-        Ok(Looked {
+        let looked = Looked {
             findings,
             member: Some(member),
-        })
+        };
+        Ok((looked, also(&subject)))
     }
 
     /// What the file needs and finds through LD_LIBRARY_PATH alone.

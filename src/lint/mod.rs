@@ -16,7 +16,7 @@ pub(crate) mod tree;
 
 pub(crate) use context::{Context, Contexts};
 pub(crate) use fix::{FileChanges, Fix, file_changes};
-pub(crate) use look::Linter;
+pub(crate) use look::{Linter, Looked};
 pub(crate) use meeting::LoadedCudaLibrary;
 pub use rules::RULES;
 pub(crate) use runtimes::RuntimeKind;
@@ -168,6 +168,13 @@ impl Finding {
         let by_rule = RULES.get(self.rule).is_some_and(|rule| rule.fix.is_some());
         by_rule || !self.advice.remedies.is_empty()
     }
+}
+
+/// One finding with the severity that the user gave its rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReportedFinding<'a> {
+    pub finding: &'a Finding,
+    pub severity: Severity,
 }
 
 /// Bytes of a file in a message, not yet safe for a terminal.

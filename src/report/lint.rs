@@ -3,27 +3,20 @@
 
 use super::schema;
 use crate::escape::{sentence, shown};
-use crate::lint::{Finding, RULES, Rule, Severity};
+pub(crate) use crate::lint::ReportedFinding;
+use crate::lint::{RULES, Rule, Severity};
 use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// One finding with the severity that the user gave it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReportedFinding<'a> {
-    pub finding: &'a Finding,
-    /// Severity of the finding.
-    pub severity: Severity,
-}
-
 impl ReportedFinding<'_> {
     fn rule(&self) -> Option<&'static Rule> {
         RULES.get(self.finding.rule)
     }
 
-    fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         self.rule().map(Rule::code).unwrap_or_default()
     }
 }

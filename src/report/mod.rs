@@ -1,11 +1,16 @@
 //! Formats results. Reads values only; used by applets only.
 
+pub(crate) mod by_arch;
+mod bytes;
 mod cudart;
 mod device_code;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 mod features;
 pub(crate) mod fixup;
 pub(crate) mod fixup_diff;
+pub(crate) mod folded;
+pub(crate) mod graph;
 pub(crate) mod inspect;
 pub(crate) mod lint;
 pub(crate) mod lint_groups;

@@ -5,12 +5,16 @@
 pub(crate) const CAPABILITIES: &str = "cuda-fixup.capabilities/1";
 /// `device-code list --json`
 pub(crate) const DEVICE_CODE: &str = "cuda-fixup.device-code/1";
+/// `diff --format json`
+pub(crate) const DIFF: &str = "cuda-fixup.diff/1";
 /// `doctor --json`
 pub(crate) const DOCTOR: &str = "cuda-fixup.doctor/1";
 /// `redist features --json`
 pub(crate) const FEATURES: &str = "cuda-fixup.features/1";
 /// `fixup --json`, and `auto-patchelf --structured-logs`, which is a fixup
 pub(crate) const FIXUP: &str = "cuda-fixup.fixup/1";
+/// `inspect --graph json`
+pub(crate) const GRAPH: &str = "cuda-fixup.graph/1";
 /// `inspect --json`
 pub(crate) const INSPECT: &str = "cuda-fixup.inspect/1";
 /// `lint --format json`

@@ -2,6 +2,7 @@
 
 use super::super::jobs::Jobs;
 use crate::loader::{Cpu, Environment, User};
+use crate::report::graph::GraphFormat;
 use anyhow::Context;
 use clap::ValueEnum;
 use std::ffi::OsString;
@@ -24,9 +25,13 @@ pub(crate) struct Args {
     /// One JSON object a file, one a line; docs/inspect.md documents its keys
     #[arg(long)]
     pub(super) json: bool,
-    /// The dependencies as a tree
+    /// The dependencies as a tree; of a directory, one tree in which each file is expanded once
     #[arg(long, conflicts_with = "json")]
     pub(super) tree: bool,
+    /// Who needs and who opens whom, in all files together
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["json", "tree", "why",
+        "check", "headers", "device_code"])]
+    pub(super) graph: Option<GraphFormat>,
     /// Only how the files come to load this library; exit 1 if none does
     #[arg(long, value_name = "SONAME", conflicts_with_all = ["json", "tree"])]
     pub(super) why: Option<OsString>,

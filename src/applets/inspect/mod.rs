@@ -2,6 +2,7 @@
 
 mod args;
 mod targets;
+mod together;
 mod totals;
 
 pub(crate) use args::Args;
@@ -18,6 +19,7 @@ use crate::report::{Ordered, Output};
 use crate::resolution;
 use crate::rodata::{self, Contents};
 use crate::scan::{self, FileError, Skip, Tree, Walked};
+use crate::survey::graph::LinkedFile;
 use crate::terminal::{self, Label, Paint, Progress};
 use anyhow::{Context, anyhow, bail};
 use args::{Dlopen, environment};
@@ -54,6 +56,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         },
         root,
         counts: Mutex::new(Counts::default()),
+        together: args.graph.is_some() || (args.tree && tree.files.iter().any(|file| !file.named)),
+        linked: Mutex::default(),
         args,
     };
     tree.files.sort_by(|a, b| {
@@ -84,6 +88,10 @@ struct Run {
     /// Canonical.
     root: Option<PathBuf>,
     counts: Mutex<Counts>,
+    /// Whether all files are shown together, rather than each when it has been read.
+    together: bool,
+    /// Those files, each with its place in the tree.
+    linked: Mutex<Vec<(Walked, LinkedFile)>>,
 }
 
 impl Run {
@@ -125,6 +133,7 @@ impl Run {
             }
         });
         ordered.finish()?;
+        self.show_together()?;
         self.end(tree)
     }
 
@@ -221,6 +230,10 @@ impl Run {
         };
         let keep_names = self.args.why.is_some();
         self.count(|counts| counts.add(&info, &resolution, keep_names));
+        if self.together {
+            self.keep(walked, &file, &resolution);
+            return Ok(String::new());
+        }
         self.show(inspected).map_err(problem)
     }
 
@@ -237,7 +250,7 @@ impl Run {
                 false
             }
             Dlopen::Notes => false,
-            Dlopen::Auto => named,
+            Dlopen::Auto => named || self.args.graph.is_some(),
             Dlopen::All => true,
         };
         let loaded = info.dynamic.is_some() && info.kind != Kind::Object;

@@ -98,7 +98,8 @@ impl Run {
             let line = inspect::summary(counts.files, skipped())?;
             terminal::stdout().write_all(line.as_bytes())?;
         }
-        if !self.args.json && !self.args.headers && self.args.why.is_none() {
+        let machine = self.args.json || self.args.graph.is_some();
+        if !machine && !self.args.headers && self.args.why.is_none() {
             self.totals(&counts, walked)?;
         }
         if self.args.verbose {

@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 const CONFIG: &str = "cuda-fixup.toml";
 
 /// The file of exceptions.
-pub(super) struct ConfigFile {
+pub(in crate::applets) struct ConfigFile {
     path: PathBuf,
     text: String,
-    pub(super) config: Config,
+    pub(in crate::applets) config: Config,
 }
 
 impl ConfigFile {
     /// The file that is named, else the nearest one; without one, nothing is excepted.
-    pub(super) fn read(named: Option<&Path>) -> anyhow::Result<ConfigFile> {
+    pub(in crate::applets) fn read(named: Option<&Path>) -> anyhow::Result<ConfigFile> {
         let found = match named {
             Some(path) => Some(path.to_owned()),
             None => config_above(&std::env::current_dir()?),

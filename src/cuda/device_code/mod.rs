@@ -1,9 +1,11 @@
 //! Device code in files: ELF files, static archives, `.fatbin` files, bare cubins.
 
 mod archive;
+mod by_arch;
 mod groups;
 mod host;
 
+pub(crate) use by_arch::{ArchBytes, ByArch, by_arch};
 pub(crate) use groups::Group;
 pub use groups::groups;
 

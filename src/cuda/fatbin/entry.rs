@@ -50,6 +50,16 @@ impl ImageKind {
         }
     }
 
+    /// The name of an architecture with code of this kind: `sm_90a`, `compute_90`, `lto_86`.
+    pub fn arch_name(self, capability: Capability) -> String {
+        let prefix = match self {
+            ImageKind::Ptx => "compute",
+            ImageKind::LtoIr => "lto",
+            _ => "sm",
+        };
+        format!("{prefix}_{}", capability.digits())
+    }
+
     /// The word that reports use.
     pub fn word(self) -> String {
         match self {
@@ -128,11 +138,7 @@ impl FatbinEntry {
     /// architecture.
     pub fn arch_name(&self) -> Option<String> {
         let capability = self.capability()?;
-        Some(match self.kind {
-            ImageKind::Ptx => format!("compute_{}", capability.digits()),
-            ImageKind::LtoIr => format!("lto_{}", capability.digits()),
-            _ => format!("sm_{}", capability.digits()),
-        })
+        Some(self.kind.arch_name(capability))
     }
 
     /// The compute capability that it is for.

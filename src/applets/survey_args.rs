@@ -1,0 +1,79 @@
+//! The options of applets that read whole trees, and their run.
+
+use super::jobs::Jobs;
+use super::lint::config_file::ConfigFile;
+use crate::escape::{sentence, shown};
+use crate::lint::config::Levels;
+use crate::lint::{Context, ReportedFinding};
+use crate::survey::{Survey, SurveyOptions};
+use crate::terminal::{Label, Progress, message};
+use anyhow::Context as _;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct SurveyArgs {
+    /// The file of exceptions for findings [default: cuda-fixup.toml, where it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory of packages
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "NIX_STORE",
+        default_value = "/nix/store"
+    )]
+    store: PathBuf,
+    /// Location of the files, which decides which rules apply [default: by their paths]
+    #[arg(long, value_enum, value_name = "CONTEXT")]
+    context: Option<Context>,
+    #[command(flatten)]
+    jobs: Jobs,
+}
+
+impl SurveyArgs {
+    /// Reads these files and trees.
+    pub(super) fn read(&self, paths: &[PathBuf]) -> anyhow::Result<Survey> {
+        let cwd = std::env::current_dir().context("cannot determine the current directory")?;
+        let options = SurveyOptions {
+            store: self.store.clone(),
+            context: self.context,
+        };
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counted = seen.clone();
+        let _progress =
+            Progress::start(move || format!("{} files read", counted.load(Ordering::Relaxed)));
+        let pool = self.jobs.pool()?;
+        Ok(pool.install(|| Survey::read(paths, &options, cwd, &seen)))
+    }
+
+    /// The package's own exceptions.
+    pub(super) fn config(&self) -> anyhow::Result<ConfigFile> {
+        ConfigFile::read(self.config.as_deref())
+    }
+}
+
+/// The findings that no exception covers, with their severities.
+pub(super) fn reported<'a>(survey: &'a Survey, file: &ConfigFile) -> Vec<ReportedFinding<'a>> {
+    let levels = Levels::new(&file.config);
+    let findings = survey.findings.iter();
+    findings
+        .filter(|finding| file.config.exception(finding).is_none())
+        .filter_map(|finding| {
+            let severity = levels.of(finding)?;
+            Some(ReportedFinding { finding, severity })
+        })
+        .collect()
+}
+
+/// Prints what can't be read; returns whether there is any.
+pub(super) fn print_problems(survey: &Survey) -> io::Result<bool> {
+    for problem in &survey.problems {
+        let path = shown(&problem.path);
+        let what = sentence(&problem.what);
+        message(Label::Error, format_args!("{path}: {what}"))?;
+    }
+    Ok(!survey.problems.is_empty())
+}

@@ -1,0 +1,132 @@
+//! Device code of many files by architecture, with bars.
+
+use super::bytes::bytes;
+use super::schema;
+use crate::cuda::Capability;
+use crate::cuda::device_code::{ArchBytes, ByArch};
+use crate::cuda::fatbin::ImageKind;
+use crate::escape::shown;
+use crate::terminal::Paint;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Columns of the longest bar.
+const BAR: u64 = 40;
+
+/// The code of one file.
+pub(crate) type FileCode<'a> = (&'a Path, &'a ByArch);
+
+/// The name of a row.
+pub(crate) fn arch(kind: ImageKind, capability: Option<Capability>) -> String {
+    let name = capability.map(|capability| kind.arch_name(capability));
+    name.unwrap_or_else(|| "-".to_owned())
+}
+
+/// The sum of all files.
+fn total(files: &[FileCode<'_>]) -> ByArch {
+    let mut total = ByArch::new();
+    for (_, code) in files {
+        for (key, sum) in *code {
+            let all: &mut ArchBytes = total.entry(*key).or_default();
+            all.bytes = all.bytes.saturating_add(sum.bytes);
+            all.images += sum.images;
+        }
+    }
+    total
+}
+
+/// A row with a bar for each kind and architecture, then the files with the most code.
+pub(crate) fn human(files: &[FileCode<'_>], paint: Paint) -> String {
+    let total = total(files);
+    let all: u64 = total.values().map(|sum| sum.bytes).sum();
+    let most = total.values().map(|sum| sum.bytes).max().unwrap_or(0);
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    if total.is_empty() {
+        out.push_str("no device code\n");
+        return out;
+    }
+    for ((kind, capability), sum) in &total {
+        let with = files
+            .iter()
+            .filter(|(_, code)| code.contains_key(&(*kind, *capability)));
+        let _ = writeln!(
+            out,
+            "{:<14} {:<7} {:>10} {:>5.1} %  {}  {}",
+            arch(*kind, *capability),
+            kind.word(),
+            bytes(sum.bytes),
+            percent(sum.bytes, all),
+            paint.good(bar(sum.bytes, most)),
+            paint.faint(of_files(with.count(), sum.images)),
+        );
+    }
+    let _ = writeln!(out, "{:<14} {:<7} {:>10}", "all", "", bytes(all));
+    let mut by_size: Vec<(u64, &Path)> = files
+        .iter()
+        .map(|(path, code)| (code.values().map(|sum| sum.bytes).sum(), *path))
+        .filter(|(bytes, _)| *bytes > 0)
+        .collect();
+    by_size.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    if files.len() > 1 {
+        out.push('\n');
+        for (size, path) in by_size {
+            let (size, share) = (bytes(size), percent(size, all));
+            let _ = writeln!(out, "{size:>10} {share:>5.1} %  {}", shown(path));
+        }
+    }
+    out
+}
+
+fn of_files(files: usize, images: usize) -> String {
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    format!(
+        "{images} image{} in {files} file{}",
+        plural(images),
+        plural(files)
+    )
+}
+
+fn percent(part: u64, all: u64) -> f64 {
+    100.0 * part as f64 / all.max(1) as f64
+}
+
+/// In halves of a column, as wide as the longest one.
+fn bar(part: u64, most: u64) -> String {
+    let halves = u128::from(part) * u128::from(BAR * 2) / u128::from(most.max(1));
+    let halves = usize::try_from(halves).unwrap_or(0);
+    let mut bar = "█".repeat(halves / 2);
+    if halves % 2 == 1 || (halves == 0 && part > 0) {
+        bar.push('▌');
+    }
+    let blank = (BAR as usize).saturating_sub(bar.chars().count());
+    bar + &" ".repeat(blank)
+}
+
+/// One object for each file, then one with the sums.
+pub(crate) fn json(files: &[FileCode<'_>]) -> Vec<Value> {
+    let one = |path: Option<&Path>, code: &ByArch| {
+        json!({
+            "schema": schema::DEVICE_CODE,
+            "path": path.map(|path| shown(path).to_string()),
+            "by_arch": rows(code),
+        })
+    };
+    let all = total(files);
+    let each = files.iter().map(|(path, code)| one(Some(path), code));
+    each.chain([one(None, &all)]).collect()
+}
+
+fn rows(code: &ByArch) -> Vec<Value> {
+    code.iter()
+        .map(|((kind, capability), sum)| {
+            json!({
+                "arch": capability.map(|capability| kind.arch_name(capability)),
+                "kind": kind.word(),
+                "bytes": sum.bytes,
+                "images": sum.images,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,242 @@
+//! Reads everything about trees that a report or a comparison shows, in one pass over their files,
+//! and returns it as a value.
+
+pub(crate) mod diff;
+pub(crate) mod graph;
+pub(crate) mod links;
+
+use crate::cuda::device_code::{ByArch, by_arch};
+use crate::cuda::linkage::{Cudart, Linkage};
+use crate::lint::{self, Context, Contexts, Finding, Linter, Options, Subject};
+use crate::loader::{Cpu, Environment, LoadedBy, SearchEntry, TreeLoaders, User, Verdict};
+use crate::scan::{self, FileError, ScanProblem, Skip};
+use elf_edit::{ElfInfo, FileReader, versions};
+use links::LibraryLink;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The files of some trees.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// The trees, as the user names them and without links.
+    pub roots: Vec<scan::Root>,
+    /// The dynamic ELF files, by tree and then by path; each inode once.
+    pub files: Vec<SurveyedFile>,
+    /// Sorted by path and rule.
+    pub findings: Vec<Finding>,
+    /// Files that can't be read.
+    pub problems: Vec<ScanProblem>,
+    /// All other regular files.
+    pub other_files: u64,
+}
+
+/// A dynamic ELF file.
+#[derive(Clone, Debug)]
+pub(crate) struct SurveyedFile {
+    /// Inside its tree; of a file that the user names, its name.
+    pub inside: PathBuf,
+    pub facts: FileFacts,
+}
+
+/// The contents of a dynamic ELF file, as far as reports and comparisons need them.
+#[derive(Clone, Debug)]
+pub(crate) struct FileFacts {
+    pub kind: &'static str,
+    pub info: ElfHeaders,
+    pub verdict: Verdict,
+    /// Elements of RUNPATH and RPATH with the name of the tag.
+    pub search: Vec<(&'static str, SearchEntry)>,
+    pub links: Vec<LibraryLink>,
+    pub cudart: Cudart,
+    pub code: ByArch,
+    /// Versions of symbols that it exports.
+    pub exports: Vec<Vec<u8>>,
+    /// Versions of symbols that it wants, by library.
+    pub wants: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
+}
+
+/// The headers that reports show.
+#[derive(Clone, Debug)]
+pub(crate) struct ElfHeaders {
+    pub size: u64,
+    pub machine: u16,
+    pub soname: Option<Vec<u8>>,
+    pub interpreter: Option<Vec<u8>>,
+}
+
+impl ElfHeaders {
+    /// `x86-64`
+    pub(crate) fn machine_name(&self) -> String {
+        match elf_edit::machine_name(self.machine) {
+            Some(name) => name.to_owned(),
+            None => format!("machine {}", self.machine),
+        }
+    }
+}
+
+/// Options of a survey.
+#[derive(Clone, Debug)]
+pub(crate) struct SurveyOptions {
+    /// Directory of packages.
+    pub store: PathBuf,
+    /// Location of the files, which decides which rules apply.
+    pub context: Option<Context>,
+}
+
+impl Survey {
+    /// Reads all files below `paths`, in the caller's pool of threads; `seen` counts them.
+    pub(crate) fn read(
+        paths: &[PathBuf],
+        options: &SurveyOptions,
+        cwd: PathBuf,
+        seen: &AtomicUsize,
+    ) -> Survey {
+        let tree = scan::walk(paths, true, |_| false);
+        let roots = tree.roots.clone();
+        let absolute = |path: &Path| scan::absolute(&roots, path).unwrap_or_else(|| path.into());
+        let all: Vec<PathBuf> = tree.files.iter().map(|f| absolute(&f.path)).collect();
+        let number = all.len() as u64;
+        let options = lint_options(options, &roots, &all);
+        let linter = Linter::new(environment(cwd), options.clone(), TreeLoaders::new(all));
+        let visit = scan::visit(tree, |walked, file| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            one(&linter, &walked.path, &absolute(&walked.path), file)
+        });
+        let mut survey = Survey {
+            roots,
+            problems: visit.problems,
+            ..Survey::default()
+        };
+        let mut members = Vec::new();
+        for file in visit.files {
+            let (looked, facts) = file.value;
+            survey.findings.extend(looked.findings);
+            members.extend(looked.member);
+            let path = file.names.into_iter().next().unwrap_or_default();
+            survey.files.extend(facts.map(|facts| SurveyedFile {
+                inside: inside(&survey.roots, &path),
+                facts,
+            }));
+        }
+        let of_trees = lint::tree::check(&survey.roots, members, &options, &survey.findings);
+        survey.findings.extend(of_trees);
+        survey.findings.sort();
+        survey.findings.dedup();
+        survey.other_files = number.saturating_sub(survey.files.len() as u64);
+        survey
+    }
+}
+
+/// The path of a file inside its tree.
+fn inside(roots: &[scan::Root], path: &Path) -> PathBuf {
+    match scan::root_of(roots, path) {
+        Some((_, inside)) if !inside.as_os_str().is_empty() => inside.to_owned(),
+        _ => path.file_name().unwrap_or_default().into(),
+    }
+}
+
+fn environment(cwd: PathBuf) -> Environment {
+    Environment {
+        // A package is for all users.
+        user: User::Ordinary,
+        cwd,
+        cpu: Cpu::host(),
+        ..Environment::default()
+    }
+}
+
+fn lint_options(options: &SurveyOptions, roots: &[scan::Root], files: &[PathBuf]) -> Options {
+    let store = &options.store;
+    let stores = [Some(store.clone()), fs::canonicalize(store).ok()];
+    let stores: Vec<PathBuf> = stores.into_iter().flatten().collect();
+    let names = files.iter().filter_map(|file| file.file_name());
+    Options {
+        contexts: Contexts::new(options.context, &stores, files),
+        names: names.map(|name| name.as_bytes().to_vec()).collect(),
+        trees: roots.iter().map(|root| root.canonical.clone()).collect(),
+        stores,
+        ..Options::default()
+    }
+}
+
+type Surveyed = (lint::Looked, Option<FileFacts>);
+
+fn one(
+    linter: &Linter,
+    shown: &Path,
+    path: &Path,
+    file: &FileReader,
+) -> Result<Surveyed, FileError> {
+    let problem = |error: &dyn std::fmt::Display| FileError::Problem(error.to_string());
+    let info = match scan::dynamic_info(file) {
+        Ok(info) => info,
+        Err(FileError::Skip(Skip::NotElf)) => {
+            let looked = linter.text_file(shown, path, file);
+            return looked.map(|looked| (looked, None)).map_err(|e| problem(&e));
+        }
+        Err(other) => return Err(other),
+    };
+    let exports = versions::defined(file, &info).map_err(|e| problem(&e))?;
+    let wants = versions::wanted(file, &info).map_err(|e| problem(&e))?;
+    let (looked, mut facts) = linter
+        .elf_and(shown, path, file, &info, facts)
+        .map_err(|e| problem(&e))?;
+    facts.exports = exports
+        .into_iter()
+        .flatten()
+        .map(|version| version.name)
+        .collect();
+    for wanted in wants {
+        let names = wanted.versions.into_iter().map(|version| version.name);
+        facts.wants.entry(wanted.file).or_default().extend(names);
+    }
+    Ok((looked, Some(facts)))
+}
+
+fn facts(subject: &Subject<'_>) -> FileFacts {
+    let info: &ElfInfo = subject.info;
+    let search = subject.search_path();
+    let verdict = match subject.resolution.loaded_by {
+        LoadedBy::Nothing => Verdict::Loads,
+        _ => subject.resolution.verdict(),
+    };
+    FileFacts {
+        kind: info.kind.as_str(),
+        info: ElfHeaders {
+            size: info.size,
+            machine: info.header.machine,
+            soname: info.dynamic.as_ref().and_then(|d| d.soname.clone()),
+            interpreter: info.interpreter.clone(),
+        },
+        verdict,
+        search: search.map(|(tag, entry)| (tag, entry.clone())).collect(),
+        links: links::links(subject.resolution, links::id_here),
+        cudart: subject.cudart.clone(),
+        code: by_arch(subject.device_code),
+        exports: Vec::new(),
+        wants: BTreeMap::new(),
+    }
+}
+
+/// `static 12.4`, `libcudart.so.12`, or nothing.
+pub(crate) fn cudart_word(cudart: &Cudart) -> Option<String> {
+    let version = cudart.version.map(|version| version.to_string());
+    let needed = cudart.needed.as_deref();
+    let needed = needed.map(|name| String::from_utf8_lossy(name).into_owned());
+    let own = match cudart.linkage {
+        Linkage::Static => Some(("static", version)),
+        Linkage::Shared if needed.is_none() => Some(("the shared one", version)),
+        Linkage::Shared | Linkage::None => None,
+    };
+    let own = own.map(|(word, version)| match version {
+        Some(version) => format!("{word}, {version}"),
+        None => word.to_owned(),
+    });
+    match (own, needed) {
+        (Some(own), Some(needed)) => Some(format!("{own}; {needed}")),
+        (own, needed) => own.or(needed),
+    }
+}
