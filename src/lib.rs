@@ -36,6 +36,7 @@ pub mod parts {
     pub use crate::cuda::selection::Selection;
     pub use crate::cuda::table::GpuTable;
     pub use crate::cuda::{Capability, CudaVersion};
+    pub use crate::doctor::driver_program;
     pub use crate::lint::{RULES, documentation};
     pub use crate::loader::{Environment, Loader};
 

@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 /// CUDA runtime they have, and whether their device code runs on the GPUs.
 ///
 /// The first thing to run when a program says "no CUDA-capable device is detected" or "CUDA driver
-/// version is insufficient". Reads /proc, /dev and the libraries' own headers, and runs nvidia-smi;
-/// loads no library of the driver, so a broken one can't crash it. Exit status 1 when no CUDA
-/// program can work here.
+/// version is insufficient". Reads /proc, /dev and the libraries' own headers, runs nvidia-smi, and
+/// calls cuInit in a child process, so that a broken driver can't crash it. Exit status 1 when no
+/// CUDA program can work here.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::examples::DOCTOR)]
 pub(crate) struct Args {
@@ -34,11 +34,14 @@ pub(crate) struct Args {
     /// Judge the PATHs for a driver that runs this CUDA version, rather than for this machine
     #[arg(long, value_name = "VERSION", requires = "paths")]
     max_driver_cuda: Option<CudaVersion>,
+    /// Don't call cuInit, which starts the GPUs and may take seconds, in a child process
+    #[arg(long)]
+    no_cuinit: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     /// Examine the machine whose files are below DIR, such as a mounted disk or an unpacked image;
-    /// nvidia-smi is not run
+    /// nvidia-smi and cuInit are not run
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     #[command(flatten)]
@@ -68,6 +71,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let place = Where {
         root: root.as_deref().unwrap_or(Path::new("/")),
         run_smi: root.is_none(),
+        call_driver: root.is_none() && !args.no_cuinit,
         loader: &loader,
         variable: &variable,
     };

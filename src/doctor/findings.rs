@@ -46,6 +46,7 @@ impl Machine {
         self.check_versions(&mut found);
         self.check_variables(&mut found);
         self.check_compat(&mut found);
+        self.check_call(&mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         found
     }

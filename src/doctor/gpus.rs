@@ -1,6 +1,6 @@
-//! The GPUs, by the kernel module and by nvidia-smi.
+//! The GPUs, by the kernel module, nvidia-smi and libcuda.so.1.
 
-use super::{Platform, Smi, Where};
+use super::{DriverCall, Platform, Smi, Where};
 use crate::cuda::Capability;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ const TEGRA: [(&str, &str, &str); 5] = [
     ),
 ];
 
-pub(super) fn read(place: &Where<'_>, smi: &Smi) -> Vec<Gpu> {
+pub(super) fn read(place: &Where<'_>, smi: &Smi, call: Option<&DriverCall>) -> Vec<Gpu> {
     let mut gpus: Vec<Gpu> = Vec::new();
     for bus in place.names("/proc/driver/nvidia/gpus") {
         let file = format!("/proc/driver/nvidia/gpus/{bus}/information");
@@ -64,6 +64,22 @@ pub(super) fn read(place: &Where<'_>, smi: &Smi) -> Vec<Gpu> {
             Some(gpu) => gpu.capability = known.capability,
             // In WSL, /proc has no entries.
             None => gpus.push(known.clone()),
+        }
+    }
+    let answer = call.and_then(|call| call.answer());
+    for device in answer.into_iter().flat_map(|answer| &answer.devices) {
+        let same = |gpu: &&mut Gpu| {
+            let bus = gpu.bus.as_ref().map(|bus| bus.to_ascii_lowercase());
+            bus.is_some_and(|bus| bus.ends_with(&device.bus))
+        };
+        if let Some(gpu) = gpus.iter_mut().find(same) {
+            gpu.capability = gpu.capability.or(Some(device.capability));
+        } else if smi.gpus.is_empty() {
+            gpus.push(Gpu {
+                name: "a GPU".to_owned(),
+                bus: Some(device.bus.clone()),
+                capability: Some(device.capability),
+            });
         }
     }
     if gpus.is_empty()

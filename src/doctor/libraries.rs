@@ -60,6 +60,15 @@ pub(crate) struct DriverCopy {
     pub compiles_ptx: bool,
 }
 
+/// The loader of ordinary programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SystemLoader {
+    /// The ELF machine, `e_machine`.
+    pub machine: u16,
+    /// PT_INTERP
+    pub path: Vec<u8>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Libraries {
     /// One for each file, whatever links lead to it.
@@ -68,6 +77,8 @@ pub(crate) struct Libraries {
     pub asked: Option<&'static str>,
     /// The copy that such a program loads: an index into `copies`.
     pub default: Option<usize>,
+    /// The loader of that program.
+    pub loader: Option<SystemLoader>,
 }
 
 impl Libraries {
@@ -89,8 +100,9 @@ impl Libraries {
             copies.push(look(place, path, &real, compat)?);
             Some(copies.len() - 1)
         };
-        if let Some((program, path)) = ordinary(place) {
+        if let Some((program, loader, path)) = ordinary(place) {
             found.asked = Some(program);
+            found.loader = Some(loader);
             found.default = path.and_then(|path| add(&mut found.copies, path, false));
         }
         for dir in PLACES {
@@ -148,16 +160,19 @@ fn look(place: &Where<'_>, path: String, real: &Path, compat: bool) -> Option<Dr
     })
 }
 
-/// The ordinary program that was found, and the libcuda.so.1 that it would get.
-fn ordinary(place: &Where<'_>) -> Option<(&'static str, Option<String>)> {
+/// The ordinary program that was found, its loader, and the libcuda.so.1 that it would get.
+fn ordinary(place: &Where<'_>) -> Option<(&'static str, SystemLoader, Option<String>)> {
     ORDINARY.into_iter().find_map(|program| {
         let real = place.loader.real_path(Path::new(program))?;
         let file = scan::open(&real, true).ok()?;
-        let info = ElfInfo::read(&file)
-            .ok()
-            .filter(|info| info.interpreter.is_some())?;
+        let info = ElfInfo::read(&file).ok()?;
+        let loader = SystemLoader {
+            machine: info.platform().machine,
+            path: info.interpreter.clone()?,
+        };
         Some((
             program,
+            loader,
             finds(place, Path::new(program), &file, &info, LIBCUDA),
         ))
     })

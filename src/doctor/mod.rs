@@ -2,9 +2,11 @@
 //! driver's libraries and the programs that find them; and reports faults.
 //!
 //! Everything is read from files below a root, so that a test can build a machine in a directory,
-//! and a static binary can examine one: nothing is opened with dlopen. nvidia-smi, which knows the
-//! compute capabilities, runs as a child process with a time limit.
+//! and a static binary can examine one: nothing is opened with dlopen. On this machine, nvidia-smi
+//! and a small program that calls cuInit run as child processes with a time limit.
 
+mod call;
+mod child;
 mod findings;
 mod gpus;
 mod kernel;
@@ -14,6 +16,8 @@ mod smi;
 mod subject;
 mod verdicts;
 
+pub use call::build as driver_program;
+pub(crate) use call::{CallOutcome, DriverCall, result_name};
 pub(crate) use findings::{Finding, Severity};
 pub(crate) use gpus::Gpu;
 pub(crate) use kernel::{DeviceFile, DeviceState, Kernel};
@@ -40,6 +44,8 @@ pub(crate) struct Where<'a> {
     pub root: &'a Path,
     /// Whether nvidia-smi may be run; not where `root` is another machine's.
     pub run_smi: bool,
+    /// Whether a child may call cuInit.
+    pub call_driver: bool,
     /// Searches as this machine's loader does.
     pub loader: &'a Loader,
     /// Values of environment variables.
@@ -100,6 +106,8 @@ pub(crate) struct Machine {
     pub gpus: Vec<Gpu>,
     pub smi: Smi,
     pub libraries: Libraries,
+    /// The driver's own answer.
+    pub call: Option<DriverCall>,
     /// Variables that are set, of those that matter.
     pub variables: Vec<(&'static str, String)>,
 }
@@ -112,11 +120,15 @@ impl Machine {
         let variables = VARIABLES
             .into_iter()
             .filter_map(|name| Some((name, (place.variable)(name)?)));
+        let libraries = Libraries::find(place);
+        let call = place.call_driver.then(|| DriverCall::make(&libraries));
+        let call = call.flatten();
         Machine {
             container: Container::of(place),
             kernel: Kernel::read(place),
-            gpus: gpus::read(place, &smi),
-            libraries: Libraries::find(place),
+            gpus: gpus::read(place, &smi, call.as_ref()),
+            call,
+            libraries,
             variables: variables.collect(),
             smi,
             platform,
@@ -124,7 +136,7 @@ impl Machine {
     }
 
     /// The newest CUDA version that the driver supports, from the copy of libcuda.so.1 that
-    /// programs load, else from nvidia-smi.
+    /// programs load, else from its answer or from nvidia-smi.
     pub(crate) fn driver_cuda(&self) -> Option<CudaVersion> {
         let first = self
             .libraries
@@ -132,6 +144,9 @@ impl Machine {
             .iter()
             .find(|copy| copy.cuda.is_some());
         let used = self.libraries.default_copy().and_then(|copy| copy.cuda);
-        used.or(self.smi.cuda).or(first.and_then(|copy| copy.cuda))
+        let answer = self.call.as_ref().and_then(|call| call.answer());
+        used.or(answer.and_then(|answer| answer.version))
+            .or(self.smi.cuda)
+            .or(first.and_then(|copy| copy.cuda))
     }
 }

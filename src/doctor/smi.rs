@@ -1,15 +1,10 @@
-//! nvidia-smi, as a child that a hanging driver can't make us wait for.
+//! nvidia-smi, as a child.
 
-use super::{Gpu, Where};
+use super::{Gpu, Where, child};
 use crate::cuda::{Capability, CudaVersion};
-use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-/// A machine with many GPUs and no persistence daemon takes seconds.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Paths of it when it isn't on PATH: WSL under sudo, NixOS, containers.
 const PLACES: [&str; 4] = [
     "/usr/lib/wsl/lib/nvidia-smi",
@@ -93,44 +88,15 @@ fn find(place: &Where<'_>) -> Option<PathBuf> {
 
 /// Its standard output, or why there is none.
 fn output(program: &PathBuf, args: &[&str]) -> Result<String, String> {
-    let mut child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let read = |stream: Option<Box<dyn Read + Send>>| {
-        thread::spawn(move || {
-            let mut text = Vec::new();
-            // Limits the output, which is usually short.
-            let _ = stream.map(|s| s.take(1 << 20).read_to_end(&mut text));
-            String::from_utf8_lossy(&text).into_owned()
-        })
-    };
-    let out = read(child.stdout.take().map(|s| Box::new(s) as _));
-    let err = read(child.stderr.take().map(|s| Box::new(s) as _));
-    let end = Instant::now() + PATIENCE;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < end => thread::sleep(Duration::from_millis(10)),
-            Ok(None) | Err(_) => {
-                // Its own children may keep the pipes open, so don't wait for their output.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("no answer within {} s", PATIENCE.as_secs()));
-            }
-        }
-    };
-    let words = |thread: thread::JoinHandle<String>| thread.join().unwrap_or_default();
-    let (out, err) = (words(out), words(err));
-    if status.success() {
+    let done = child::run(Command::new(program).args(args)).map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&done.out), text(&done.err));
+    if done.status.success() {
         return Ok(out);
     }
     let said = [out.trim(), err.trim()]
         .into_iter()
         .find(|text| !text.is_empty());
     let first = said.and_then(|text| text.lines().next());
-    Err(first.map_or_else(|| status.to_string(), str::to_owned))
+    Err(first.map_or_else(|| done.status.to_string(), str::to_owned))
 }

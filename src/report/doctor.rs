@@ -3,7 +3,8 @@
 use super::schema;
 use crate::cuda::linkage::Linkage;
 use crate::doctor::{
-    CudaFile, Driver, DriverCopy, Finding, Machine, RunsOn, Severity, Subject, Yardstick,
+    CallOutcome, CudaFile, Driver, DriverCall, DriverCopy, Finding, Machine, RunsOn, Severity,
+    Subject, Yardstick, result_name,
 };
 use crate::escape::{Shown, sentence};
 use crate::terminal::{Label, Paint};
@@ -105,10 +106,49 @@ fn machine_lines(machine: &Machine) -> String {
     if machine.libraries.copies.is_empty() {
         line("libcuda.so.1", "not found".to_owned());
     }
+    if let Some(call) = &machine.call {
+        line("cuInit", call_words(call));
+    }
     for (name, value) in &machine.variables {
         line("environment", format!("{name}={}", shown(value)));
     }
     out
+}
+
+/// What the driver itself answers.
+fn call_words(call: &DriverCall) -> String {
+    match &call.outcome {
+        CallOutcome::Answered(answer) if answer.init == 0 => match answer.devices.len() {
+            1 => "success, a program sees 1 GPU".to_owned(),
+            n => format!("success, a program sees {n} GPUs"),
+        },
+        CallOutcome::Answered(answer) => match result_name(answer.init) {
+            Some((name, _)) => format!("error {}, {name}", answer.init),
+            None => format!("error {}", answer.init),
+        },
+        CallOutcome::NotLoaded(words) => format!("not reached: {}", shown(words)),
+        CallOutcome::Died(signal) => format!("ended by signal {signal}"),
+        CallOutcome::Hangs => "no answer".to_owned(),
+        CallOutcome::NotCalled(why) => format!("not called: {}", shown(why)),
+    }
+}
+
+/// `result` is null where the driver gave no answer; `error` says why.
+fn call_json(call: &DriverCall) -> Value {
+    let answer = call.answer();
+    let gpus = answer.map(|answer| {
+        let devices = answer.devices.iter().map(
+            |device| json!({ "bus": device.bus, "capability": device.capability.to_string() }),
+        );
+        devices.collect::<Vec<_>>()
+    });
+    json!({
+        "library": call.library,
+        "result": answer.map(|answer| answer.init),
+        "error": answer.is_none_or(|answer| answer.init != 0).then(|| call_words(call)),
+        "cuda": answer.and_then(|answer| answer.version).map(|cuda| cuda.to_string()),
+        "gpus": gpus,
+    })
 }
 
 /// The files of a path that have to do with CUDA.
@@ -289,6 +329,7 @@ pub(crate) fn json(machine: &Machine, subjects: &[Subject], findings: &[Finding]
             "program": machine.smi.program.as_ref().map(|p| p.to_string_lossy()),
             "error": machine.smi.error,
         },
+        "cuInit": machine.call.as_ref().map(call_json),
         "driverCuda": machine.driver_cuda().map(|cuda| cuda.to_string()),
         "libcuda": machine.libraries.copies.iter().enumerate().map(|(index, copy)| json!({
             "path": copy.path,

@@ -13,6 +13,7 @@ mod capabilities;
 mod demo;
 mod diff;
 mod doctor;
+mod doctor_call;
 mod doctor_files;
 mod elf_files;
 mod fixup;
