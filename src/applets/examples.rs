@@ -101,6 +101,9 @@ examples! {
         "$ cuda-fixup redist url --from manifests cudnn@9.2/linux-x86_64";
     REDIST_CHECK:
         "$ cuda-fixup redist check manifests/cudnn";
+    REDIST_CHECK_WHEEL:
+        "# Whether the libraries below app/cuda could replace those that the wheel was built with:"
+        "$ cuda-fixup redist check-wheel app/lib --set app/cuda";
     REDIST_FEATURES:
         "$ cuda-fixup redist features archive"
         "$ cuda-fixup redist features --json app";

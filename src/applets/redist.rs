@@ -2,6 +2,7 @@
 //! manifest that package sets are made from.
 
 mod check;
+mod check_wheel;
 mod features;
 mod index;
 mod install;
@@ -34,6 +35,7 @@ enum Command {
     Diff(DiffArgs),
     Url(url::Args),
     Check(check::Args),
+    CheckWheel(check_wheel::Args),
     Features(features::Args),
     Install(install::Args),
     Join(join::Args),
@@ -63,6 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         Command::Diff(args) => run_diff(args),
         Command::Url(args) => url::run(args),
         Command::Check(args) => check::run(args),
+        Command::CheckWheel(args) => check_wheel::run(args),
         Command::Features(args) => features::run(args),
         Command::Install(args) => install::run(args),
         Command::Join(args) => join::run(args),

@@ -14,6 +14,7 @@ pub(crate) mod linkage;
 pub(crate) mod reach;
 pub(crate) mod selection;
 pub(crate) mod soname;
+pub(crate) mod symbols;
 pub(crate) mod table;
 pub(crate) mod version;
 

@@ -5,6 +5,7 @@ mod elf;
 mod floor;
 mod layout;
 mod python;
+pub(crate) mod wheels;
 
 pub(crate) use elf::{CudartFeature, ElfFeatures, ImageSet};
 pub(crate) use floor::Floor;

@@ -1,32 +1,11 @@
 //! CUDA libraries older than those that a file was linked against: the symbols that they lack.
 
 use super::runtimes;
-use super::symbols::{self, of_interface};
 use crate::cuda::Soname;
+use crate::cuda::symbols::{is_of, of_interface, prefixes_of};
 use crate::loader::Resolution;
 use elf_edit::{ElfInfo, FileReader, ReadError};
 use std::collections::BTreeSet;
-
-/// Prefixes of the symbols in a library's interface, followed by a capital letter.
-const INTERFACES: [(&str, &str); 17] = [
-    ("libcublas", "cublas"),
-    ("libcublasLt", "cublasLt"),
-    ("libcudart", "cuda"),
-    ("libcudnn", "cudnn"),
-    ("libcufft", "cufft"),
-    ("libcufile", "cuFile"),
-    ("libcupti", "cupti"),
-    ("libcurand", "curand"),
-    ("libcusolver", "cusolver"),
-    ("libcusparse", "cusparse"),
-    ("libcusparseLt", "cusparseLt"),
-    ("libcutensor", "cutensor"),
-    ("libnccl", "nccl"),
-    ("libnvJitLink", "nvJitLink"),
-    ("libnvJitLink", "__nvJitLink"),
-    ("libnvjpeg", "nvjpeg"),
-    ("libnvrtc", "nvrtc"),
-];
 
 /// A needed library that was found, but lacks symbols that the file imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +33,7 @@ pub(super) fn older(
     let mut found = Vec::new();
     for need in &own.needs {
         let stem = Soname::parse(&need.name).map(|soname| soname.stem);
-        let prefixes: Vec<&[u8]> = INTERFACES
-            .iter()
-            .filter(|(library, _)| stem == Some(library.as_bytes()))
-            .map(|(_, prefix)| prefix.as_bytes())
-            .collect();
+        let prefixes = stem.map(prefixes_of).unwrap_or_default();
         let library = need.object.and_then(|at| resolution.objects.get(at));
         let (Some(library), false) = (library, prefixes.is_empty()) else {
             continue;
@@ -86,13 +61,6 @@ fn is_of_driver(name: &[u8]) -> bool {
     crate::cuda::driver::library(name).is_some()
 }
 
-/// `cublasCreate_v2` is of `cublas`, `cublas_helper` is the program's own.
-fn is_of(symbol: &[u8], prefix: &[u8]) -> bool {
-    let rest = symbol.strip_prefix(prefix);
-    rest.and_then(<[u8]>::first)
-        .is_some_and(u8::is_ascii_uppercase)
-}
-
 fn without_defined(wanted: &mut BTreeSet<Vec<u8>>, path: &[u8], prefixes: &[&[u8]]) {
     if wanted.is_empty() {
         return;
@@ -102,7 +70,7 @@ fn without_defined(wanted: &mut BTreeSet<Vec<u8>>, path: &[u8], prefixes: &[&[u8
         wanted.clear();
         return;
     };
-    match symbols::of_interface(&file, &info, prefixes) {
+    match of_interface(&file, &info, prefixes) {
         Ok(interface) => wanted.retain(|name| !interface.defined.contains(name)),
         Err(_) => wanted.clear(),
     }

@@ -11,7 +11,6 @@ mod meeting;
 mod rules;
 mod runtimes;
 mod subject;
-mod symbols;
 pub(crate) mod tree;
 
 pub(crate) use context::{Context, Contexts};

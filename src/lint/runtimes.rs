@@ -1,8 +1,8 @@
 //! The CUDA runtimes of one process, in the libraries loaded with a file.
 
 use super::meeting::reached;
-use super::symbols;
 use crate::cuda::soname::is_cudart;
+use crate::cuda::symbols;
 use crate::cuda::{CudaVersion, RuntimeVersion};
 use crate::loader::Resolution;
 use crate::rodata;

@@ -1,6 +1,8 @@
 //! Features of an archive, for people.
 
+use crate::features::wheels::{Provided, Suit, Verdict};
 use crate::features::{CudartFeature, ElfFeatures, Executable, Features, Floor, ImageSet};
+use crate::terminal::Paint;
 use std::io::{self, Write};
 
 /// A paragraph: one line for the archive, a block for each library and program, lists.
@@ -104,5 +106,74 @@ fn write_floor(out: &mut impl Write, indent: &str, floor: &Floor) -> io::Result<
     match parts.is_empty() {
         true => Ok(()),
         false => writeln!(out, "{indent}needs at least {}", parts.join(", ")),
+    }
+}
+
+/// Symbols that are named of one library.
+const SHOWN: usize = 5;
+
+/// A line for one library of a wheel, and lines with what is wrong and what to do.
+pub(crate) fn write_suit(out: &mut impl Write, suit: &Suit, paint: Paint) -> io::Result<()> {
+    write!(out, "{}", suit.library)?;
+    match (&suit.version, &suit.version_of) {
+        (Some(version), Some(of)) => write!(out, " {version} (by {of})")?,
+        _ => write!(out, ", version unknown")?,
+    }
+    let has = suit.has.as_ref().map(|Provided { path, version, .. }| {
+        let version = version.as_deref().unwrap_or("an unknown version");
+        format!("the set has {version}, {path}")
+    });
+    let has = has.as_deref().unwrap_or("the set has none");
+    let (word, what) = verdict_words(suit);
+    let word = match suit.verdict.is_finding() {
+        true => paint.bad(word).to_string(),
+        false => word.to_owned(),
+    };
+    writeln!(out, ": {word}: {has}")?;
+    if let Some(what) = what {
+        writeln!(out, "  {what}")?;
+    }
+    for missing in suit.missing.iter().take(SHOWN) {
+        writeln!(
+            out,
+            "  it lacks {}, which {} imports",
+            missing.name, missing.by
+        )?;
+    }
+    if suit.missing.len() > SHOWN {
+        writeln!(out, "  and {} more", suit.missing.len() - SHOWN)?;
+    }
+    let help = match suit.verdict {
+        Verdict::Suits | Verdict::OnlyInWheel => return Ok(()),
+        Verdict::Absent => "add the package that has it to the set, or its directory to --set",
+        Verdict::OtherSoname => {
+            "pin that version in the set (pins.NAME = \"VERSION\"), or take a wheel that was built with the set's"
+        }
+        Verdict::SymbolsMissing | Verdict::Older => {
+            "pin a newer version in the set (pins.NAME = \"VERSION\"), or keep the wheel's own copy"
+        }
+    };
+    writeln!(out, "  {}", paint.advice(&format!("help: {help}")))
+}
+
+/// The verdict, and what it means where that is not plain.
+fn verdict_words(suit: &Suit) -> (&'static str, Option<String>) {
+    let wanted = suit.sonames.join(" or ");
+    match suit.verdict {
+        Verdict::Suits => ("suits", None),
+        Verdict::OnlyInWheel => ("only in the wheel", None),
+        Verdict::Absent => ("absent", Some(format!("files of the wheel load {wanted}"))),
+        Verdict::OtherSoname => (
+            "another SONAME",
+            Some(format!(
+                "files of the wheel load {wanted}, the set's is {}",
+                {
+                    let has = suit.has.as_ref();
+                    has.map_or("", |has| has.soname.as_str())
+                }
+            )),
+        ),
+        Verdict::SymbolsMissing => ("symbols missing", None),
+        Verdict::Older => ("older", None),
     }
 }

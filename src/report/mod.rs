@@ -22,5 +22,5 @@ pub(crate) use cudart::{cudart_json, write_cudart};
 pub(crate) use device_code::{
     entries_json, groups_json, problems_json, write_entries, write_groups, write_problems,
 };
-pub(crate) use features::write_features;
+pub(crate) use features::{write_features, write_suit};
 pub(crate) use ordered::{Ordered, Output};

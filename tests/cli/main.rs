@@ -35,6 +35,7 @@ mod patchelf;
 mod patchelf_cache;
 mod readme;
 mod redist;
+mod redist_check_wheel;
 mod redist_features;
 mod redist_install;
 mod scan;

@@ -12,18 +12,60 @@ const BATCH: u64 = 4096;
 /// Longest string table of symbols that is searched, in bytes.
 const MAX_STRINGS: u64 = 64 << 20;
 /// Prefix of the functions that register device code with the CUDA runtime.
-pub(super) const REGISTERS: &[u8] = b"__cudaRegister";
+pub(crate) const REGISTERS: &[u8] = b"__cudaRegister";
+
+/// Prefixes of the symbols in a library's interface, followed by a capital letter.
+const INTERFACES: [(&str, &str); 23] = [
+    ("libcublas", "cublas"),
+    ("libcublasLt", "cublasLt"),
+    ("libcudart", "cuda"),
+    ("libcudnn", "cudnn"),
+    ("libcudss", "cudss"),
+    ("libcufft", "cufft"),
+    ("libcufile", "cuFile"),
+    ("libcupti", "cupti"),
+    ("libcurand", "curand"),
+    ("libcusolver", "cusolver"),
+    ("libcusparse", "cusparse"),
+    ("libcusparseLt", "cusparseLt"),
+    ("libcustatevec", "custatevec"),
+    ("libcutensor", "cutensor"),
+    ("libcutensornet", "cutensornet"),
+    ("libnccl", "nccl"),
+    ("libnvJitLink", "nvJitLink"),
+    ("libnvJitLink", "__nvJitLink"),
+    ("libnvcomp", "nvcomp"),
+    ("libnvjpeg", "nvjpeg"),
+    ("libnvjpeg2k", "nvjpeg2k"),
+    ("libnvrtc", "nvrtc"),
+    ("libnvtiff", "nvtiff"),
+];
+
+/// The prefixes of a library's interface, by the stem of its SONAME; none for most libraries.
+pub(crate) fn prefixes_of(stem: &[u8]) -> Vec<&'static [u8]> {
+    let own = INTERFACES
+        .iter()
+        .filter(|(library, _)| stem == library.as_bytes());
+    own.map(|(_, prefix)| prefix.as_bytes()).collect()
+}
+
+/// `cublasCreate_v2` is of `cublas`, `cublas_helper` is the program's own.
+pub(crate) fn is_of(symbol: &[u8], prefix: &[u8]) -> bool {
+    let rest = symbol.strip_prefix(prefix);
+    rest.and_then(<[u8]>::first)
+        .is_some_and(u8::is_ascii_uppercase)
+}
 
 /// Symbols of one interface in a file's dynamic symbol table.
 #[derive(Debug, Default)]
-pub(super) struct Interface {
+pub(crate) struct Interface {
     /// Imported symbols, without which loading fails.
     pub wanted: BTreeSet<Vec<u8>>,
     pub defined: BTreeSet<Vec<u8>>,
 }
 
 /// The dynamic string table, unless it is too large to be one.
-pub(super) fn strings(file: &FileReader, info: &ElfInfo) -> Result<Option<Vec<u8>>, ReadError> {
+pub(crate) fn strings(file: &FileReader, info: &ElfInfo) -> Result<Option<Vec<u8>>, ReadError> {
     match &info.dynamic {
         Some(dynamic) if dynamic.strsz <= MAX_STRINGS => {
             Ok(Some(file.read_vec(dynamic.strtab, dynamic.strsz as usize)?))
@@ -33,7 +75,7 @@ pub(super) fn strings(file: &FileReader, info: &ElfInfo) -> Result<Option<Vec<u8
 }
 
 /// Reads the symbols of one file that begin with one of the prefixes.
-pub(super) fn of_interface(
+pub(crate) fn of_interface(
     file: &FileReader,
     info: &ElfInfo,
     prefixes: &[&[u8]],
