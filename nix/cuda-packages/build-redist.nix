@@ -24,6 +24,8 @@
   # Outputs that users get beside programs, headers and libraries.
   propagatedOutputs ? [ ],
   outputs,
+  # Names of libraries that parts of the package need and users may not have.
+  ignoreMissing ? [ ],
   overrides ? { attrs = { }; functions = [ ]; },
 }:
 let
@@ -65,6 +67,8 @@ let
   );
   url = redist.url entry.product archive.path;
 
+  asRedist = import ./as-redist.nix { inherit lib cuda-fixup setupCudaHook; };
+
   base = {
     pname = name;
     inherit version outputs;
@@ -92,18 +96,11 @@ let
     ++ unpackers;
     # libstdc++, and what else a compiler's own libraries are.
     buildInputs = [ (lib.getLib (stdenv.cc.cc or stdenv.cc)) ] ++ map lib.getLib inputs;
-    # Written by hand: as propagatedBuildInputs they would set up a toolkit for this build, too.
-    redistPropagated = map lib.getDev ([ setupCudaHook ] ++ propagated);
-    # Who takes the headers gets programs and libraries, too; static libraries are large.
-    propagatedBuildOutputs = builtins.filter (output: builtins.elem output outputs) ([
-      "bin"
-      "include"
-      "lib"
-    ] ++ propagatedOutputs);
-
     # NVIDIA's libraries dlopen each other: NVRTC its built-in functions, cuDNN its parts and NVRTC.
     # Without an entry for them in RUNPATH they fail when they are used.
     cudaFixupFlags = [ "--dlopen=auto" ];
+
+    autoPatchelfIgnoreMissingDeps = ignoreMissing;
 
     dontConfigure = true;
     dontBuild = true;
@@ -111,26 +108,6 @@ let
 
     inherit cudaMajorVersion cudaMajorMinorVersion;
     redistPackage = name;
-    # nixpkgs' hook for several outputs would move the headers on to dev.
-    moveToDev = false;
-    installPhase = ''
-      runHook preInstall
-      redistOutputs=()
-      for redistOutput in $(getAllOutputNames); do
-          redistOutputs+=("--output=$redistOutput=''${!redistOutput}")
-      done
-      ${cuda-fixup}/bin/cuda-fixup redist install . "''${redistOutputs[@]}" \
-          "--cuda=$cudaMajorVersion" ${lib.optionalString isDeb "--deb "}''${allowFHSReferences:+--allow-fhs-references}
-      runHook postInstall
-    '';
-    # Last: hooks that move files between outputs would take the links for files.
-    postFixup = ''
-      redistDev=''${dev:-$out}
-      mkdir -p "$redistDev/nix-support"
-      echo "''${redistPropagated[*]}" >>"$redistDev/nix-support/propagated-build-inputs"
-      ${cuda-fixup}/bin/cuda-fixup redist join "''${redistOutputs[@]}"
-    '';
-
     passthru = {
       inherit (entry)
         product
@@ -153,6 +130,10 @@ let
       sourceProvenance = [ (lib.sourceTypes.binaryNativeCode or "binaryNativeCode") ];
       platforms = lib.unique (lib.concatMap redist.nixSystems systems);
     };
+  }
+  // asRedist {
+    inherit outputs propagated propagatedOutputs;
+    flags = lib.optionalString isDeb "--deb ";
   }
   // lib.optionalAttrs isDeb {
     # stdenv takes one directory of an archive for the source, and a package may have several.

@@ -41,6 +41,8 @@ let
     // {
       manifests = lists "manifests";
       extensions = lists "extensions";
+      # A later one replaces an earlier one.
+      sources = lib.foldl' (all: each: all // each) { } (sets "sources");
       # Lists of one layer add up.
       overrides = lib.zipAttrsWith (_: lib.concatLists) (sets "overrides");
       pins = lib.zipAttrsWith (
@@ -77,6 +79,7 @@ let
       overrides ? { },
       pins ? { },
       extensions ? [ ],
+      sources ? { },
       capabilities ? null,
       forwardCompat ? true,
       hostStdenv ? null,
@@ -90,6 +93,7 @@ let
         overrides
         pins
         extensions
+        sources
         capabilities
         forwardCompat
         hostStdenv

@@ -23,6 +23,24 @@ let
   whole = [ "out" ];
   kind = outputs: { inherit outputs; };
   using = outputs: inputs: { inherit outputs inputs; };
+  # Programs that MPI starts, and libraries of their own.
+  benchmarks =
+    mpi:
+    using whole [
+      "cuda_cudart"
+      "libcublas"
+      "libcusolver"
+      "libcusparse"
+      "libnvshmem"
+      "nccl"
+      "nvpl_blas"
+      "nvpl_lapack"
+      "nvpl_sparse"
+    ]
+    // {
+      ofNixpkgs = [ mpi ];
+      ignoreMissing = [ "*" ];
+    };
 in
 {
   # Of a package that is not in the table below.
@@ -163,6 +181,27 @@ in
       "include"
       "lib"
     ];
+    libnvshmem =
+      using (library ++ [ "bin" ]) [ "nccl" ]
+      // {
+        # Bootstraps and transports that are loaded if their network is there.
+        ofNixpkgs = [
+          "libfabric"
+          "openmpi"
+          "pmix"
+          "rdma-core"
+          "ucx"
+        ];
+        ignoreMissing = [
+          "libfabric.so.*"
+          "libibverbs.so.*"
+          "libmlx5.so.*"
+          "libmpi.so.*"
+          "liboshmem.so.*"
+          "libpmix.so.*"
+          "libuc*.so.*"
+        ];
+      };
     libnvtiff = kind library;
     libnvvm = kind whole;
     libnvvm_samples = kind whole;
@@ -172,8 +211,19 @@ in
     nsight_compute = kind whole;
     nsight_systems = kind whole;
     nvcomp = kind library;
-    nvidia_driver = kind whole;
+    # 32-bit libraries among them; wrappers.nix runs programs with it.
+    nvidia_driver = kind whole // {
+      ignoreMissing = [ "*" ];
+    };
     nvidia_fs = kind whole;
+    nvidia_hpc_benchmarks_mpich = benchmarks "mpich";
+    nvidia_hpc_benchmarks_openmpi = benchmarks "openmpi";
+    nvimgcodec = using (library ++ [ "bin" ]) [
+      "cuda_cudart"
+      "libnvjpeg"
+      "libnvjpeg_2k"
+      "libnvtiff"
+    ];
     nvlsm = kind whole;
     nvpl_blas = using library [ "nvpl_common" ];
     nvpl_common = kind headers;

@@ -10,6 +10,7 @@
   overrides,
   pins,
   extensions,
+  sources,
   capabilities,
   forwardCompat,
   hostStdenv,
@@ -123,7 +124,15 @@ let
         )
     ) { } (attrNames selected.suiting);
 
-  present = self: names: map (name: self.${name}) (filter (name: self ? ${name}) names);
+  requested = import ./requested.nix {
+    inherit lib sources;
+    inherit (data) url products;
+    known = attrNames selected.all;
+  };
+
+  present =
+    self: names:
+    map (name: self.${name}) (filter (name: self ? ${name} && !requested.missing ? ${name}) names);
   build =
     self: entry:
     let
@@ -132,7 +141,10 @@ let
     self.buildRedist {
       inherit entry;
       inherit (kind) outputs;
-      inputs = present self (kind.inputs or [ ]);
+      inputs =
+        present self (kind.inputs or [ ])
+        ++ map (name: pkgs.${name}) (filter (name: pkgs ? ${name}) (kind.ofNixpkgs or [ ]));
+      ignoreMissing = kind.ignoreMissing or [ ];
       propagated = present self (kind.propagated or [ ]);
       propagatedOutputs = kind.propagatedOutputs or [ ];
       overrides = overridden.for entry;
@@ -172,6 +184,7 @@ let
       inParts = filter (name: !selected.all ? ${name}) (attrNames table.partOf);
     in
     lib.genAttrs lacking selected.absence
+    // requested.missing
     // lib.genAttrs inParts (
       name: "${name} has no archive of its own in CUDA ${release}: it is part of ${table.partOf.${name}}"
     );
@@ -198,6 +211,12 @@ let
     minors self
     // lib.genAttrs names (name: self.versions.${name}.${selected.chosen.${name}})
     // renamed self
+    // mapAttrs (_: words: throw words) requested.missing
+    // import ./from-source.nix {
+      inherit lib pkgs self;
+      inherit (requested) given;
+    }
+    // mapAttrs (_: name: self.${name} or (throw absent.${name})) requested.aliases
     // {
       inherit absent cuda-fixup redist;
       inherit (hooks)
@@ -248,6 +267,20 @@ let
       );
       cudaPackages = self;
 
+      # A program that runs others with the libraries of a driver, and that for the set's driver.
+      nvidiaDriverRun = import ./driver-run.nix {
+        inherit lib;
+        inherit (pkgs) runCommand runtimeShell;
+        inherit (self) cuda-fixup;
+      };
+      nvidia-driver-run = self.nvidiaDriverRun self.nvidia_driver;
+
+      writeGpuTest = import ./gpu-test.nix {
+        inherit lib;
+        inherit (pkgs) runCommand writeText runtimeShell;
+        python3 = pkgs.python3 or null;
+      };
+
       buildRedist = pkgs.callPackage ./build-redist.nix {
         inherit (self)
           cuda-fixup
@@ -294,6 +327,7 @@ let
 in
 assert selected.pinsMatch;
 assert overridden.allMatch;
+assert requested.sourcesMatch;
 made
 // {
   # The stages of a cross build get the same extension.

@@ -1,7 +1,7 @@
 //! What the paths of an archive say: where its prefix is, which outputs its files go to, and which
 //! files need not be opened.
 
-use crate::redist::place::{Outputs, out_of_deb};
+use crate::redist::place::{Outputs, TopLink, out_of_deb};
 use std::collections::BTreeSet;
 
 /// Directories of a prefix. An archive that has one of them at its top is a prefix itself.
@@ -45,17 +45,27 @@ pub(super) struct Layout {
     /// Empty, or ends in a slash.
     prefix: String,
     outputs: Outputs,
+    links: Vec<TopLink>,
 }
 
 impl Layout {
-    /// From all paths of an archive.
-    pub(super) fn new(paths: &BTreeSet<String>) -> Layout {
+    /// From all paths of an archive, and its links with what they name.
+    pub(super) fn new(paths: &BTreeSet<String>, links: &[(String, String)]) -> Layout {
         let prefix = prefix(paths);
-        let inside: Vec<String> = paths.iter().filter_map(|p| inside(&prefix, p)).collect();
+        let link = |(name, to): &(String, String)| TopLink::new(name.strip_prefix(&prefix)?, to);
+        let links: Vec<TopLink> = links.iter().filter_map(link).collect();
+        let inside = paths
+            .iter()
+            .filter_map(|path| inside(&prefix, &links, path));
+        let inside: Vec<String> = inside.collect();
         let names = OUTPUTS.iter().map(|name| (*name).to_owned());
         // Which of the folders for several CUDAs is taken makes no difference to the outputs.
         let outputs = Outputs::new(names, "", inside.iter().map(String::as_str));
-        Layout { prefix, outputs }
+        Layout {
+            prefix,
+            outputs,
+            links,
+        }
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -64,7 +74,9 @@ impl Layout {
 
     /// Outputs that files go to, in nixpkgs' order; `out` is always there.
     pub(super) fn outputs(&self, paths: &BTreeSet<String>) -> Vec<String> {
-        let inside = paths.iter().filter_map(|path| inside(&self.prefix, path));
+        let inside = paths
+            .iter()
+            .filter_map(|path| inside(&self.prefix, &self.links, path));
         let placed: BTreeSet<String> = inside
             .map(|path| self.outputs.output_for_any_cuda(&path))
             .collect();
@@ -111,8 +123,9 @@ pub(super) fn is_stub(path: &str) -> bool {
 }
 
 /// The path below the prefix, where an archive of the usual layout has it.
-fn inside(prefix: &str, path: &str) -> Option<String> {
-    path.strip_prefix(prefix).map(out_of_deb)
+fn inside(prefix: &str, links: &[TopLink], path: &str) -> Option<String> {
+    let path = TopLink::place(links, path.strip_prefix(prefix)?)?;
+    Some(out_of_deb(&path))
 }
 
 /// The directory of bin, include and lib: archives and wheels have it below others.
@@ -157,7 +170,8 @@ mod tests {
 
     fn layout(paths: &[&str]) -> (String, String, String) {
         let paths: BTreeSet<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-        let layout = Layout::new(&paths);
+        let links = [("lib".to_owned(), "targets/x86_64-linux-gnu/lib".to_owned())];
+        let layout = Layout::new(&paths, &links);
         (
             layout.prefix().to_owned(),
             layout.outputs(&paths).join(" "),
@@ -205,6 +219,12 @@ mod tests {
                 "",
             ),
             (&["samples/x.cu"], "", "out samples", ""),
+            (
+                &["lib", "targets/x86_64-linux-gnu/lib/libx.a", "bin/x"],
+                "",
+                "out bin static",
+                "",
+            ),
             (&["a/x", "b/y"], "", "out", ""),
             (&[], "", "out", ""),
         ] {
@@ -216,7 +236,7 @@ mod tests {
     #[test]
     fn headers_are_known_by_their_directory() {
         let paths = BTreeSet::new();
-        let kind = |path| Layout::new(&paths).kind(path);
+        let kind = |path| Layout::new(&paths, &[]).kind(path);
         let header = |name: &str| FileKind::Header(name.to_owned());
         assert_eq!(kind("include/cuda/std/atomic"), header("cuda/"));
         assert_eq!(kind("nvvm/include/nvvm.h"), header("nvvm.h"));

@@ -102,6 +102,17 @@ fn links(tree: &Tree) -> HashMap<PathBuf, Vec<PathBuf>> {
     links
 }
 
+/// The links to directories of one archive, by path, with what they name.
+fn link_targets(tree: &Tree, root: usize) -> Vec<(String, String)> {
+    let given = &tree.roots[root].given;
+    let links = tree.links.iter().filter(|link| link.root == root);
+    let links = links.filter(|link| link.path.is_dir()).filter_map(|link| {
+        let to = std::fs::read_link(&link.path).ok()?;
+        Some((below(given, &link.path), to.to_str()?.to_owned()))
+    });
+    links.collect()
+}
+
 /// An archive while it is read.
 struct Archive {
     given: PathBuf,
@@ -116,7 +127,7 @@ impl Archive {
         let links = tree.links.iter().filter(|link| link.root == root);
         let paths = files.map(|f| &f.path).chain(links.map(|l| &l.path));
         let paths: BTreeSet<String> = paths.map(|path| below(&given, path)).collect();
-        let layout = Layout::new(&paths);
+        let layout = Layout::new(&paths, &link_targets(tree, root));
         let mut features = Features {
             path: shown(&given).to_string(),
             prefix: layout.prefix().to_owned(),

@@ -147,6 +147,44 @@ impl Outputs {
     }
 }
 
+/// A link at the top of an archive to a directory in it: TensorRT's `lib` leads to
+/// `targets/x86_64-linux-gnu/lib`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TopLink {
+    name: String,
+    /// With a slash at its end.
+    directory: String,
+}
+
+impl TopLink {
+    /// A link by its path in the archive; `None` if it is not at the top, or leads out.
+    pub(crate) fn new(name: &str, to: &str) -> Option<TopLink> {
+        let to = to.trim_end_matches('/');
+        let inside = !to.split('/').any(|part| matches!(part, "" | "." | ".."));
+        (inside && !name.contains('/')).then(|| TopLink {
+            name: name.to_owned(),
+            directory: format!("{to}/"),
+        })
+    }
+
+    /// The path of a file through the links; `None` for a link itself.
+    pub(crate) fn place(links: &[TopLink], file: &str) -> Option<String> {
+        if links.iter().any(|link| link.name == file) {
+            return None;
+        }
+        let through = |link: &TopLink| {
+            let rest = file.strip_prefix(&link.directory)?;
+            Some(format!("{}/{rest}", link.name))
+        };
+        Some(
+            links
+                .iter()
+                .find_map(through)
+                .unwrap_or_else(|| file.to_owned()),
+        )
+    }
+}
+
 /// The path in an archive of what a Debian package, such as NVIDIA's for Jetson, has at `path`: below
 /// /usr/local/cuda-VERSION the installer's layout, below /usr the distribution's.
 pub(crate) fn out_of_deb(path: &str) -> String {
@@ -210,6 +248,30 @@ mod tests {
             Place::In(output, path) => format!("{output}:{path}"),
             Place::Dropped => "dropped".to_owned(),
         }
+    }
+
+    #[test]
+    fn links_at_the_top_that_stay_inside() {
+        let links: Vec<TopLink> = [
+            ("lib", "targets/x86_64-linux-gnu/lib"),
+            ("docs", "../docs"),
+            ("a/lib", "b"),
+            ("usr", "/usr"),
+            ("here", "."),
+        ]
+        .iter()
+        .filter_map(|(name, to)| TopLink::new(name, to))
+        .collect();
+        assert_eq!(links.len(), 1);
+        let place = |file| TopLink::place(&links, file);
+        let some = |path: &str| Some(path.to_owned());
+        assert_eq!(place("targets/x86_64-linux-gnu/lib/l.so"), some("lib/l.so"));
+        assert_eq!(
+            place("targets/x86_64-linux-gnu/lib2/l.so"),
+            some("targets/x86_64-linux-gnu/lib2/l.so")
+        );
+        assert_eq!(place("lib"), None);
+        assert_eq!(place("docs"), some("docs"));
     }
 
     #[test]

@@ -233,3 +233,28 @@ fn two_files_for_one_place_are_refused() {
         "{message}"
     );
 }
+
+/// TensorRT's archives have `lib` and `bin` as links to directories below targets.
+#[test]
+fn links_at_the_top_are_followed_to_directories() {
+    let archive = Archive::new();
+    let source = archive.source();
+    let target = source.join("targets/x86_64-linux-gnu/share2");
+    fs::create_dir_all(&target).unwrap();
+    fs::write(target.join("tool"), "").unwrap();
+    fs::create_dir_all(source.join("targets/x86_64-linux-gnu/lib64")).unwrap();
+    fs::write(
+        source.join("targets/x86_64-linux-gnu/lib64/libnew.so.1"),
+        "",
+    )
+    .unwrap();
+    symlink("targets/x86_64-linux-gnu/lib64/", source.join("lib64")).unwrap();
+    symlink("targets/x86_64-linux-gnu/share2", source.join("samples")).unwrap();
+    // Leads out of the archive, and is a link in the package.
+    symlink("../elsewhere", source.join("docs")).unwrap();
+    succeeded(&archive.install(ALL, &[]));
+    assert!(archive.files("lib").contains_key("lib/libnew.so.1"));
+    assert_eq!(archive.files("out")["samples/tool"], "-");
+    assert!(!archive.files("lib").contains_key("lib64"));
+    assert_eq!(archive.files("doc")["docs"], "../elsewhere");
+}

@@ -14,6 +14,7 @@ mod components;
 mod cuda_kinds;
 mod cuda_packages;
 mod cuda_real;
+mod cuda_requested;
 mod cuda_setup;
 mod lint;
 mod markers;

@@ -20,6 +20,12 @@ builtins.listToAttrs (
   }) tools
 )
 // {
+  # The machine's own.
+  python3 =
+    let
+      own = final.runCommand "python3" { } ''mkdir -p "$out/bin" && ln -s /usr/bin/python3 "$out/bin/python3"'';
+    in
+    own // { withPackages = _: own; };
   mkShell =
     { packages, shellHook }:
     final.stdenv.mkDerivation {

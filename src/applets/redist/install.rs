@@ -6,7 +6,7 @@ mod text;
 use super::Outcome;
 use crate::escape::shown;
 use crate::redist::glibc;
-use crate::redist::place::{Outputs, Place, out_of_deb};
+use crate::redist::place::{Outputs, Place, TopLink, out_of_deb};
 use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
 use elf_edit::{ElfInfo, FileReader};
@@ -119,7 +119,7 @@ fn archive_files(source: &Path, deb: bool) -> anyhow::Result<Vec<(String, String
         );
     }
     if !deb {
-        return Ok(files.into_iter().map(|file| (file.clone(), file)).collect());
+        return Ok(through_links(source, files));
     }
     // The installer's links from include and lib64 to targets, whose files go there themselves.
     let link = |file: &str, path: &str| {
@@ -129,6 +129,19 @@ fn archive_files(source: &Path, deb: bool) -> anyhow::Result<Vec<(String, String
     let files = files.into_iter().map(|file| (out_of_deb(&file), file));
     let files = files.filter(|(path, file)| !link(file, path));
     Ok(files.map(|(path, file)| (file, path)).collect())
+}
+
+/// Each file with its path through the links at the top.
+fn through_links(source: &Path, files: Vec<String>) -> Vec<(String, String)> {
+    let link = |name: &String| {
+        let path = source.join(name);
+        let to = fs::read_link(&path).ok().filter(|_| path.is_dir())?;
+        TopLink::new(name, to.to_str()?)
+    };
+    let links: Vec<TopLink> = files.iter().filter_map(link).collect();
+    let placed = |file: String| Some((TopLink::place(&links, &file)?, file));
+    let placed = files.into_iter().filter_map(placed);
+    placed.map(|(path, file)| (file, path)).collect()
 }
 
 /// A file in its place.
