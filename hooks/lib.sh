@@ -136,7 +136,8 @@ cudaFixupPass() {
     cudaFixupOutputs paths || return
     if (( ${#paths[@]} == 0 )); then return 0; fi
     "${cudaFixupSay[log]}" "${parts[*]%Part} for ${paths[*]}"
-    cudaFixupCall "${parts[@]}" -- "${paths[@]}"
+    # Last, and for all files: an earlier edit of one would be in vain.
+    cudaFixupCall ${cudaFixupResolution:+"--resolution=$cudaFixupResolution"} "${parts[@]}" -- "${paths[@]}"
 }
 
 # cudaFixupCall [OPTION…] PART… -- PATH…: one process that does these parts to these paths.
@@ -146,7 +147,6 @@ cudaFixupCall() {
     local -a cudaFixupArgs=(--inherited-rpath=convert)
     local -A cudaFixupModes=([add-driver-runpath]=off [dependencies]=off [existing]=keep [stubs]=keep)
     if [[ -n $cudaFixupDriverLink ]]; then cudaFixupArgs+=("--driver-link=$cudaFixupDriverLink"); fi
-    if [[ -n ${cudaFixupResolution-} ]]; then cudaFixupArgs+=("--resolution=$cudaFixupResolution"); fi
     while [[ $1 != -- ]]; do
         case $1 in
             --*) cudaFixupArgs+=("$1") ;;

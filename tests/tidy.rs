@@ -119,7 +119,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("doctor", &["advice", "cuda", "loader", "rodata", "scan"]),
     ("redist", &[]),
     ("features", &["cuda", "escape", "redist", "rodata", "scan"]),
-    ("resolution", &[]),
+    ("resolution", &["cuda", "loader"]),
     ("soname_index", &["scan"]),
     ("plan", &["cuda", "rodata"]),
     ("toolkit", &["cuda", "escape", "scan"]),

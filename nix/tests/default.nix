@@ -199,6 +199,10 @@ let
       needed = withHooks [ pkgs.cudaFixup.cudaFixupHook ] true needed;
       neededPlain = withHooks [ pkgs.cudaFixup.cudaFixupHook ] false needed;
       flags = patchelf false { cudaFixupFlags = [ "--add-driver-runpath=all" "--dry-run" ]; };
+      note = patchelf true { cudaFixupResolution = "note"; };
+      notePlain = patchelf false { cudaFixupResolution = "note"; };
+      absolute = patchelf true { cudaFixupResolution = "absolute"; };
+      absolutePlain = patchelf false { cudaFixupResolution = "absolute"; };
       off = withHooks [ pkgs.cudaFixup.cudaFixupHook ] true {
         dontAutoPatchelf = true;
         dontUseAutoAddOpenGLRunpath = true;

@@ -2,8 +2,10 @@
 //! trees once and keeps a few bytes of each library for the index; the second reads the ELF files
 //! again, decides and writes, so that memory stays small however large the trees are.
 
+mod absolute;
 mod cache;
 mod file_system;
+mod first_pass;
 mod inherited;
 mod libc;
 mod relative;
@@ -17,10 +19,13 @@ pub(crate) use request::{FixupProgress, FixupRequest};
 pub(crate) use results::{FileReport, SideEffects, Status, Summary};
 
 use crate::plan::{self, Context, Plan, Policy};
+use crate::resolution;
 use crate::rodata;
-use crate::scan::{self, FileError, Root, ScanProblem, Skip, Tree, Visit, Visited, Walk, Walked};
-use crate::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
+use crate::scan::{self, FileError, Root, Skip, Tree, Visited};
+use crate::soname_index::{Index, LibraryInfo, RunpathDirectories};
+use absolute::Absolute;
 use elf_edit::{ElfInfo, FileId, FileReader, Patience};
+use first_pass::{look, only_of_platform, only_selected};
 use inherited::Inherited;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -81,7 +86,7 @@ pub(crate) fn run(
         searched: index.searched().cloned().collect(),
         ..Summary::default()
     };
-    let pass = SecondPass {
+    let mut pass = SecondPass {
         policy: with_roots(&request.policy, &relative),
         selected: selected_policies(request, &relative),
         relative,
@@ -90,7 +95,11 @@ pub(crate) fn run(
         request,
         roots,
         waits,
+        absolute: None,
     };
+    if request.resolution == resolution::Mode::Absolute {
+        pass.absolute = Some(Absolute::new(&pass, pool, &visit.files));
+    }
     let progress = &request.progress;
     progress.files.store(visit.files.len(), Ordering::Relaxed);
     // A batch is reported while the next is written.
@@ -103,83 +112,6 @@ pub(crate) fn run(
         })?;
     }
     Ok(summary)
-}
-
-/// The first pass: the platform of each dynamic ELF file, and the directories of its RUNPATH.
-fn look(
-    pool: &ThreadPool,
-    request: &FixupRequest,
-    runpaths: &RunpathDirectories,
-    skipped_files: &Mutex<Vec<(PathBuf, Skip)>>,
-) -> (Tree, Visit<LibraryInfo>) {
-    let walk = Walk {
-        roots: &request.paths,
-        recurse: request.recurse,
-        skip_named_links: request.skip_links,
-        quiet: request.skip_named,
-    };
-    let see = |walked: &Walked, file: &FileReader| {
-        request.progress.read.fetch_add(1, Ordering::Relaxed);
-        match soname_index::see(runpaths, &walked.path, file) {
-            Err(FileError::Malformed(_)) if request.skip_malformed => {
-                Err(FileError::Skip(Skip::Malformed))
-            }
-            Err(FileError::Skip(
-                skip @ (Skip::Static | Skip::ObjectFile | Skip::SeparateDebug),
-            )) if request.structured_logs => {
-                let mut files = skipped_files.lock().unwrap_or_else(PoisonError::into_inner);
-                files.push((walked.path.clone(), skip));
-                Err(FileError::Skip(skip))
-            }
-            other => other,
-        }
-    };
-    scan::walk_and_visit(pool, walk, soname_index::is_library_name, see)
-}
-
-/// Drops files of other platforms. Until here they serve to report a library of the right name but
-/// the wrong machine.
-fn only_of_platform(
-    request: &FixupRequest,
-    visit: &mut Visit<LibraryInfo>,
-    skipped_files: &mut Vec<(PathBuf, Skip)>,
-) {
-    let Some(platform) = request.platform else {
-        return;
-    };
-    let quiet = request.skip_named;
-    let (skipped, problems) = (&mut visit.skipped, &mut visit.problems);
-    visit.files.retain(|file| {
-        let its = file.value.platform;
-        let skip = if platform.goes_with(its) {
-            return true;
-        } else if platform.same_machine(its) {
-            Skip::ForeignOsAbi
-        } else {
-            Skip::ForeignMachine
-        };
-        match file.names.first() {
-            Some(path) if file.named && !quiet => problems.push(ScanProblem {
-                path: path.clone(),
-                what: format!("expected a file for {platform}, found one for {its}"),
-            }),
-            _ => skipped.add(skip),
-        }
-        if request.structured_logs {
-            skipped_files.extend(file.names.iter().map(|name| (name.clone(), skip)));
-        }
-        false
-    });
-}
-
-/// Files that the request doesn't select are no longer wanted; libraries are found in them.
-fn only_selected(request: &FixupRequest, visit: &mut Visit<LibraryInfo>) {
-    if let Some(selected) = &request.selected {
-        let is_selected = |name: &PathBuf| selected.contains_key(name);
-        visit
-            .files
-            .retain(|file| file.names.iter().any(is_selected));
-    }
 }
 
 fn selected_policies<'a>(
@@ -208,6 +140,8 @@ struct SecondPass<'a> {
     file_system: FileSystem,
     roots: Vec<Root>,
     waits: &'a (dyn Fn(&Path) + Sync),
+    /// The names of all files, where they become paths.
+    absolute: Option<Absolute>,
 }
 
 impl SecondPass<'_> {
@@ -255,7 +189,13 @@ impl SecondPass<'_> {
             let reader = scan::open(first, false)?;
             let (info, plan) = self.examine(file, &names, &reader)?;
             if plan.edits.is_empty() {
-                return Ok(report(names, &info, plan, Status::Unchanged));
+                return Ok(self.report(
+                    names,
+                    FileId::from(&reader),
+                    &info,
+                    plan,
+                    Status::Unchanged,
+                ));
             }
             let waited = scan::open_locked(first, Patience::default(), self.waits)?;
             let (lock, reader) = waited.ok_or(FileError::Skip(Skip::Vanished))?;
@@ -265,12 +205,32 @@ impl SecondPass<'_> {
         let status = self.apply(&names, &reader, &info, &plan);
         Ok(FileReport {
             locked: lock.is_none_or(|lock| lock.is_held()),
-            ..report(names, &info, plan, status)
+            ..self.report(names, FileId::from(&reader), &info, plan, status)
         })
     }
 
     /// Reads a file and decides what to change.
     fn examine(
+        &self,
+        file: &Visited<LibraryInfo>,
+        names: &[PathBuf],
+        reader: &FileReader,
+    ) -> Result<(ElfInfo, Plan), FileError> {
+        let (info, mut plan) = self.examine_search(file, names, reader)?;
+        match &self.absolute {
+            Some(absolute) => absolute.of(FileId::from(reader)).apply(&mut plan),
+            None => cache::add(
+                self.request.resolution,
+                self.policy_of(file),
+                &info,
+                &mut plan,
+            ),
+        }
+        Ok((info, plan))
+    }
+
+    /// The same without what follows from the RUNPATHs of all files.
+    fn examine_search(
         &self,
         file: &Visited<LibraryInfo>,
         names: &[PathBuf],
@@ -289,12 +249,23 @@ impl SecondPass<'_> {
         if let (Some(why), Some(_)) = (&self.request.no_interpreter, &info.interpreter) {
             return Err(FileError::Problem(why.clone()));
         }
+        let plan = self.plan(self.policy_of(file), file.id, names, reader, &info)?;
+        Ok((info, plan))
+    }
+
+    fn policy_of(&self, file: &Visited<LibraryInfo>) -> &Policy {
         let met = file.names.iter();
         let own = met.filter_map(|name| self.selected.get(name.as_path()));
-        let policy = own.last().unwrap_or(&self.policy);
-        let mut plan = self.plan(policy, file.id, names, reader, &info)?;
-        cache::add(self.request.resolution, policy, &info, &mut plan);
-        Ok((info, plan))
+        own.last().unwrap_or(&self.policy)
+    }
+
+    /// The absolute directory, free of links, of each name.
+    fn origins(&self, names: &[PathBuf]) -> Vec<Vec<u8>> {
+        let directory = |name: &PathBuf| {
+            let whole = scan::absolute(&self.roots, name).or_else(|| name.canonicalize().ok())?;
+            Some(whole.parent()?.as_os_str().as_bytes().to_vec())
+        };
+        names.iter().filter_map(directory).collect()
     }
 
     /// Passes over files that no RUNPATH suits. They are in the index all the same: a libc may be
@@ -335,14 +306,7 @@ impl SecondPass<'_> {
         } else {
             None
         };
-        let origins: Vec<Vec<u8>> = names
-            .iter()
-            .filter_map(|name| {
-                let whole =
-                    scan::absolute(&self.roots, name).or_else(|| name.canonicalize().ok())?;
-                Some(whole.parent()?.as_os_str().as_bytes().to_vec())
-            })
-            .collect();
+        let origins = self.origins(names);
         let context = Context {
             policy,
             libraries: &self.file_system,
@@ -353,7 +317,12 @@ impl SecondPass<'_> {
                 .and_then(|name| self.relative.stays_absolute(name, file, info)),
             inherited: self.inherited.of(id),
         };
-        Ok(plan::plan(info, &context))
+        Ok(match self.request.resolution {
+            resolution::Mode::Absolute => {
+                plan::plan(&absolute::searched(info, context.origin()), &context)
+            }
+            _ => plan::plan(info, &context),
+        })
     }
 
     fn apply(&self, names: &[PathBuf], file: &FileReader, info: &ElfInfo, plan: &Plan) -> Status {
@@ -376,15 +345,24 @@ impl SecondPass<'_> {
             Err(error) => Status::Failed(error.to_string()),
         }
     }
-}
 
-fn report(names: Vec<PathBuf>, info: &ElfInfo, plan: Plan, status: Status) -> FileReport {
-    FileReport {
-        names,
-        kind: info.kind.as_str(),
-        platform: info.platform(),
-        plan,
-        status,
-        locked: true,
+    fn report(
+        &self,
+        names: Vec<PathBuf>,
+        file: FileId,
+        info: &ElfInfo,
+        plan: Plan,
+        status: Status,
+    ) -> FileReport {
+        let absolute = self.absolute.as_ref().map(|a| a.of(file).names.clone());
+        FileReport {
+            names,
+            kind: info.kind.as_str(),
+            platform: info.platform(),
+            absolute: absolute.unwrap_or_default(),
+            plan,
+            status,
+            locked: true,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Results of a run, for each file and in total.
 
 use crate::plan::Plan;
+use crate::resolution::absolute::Choice;
 use crate::scan::{FileError, ScanProblem, Skip, Skipped};
 use elf_edit::{Platform, Rewritten};
 use std::io;
@@ -51,6 +52,8 @@ pub(crate) struct FileReport {
     /// The platform that it was built for.
     pub platform: Platform,
     pub plan: Plan,
+    /// What becomes of its needed names, with `--resolution absolute`.
+    pub absolute: Vec<Choice>,
     pub status: Status,
     /// Whether other processes were kept away meanwhile: not where the file system has no locks.
     pub locked: bool,

@@ -68,8 +68,11 @@ pub(super) struct Closure<'a> {
     pub(super) preloads: Vec<Preload>,
     pub(super) hidden: Vec<Hidden>,
     pub(super) complete: bool,
-    /// Names of loaded objects.
+    /// Names under which objects were asked for, and their paths.
     names: HashMap<Vec<u8>, usize>,
+    /// DT_SONAMEs of objects for which nothing has asked by that name. glibc finds an object by it,
+    /// but a symbol version's library only by a name that something has asked for.
+    sonames: HashMap<Vec<u8>, usize>,
     ids: HashMap<FileId, usize>,
     pub(super) header: FileHeader,
     has_interpreter: bool,
@@ -111,6 +114,7 @@ impl<'a> Closure<'a> {
             hidden: Vec::new(),
             complete: true,
             names: HashMap::new(),
+            sonames: HashMap::new(),
             ids: HashMap::new(),
             header: root.header.clone(),
             has_interpreter,
@@ -120,7 +124,7 @@ impl<'a> Closure<'a> {
         };
         closure.ids.insert(root.id, 0);
         if let (Rules::Glibc(_), Some(soname)) = (system.rules, &root.soname) {
-            closure.names.insert(soname.clone(), 0);
+            closure.sonames.insert(soname.clone(), 0);
         }
         closure.objects.push(Object {
             path: path.to_vec(),
@@ -162,6 +166,16 @@ impl<'a> Closure<'a> {
         }
         if let Rules::Glibc(_) = self.system.rules {
             super::glibc::check_versions(self);
+        }
+    }
+
+    /// Loads what the first object needs, and nothing that those libraries need.
+    pub(super) fn load_direct(&mut self) {
+        if let Some(library) = self.objects[0].library.clone() {
+            for name in &library.needed {
+                let need = self.load_needed(0, name);
+                self.objects[0].needs.push(need);
+            }
         }
     }
 
@@ -247,7 +261,9 @@ impl<'a> Closure<'a> {
         if glibc {
             names.push(self.known_name(name, by));
             names.push(path.clone());
-            names.extend(library.soname.clone());
+            if let Some(soname) = &library.soname {
+                self.sonames.entry(soname.clone()).or_insert(index);
+            }
         } else if via.step != Step::Path {
             // musl knows a library by its file name, and only if it had to search for it.
             names.push(name.to_vec());
@@ -278,8 +294,18 @@ impl<'a> Closure<'a> {
         name.to_vec()
     }
 
-    /// The object that goes by this name.
-    pub(super) fn loaded(&self, name: &[u8]) -> Option<usize> {
+    /// The object that the loader takes for this name without a search: the first that has been
+    /// asked for by it, or whose DT_SONAME it is.
+    pub(super) fn loaded(&mut self, name: &[u8]) -> Option<usize> {
+        if let Some(by_soname) = self.sonames.remove(name) {
+            let known = self.names.entry(name.to_vec()).or_insert(by_soname);
+            *known = by_soname.min(*known);
+        }
+        self.named(name)
+    }
+
+    /// The object that has been asked for by this name.
+    pub(super) fn named(&self, name: &[u8]) -> Option<usize> {
         self.names.get(name).copied()
     }
 

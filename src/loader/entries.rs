@@ -153,18 +153,33 @@ pub(super) fn entries(
             marks,
         });
     }
-    fill(c, step, dlopen, &mut entries);
+    fill(c, of, step, dlopen, &mut entries);
     entries
 }
 
 /// Adds to each entry the libraries found through it.
-fn fill(c: &Closure, step: Step, dlopen: &[Candidate], entries: &mut [SearchEntry]) {
+fn fill(c: &Closure, of: usize, step: Step, dlopen: &[Candidate], entries: &mut [SearchEntry]) {
     for need in c.objects.iter().flat_map(|o| &o.needs) {
         if let Some(via) = need.via.filter(|via| via.step == step)
             && let Some(entry) = via.element.and_then(|e| entries.get_mut(e))
             && !entry.provides.contains(&need.name)
         {
             entry.provides.push(need.name.clone());
+        }
+    }
+    // A name that is a path names the directory as well: other loaders, and a return to bare names,
+    // need the entry.
+    for name in c.library(of).iter().flat_map(|library| &library.needed) {
+        let directory = |entry: &&mut SearchEntry| {
+            let directory = entry.directory.as_ref()?;
+            let rest = name.strip_prefix(directory.as_slice())?;
+            Some(!rest.is_empty() && !rest.contains(&b'/') && name.starts_with(b"/"))
+        };
+        let mut all = entries.iter_mut();
+        if let Some(entry) = all.find(|entry| directory(entry) == Some(true))
+            && !entry.provides.contains(name)
+        {
+            entry.provides.push(name.clone());
         }
     }
     for candidate in dlopen {

@@ -2,7 +2,7 @@
 //! headers are read once, however many need it. Bounded: a part that grows too large is dropped
 //! and read again.
 
-use super::library::{self, Library, Unfit};
+use super::library::{self, Library, Planned, Unfit};
 use super::symbols::SymbolTable;
 use super::sysroot::Sysroot;
 use elf_edit::{FileId, FileReader};
@@ -75,11 +75,14 @@ pub(super) struct Files {
     by_path: Cache<Box<[u8]>, Probe>,
     by_id: Cache<FileId, Arc<Library>>,
     symbols: Cache<FileId, Option<Arc<SymbolTable>>>,
+    /// Files that count as if edits of them were made already.
+    planned: HashMap<FileId, Planned>,
 }
 
 impl Files {
-    pub(super) fn new(sysroot: Sysroot) -> Files {
+    pub(super) fn new(sysroot: Sysroot, planned: HashMap<FileId, Planned>) -> Files {
         Files {
+            planned,
             sysroot,
             by_path: Cache::new(MAX_WEIGHT),
             by_id: Cache::new(MAX_WEIGHT),
@@ -106,10 +109,14 @@ impl Files {
 
     /// A library whose headers were read elsewhere: the roots of a run are each other's
     /// dependencies.
-    pub(super) fn know(&self, library: Arc<Library>) -> Arc<Library> {
+    pub(super) fn know(&self, library: Library) -> Arc<Library> {
         if let Some(known) = self.by_id.get(&library.id) {
             return known;
         }
+        let library = Arc::new(match self.planned.get(&library.id) {
+            Some(planned) => library.after(planned),
+            None => library,
+        });
         self.by_id
             .insert(library.id, library.clone(), library.weight());
         library
@@ -135,7 +142,7 @@ impl Files {
             return Ok(Probe::Library(known));
         }
         Ok(match library::read(file, &meta, id) {
-            Ok(library) => Probe::Library(self.know(Arc::new(library))),
+            Ok(library) => Probe::Library(self.know(library)),
             Err(unfit) => Probe::Unfit(Arc::new(unfit)),
         })
     }

@@ -236,7 +236,7 @@ pub(super) fn check_versions(c: &mut Closure) {
             continue;
         };
         for wanted in &library.wanted {
-            let Some(from) = c.loaded(&wanted.file) else {
+            let Some(from) = c.named(&wanted.file) else {
                 let missed = |o: &super::Object| {
                     let mut needs = o.needs.iter();
                     needs.any(|n| n.object.is_none() && n.name == wanted.file)

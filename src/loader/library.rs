@@ -2,10 +2,20 @@
 
 use super::search_log::Why;
 use elf_edit::versions::{self, Version, Wanted};
-use elf_edit::{Class, ElfInfo, FileHeader, FileId, FileReader, Kind, ReadAt, ReadError};
+use elf_edit::{Class, ElfInfo, FileHeader, FileId, FileReader, Kind, Platform, ReadAt, ReadError};
 use object::elf;
 use std::fs::{File, Metadata};
 use std::sync::OnceLock;
+
+/// What edits that are planned make of a file, for its loader.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub needed: Vec<Vec<u8>>,
+    pub runpath: Option<Vec<u8>>,
+    pub rpath: Option<Vec<u8>>,
+    /// Libraries of DT_VERNEED that get another name: (from, to).
+    pub renamed: Vec<(Vec<u8>, Vec<u8>)>,
+}
 
 /// A file that could be loaded.
 #[derive(Debug)]
@@ -48,6 +58,27 @@ impl Library {
             defined: OnceLock::new(),
             has_definitions: dynamic.is_some_and(|d| d.value(elf::DT_VERDEF).is_some()),
         })
+    }
+
+    /// The same file after these edits.
+    pub(super) fn after(mut self, planned: &Planned) -> Library {
+        self.needed.clone_from(&planned.needed);
+        self.runpath.clone_from(&planned.runpath);
+        self.rpath.clone_from(&planned.rpath);
+        for wanted in &mut self.wanted {
+            if let Some((_, to)) = planned
+                .renamed
+                .iter()
+                .find(|(from, _)| *from == wanted.file)
+            {
+                wanted.file.clone_from(to);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn platform(&self) -> Platform {
+        Platform::of(&self.header)
     }
 
     /// Whether DF_1_NODEFLIB keeps it from the default directories.

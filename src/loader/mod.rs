@@ -36,7 +36,7 @@ pub(crate) use entries::{Mark, SearchEntry};
 pub(crate) use hidden::Hidden;
 pub(crate) use hwcaps::Cpu;
 pub(crate) use interpreter::Rules;
-pub(crate) use library::Library;
+pub(crate) use library::{Library, Planned};
 pub(crate) use problems::{LoadProblem, Verdict};
 pub(crate) use resolution::{Interpreter, LoadedBy, Resolution};
 pub(crate) use search_log::{SearchLog, Step, Tried, Via, Why};
@@ -49,6 +49,7 @@ use closure::{Closure, Variables};
 use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use files::Files;
 use interpreter::LoaderSystem;
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +78,13 @@ pub struct Environment {
     pub cpu: Cpu,
 }
 
+/// How much of a closure [`Loader::objects`] loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Direct,
+    All,
+}
+
 /// An interpreter by its path and the machine of the program.
 type Known = ((Vec<u8>, u16), Arc<LoaderSystem>);
 
@@ -90,10 +98,18 @@ pub struct Loader {
 impl Loader {
     /// A loader with empty caches.
     pub fn new(environment: Environment) -> Loader {
+        Loader::of_planned(environment, HashMap::new())
+    }
+
+    /// A loader for which these files are as planned edits make them.
+    pub(crate) fn of_planned(
+        environment: Environment,
+        planned: HashMap<FileId, Planned>,
+    ) -> Loader {
         let sysroot = Sysroot::new(environment.root.clone(), environment.cwd.clone());
         Loader {
             environment,
-            files: Files::new(sysroot),
+            files: Files::new(sysroot, planned),
             systems: Mutex::new(Vec::new()),
         }
     }
@@ -178,9 +194,35 @@ impl Loader {
         Ok(resolution::finish(closure, object, context, info, strings))
     }
 
+    /// The objects that loading `path` loads, without an examination of their symbols, and the rules
+    /// of its loader. With `Extent::Direct`, the file and what it finds of its own DT_NEEDED.
+    pub(crate) fn objects(
+        &self,
+        path: &Path,
+        file: &FileReader,
+        info: &ElfInfo,
+        extent: Extent,
+    ) -> Result<Option<(Vec<Object>, Rules)>, ReadError> {
+        let root = self.library(file, info)?;
+        let program = Program {
+            path: self.files.sysroot.absolute(path.as_os_str().as_bytes()),
+            info,
+            privileges: privileges(file, info),
+        };
+        let Some(system) = self.system_of(&program) else {
+            return Ok(None);
+        };
+        let mut closure = self.closure(&program, &system, root, self.environment.user);
+        match extent {
+            Extent::Direct => closure.load_direct(),
+            Extent::All => closure.load(),
+        }
+        Ok(Some((closure.objects, system.rules)))
+    }
+
     fn library(&self, file: &FileReader, info: &ElfInfo) -> Result<Arc<Library>, ReadError> {
         let id = FileId::from(&file.file().metadata()?);
-        Ok(self.files.know(Arc::new(Library::new(id, file, info)?)))
+        Ok(self.files.know(Library::new(id, file, info)?))
     }
 
     fn system_of(&self, program: &Program) -> Option<Arc<LoaderSystem>> {

@@ -17,7 +17,8 @@ pub(crate) use dependencies::{Candidate, Outcome, Resolution};
 pub(crate) use driver::{DriverUse, link as driver_link, loads_driver};
 pub(crate) use glob::{excuses, matches as glob_matches};
 pub(crate) use policy::{Dependencies, Dlopen, Driver, Existing, InheritedRpath, Policy, Stubs};
-pub(crate) use runpath::{Dropped, Reason, RunpathEntry};
+pub(crate) use relative::expand;
+pub(crate) use runpath::{DropReason, Dropped, Reason, RunpathEntry};
 
 use crate::rodata::Contents;
 use elf_edit::{Edit, ElfInfo, Platform};
@@ -62,11 +63,16 @@ pub(crate) enum StaysAbsolute {
     Link(Vec<u8>),
 }
 
+/// The directory that all names of a file have in common.
+pub(crate) fn one_origin(origins: &[Vec<u8>]) -> Option<&[u8]> {
+    let (first, others) = origins.split_first()?;
+    others.iter().all(|other| other == first).then_some(first)
+}
+
 impl Context<'_> {
     /// `$ORIGIN`, where all names of the file agree on one.
-    fn origin(&self) -> Option<&[u8]> {
-        let (first, others) = self.origins.split_first()?;
-        others.iter().all(|other| other == first).then_some(first)
+    pub(crate) fn origin(&self) -> Option<&[u8]> {
+        one_origin(self.origins)
     }
 
     /// Whether the loader accepts an entry of this file: it ignores `$ORIGIN` in privileged
@@ -117,6 +123,29 @@ impl Plan {
             )
         };
         self.edits.iter().any(is_runpath)
+    }
+
+    /// Drops entries whose libraries are needed by their paths.
+    pub(crate) fn drop_entries(&mut self, texts: &[Vec<u8>]) {
+        if texts.is_empty() {
+            return;
+        }
+        let go = |text: &Vec<u8>| texts.contains(text);
+        for entry in self.runpath.extract_if(.., |entry| go(&entry.text)) {
+            self.dropped.push(Dropped {
+                text: entry.text,
+                why: DropReason::Paths,
+            });
+        }
+        self.edits
+            .retain(|edit| !matches!(edit, Edit::SetRunpath(_)));
+        let new = self.new_runpath();
+        if self.old_runpath.as_ref() != Some(&new) {
+            self.edits.push(match new.is_empty() {
+                true => Edit::RemoveRunpath,
+                false => Edit::SetRunpath(new),
+            });
+        }
     }
 
     /// The edit of the resolution cache.

@@ -22,7 +22,7 @@ fn after_token(entry: &[u8]) -> Option<&[u8]> {
 }
 
 /// The absolute directory of an entry, if its text determines it.
-pub(super) fn expand(entry: &[u8], origin: Option<&[u8]>) -> Option<Vec<u8>> {
+pub(crate) fn expand(entry: &[u8], origin: Option<&[u8]>) -> Option<Vec<u8>> {
     let whole = match after_token(entry) {
         Some(rest) => [origin?, rest].concat(),
         None => entry.to_vec(),

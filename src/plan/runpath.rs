@@ -76,6 +76,8 @@ pub(crate) enum DropReason {
     Unmapped,
     /// The new list replaces the old one.
     Replaced,
+    /// The libraries that it provides are needed by their paths.
+    Paths,
 }
 
 impl DropReason {
@@ -90,6 +92,7 @@ impl DropReason {
             DropReason::StubsUnused => "stubs-unused",
             DropReason::Unmapped => "unmapped",
             DropReason::Replaced => "replaced",
+            DropReason::Paths => "paths",
         }
     }
 }
@@ -105,6 +108,7 @@ impl fmt::Display for DropReason {
             DropReason::StubsUnused => "a stub directory, and the file doesn't load the driver",
             DropReason::Unmapped => "the map gives it no new place",
             DropReason::Replaced => "the new list replaces the old one",
+            DropReason::Paths => "its libraries are needed by their paths",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Plans and results of a fixup, for people and as JSON lines.
 
-use super::schema;
+use super::{fixup_absolute, schema};
 use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Status, Summary};
 use crate::plan::{DriverUse, Outcome, Reason, Resolution, StaysAbsolute};
@@ -117,6 +117,7 @@ pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport, paint: Paint)
     } else if plan.edits.is_empty() {
         let _ = writeln!(page, "  nothing to change");
     }
+    fixup_absolute::write(&mut page, report);
     match plan.cache_edit() {
         Some(Edit::SetResolutionCache(_)) => page.push_str("  resolution cache written\n"),
         Some(_) => page.push_str("  resolution cache removed: nothing is found for it\n"),
@@ -269,6 +270,7 @@ pub(crate) fn file_json(report: &FileReport) -> Value {
         _ => "removed",
     });
     object["resolution_cache"] = cache.into();
+    object["absolute"] = fixup_absolute::json(report);
     object["status"] = status.into();
     object["error"] = error;
     object["bytes_written"] = written.into();

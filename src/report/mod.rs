@@ -8,6 +8,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 mod features;
 pub(crate) mod fixup;
+mod fixup_absolute;
 pub(crate) mod fixup_diff;
 pub(crate) mod folded;
 pub(crate) mod graph;

@@ -1,5 +1,7 @@
 //! What a loader can read instead of searching: NixOS' resolution cache, and absolute names.
 
+pub(crate) mod absolute;
+pub(crate) mod directories;
 pub(crate) mod note;
 
 use clap::ValueEnum;
@@ -12,4 +14,6 @@ pub(crate) enum Mode {
     Off,
     /// The resolution cache of NixOS, as `patchelf --build-resolution-cache` writes it
     Note,
+    /// Absolute paths for the names of needed libraries, where every loader then loads the same files
+    Absolute,
 }

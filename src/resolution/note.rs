@@ -1,12 +1,12 @@
 //! The descriptor of a resolution cache, as patchelf 0.19.3 makes it of a RUNPATH.
 
+use super::directories::is_fixed;
 use elf_edit::resolution_cache::{CacheEntry, Element};
 use elf_edit::{Edit, ElfInfo, Search, resolution_cache};
 use rustix::fs::{Access, access};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 /// Where each name of `needed` is in the directories of `path`, in their order. Directories that
 /// only the running program knows stay to be searched: empty and relative ones, those with tokens,
@@ -131,14 +131,4 @@ fn stale_entry(entry: &CacheEntry<'_>, path: &[u8]) -> Option<String> {
         Element::Found(path) | Element::Search(path) => path,
     };
     Some(format!("{} is not of the RUNPATH", shown(left)))
-}
-
-/// Whether a directory holds now what the program will find in it.
-fn is_fixed(directory: &[u8]) -> bool {
-    let path = Path::new(OsStr::from_bytes(directory));
-    directory.starts_with(b"/")
-        && !directory.contains(&b'$')
-        && path.is_dir()
-        && access(path, Access::EXEC_OK).is_ok()
-        && access(path.join("glibc-hwcaps"), Access::EXISTS).is_err()
 }

@@ -40,4 +40,5 @@ mod redist_features;
 mod redist_install;
 mod scan;
 mod startup;
+mod startup_absolute;
 mod terminal;

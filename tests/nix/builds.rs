@@ -320,6 +320,21 @@ fn each_variable_means_what_it_means_in_nixpkgs() {
         let user = of(case, "bin/driver-user").runpath;
         assert_eq!(user.as_deref(), Some("/run/opengl-driver/lib"), "{case}");
     }
+    for case in ["note", "notePlain"] {
+        let file = outputs(&format!("variables.{case}"))["out"].join("lib/libown.so");
+        let bytes = std::fs::read(file).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(text.contains("libgreet.so.1\0=/"), "{case}");
+        assert!(
+            text.contains("-greet-1.0-lib/lib/libgreet.so.1\0"),
+            "{case}"
+        );
+    }
+    for case in ["absolute", "absolutePlain"] {
+        let needed = of(case, "lib/libown.so").needed;
+        let path = crate::tree::by_name(&needed[0]);
+        assert_eq!(path, format!("{greet}/libgreet.so.1"), "{case}");
+    }
     let untouched = "$ORIGIN/.:$ORIGIN/../gone";
     for case in ["off", "dontFixup", "flags"] {
         assert_eq!(library(case), untouched, "{case}");

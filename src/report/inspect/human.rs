@@ -204,6 +204,10 @@ fn needed(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
     for need in &root.needs {
         one_need(out, file, 0, need, "    ", paint)?;
     }
+    if root.needs.iter().any(|need| need.name.starts_with(b"/")) {
+        let what = "a path is opened as it is: LD_LIBRARY_PATH does not override it";
+        writeln!(out, "    {}", paint.faint(what))?;
+    }
     Ok(())
 }
 
