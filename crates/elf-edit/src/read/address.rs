@@ -7,7 +7,7 @@ use object::elf;
 use std::io;
 
 /// Smallest page of any Linux, in bytes.
-const PAGE: u64 = 0x1000;
+pub(crate) const PAGE: u64 = 0x1000;
 
 /// File offset of an address, if a PT_LOAD backs it with `len` bytes of the file; or if the page
 /// does that such a segment ends in. Kernels map whole pages, and patchelf 0.17.2 left string tables

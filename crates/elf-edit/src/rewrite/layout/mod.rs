@@ -25,8 +25,10 @@ mod fit;
 mod hashes;
 mod in_place;
 mod journal;
+mod misplaced;
 mod model;
 mod obstacles;
+mod outside;
 mod remains;
 mod segment;
 mod strings;
@@ -57,6 +59,8 @@ pub(crate) fn patch<R: ReadAt + ?Sized>(
         Err(ReadError::Io(e)) => return Err(ReadError::Io(e).into()),
         other => other.unwrap_or_default(),
     };
+    let covered = outside::cover(info, &sections);
+    let info = covered.as_ref().unwrap_or(info);
     let tables = Tables {
         file,
         info,

@@ -3,6 +3,7 @@
 
 use super::address::{end_of, maps};
 use super::context::{LayoutContext, refuse};
+use super::misplaced;
 use super::model::{GrownLoad, Location};
 use super::remains;
 use crate::read::codec::Segment;
@@ -165,10 +166,10 @@ pub(super) fn in_the_way<R: ReadAt + ?Sized>(
     if section_in_way || (section_table.is_none() && touches(shoff, section_headers)) {
         return Ok(None);
     }
-    let mut known: Vec<(u64, u64)> = moving.iter().map(|e| (e.offset, e.end())).collect();
-    known.push(strtab);
+    let mut known = misplaced::places(context);
+    known.extend(moving.iter().map(|e| (e.offset, e.end())));
     known.extend(dynamic_moves.then_some(dynamic));
-    known.push((shoff, shoff + section_headers));
+    known.extend([strtab, (shoff, shoff + section_headers)]);
     known.extend(remains::find(context, extents, existing, start)?);
     if !unused_but(context, start, end, &mut known)? {
         return Ok(None);

@@ -1,6 +1,7 @@
 //! Section headers follow moved contents, so that strip tools and debuggers keep working.
 
 use super::super::context::LayoutContext;
+use super::super::misplaced;
 use super::super::model::{Layout, Location};
 use super::image::Image;
 use crate::read::codec::Section;
@@ -49,6 +50,9 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
 fn sections<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, new: &Layout) -> Vec<Section> {
     let before = context.sections().iter();
     let mut after: Vec<Section> = before.map(|section| moved(context, new, section)).collect();
+    for (index, section) in misplaced::put_back(context, new) {
+        after[index] = section;
+    }
     if let Some(cache) = &context.cache {
         cache.edit_sections(&mut after, new.cache);
     }

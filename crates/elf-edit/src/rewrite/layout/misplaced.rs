@@ -1,0 +1,67 @@
+//! Headers of sections without contents (`.bss`) that name an address with contents. patchelf up to
+//! 0.17.2 takes mold's `.bss` for contents, copies other bytes of the file to a new place for it, and
+//! gives its header that address. The program uses the old one; strip tools break the file.
+
+use super::context::LayoutContext;
+use super::model::Layout;
+use crate::read::codec::{Section, Segment};
+use crate::read::read_at::ReadAt;
+use object::elf;
+
+/// Ranges of the file at which such a header says that a section is.
+pub(super) fn places<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Vec<(u64, u64)> {
+    let sections = context.sections().iter();
+    let misplaced = sections.filter(|s| is_misplaced(context, s));
+    misplaced.map(|s| (s.offset, s.offset + s.size)).collect()
+}
+
+fn is_misplaced<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, section: &Section) -> bool {
+    section.sh_type == elf::SHT_NOBITS
+        && section.size > 0
+        && section.flags & u64::from(elf::SHF_ALLOC) != 0
+        && section.flags & u64::from(elf::SHF_TLS) == 0
+        && context.info().offset_of(section.addr, section.size) == Some(section.offset)
+}
+
+/// The headers in `sections` that must change, by index, where the program header table grows over
+/// such a place: each gets its old address again. None where one of the old addresses is not known.
+pub(super) fn put_back<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    new: &Layout,
+) -> Vec<(usize, Section)> {
+    let sections = context.sections().iter().enumerate();
+    let misplaced = sections.filter(|(_, s)| is_misplaced(context, s));
+    let misplaced: Vec<(usize, &Section)> = misplaced.collect();
+    let table = &new.phdrs;
+    let blocks = |s: &Section| s.offset < table.end() && s.offset + s.size > table.offset;
+    if !misplaced.iter().any(|(_, s)| blocks(s)) {
+        return Vec::new();
+    }
+    let put_back = misplaced.iter().map(|(index, section)| {
+        let mut section = (*section).clone();
+        (section.addr, section.offset) = old_place(context, &section)?;
+        section.addralign = section
+            .addralign
+            .min(1 << section.addr.trailing_zeros().min(12));
+        Some((*index, section))
+    });
+    put_back.collect::<Option<Vec<_>>>().unwrap_or_default()
+}
+
+/// Address and offset of a section without contents: at the end of the only PT_LOAD that has as many
+/// bytes in memory alone, some alignment apart.
+fn old_place<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    section: &Section,
+) -> Option<(u64, u64)> {
+    const ALIGNMENT: u64 = 64;
+    let fits = |s: &&Segment| {
+        let rest = s.memsz.checked_sub(s.filesz);
+        let rest = rest.and_then(|in_memory| in_memory.checked_sub(section.size));
+        s.p_type == elf::PT_LOAD && rest.is_some_and(|rest| rest < ALIGNMENT)
+    };
+    let mut loads = context.info().segments.iter().filter(fits);
+    let load = loads.next().filter(|_| loads.next().is_none())?;
+    let addr = load.vaddr.checked_add(load.memsz - section.size)?;
+    Some((addr, load.offset.checked_add(load.filesz)?))
+}
