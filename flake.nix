@@ -20,6 +20,22 @@
     {
       inherit overlays;
       nixosModules.default = ./nix/nixos-module.nix;
+      # `nix flake init -t github:OWNER/cuda-fixup#prebuilt`
+      templates = rec {
+        default = cuda;
+        cuda = {
+          path = ./templates/cuda;
+          description = "A CUDA program, built with CMake";
+        };
+        prebuilt = {
+          path = ./templates/prebuilt;
+          description = "A prebuilt CUDA program as a package";
+        };
+        sets = {
+          path = ./templates/sets;
+          description = "CUDA package sets with manifests, overrides and packages of one's own";
+        };
+      };
       # nixpkgs, and in it `cuda-fixup` and `cudaFixup`.
       legacyPackages = each (pkgs: pkgs);
       packages = each (pkgs: {

@@ -23,6 +23,7 @@
   propagated ? [ ],
   # Outputs that users get beside programs, headers and libraries.
   propagatedOutputs ? [ ],
+  # By kind of package.
   outputs,
   # Names of libraries that parts of the package need and users may not have.
   ignoreMissing ? [ ],
@@ -67,11 +68,18 @@ let
   );
   url = redist.url entry.product archive.path;
 
+  # What the archive holds, of the user's file (`redist features --json`), in place of the table.
+  described = overrides.attrs.redistFeatures or null;
+  features = lib.importJSON described;
+  outputNames = if described == null then outputs else features.outputs;
+  libc = stdenv.cc.libc.version or null;
+
   asRedist = import ./as-redist.nix { inherit lib cuda-fixup setupCudaHook; };
 
   base = {
     pname = name;
-    inherit version outputs;
+    inherit version;
+    outputs = outputNames;
     name = "${cudaNamePrefix}-${name}-${version}";
 
     __structuredAttrs = true;
@@ -118,7 +126,10 @@ let
       inherit url;
       inherit (archive) sha256 size;
       redistSystems = systems;
-      brokenConditions = { };
+      brokenConditions = lib.optionalAttrs (described != null && features.glibc != null && libc != null) {
+        "needs glibc ${features.glibc}, and this one is ${libc}" =
+          builtins.compareVersions libc features.glibc < 0;
+      };
       badPlatformsConditions = { };
     };
 
@@ -132,7 +143,11 @@ let
     };
   }
   // asRedist {
-    inherit outputs propagated propagatedOutputs;
+    outputs = outputNames;
+    inherit propagated propagatedOutputs;
+    before = lib.optionalString (described != null) ''
+      ${cuda-fixup}/bin/cuda-fixup redist features --expect ${described} .
+    '';
     flags = lib.optionalString isDeb "--deb ";
   }
   // lib.optionalAttrs isDeb {

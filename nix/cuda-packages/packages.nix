@@ -249,6 +249,33 @@ in
     ];
   };
 
+  # What NVIDIA's installer puts into one directory, without the programs with windows.
+  toolkit = [
+    "cuda_cccl"
+    "cuda_crt"
+    "cuda_cudart"
+    "cuda_cuobjdump"
+    "cuda_cupti"
+    "cuda_cuxxfilt"
+    "cuda_nvcc"
+    "cuda_nvdisasm"
+    "cuda_nvml_dev"
+    "cuda_nvprune"
+    "cuda_nvrtc"
+    "cuda_nvtx"
+    "cuda_profiler_api"
+    "libcublas"
+    "libcufft"
+    "libcurand"
+    "libcusolver"
+    "libcusparse"
+    "libnpp"
+    "libnvfatbin"
+    "libnvjitlink"
+    "libnvjpeg"
+    "libnvvm"
+  ];
+
   # Packages that NVIDIA renamed: either name is there, whichever the release has.
   renamed = [
     [

@@ -207,6 +207,11 @@ let
         hostCompiler = if stdenvFor.known then self.cudaStdenv.cc else null;
         compiler = pkgs.stdenv.cc or null;
       };
+      farms = import ../toolkit-farm.nix {
+        inherit lib;
+        inherit (pkgs) runCommand;
+        inherit (self) cuda-fixup;
+      };
     in
     minors self
     // lib.genAttrs names (name: self.versions.${name}.${selected.chosen.${name}})
@@ -266,6 +271,12 @@ let
         }
       );
       cudaPackages = self;
+
+      # One directory that looks like NVIDIA's installer's.
+      cudatoolkit = self.toolkitFarmWith {
+        name = "${self.cudaNamePrefix}-toolkit-${release}";
+      } (present self table.toolkit);
+      inherit (farms) toolkitFarm toolkitFarmWith;
 
       # A program that runs others with the libraries of a driver, and that for the set's driver.
       nvidiaDriverRun = import ./driver-run.nix {

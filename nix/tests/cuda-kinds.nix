@@ -52,9 +52,11 @@ let
   # Its sha256, which a manifest has; it is known when the archive is there.
   sumOf = archive: builtins.hashFile "sha256" archive;
 
-  set =
-    sum:
+  set = sum: setWith sum { };
+  setWith =
+    sum: overrides:
     pkgs.cudaFixup.mkCudaPackages {
+      inherit overrides;
       cudaVersion = "13.0.2";
       manifests = [
         {
@@ -95,11 +97,29 @@ let
           fetchurl = fetched: pkgs.fetchurl (fetched // { name = baseNameOf args.path; });
         } (args // { url = "file://${archives.${lib.removePrefix "kind_" args.package}}"; });
     };
+  describedBy =
+    file:
+    (setWith sumOf {
+      user = [
+        {
+          package = "kind_xz";
+          attrs.redistFeatures = file;
+        }
+      ];
+    }).kind_xz;
   packages = lib.genAttrs names (name: (set sumOf).${name});
 in
 {
   inherit packages;
   features = builtins.mapAttrs (_: package: package.features) packages;
+  # With a file of what the archive holds, and with one of another archive.
+  described = describedBy packages.kind_xz.features;
+  describedOutputs = (describedBy packages.kind_xz.features).outputs;
+  conditions =
+    (describedBy (runCommand "newer" { } "sed 's/2\.17/99.1/' ${packages.kind_xz.features} >$out")).conditions;
+  misdescribed = describedBy (
+    runCommand "other" { } "sed 's/libcudart.so.13/libcudart.so.12/' ${packages.kind_xz.features} >$out"
+  );
   featuresPaths = builtins.mapAttrs (_: package: "${package.features}") packages;
   # Of the archive's name, say: what NVIDIA republished has another hash than the manifest.
   lying = (set (archive: builtins.hashString "sha256" "${baseNameOf archive}")).kind_xz;

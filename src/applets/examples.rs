@@ -106,7 +106,8 @@ examples! {
         "$ cuda-fixup redist check-wheel app/lib --set app/cuda";
     REDIST_FEATURES:
         "$ cuda-fixup redist features archive"
-        "$ cuda-fixup redist features --json app";
+        "$ cuda-fixup redist features --json app > app.json"
+        "$ cuda-fixup redist features --expect app.json app";
     REDIST_INSTALL:
         "$ cuda-fixup redist install archive --cuda 13 --output out=out --output dev=dev";
     REDIST_JOIN:

@@ -276,6 +276,45 @@ fn output_is_the_same_at_any_thread_count_and_a_line_for_each_directory() {
 }
 
 #[test]
+fn a_file_of_features_is_compared() {
+    let archive = whole();
+    let file = archive.dir.path().join("features.json");
+    let expect = |text: &str, directory: &Path| {
+        fs::write(&file, text).unwrap();
+        let output = features(&["--expect", file.to_str().unwrap()], &[directory]);
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let json = succeeded(&features(&["--json"], &[&archive.root()]));
+    assert_eq!(expect(&json, &archive.root()), (Some(0), String::new()));
+    // The directory may be another.
+    let (code, words) = expect(&json, &whole().root());
+    assert_eq!(code, Some(0), "{words}");
+    archive.file("lib/libnew.a", "!<arch>\n");
+    let (code, words) = expect(&json, &archive.root());
+    assert_eq!(code, Some(1));
+    assert!(words.contains("files: expected 16, found 17"), "{words}");
+    assert!(words.contains("static_libraries: expected ["), "{words}");
+    assert!(
+        words.contains("help: another archive was unpacked"),
+        "{words}"
+    );
+    for (text, says) in [
+        ("{", "expected one JSON object"),
+        (
+            "{}",
+            "expected the schema `cuda-fixup.features/1`, found null",
+        ),
+    ] {
+        let (code, words) = expect(text, &archive.root());
+        assert_eq!(code, Some(2), "{words}");
+        assert!(words.contains(says), "{words}");
+    }
+}
+
+#[test]
 fn what_is_no_archive_is_refused_in_a_line_with_the_next_step() {
     let archive = Archive::new();
     fs::create_dir(archive.root()).unwrap();

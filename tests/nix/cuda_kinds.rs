@@ -117,6 +117,40 @@ fn what_an_archive_holds_is_an_attribute_of_its_package() {
     );
 }
 
+/// The file of features replaces the table of outputs, and the build compares.
+#[test]
+fn a_file_of_features_names_the_outputs_and_is_checked() {
+    checked(nix("nix-build", &["--no-out-link", "-A", "described"]));
+    let value = |attribute: &str| -> Value {
+        // The file is built first.
+        let args = [
+            "--eval",
+            "--read-write-mode",
+            "--strict",
+            "--json",
+            "-A",
+            attribute,
+        ];
+        serde_json::from_slice(&checked(nix("nix-instantiate", &args)).stdout).unwrap()
+    };
+    assert_eq!(
+        value("describedOutputs"),
+        json!(["out", "dev", "include", "lib", "static", "stubs"])
+    );
+    let conditions = value("conditions");
+    let needs = conditions[0].as_str().unwrap_or_default();
+    assert!(
+        needs.starts_with("needs glibc 99.1, and this one is "),
+        "{conditions}"
+    );
+    let output = nix("nix-build", &["--no-out-link", "-A", "misdescribed"]);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    let expected =
+        "libraries[0].path: expected \"lib/libcudart.so.12\", found \"lib/libcudart.so.13\"";
+    assert!(words.contains(expected), "{words}");
+}
+
 #[test]
 fn a_hash_that_lies_is_named_with_file_and_layer() {
     let output = nix("nix-build", &["--no-out-link", "-A", "lying"]);

@@ -4,6 +4,7 @@ use crate::store::{Nix, checked, project};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 const FILE: &str = "nix/tests/overlays.nix";
@@ -272,7 +273,7 @@ fn flake() -> tempfile::TempDir {
     let copy = Command::new("cp")
         .args(["-r", "nix", "hooks", "src", "crates", "Cargo.toml"])
         .args(["Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "README.md"])
-        .args(["flake.nix", "flake.lock"])
+        .args(["flake.nix", "flake.lock", "templates"])
         .arg(dir.path())
         .current_dir(project())
         .status()
@@ -356,6 +357,70 @@ fn the_flake_of_the_documentation_packages_a_prebuilt_program() {
         "{tool:?}"
     );
     assert_eq!(tool.runpath.as_deref(), Some("/store/zlib-1.0/lib"));
+}
+
+/// A flake of the mock of nixpkgs that is imported with arguments, as nixpkgs is.
+fn nixpkgs_flake() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = Command::new("cp")
+        .args(["-r", "nix/tests/.", "--target-directory"])
+        .arg(dir.path())
+        .current_dir(project())
+        .status()
+        .unwrap();
+    assert!(copy.success());
+    let import = "args: import ./nixpkgs (removeAttrs args [ \"config\" ])\n";
+    fs::write(dir.path().join("default.nix"), import).unwrap();
+    dir
+}
+
+/// `nix flake init` with each template, and what its flake evaluates to.
+#[test]
+fn templates_are_flakes_that_evaluate() {
+    let nix = Nix::get();
+    let (ours, nixpkgs) = (flake(), nixpkgs_flake());
+    let path = |dir: &Path| format!("path:{}", dir.display());
+    for (template, attributes) in [
+        (
+            "cuda",
+            &[
+                "packages.x86_64-linux.default.name",
+                "packages.aarch64-linux.default.drvPath",
+                "checks.x86_64-linux.gpu.drvPath",
+                "devShells.x86_64-linux.default.drvPath",
+            ][..],
+        ),
+        ("prebuilt", &["packages.x86_64-linux.default.drvPath"]),
+        (
+            "sets",
+            &[
+                "legacyPackages.x86_64-linux.cudaPackages_13.my-cudart.drvPath",
+                "legacyPackages.x86_64-linux.cudaPackages_12.libcufft.drvPath",
+            ],
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let template = format!("{}#{template}", path(ours.path()));
+        let mut init = nix.command("nix", false);
+        init.args(["flake", "init", "-t", &template])
+            .current_dir(dir.path());
+        checked(init.output().unwrap());
+        for attribute in attributes {
+            let output = nix
+                .command("nix", false)
+                .args(["eval", "--json", "--no-write-lock-file", "--impure"])
+                .args(["--override-input", "cuda-fixup", &path(ours.path())])
+                .args(["--override-input", "nixpkgs", &path(nixpkgs.path())])
+                .arg(format!("{}#{attribute}", path(dir.path())))
+                .output()
+                .unwrap();
+            let value = String::from_utf8(checked(output).stdout).unwrap();
+            assert!(value.len() > 4, "{template} {attribute}: {value}");
+            if attribute.ends_with("name") {
+                assert_eq!(value.trim(), "\"cuda13.0-saxpy-1.0\"");
+            }
+        }
+    }
 }
 
 /// Builds each example of the documentation unchanged.

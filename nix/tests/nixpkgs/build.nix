@@ -5,6 +5,7 @@ let
   # What a development shell names, and no test runs.
   tools = [
     "cargo"
+    "cmake"
     "clippy"
     "git"
     "libcap"

@@ -44,6 +44,8 @@ in
       inherit (final) bintools;
       version = "12.2.0";
       isGNU = true;
+      # Debian's, which the machine has.
+      libc = final.glibc // { version = "2.36"; };
       cc.lib = final.gccLib;
     };
     installPhase = ''
