@@ -8,6 +8,7 @@
   # Of the set.
   cuda-fixup,
   cudaFixupHook,
+  hookOfCompat,
   markForCudatoolkitRootHook,
   cudaMajorVersion,
   cudaMajorMinorVersion,
@@ -98,7 +99,7 @@ let
     };
 
     nativeBuildInputs = [
-      cudaFixupHook
+      (if lib.hasPrefix "cuda_compat" name then hookOfCompat else cudaFixupHook)
       markForCudatoolkitRootHook
     ]
     ++ unpackers;

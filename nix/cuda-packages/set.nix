@@ -199,9 +199,9 @@ let
   scope =
     self:
     let
-      hooks = pkgs.callPackage ../hooks.nix {
-        inherit cuda-fixup;
-        cuda_compat = self.cuda_compat or null;
+      hooks = hooksWith (self.cuda_compat or null);
+      hooksWith = cuda_compat: pkgs.callPackage ../hooks.nix {
+        inherit cuda-fixup cuda_compat;
         cudaMajorMinorVersion = majorMinor;
         # Null where nixpkgs has none that is old enough: packages evaluate without it.
         hostCompiler = if stdenvFor.known then self.cudaStdenv.cc else null;
@@ -303,6 +303,8 @@ let
           redist
           setupCudaHook
           ;
+        # The other hook has the path of cuda_compat in it.
+        hookOfCompat = (hooksWith null).cudaFixupHook;
       };
     };
 

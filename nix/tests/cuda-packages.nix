@@ -406,8 +406,24 @@ in
       pkgs = set.pkgs.stdenv.hostPlatform.system;
     };
 
+  # Every name that any set has, or explains.
+  attributes =
+    let
+      sets = map (name: pkgs.cudaFixup.${name}) names ++ [
+        (aarch64 { cudaVersion = "12.6"; capabilities = [ "8.7" ]; })
+        (aarch64 { cudaVersion = "13.0"; })
+      ];
+    in
+    lib.unique (lib.concatMap (set: lib.attrNames set ++ lib.attrNames set.absent) sets);
+
   jetson = {
     old = (aarch64 { cudaVersion = "12.6"; capabilities = [ "8.7" ]; }).cuda_cudart.url;
+    # A library, and what its hook names.
+    drvs =
+      let
+        set = aarch64 { cudaVersion = "12.6"; capabilities = [ "8.7" ]; };
+      in
+      map (package: package.drvPath) [ set.libcufft set.cuda_compat ];
     compat = (aarch64 { cudaVersion = "12.6"; capabilities = [ "8.7" ]; }) ? cuda_compat;
     server = (aarch64 { cudaVersion = "12.6"; capabilities = [ "9.0" ]; }).cuda_cudart.url;
     new = (aarch64 { cudaVersion = "13.0"; capabilities = [ "11.0" ]; }).cuda_cudart.url;

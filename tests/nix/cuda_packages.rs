@@ -2,6 +2,7 @@
 
 use crate::store::{Nix, checked, project};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -290,6 +291,7 @@ fn jetsons_before_cuda_13_have_archives_of_their_own() {
         let url = jetson[key].as_str().unwrap();
         assert!(url.contains(&format!("/{system}/")), "{key}: {url}");
     }
+    assert_eq!(jetson["drvs"].as_array().unwrap().len(), 2);
     assert_eq!(jetson["compat"], true);
     assert_eq!(jetson["nvpl"], "0.4.1.1");
 }
@@ -434,6 +436,32 @@ fn user_gives(package: &str) -> bool {
     })
 }
 
+/// The table of docs/package-set.md: a name that is the same here is in a set, and each of nixpkgs'
+/// names is in the table.
+#[test]
+fn every_name_of_nixpkgs_is_here_or_explained() {
+    let text = fs::read_to_string(project().join("docs/package-set.md")).unwrap();
+    let (_, table) = text.split_once("| nixpkgs | here |\n|---|---|\n").unwrap();
+    let attributes = value("attributes");
+    let attributes = attributes.as_array().unwrap();
+    let mut explained = BTreeSet::new();
+    for row in table.lines().take_while(|line| line.starts_with('|')) {
+        let mut columns = row.trim_matches('|').splitn(2, " | ");
+        let (names, here) = (columns.next().unwrap(), columns.next().unwrap());
+        for name in names.split(',').map(|name| name.trim().trim_matches('`')) {
+            assert!(explained.insert(name), "{name} is there twice");
+            if here.trim() == "the same" {
+                assert!(attributes.contains(&json!(name)), "no set has {name}");
+            }
+        }
+    }
+    let all = fs::read_to_string(project().join("nix/tests/nixpkgs/cuda-names.txt")).unwrap();
+    let all = all.lines().filter(|line| !line.starts_with('#'));
+    for name in all.flat_map(str::split_whitespace) {
+        assert!(explained.contains(name), "{name} is not in the table");
+    }
+}
+
 /// Each example of the documentation evaluates as it is there.
 #[test]
 fn the_examples_of_the_documentation_evaluate() {
@@ -451,6 +479,8 @@ fn the_examples_of_the_documentation_evaluate() {
         );
         let mut command = Nix::get().command("nix-instantiate", false);
         let args = ["--eval", "--strict", "-E", &expression];
-        checked(command.args(args).output().unwrap());
+        let output = command.args(args).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{block}\n{error}");
     }
 }

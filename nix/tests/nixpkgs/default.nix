@@ -52,6 +52,7 @@ let
       inherit lib system callPackage;
       path = ./.;
       runtimeShell = "/bin/bash";
+      pkgsCross.aarch64-multiplatform = import ./cross.nix { inherit overlays; };
       newScope = scope: lib.callPackageWith (final // scope);
       # A whole new fixed point with one overlay more; its last stage, whichever this one is.
       extend = overlay: import ./. (args // { overlays = overlays ++ [ overlay ]; });
