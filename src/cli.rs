@@ -48,6 +48,7 @@ enum Applet {
     Toolkit(applets::toolkit::Args),
     Patchelf(applets::patchelf::Args),
     Redist(applets::redist::Args),
+    Report(applets::report::Args),
 }
 
 impl Applet {
@@ -72,6 +73,7 @@ impl Applet {
             Applet::Toolkit(args) => applets::toolkit::run(args),
             Applet::Patchelf(args) => applets::patchelf::run(args),
             Applet::Redist(args) => applets::redist::run(args),
+            Applet::Report(args) => applets::report::run(args),
         }
     }
 }

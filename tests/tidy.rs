@@ -153,7 +153,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
         "report",
         &[
             "advice", "cuda", "doctor", "escape", "features", "fixup", "lint", "loader", "plan",
-            "survey", "terminal",
+            "scan", "survey", "terminal",
         ],
     ),
     (

@@ -91,6 +91,11 @@ examples! {
         "$ cuda-fixup toolkit leaks --farm farm app";
     TOOLKIT_FOR_BUILD:
         "$ cuda-fixup toolkit for-build --top farms --host prefixes/0";
+    REPORT:
+        "$ cuda-fixup report app --output report.html"
+        "# With the changes since another version:"
+        "$ cp -r app before"
+        "$ cuda-fixup report --before before app --output report.html";
     REDIST:
         "$ cuda-fixup redist url --from manifests cudnn@9.2/linux-x86_64";
     REDIST_INDEX:

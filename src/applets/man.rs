@@ -49,6 +49,7 @@ const ENVIRONMENT: [(&str, &str, &[&str]); 8] = [
             "inspect",
             "lint",
             "diff",
+            "report",
             "auto-patchelf",
             "add-driver-runpath",
             "toolkit",
@@ -57,7 +58,7 @@ const ENVIRONMENT: [(&str, &str, &[&str]); 8] = [
     (
         "NIX_STORE",
         "Where packages are, instead of /nix/store.",
-        &["fixup", "lint", "diff", "auto-patchelf"],
+        &["fixup", "lint", "diff", "report", "auto-patchelf"],
     ),
     (
         "DEFAULT_BINTOOLS",

@@ -23,6 +23,7 @@ pub(crate) mod nvcc;
 pub(crate) mod patchelf;
 mod patchelf_flags;
 pub(crate) mod redist;
+pub(crate) mod report;
 mod survey_args;
 pub(crate) mod toolkit;
 

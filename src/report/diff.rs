@@ -170,6 +170,30 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
     )
 }
 
+/// File, change, and whether that is worse; the worst first.
+pub(crate) fn rows(comparison: &Comparison) -> Vec<(String, String, bool)> {
+    let mut rows = Vec::new();
+    for file in &comparison.files {
+        let (word, path) = head(file);
+        let size = size(file).map_or_else(String::new, |size| format!(", {}", bytes(size)));
+        if word != "changed" {
+            rows.push((path.clone(), format!("{word}{size}"), false));
+        }
+        rows.extend(details(file).map(|change| {
+            let what = format!("{} {}", sign(change), text(change));
+            (path.clone(), what, change.worse)
+        }));
+    }
+    rows.extend(comparison.findings.iter().map(|finding| {
+        let new = if finding.new { "new" } else { "gone" };
+        let severity = finding.severity.word();
+        let what = format!("{new} {severity}[{}]: {}", finding.code, finding.message);
+        (finding.path.clone(), what, finding.worse)
+    }));
+    rows.sort_by_key(|(.., worse)| !worse);
+    rows
+}
+
 /// An object for each file, one for each finding, and one with the sums.
 pub(crate) fn json(comparison: &Comparison) -> Vec<Value> {
     let files = comparison.files.iter().map(|file| {

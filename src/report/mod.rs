@@ -16,6 +16,7 @@ pub(crate) mod inspect;
 pub(crate) mod lint;
 pub(crate) mod lint_groups;
 mod ordered;
+pub(crate) mod page;
 pub(crate) mod schema;
 pub(crate) mod structured_logs;
 

@@ -10,7 +10,8 @@ use crate::cuda::linkage::{Cudart, Linkage};
 use crate::lint::{self, Context, Contexts, Finding, Linter, Options, Subject};
 use crate::loader::{Cpu, Environment, LoadedBy, SearchEntry, TreeLoaders, User, Verdict};
 use crate::scan::{self, FileError, ScanProblem, Skip};
-use elf_edit::{ElfInfo, FileReader, versions};
+use elf_edit::{ElfInfo, FileId, FileReader, versions};
+use graph::{Graph, LinkedFile};
 use links::LibraryLink;
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,8 +37,11 @@ pub(crate) struct Survey {
 /// A dynamic ELF file.
 #[derive(Clone, Debug)]
 pub(crate) struct SurveyedFile {
+    /// As the user names it.
+    pub path: PathBuf,
     /// Inside its tree; of a file that the user names, its name.
     pub inside: PathBuf,
+    pub id: FileId,
     pub facts: FileFacts,
 }
 
@@ -118,6 +122,8 @@ impl Survey {
             let path = file.names.into_iter().next().unwrap_or_default();
             survey.files.extend(facts.map(|facts| SurveyedFile {
                 inside: inside(&survey.roots, &path),
+                path,
+                id: file.id,
                 facts,
             }));
         }
@@ -127,6 +133,18 @@ impl Survey {
         survey.findings.dedup();
         survey.other_files = number.saturating_sub(survey.files.len() as u64);
         survey
+    }
+}
+
+impl Survey {
+    /// Who needs and who opens whom. The first nodes are the files, in their order.
+    pub(crate) fn graph(&self) -> Graph {
+        let files = self.files.iter().map(|file| LinkedFile {
+            path: file.path.as_os_str().as_bytes().to_vec(),
+            id: file.id,
+            links: file.facts.links.clone(),
+        });
+        Graph::new(files.collect())
     }
 }
 

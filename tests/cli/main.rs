@@ -38,6 +38,8 @@ mod redist;
 mod redist_check_wheel;
 mod redist_features;
 mod redist_install;
+mod report;
+mod report_browser;
 mod scan;
 mod startup;
 mod startup_absolute;

@@ -6,6 +6,7 @@
     reason = "each test binary takes what it needs, and a failure here is a failure of the test"
 )]
 
+pub mod browser;
 mod cache;
 pub mod peers;
 pub mod trees;
