@@ -111,6 +111,11 @@ let
 
     autoPatchelfIgnoreMissingDeps = ignoreMissing;
 
+    # A page of a server in place of the archive is named as such.
+    preUnpack = ''
+      if [[ -f $src ]]; then ${cuda-fixup}/bin/cuda-fixup redist features --archive "$src"; fi
+    '';
+
     dontConfigure = true;
     dontBuild = true;
     dontStrip = true;

@@ -8,6 +8,7 @@ stdenvNoCC.mkDerivation (
     name = "${attrs.name}-features.json";
     inherit (attrs) src;
     nativeBuildInputs = unpackers;
+    inherit (attrs) preUnpack;
     dontConfigure = true;
     dontBuild = true;
     dontFixup = true;

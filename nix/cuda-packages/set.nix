@@ -278,6 +278,26 @@ let
       } (present self table.toolkit);
       inherit (farms) toolkitFarm toolkitFarmWith;
 
+      # All of NVPL in one directory.
+      nvpl =
+        if self ? nvpl_common then
+          pkgs.runCommand "${self.cudaNamePrefix}-nvpl-${self.nvpl_common.release}"
+            {
+              pieces = lib.concatMap (package: map (output: "${package.${output}}") package.outputs) (
+                map (name: self.${name}) (filter (lib.hasPrefix "nvpl_") names)
+              );
+            }
+            ''
+              mkdir "$out"
+              for piece in $pieces; do
+                  [[ ! -d $piece/include ]] || cp -rsn "$piece/include" "$out/"
+                  [[ ! -d $piece/lib ]] || cp -rsn "$piece/lib" "$out/"
+                  chmod -R u+w "$out"
+              done
+            ''
+        else
+          throw absent.nvpl_common;
+
       # A program that runs others with the libraries of a driver, and that for the set's driver.
       nvidiaDriverRun = import ./driver-run.nix {
         inherit lib;

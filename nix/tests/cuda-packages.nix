@@ -427,6 +427,7 @@ in
     compat = (aarch64 { cudaVersion = "12.6"; capabilities = [ "8.7" ]; }) ? cuda_compat;
     server = (aarch64 { cudaVersion = "12.6"; capabilities = [ "9.0" ]; }).cuda_cudart.url;
     new = (aarch64 { cudaVersion = "13.0"; capabilities = [ "11.0" ]; }).cuda_cudart.url;
+    nvplWhole = (aarch64 { cudaVersion = "13.0"; }).nvpl.name;
     nvpl = (aarch64 { cudaVersion = "13.0"; }).nvpl_blas.version;
   };
 

@@ -225,6 +225,15 @@ in
     '';
     installPhase = ''mkdir -p "$out/bin" && cp user "$out/bin/"'';
   };
+  # A page of a server in place of the archive, and an archive with nothing in it.
+  page =
+    (pkgs.cudaFixup.mkCudaPackages (args // {
+      fetch = _: pkgs.writeText "libnpp_plus-linux-x86_64-0.10.0-archive.tar.xz" "<!DOCTYPE html><title>Sign in</title>";
+    })).libnpp_plus;
+  nothing =
+    (pkgs.cudaFixup.mkCudaPackages (args // {
+      fetch = _: runCommand "empty.tar" { } ''mkdir archive && tar -cf "$out" archive'';
+    })).libnpp_plus;
   noDriver = set.nvidiaDriverRun set.nvimgcodec;
 
   # Why a package isn't there, where it is asked for.

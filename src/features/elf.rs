@@ -66,6 +66,8 @@ pub(crate) struct CudartFeature {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ImageSet {
     images: BTreeSet<(u8, Capability)>,
+    /// Violations of the format, after which images may be missing.
+    pub problems: Vec<String>,
 }
 
 /// The kinds of images, and the key that lists each.
@@ -82,8 +84,17 @@ impl ImageSet {
             let kind = KINDS.iter().position(|(kind, _)| *kind == entry.kind)?;
             Some((kind as u8, entry.capability()?))
         });
+        let mut problems: Vec<String> = code
+            .problems
+            .iter()
+            .map(|(_, problem)| format!("device code at {:#x}: {}", problem.offset, problem.what))
+            .collect();
+        if code.truncated {
+            problems.push("there is more device code than is read of one file".to_owned());
+        }
         ImageSet {
             images: images.collect(),
+            problems,
         }
     }
 
@@ -107,6 +118,7 @@ impl Serialize for ImageSet {
         for (key, architectures) in self.by_kind() {
             map.serialize_entry(key, &architectures)?;
         }
+        map.serialize_entry("problems", &self.problems)?;
         map.end()
     }
 }
@@ -153,7 +165,7 @@ fn script(path: &Path, head: &[u8]) -> Result<Contents, FileError> {
 fn other(path: &Path, file: &FileReader, skip: Skip) -> Result<Contents, FileError> {
     match device_code::read(path, file) {
         Ok(code) if skip == Skip::Archive => Ok(Contents::StaticLibrary(ImageSet::new(&code))),
-        Ok(code) if !code.images.is_empty() => Ok(Contents::DeviceCode(ImageSet::new(&code))),
+        Ok(code) if !code.is_empty() => Ok(Contents::DeviceCode(ImageSet::new(&code))),
         Ok(_) | Err(NoDeviceCode::OtherFile) => Err(FileError::Skip(skip)),
         Err(NoDeviceCode::Read(error)) => Err(failed(error)),
     }

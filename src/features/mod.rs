@@ -120,6 +120,30 @@ struct Archive {
     features: Features,
 }
 
+impl Features {
+    /// Faults of files that are described all the same.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let libraries = self.libraries.iter().chain(&self.stubs);
+        let programs = self
+            .executables
+            .iter()
+            .filter_map(|executable| match executable {
+                Executable::Program(program) => Some(&**program),
+                Executable::Script { .. } => None,
+            });
+        let elf = libraries
+            .chain(programs)
+            .map(|elf| (&elf.path, &elf.images));
+        let others = self.static_libraries.iter().chain(&self.device_code_files);
+        let others = others.map(|file| (&file.path, &file.images));
+        let all = elf.chain(others).flat_map(|(path, images)| {
+            let problems = images.problems.iter();
+            problems.map(move |problem| format!("{path}: {problem}"))
+        });
+        all.collect()
+    }
+}
+
 impl Archive {
     fn new(tree: &Tree, root: usize) -> Archive {
         let given = tree.roots[root].given.clone();

@@ -329,10 +329,17 @@ fn what_is_no_archive_is_refused_in_a_line_with_the_next_step() {
         (b"!<arch>\ndebian-binary", "a Debian package", "dpkg-deb -x"),
         (b"<!DOCTYPE html>", "a page of HTML", "redist url"),
         (b"\x7fELF", "no archive", "redist url"),
-        (b"", "no archive", "redist url"),
+        (b"", "an empty file", "redist url"),
     ] {
         let file = archive.file("x.tar.xz", start);
         let words = refusal(&file);
+        let check = features(&["--archive", file.to_str().unwrap()], &[]);
+        let is_archive = !help.contains("url");
+        assert_eq!(
+            check.status.code(),
+            Some(if is_archive { 0 } else { 2 }),
+            "{check:?}"
+        );
         assert!(words.contains("expected a directory, found"), "{words}");
         assert!(words.contains(found) && words.contains(help), "{words}");
     }
@@ -354,6 +361,61 @@ fn a_malformed_library_is_an_error_and_hides_nothing_else() {
     );
     let described: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(described["libraries"].as_array().unwrap().len(), 2);
+}
+
+/// What can be read of a broken fatbin is described, and the exit status says that it is not all.
+#[test]
+fn broken_device_code_is_a_finding_with_its_place() {
+    let archive = Archive::new();
+    let whole = fatbin(&[(2, 80, 0), (2, 90, 0)]);
+    let broken = [&whole[..], &whole[..whole.len() - 20]].concat();
+    archive.file("kernels/x.fatbin", broken);
+    let output = features(&["--json"], &[&archive.root()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let described: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = &described["device_code_files"][0];
+    assert!(
+        file["cubins"].as_array().unwrap().contains(&json!("sm_80")),
+        "{file}"
+    );
+    assert_eq!(file["problems"].as_array().unwrap().len(), 1, "{file}");
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        words.starts_with("warning: kernels/x.fatbin: device code at 0x"),
+        "{words}"
+    );
+}
+
+/// A FIFO, links in a circle and names that are no text keep nothing from being read.
+#[test]
+fn odd_trees_are_read() {
+    use std::os::unix::ffi::OsStrExt;
+    let archive = whole();
+    let root = archive.root();
+    succeeded(
+        &Command::new("mkfifo")
+            .arg(root.join("lib/libfifo.so"))
+            .output()
+            .unwrap(),
+    );
+    archive.link("lib/loop", "loop");
+    archive.link("lib/up", "..");
+    archive.link("lib/libdangling.so", "nowhere");
+    let name = std::ffi::OsStr::from_bytes(b"lib/lib\xff\x1b.so");
+    fs::copy(root.join("lib/libx.so.13.1"), root.join(name)).unwrap();
+    archive.file("lib/libscript.a", "INPUT(libx.so)\n");
+    archive.file("lib/empty.so", "");
+    let described = &described(&[&root])[0];
+    let paths: Vec<&str> = described["libraries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|library| library["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        paths,
+        ["lib/libx.so.13.1", "lib/lib\\xff\\x1b.so", "python/_y.so"]
+    );
 }
 
 /// Real libraries: runtimes of both kinds, and architectures with letters.

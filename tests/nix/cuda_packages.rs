@@ -294,6 +294,7 @@ fn jetsons_before_cuda_13_have_archives_of_their_own() {
     assert_eq!(jetson["drvs"].as_array().unwrap().len(), 2);
     assert_eq!(jetson["compat"], true);
     assert_eq!(jetson["nvpl"], "0.4.1.1");
+    assert_eq!(jetson["nvplWhole"], "cuda13.0-nvpl-25.5");
 }
 
 #[test]

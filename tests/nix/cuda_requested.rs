@@ -197,6 +197,23 @@ fn sources_are_built_with_the_sets_nvcc() {
     );
 }
 
+#[test]
+fn what_is_no_archive_or_is_empty_fails_with_a_reason() {
+    fails(
+        "nix-build",
+        "page",
+        &[
+            "-archive.tar.xz: expected an archive, found a page of HTML or XML",
+            "help: download it again: cuda-fixup redist url prints its address",
+        ],
+    );
+    fails(
+        "nix-build",
+        "nothing",
+        &["expected the files of an archive, found none"],
+    );
+}
+
 /// The user's program finds no driver; a stub of the set's answers in its place.
 #[test]
 fn programs_run_with_a_drivers_libraries() {

@@ -24,8 +24,11 @@ use std::path::{Path, PathBuf};
 #[command(after_help = super::super::examples::REDIST_FEATURES)]
 pub(super) struct Args {
     /// Directories that archives were unpacked to
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(required_unless_present = "archive", value_name = "DIR")]
     directories: Vec<PathBuf>,
+    /// Only check that a file is an archive, by its first bytes: exit status 2 if it is none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["directories", "expect"])]
+    archive: Option<PathBuf>,
     /// Compare with what `--json` wrote for the same archive: exit status 1 if it differs
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
@@ -44,6 +47,10 @@ struct Line<'a> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
+    if let Some(file) = &args.archive {
+        check_archive(file)?;
+        return Ok(Outcome::Fine);
+    }
     for directory in args.directories.iter().filter(|path| !path.is_dir()) {
         check_directory(directory)?;
     }
@@ -60,6 +67,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         let path = shown(&problem.path);
         message(Label::Error, format_args!("{path}: {}", problem.what))?;
     }
+    let faults: Vec<String> = archives.iter().flat_map(Features::problems).collect();
+    for fault in &faults {
+        message(Label::Warning, format_args!("{fault}"))?;
+    }
     if let Some(file) = &args.expect {
         return compare(file, &archives, !problems.is_empty());
     }
@@ -74,9 +85,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         }
     }
     out.flush()?;
-    Ok(match problems.is_empty() {
-        true => Outcome::Fine,
-        false => Outcome::Errors,
+    Ok(match (problems.is_empty(), faults.is_empty()) {
+        (false, _) => Outcome::Errors,
+        (true, false) => Outcome::Findings,
+        (true, true) => Outcome::Fine,
     })
 }
 
@@ -157,13 +169,60 @@ fn differences(expected: &Value, found: &Value) -> Vec<String> {
 }
 
 /// Archives by their first bytes, and the command that unpacks each.
-const ARCHIVES: [(&[u8], &str, &str); 5] = [
+const ARCHIVES: [(&[u8], &str, &str); 6] = [
     (b"\xfd7zXZ\0", "an xz archive", "tar -xf"),
     (b"\x1f\x8b", "a gzip archive", "tar -xf"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "tar -xf"),
+    (b"BZh", "a bzip2 archive", "tar -xf"),
     (b"PK\x03\x04", "a wheel or another zip archive", "unzip"),
     (b"!<arch>\ndebian-binary", "a Debian package", "dpkg-deb -x"),
 ];
+/// Offset and text of the magic of POSIX archives that are not compressed.
+const USTAR: (usize, &[u8]) = (257, b"ustar");
+
+/// The kind of an archive and the command that unpacks it.
+fn archive_kind(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    let known = ARCHIVES.iter().find(|(magic, ..)| start.starts_with(magic));
+    let known = known.map(|(_, what, command)| (*what, *command));
+    let (at, magic) = USTAR;
+    let is_tar = start.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    known.or(is_tar.then_some(("a tar archive", "tar -xf")))
+}
+
+fn read_start(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    // A FIFO is never waited for.
+    if path.is_file() {
+        let opened = File::open(path).with_context(|| shown(path).to_string())?;
+        opened.take(512).read_to_end(&mut start)?;
+    }
+    Ok(start)
+}
+
+const DOWNLOAD_AGAIN: &str = "download it again: cuda-fixup redist url prints its address";
+
+/// What a file is that is no archive.
+fn not_an_archive(start: &[u8]) -> &'static str {
+    match start.trim_ascii_start() {
+        [] => "an empty file",
+        [b'<', ..] => "a page of HTML or XML, of a server that did not send the archive",
+        _ => "a file that is no archive",
+    }
+}
+
+/// Refuses a file that is no archive.
+fn check_archive(path: &Path) -> anyhow::Result<()> {
+    let name = shown(path);
+    if !path.is_file() {
+        bail!("{name}: expected an archive, found no file\n  help: {DOWNLOAD_AGAIN}");
+    }
+    let start = read_start(path)?;
+    if archive_kind(&start).is_none() {
+        let found = not_an_archive(&start);
+        bail!("{name}: expected an archive, found {found}\n  help: {DOWNLOAD_AGAIN}");
+    }
+    Ok(())
+}
 
 /// Explains why a path is no directory of an archive.
 fn check_directory(path: &Path) -> anyhow::Result<()> {
@@ -173,26 +232,17 @@ fn check_directory(path: &Path) -> anyhow::Result<()> {
             "{name}: no such directory\n  help: name the directory that the archive was unpacked to"
         );
     }
-    let mut start = Vec::new();
-    if path.is_file() {
-        File::open(path)?.take(64).read_to_end(&mut start)?;
-    }
-    let known = ARCHIVES.iter().find(|(magic, ..)| start.starts_with(magic));
-    match known {
-        Some((_, what, "tar -xf")) => bail!(
-            "{name}: expected a directory, found {what}\n  help: mkdir unpacked && tar -xf {name} -C unpacked && cuda-fixup redist features unpacked"
-        ),
-        Some((_, what, "unzip")) => bail!(
-            "{name}: expected a directory, found {what}\n  help: unzip -d unpacked {name} && cuda-fixup redist features unpacked"
-        ),
-        Some((_, what, _)) => bail!(
-            "{name}: expected a directory, found {what}\n  help: dpkg-deb -x {name} unpacked && cuda-fixup redist features unpacked"
-        ),
-        None if start.trim_ascii_start().starts_with(b"<") => bail!(
-            "{name}: expected a directory, found a page of HTML or XML: the download is none of an archive\n  help: download it again: cuda-fixup redist url prints its address"
-        ),
-        None => bail!(
-            "{name}: expected a directory, found a file that is no archive\n  help: download it again: cuda-fixup redist url prints its address"
-        ),
-    }
+    let start = read_start(path)?;
+    let Some((what, command)) = archive_kind(&start) else {
+        let found = not_an_archive(&start);
+        bail!("{name}: expected a directory, found {found}\n  help: {DOWNLOAD_AGAIN}");
+    };
+    let unpack = match command {
+        "unzip" => format!("unzip -d unpacked {name}"),
+        "tar -xf" => format!("mkdir unpacked && tar -xf {name} -C unpacked"),
+        other => format!("{other} {name} unpacked"),
+    };
+    bail!(
+        "{name}: expected a directory, found {what}\n  help: {unpack} && cuda-fixup redist features unpacked"
+    );
 }
