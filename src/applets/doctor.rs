@@ -1,6 +1,7 @@
 //! Reports a machine's support for CUDA, and its faults.
 
 use super::Outcome;
+use super::inspect::targets::program;
 use super::jobs::Jobs;
 use crate::cuda::driver_versions::DriverVersions;
 use crate::cuda::table::GpuTable;
@@ -26,7 +27,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::examples::DOCTOR)]
 pub(crate) struct Args {
-    /// Programs, libraries and trees to look at, too
+    /// Programs, libraries and trees to look at, too; a name without a slash may be a program on PATH
     paths: Vec<PathBuf>,
     /// Judge the PATHs for these GPUs, such as 8.6,9.0, rather than for this machine
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "paths")]
@@ -84,7 +85,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let pool = args.jobs.pool()?;
     let mut subjects = Vec::new();
     let mut unread = false;
-    for path in &args.paths {
+    for word in &args.paths {
+        let on_path = root.is_none().then(|| program(word)).flatten().flatten();
+        let path = on_path.as_ref().unwrap_or(word);
         let look = || Subject::read(&place, &machine, &yardstick, path);
         let subject = pool.install(look);
         if let Some(problem) = &subject.problem {

@@ -582,3 +582,20 @@ fn of_a_wheel_whether_it_runs_on_other_machines() {
         "{no_code}"
     );
 }
+
+#[test]
+fn a_word_without_slash_is_a_program_on_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(BINARY)
+        .args(["doctor", "--json", "env", "no-such-program"])
+        .current_dir(dir.path())
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["paths"][0]["path"], "/usr/bin/env");
+    assert!(value["paths"][0]["elfFiles"].as_u64() >= Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("no-such-program"), "{said}");
+}

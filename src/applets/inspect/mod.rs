@@ -1,7 +1,7 @@
 //! Shows the libraries that files load, from where and why, and the missing ones.
 
 mod args;
-mod targets;
+pub(super) mod targets;
 mod together;
 mod totals;
 

@@ -95,7 +95,7 @@ impl Targets {
 }
 
 /// The program on PATH for a word: `None` where it is a path, or a file of that name is here.
-fn program(word: &Path) -> Option<Option<PathBuf>> {
+pub(in crate::applets) fn program(word: &Path) -> Option<Option<PathBuf>> {
     let plain = !word.as_os_str().is_empty() && !word.as_os_str().as_bytes().contains(&b'/');
     let here = || match word.symlink_metadata() {
         Err(error) => error.kind() != io::ErrorKind::NotFound,
