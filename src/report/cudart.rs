@@ -2,20 +2,38 @@
 
 use crate::cuda::linkage::{Cudart, Linkage};
 use crate::escape::{Shown, sentence};
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::io::{self, Write};
 
-/// `{"linkage", "version", "needed", "evidence": [{"what", "offset"}]}`
-pub(crate) fn cudart_json(cudart: &Cudart) -> Value {
-    json!({
-        "linkage": cudart.linkage.word(),
-        "version": cudart.version.map(|version| version.to_string()),
-        "needed": cudart.needed.as_ref().map(|n| Shown::from(&n[..]).to_string()),
-        "evidence": cudart.evidence.iter().map(|evidence| json!({
-            "what": sentence(&evidence.what).to_string(),
-            "offset": evidence.offset,
-        })).collect::<Vec<_>>(),
-    })
+/// The runtime of a file in JSON; what matters most comes first.
+#[derive(Serialize)]
+pub(crate) struct CudartJson {
+    linkage: &'static str,
+    version: Option<String>,
+    needed: Option<String>,
+    evidence: Vec<ClueJson>,
+}
+
+#[derive(Serialize)]
+struct ClueJson {
+    what: String,
+    offset: Option<u64>,
+}
+
+impl From<&Cudart> for CudartJson {
+    fn from(cudart: &Cudart) -> CudartJson {
+        let shown = |bytes: &[u8]| Shown::from(bytes).to_string();
+        let clues = cudart.evidence.iter().map(|clue| ClueJson {
+            what: sentence(&clue.what).to_string(),
+            offset: clue.offset,
+        });
+        CudartJson {
+            linkage: cudart.linkage.word(),
+            version: cudart.version.map(|version| version.to_string()),
+            needed: cudart.needed.as_deref().map(shown),
+            evidence: clues.collect(),
+        }
+    }
 }
 
 /// One line, and one for each piece of evidence. Nothing for a file without a runtime.

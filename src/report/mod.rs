@@ -20,7 +20,7 @@ pub(crate) mod page;
 pub(crate) mod schema;
 pub(crate) mod structured_logs;
 
-pub(crate) use cudart::{cudart_json, write_cudart};
+pub(crate) use cudart::{CudartJson, write_cudart};
 pub(crate) use device_code::{
     entries_json, groups_json, problems_json, write_entries, write_groups, write_problems,
 };

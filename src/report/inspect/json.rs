@@ -3,7 +3,7 @@
 //! Invalid UTF-8 and control characters appear as `\xNN`.
 
 use super::super::schema::INSPECT;
-use super::super::{cudart_json, entries_json, groups_json, problems_json};
+use super::super::{entries_json, groups_json, problems_json};
 use super::schema::{
     CandidateJson, Considered, Counts, EntryJson, File, HiddenJson, Loaded, LoadedByJson, Loader,
     MissingSymbolJson, NeedJson, PreloadJson, ProblemJson, ScriptJson, Summary,
@@ -74,7 +74,7 @@ pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
             .collect(),
         loads: resolution.loads(),
         problems: problems(file),
-        cudart: file.cuda.map(|cuda| cudart_json(&cuda.cudart)),
+        cudart: file.cuda.map(|cuda| (&cuda.cudart).into()),
         device_code: file.cuda.map(|cuda| groups_json(&cuda.code)),
         device_code_entries: file
             .cuda

@@ -1,5 +1,6 @@
 //! The shape of one line of `--json`: docs/inspect.md has each key.
 
+use crate::report::CudartJson;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub(super) struct File {
     pub(super) hidden: Vec<HiddenJson>,
     pub(super) loads: bool,
     pub(super) problems: Vec<ProblemJson>,
-    pub(super) cudart: Option<Value>,
+    pub(super) cudart: Option<CudartJson>,
     pub(super) device_code: Option<Value>,
     pub(super) device_code_entries: Option<Value>,
     pub(super) device_code_problems: Option<Value>,

@@ -224,6 +224,21 @@ fn the_keys_that_readers_rely_on() {
     assert_eq!(json["runpath"][0]["exists"], false);
 }
 
+/// A renamed CUDA runtime is one, and its linkage comes before the evidence for it.
+#[test]
+fn the_cuda_runtime_of_a_file() {
+    let shop = Workshop::new();
+    let renamed = "libcudart-53d54daa.so.12.6.68";
+    shop.lib(&format!("lib/{renamed}"), &[]);
+    shop.exe("exe", &[&format!("lib/{renamed}")]);
+    let output = shop.inspect(&["--json", "exe"]);
+    let line = String::from_utf8(output.stdout).unwrap();
+    let cudart = format!(
+        r#""cudart":{{"linkage":"shared","version":"12.6","needed":"{renamed}","evidence":["#
+    );
+    assert!(line.contains(&cudart), "{line}");
+}
+
 #[test]
 fn libraries_that_a_file_may_dlopen() {
     let shop = Workshop::new();
