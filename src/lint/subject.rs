@@ -219,7 +219,20 @@ impl<'a> Subject<'a> {
     /// tree, may itself be below /tmp or /home: entries that lead there are intended.
     pub(crate) fn is_build_directory(&self, entry: &SearchEntry) -> bool {
         let meant = || entry.directory.as_deref().is_some_and(|d| self.in_store(d));
-        entry.marks.contains(&Mark::BuildDirectory) && !meant() && !self.is_below_tree(entry)
+        entry.marks.contains(&Mark::BuildDirectory)
+            && !meant()
+            && !self.is_below_tree(entry)
+            && !self.is_in_own_home(entry)
+    }
+
+    /// Whether an entry exists in the home directory in which the file is installed, as in a virtual
+    /// environment. A package is built there for other machines.
+    fn is_in_own_home(&self, entry: &SearchEntry) -> bool {
+        let path = self.path.as_os_str().as_encoded_bytes();
+        let directory = entry.directory.as_deref();
+        self.context != Context::Nix
+            && !entry.marks.contains(&Mark::Missing)
+            && directory.is_some_and(|directory| is_same_home(path, directory))
     }
 
     /// Whether an entry leads into one of the linted trees.
@@ -315,4 +328,37 @@ fn below(path: &[u8], directory: &[u8]) -> bool {
     let directory = directory.strip_suffix(b"/").unwrap_or(directory);
     let rest = path.strip_prefix(directory);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// Whether both paths are in the home directory of one user.
+fn is_same_home(one: &[u8], other: &[u8]) -> bool {
+    const HOMES: &[u8] = b"/home/";
+    let user = one.strip_prefix(HOMES);
+    let home = match user.and_then(|rest| rest.iter().position(|&byte| byte == b'/')) {
+        Some(length) => &one[..HOMES.len() + length],
+        None => b"/root",
+    };
+    below(one, home) && below(other, home)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same_home;
+
+    #[test]
+    fn homes_are_of_one_user() {
+        let same = |one: &str, other: &str| is_same_home(one.as_bytes(), other.as_bytes());
+        assert!(same("/home/u/env/site-packages/a.so", "/home/u/env/lib"));
+        assert!(same("/root/env/site-packages/a.so", "/root/lib"));
+        for (one, other) in [
+            ("/home/u/a.so", "/home/v/lib"),
+            ("/home/u/a.so", "/home/user/lib"),
+            ("/home/a.so", "/home/lib"),
+            ("/srv/a.so", "/srv/lib"),
+            ("/srv/a.so", "/root/lib"),
+            ("/home/u/a.so", "/root/lib"),
+        ] {
+            assert!(!same(one, other), "{one} {other}");
+        }
+    }
 }

@@ -271,8 +271,10 @@ fn other_version(path: &Path, info: &ElfInfo, name: &[u8]) -> Option<NearState> 
     if !found.platform().goes_with(info.platform()) {
         return None;
     }
-    let soname = found.dynamic?.soname;
-    Some(NearState::OtherVersion(soname.as_deref() == Some(name)))
+    let is_that = found.dynamic?.soname.as_deref() == Some(name);
+    // Beside the file of that name it is its target or a copy.
+    let has_link = path.with_file_name(OsStr::from_bytes(name)).exists();
+    (!is_that || !has_link).then_some(NearState::OtherVersion(is_that))
 }
 
 /// Files of that name, then other versions, below the file's directory and, of `bin` and the

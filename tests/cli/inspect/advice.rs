@@ -102,6 +102,17 @@ fn the_link_to_the_library_is_missing() {
 }
 
 #[test]
+fn the_link_to_a_library_elsewhere_is_not_missing() {
+    let shop = Workshop::new();
+    shop.lib("p/lib/libx.so.1", &["-Wl,-soname,libx.so.1"]);
+    shop.exe("p/bin/app", &["p/lib/libx.so.1"]);
+    fs::copy(shop.at("p/lib/libx.so.1"), shop.at("p/lib/libx.so.1.2")).unwrap();
+    let text = told(&shop, "p/bin/app");
+    assert!(text.contains("p/lib/libx.so.1 is there"), "{text}");
+    assert!(!text.contains("is missing"), "{text}");
+}
+
+#[test]
 fn files_in_the_librarys_place_are_named_for_what_they_are() {
     let shop = Workshop::new();
     shop.lib("p/libx.so", &[]);
