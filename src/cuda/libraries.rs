@@ -46,7 +46,7 @@ const CUSOLVER: Numbers = Numbers::Table(&[(10, &[10, 11]), (11, &[11, 12]), (12
 const CUSPARSE: Numbers = Numbers::Table(&[(10, &[10]), (11, &[11]), (12, &[12, 13])]);
 
 /// Libraries that programs link to or open; libcuda.so.1 is the driver's.
-const LIBRARIES: [CudaLibrary; 48] = [
+const LIBRARIES: [CudaLibrary; 72] = [
     row("libcudart", Numbers::Cuda),
     row("libcublas", Numbers::Cuda),
     row("libcublasLt", Numbers::Cuda),
@@ -83,6 +83,15 @@ const LIBRARIES: [CudaLibrary; 48] = [
     row("libcudnn_ops", Numbers::Own),
     row("libcudnn_cnn", Numbers::Own),
     row("libcudnn_adv", Numbers::Own),
+    row("libcudnn_heuristic", Numbers::Own),
+    row("libcudnn_engines_precompiled", Numbers::Own),
+    row("libcudnn_engines_runtime_compiled", Numbers::Own),
+    row("libcudnn_ops_infer", Numbers::Own),
+    row("libcudnn_ops_train", Numbers::Own),
+    row("libcudnn_cnn_infer", Numbers::Own),
+    row("libcudnn_cnn_train", Numbers::Own),
+    row("libcudnn_adv_infer", Numbers::Own),
+    row("libcudnn_adv_train", Numbers::Own),
     row("libnccl", Numbers::Own),
     row("libcutensor", Numbers::Own),
     row("libcutensorMg", Numbers::Own),
@@ -92,9 +101,24 @@ const LIBRARIES: [CudaLibrary; 48] = [
     row("libnvcomp", Numbers::Own),
     row("libnvinfer", Numbers::Own),
     row("libnvinfer_plugin", Numbers::Own),
+    row("libnvinfer_lean", Numbers::Own),
+    row("libnvinfer_dispatch", Numbers::Own),
+    row("libnvinfer_vc_plugin", Numbers::Own),
+    row("libnvparsers", Numbers::Own),
     row("libnvonnxparser", Numbers::Own),
     row("libcustatevec", Numbers::Own),
     row("libcutensornet", Numbers::Own),
+    row("libcudensitymat", Numbers::Own),
+    row("libcupauliprop", Numbers::Own),
+    row("libcublasmp", Numbers::Own),
+    row("libcusolverMp", Numbers::Own),
+    row("libcufftMp", Numbers::Own),
+    row("libcal", Numbers::Own),
+    row("libcufile_rdma", Numbers::Own),
+    row("libnvjpeg2k", Numbers::Own),
+    row("libnvtiff", Numbers::Own),
+    row("libnvimgcodec", Numbers::Own),
+    row("libcudla", Numbers::Own),
 ];
 
 impl CudaLibrary {

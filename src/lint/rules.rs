@@ -67,6 +67,7 @@ rules! {
     needed_loaded_before Note Elf,
     needed_other_machine Error Advised,
     needed_through_environment Warning Advised,
+    needed_through_rpath Note Advised,
     symbol_version_missing Error Advised,
     does_not_load Error Elf,
     symbol_missing Error Advised,

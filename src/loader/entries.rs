@@ -265,7 +265,7 @@ mod tests {
             "/opt/conda/conda-bld/x_1700000000000/_h_env/lib",
             "/home/u/_h_env_placehold_placehold_placehold/lib",
             "/builds/group/project/build/lib",
-            "/croot/nccl_1700000000000/work/build/lib",
+            "/croot/nccl_1700000000000/build/lib",
             "/srv/miniconda3/conda-bld/x_1/_h_env/lib",
             "/srv/cache/_bazel_u/0/execroot/_main/bazel-out/k8-opt/bin",
             "/srv/x/build/lib.linux-x86_64-cpython-312/x",

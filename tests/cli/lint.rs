@@ -323,6 +323,22 @@ fn the_driver_and_its_link() {
     );
     let told = format!("name libcudnn.so.9, {}, which", many.join(", "));
     assert!(findings(dir.path(), &["libx.so"])[0].1.contains(&told));
+    // What programs go on without comes last.
+    let optional = |names: &str, message: &str| {
+        let source = format!("const char *n[] = {{ {names} }};");
+        library(dir.path(), "libx.so", &source, &[]);
+        let found = findings(dir.path(), &["libx.so"]);
+        assert!(found[0].1.ends_with(message), "{found:?}");
+    };
+    optional(
+        r#""libOSMesa.so.8", "libittnotify.so", "libplugin.so.1", "libcutensor.so.2""#,
+        "name libcutensor.so.2, libplugin.so.1, which would not be found; \
+         optional ones too: libOSMesa.so.8, libittnotify.so",
+    );
+    optional(
+        r#""libmkl_avx2.so.2""#,
+        "name libmkl_avx2.so.2, which would not be found and are optional",
+    );
     let stub = ["-Wl,-soname,libcuda.so.1"];
     let found = made(PLAIN, &stub, &[]);
     assert_eq!(found, set(&["driver-library-installed"]));

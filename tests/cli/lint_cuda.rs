@@ -26,7 +26,15 @@ fn versions(dir: &Path, paths: &[&str]) -> Vec<String> {
 fn two_majors_of_one_library_in_one_process() {
     let dir = TempDir::new().unwrap();
     let dir = dir.path();
-    for stem in ["libcublas", "libcudnn", "libnccl", "libcufft"] {
+    for stem in [
+        "libcublas",
+        "libcudnn",
+        "libcudnn_ops_infer",
+        "libnccl",
+        "libcufft",
+        "libnvinfer_lean",
+        "libnvjpeg2k",
+    ] {
         let (old, new) = (format!("{stem}.so.11"), format!("{stem}.so.12"));
         linked(dir, &old, &[]);
         linked(dir, &new, &[]);

@@ -146,3 +146,25 @@ fn one_of_two_programs() {
         "{text}"
     );
 }
+
+/// A library that finds what it needs through the RPATH of its user: a note, not an error.
+#[test]
+fn needs_that_an_rpath_above_serves() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    fs::create_dir(dir.join("libs")).unwrap();
+    library(dir, "libs/libb.so", PLAIN, &["-Wl,-soname,libb.so"]);
+    let needs_b = ["-Wl,-soname,liba.so", "libs/libb.so"];
+    library(dir, "libs/liba.so", USER, &needs_b);
+    let user = |tags: &str| {
+        let rpath = format!("-Wl,--{tags}-new-dtags,-rpath,$ORIGIN/libs");
+        let lax = "-Wl,--no-as-needed,--allow-shlib-undefined";
+        library(dir, "ext.so", PLAIN, &[lax, "libs/liba.so", &rpath]);
+        let mut found = codes(dir, &["--context=wheels", "."]);
+        found.retain(|code| code.starts_with("needed-"));
+        found.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(user("disable"), ["needed-through-rpath"]);
+    // A RUNPATH serves the file alone.
+    assert_eq!(user("enable"), ["needed-loaded-before"]);
+}

@@ -210,6 +210,16 @@ fn example(code: &str) -> Option<Example> {
             e.library_path = Some(e.root.join("out"));
             e.option("--env")
         }
+        "needed-through-rpath" => {
+            let e = new();
+            e.lib("t/lib/libbelow.so", PLAIN, &[]);
+            let user = "int f(void); int g(void) { return f(); }";
+            e.lib("t/lib/libdep.so", user, &["t/lib/libbelow.so"]);
+            let rpath = ["-Wl,--disable-new-dtags,-rpath,$ORIGIN/../lib"];
+            let main = "int g(void); int main(void) { return g() - 1; }";
+            e.program(main, &[&["t/lib/libdep.so"], &rpath[..]].concat());
+            e
+        }
         "needed-loaded-before" => {
             let mut e = new();
             e.lib("t/lib/libdep.so", PLAIN, &[]);

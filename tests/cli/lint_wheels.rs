@@ -103,6 +103,12 @@ fn judged(code: &str, path: &Path, message: &str) -> Option<bool> {
             let (_, trace) = output(LD_SO, &[], path);
             trace.contains(&format!("{name} => not found"))
         }
+        // The library alone does not find it.
+        "needed-through-rpath" => {
+            let name = message.split(' ').next().unwrap_or_default();
+            let (_, trace) = output(LD_SO, &[], path);
+            trace.contains(&format!("{name} => not found"))
+        }
         "nvrtc-builtins-not-found" => !output("python3", &["-c", NVRTC], path).0,
         "runpath-empty" => {
             let text = search_path();
@@ -206,8 +212,8 @@ fn document(rows: &BTreeMap<String, Row>) -> String {
     let mut text = "# The rules of lint on public wheels\n\n\
         `tests/cli/lint_wheels.rs` makes this page (`./test --long`) from the wheels of the set `rules` \
         in\n`testdata/wheels.txt`, each unpacked alone, without the wheels that it depends on. \
-        `needed-not-found` is\njudged by glibc's ld.so, entries of RUNPATHs by readelf, \
-        `nvrtc-builtins-not-found` by NVRTC, which\ncompiles a kernel; the others by hand, with the \
+        `needed-not-found`\nand `needed-through-rpath` are judged by glibc's ld.so, entries of RUNPATHs by readelf,\n\
+        `nvrtc-builtins-not-found` by NVRTC, which compiles a kernel; the others by hand, with the \
         reason below.\n\n| rule | severity | fired | right | wrong |\n|---|---|---|---|---|\n"
         .to_owned();
     for (code, row) in rows {

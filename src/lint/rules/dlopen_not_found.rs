@@ -21,8 +21,32 @@ const CUDA: [&[u8]; 10] = [
     b"libnv",
 ];
 
-/// From `.note.dlopen`, each, and from strings, all at once, CUDA's first; one of several
-/// alternatives is enough.
+/// Starts of the names of libraries that programs try and go on without, with the purpose of each.
+const OPTIONAL: [(&str, &str); 20] = [
+    ("libittnotify", "Intel's tracing: INTEL_LIBITTNOTIFY64 or a profiler asks for it"),
+    ("libmkl_", "MKL's variants, one for each processor and threading"),
+    ("libtbbmalloc", "TBB's allocator, in the place of malloc"),
+    ("libOSMesa", "rendering without a display"),
+    ("libEGL", "rendering without a display"),
+    ("libGL.", "rendering with a display"),
+    ("libOpenCL", "another interface to GPUs"),
+    ("libVulkan", "another interface to GPUs"),
+    ("libvulkan", "another interface to GPUs"),
+    ("libnvidia-vksc-core", "Vulkan SC, of NVIDIA's automotive platform"),
+    ("libcask_profile_interface", "NVIDIA's profiling of its own kernels"),
+    ("libnvToolsExt", "NVTX, for profilers"),
+    ("libnvtx3", "NVTX, for profilers"),
+    ("libnuma", "placement of memory"),
+    ("libhwloc", "placement of threads"),
+    ("libgdrapi", "GPUDirect RDMA"),
+    ("libibverbs", "RDMA"),
+    ("libmlx", "RDMA of Mellanox's adapters"),
+    ("librdmacm", "RDMA"),
+    ("liburcu", "cuFile, with its own statistics"),
+];
+
+/// From `.note.dlopen`, each, and from strings, all at once: CUDA's first, optional ones last; one
+/// of several alternatives is enough.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let mut strings = Vec::new();
     for candidate in s.resolution.dlopen.iter().filter(|c| c.found.is_none()) {
@@ -40,12 +64,28 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
             strings.push(name);
         }
     }
-    // A stable sort: within both groups the order of the alphabet stays.
+    // A stable sort: within each group the order of the alphabet stays.
     strings.sort_by_key(|name| !CUDA.iter().any(|start| name.starts_with(start)));
-    if !strings.is_empty() {
-        let names: Vec<_> = strings.into_iter().map(text).collect();
-        say(format!("strings in it name {}, which would not be found", names.join(", ")));
+    let (optional, wanted): (Vec<_>, Vec<_>) = strings.into_iter().partition(|name| is_optional(name));
+    let list = |names: &[&[u8]]| names.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
+    match (list(&wanted), list(&optional)) {
+        (wanted, optional) if wanted.is_empty() && optional.is_empty() => {}
+        (wanted, optional) if optional.is_empty() => {
+            say(format!("strings in it name {wanted}, which would not be found"));
+        }
+        (wanted, optional) if wanted.is_empty() => {
+            say(format!("strings in it name {optional}, which would not be found and are optional"));
+        }
+        (wanted, optional) => say(format!(
+            "strings in it name {wanted}, which would not be found; optional ones too: {optional}"
+        )),
     }
+}
+
+/// Whether programs that name a library go on without it.
+fn is_optional(name: &[u8]) -> bool {
+    let mut optional = OPTIONAL.iter();
+    optional.any(|(start, _)| name.starts_with(start.as_bytes()))
 }
 
 /// Whether another version of the library exists: programs try `libx.so` and `libx.so.1` in turn.
