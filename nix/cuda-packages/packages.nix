@@ -276,6 +276,23 @@ in
     "libnvvm"
   ];
 
+  # Libraries that wheels bring along or load.
+  ofWheels = [
+    "cuda_cudart"
+    "cuda_cupti"
+    "cuda_nvrtc"
+    "cudnn"
+    "libcublas"
+    "libcufft"
+    "libcufile"
+    "libcurand"
+    "libcusolver"
+    "libcusparse"
+    "libcusparse_lt"
+    "libnvjitlink"
+    "nccl"
+  ];
+
   # Packages that NVIDIA renamed: either name is there, whichever the release has.
   renamed = [
     [

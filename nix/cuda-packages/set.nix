@@ -278,6 +278,16 @@ let
       } (present self table.toolkit);
       inherit (farms) toolkitFarm toolkitFarmWith;
 
+      # Whether the set's libraries suit wheels.
+      checkWheels =
+        args:
+        import ./check-wheels.nix {
+          inherit lib;
+          inherit (pkgs) runCommand;
+          inherit (self) cuda-fixup;
+          unzip = pkgs.unzip or null;
+        } ({ packages = present self table.ofWheels; } // args);
+
       # All of NVPL in one directory.
       nvpl =
         if self ? nvpl_common then

@@ -225,6 +225,43 @@ in
     '';
     installPhase = ''mkdir -p "$out/bin" && cp user "$out/bin/"'';
   };
+  wheels =
+    let
+      wheel =
+        functions:
+        runCommand "wheel" { } ''
+          mkdir -p "$out/x"
+          {
+              for function in ${functions}; do echo "int $function(void);"; done
+              echo 'int use(void) { return 0'
+              for function in ${functions}; do echo "+ $function()"; done
+              echo ';}'
+          } >code.c
+          echo 'int cudnnCreate(void) { return 1; } int cudnnNew(void) { return 1; }' >library.c
+          gcc -shared -fPIC -Wl,-soname,libcudnn.so.9 -o libcudnn.so.9 library.c
+          gcc -shared -fPIC -o "$out/x/x.so" code.c libcudnn.so.9
+        '';
+      zipped =
+        functions:
+        runCommand "x-1.0-py3-none-any.whl" { } ''
+          cp -r --no-preserve=all ${wheel functions}/x .
+          python3 -m zipfile -c "$out" x
+        '';
+      ofSet =
+        (pkgs.cudaFixup.mkCudaPackages (args // {
+          fetch = { package, ... }: if package != "cudnn" then args.fetch { inherit package; } else packed "cudnn" ''
+            mkdir lib
+            echo 'int cudnnCreate(void) { return 1; }' >"$TMPDIR/library.c"
+            gcc -shared -fPIC -Wl,-soname,libcudnn.so.9 -o lib/libcudnn.so.9.14.0 "$TMPDIR/library.c"
+          '';
+        }));
+      check = wheels: ofSet.checkWheels { inherit wheels; packages = [ ofSet.cudnn ]; };
+    in
+    {
+      suit = check [ (wheel "cudnnCreate") (zipped "cudnnCreate") ];
+      lack = check [ (zipped "cudnnCreate cudnnNew") ];
+      all = (ofSet.checkWheels { wheels = [ ]; }).drvPath;
+    };
   # A page of a server in place of the archive, and an archive with nothing in it.
   page =
     (pkgs.cudaFixup.mkCudaPackages (args // {

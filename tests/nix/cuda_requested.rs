@@ -198,6 +198,26 @@ fn sources_are_built_with_the_sets_nvcc() {
 }
 
 #[test]
+fn wheels_are_checked_against_the_sets_libraries() {
+    let found = fs::read_to_string(build("wheels.suit")).unwrap();
+    assert!(
+        found.starts_with("libcudnn, version unknown: suits: the set has 9.14.0"),
+        "{found}"
+    );
+    fails(
+        "nix-build",
+        "wheels.lack",
+        &["symbols missing", "it lacks cudnnNew, which x/x.so imports"],
+    );
+    assert!(
+        value("wheels.all")
+            .as_str()
+            .unwrap()
+            .ends_with("-wheels-suit.drv")
+    );
+}
+
+#[test]
 fn what_is_no_archive_or_is_empty_fails_with_a_reason() {
     fails(
         "nix-build",

@@ -27,6 +27,7 @@ builtins.listToAttrs (
       own = final.runCommand "python3" { } ''mkdir -p "$out/bin" && ln -s /usr/bin/python3 "$out/bin/python3"'';
     in
     own // { withPackages = _: own; };
+  unzip = final.runCommand "unzip" { } ''mkdir -p "$out/bin" && ln -s /usr/bin/unzip "$out/bin/unzip"'';
   mkShell =
     { packages, shellHook }:
     final.stdenv.mkDerivation {
