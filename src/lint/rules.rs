@@ -63,6 +63,7 @@ rules! {
     runpath_unused Note Elf Shrink,
     rpath Warning Elf Tidy,
     resolution_cache_stale Error Elf,
+    startup_search Note Elf,
     needed_not_found Error Advised,
     needed_loaded_before Note Elf,
     needed_other_machine Error Advised,

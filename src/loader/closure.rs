@@ -1,6 +1,7 @@
 //! Everything that loading one file loads, breadth first from it, as `_dl_map_object_deps` of
 //! glibc and `load_deps` of musl do it.
 
+use super::failed_opens::FailedOpens;
 use super::files::Files;
 use super::hidden::Hidden;
 use super::interpreter::{LoaderSystem, Rules};
@@ -9,7 +10,7 @@ use super::preload::Preload;
 use super::search_log::{SearchLog, Step, Via, Why};
 use super::tokens::{self, Dir, Trust};
 use elf_edit::{FileHeader, FileId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -78,6 +79,9 @@ pub(super) struct Closure<'a> {
     has_interpreter: bool,
     lists: HashMap<(usize, List), Rc<[Dir]>>,
     pub(super) looks: u32,
+    pub(super) failed_opens: FailedOpens,
+    /// Directories that have been searched: glibc remembers which subdirectories they have.
+    pub(super) visited: HashSet<Vec<u8>>,
     pub(super) trail_budget: usize,
 }
 
@@ -120,6 +124,8 @@ impl<'a> Closure<'a> {
             has_interpreter,
             lists: HashMap::new(),
             looks: 0,
+            failed_opens: FailedOpens::default(),
+            visited: HashSet::new(),
             trail_budget: MAX_TRAIL_BYTES,
         };
         closure.ids.insert(root.id, 0);
@@ -177,26 +183,6 @@ impl<'a> Closure<'a> {
                 self.objects[0].needs.push(need);
             }
         }
-    }
-
-    /// Looks for a library that an object opens with dlopen, and loads nothing.
-    pub(super) fn look_up(
-        &mut self,
-        by: usize,
-        name: &[u8],
-    ) -> (Option<(Vec<u8>, Via)>, SearchLog) {
-        let mut trail = SearchLog::default();
-        // Limits reached here don't make the answer for the file itself incomplete.
-        let complete = self.complete;
-        let found = match self.find(by, name, &mut trail) {
-            FoundObject::Known(object) => {
-                Some((self.objects[object].path.clone(), Via::step(Step::Loaded)))
-            }
-            FoundObject::File(path, _, via) => Some((path, via)),
-            FoundObject::Nothing => None,
-        };
-        self.complete = complete;
-        (found, trail)
     }
 
     fn load_needed(&mut self, by: usize, name: &[u8]) -> Need {

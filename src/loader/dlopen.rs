@@ -1,7 +1,8 @@
 //! Libraries that a file opens itself: those in its `.note.dlopen`, and sonames in its read-only
 //! data.
 
-use super::search_log::{SearchLog, Via};
+use super::closure::{Closure, FoundObject};
+use super::search_log::{SearchLog, Step, Via};
 use elf_edit::notes::parse_dlopen_notes;
 
 /// A library that a file may open with dlopen(3).
@@ -57,6 +58,28 @@ pub(super) fn candidates(notes: &[Vec<u8>], strings: &[Vec<u8>]) -> Vec<Candidat
         }
     }
     found
+}
+
+impl Closure<'_> {
+    /// Looks for a library that an object opens with dlopen, and loads nothing.
+    pub(super) fn look_up(
+        &mut self,
+        by: usize,
+        name: &[u8],
+    ) -> (Option<(Vec<u8>, Via)>, SearchLog) {
+        let mut trail = SearchLog::default();
+        // Limits reached here don't make the answer for the file itself incomplete.
+        let complete = self.complete;
+        let found = match self.find(by, name, &mut trail) {
+            FoundObject::Known(object) => {
+                Some((self.objects[object].path.clone(), Via::step(Step::Loaded)))
+            }
+            FoundObject::File(path, _, via) => Some((path, via)),
+            FoundObject::Nothing => None,
+        };
+        self.complete = complete;
+        (found, trail)
+    }
 }
 
 #[cfg(test)]

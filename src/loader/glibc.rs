@@ -208,13 +208,22 @@ fn search(
             c.note(trail, step, b"", Why::GaveUp);
             return Stepped::Stop;
         }
+        let first = c.visited.insert(dir.prefix.clone());
         let Some(subdirs) = system.subdirs_of(c.files, &dir.prefix) else {
+            if first {
+                c.failed_opens.plain += 1;
+                c.failed_opens.for_processor += system.subdirs.len() as u64;
+            }
             c.note(trail, step, &dir.prefix, Why::NoDirectory);
             continue;
         };
+        if first {
+            c.failed_opens.for_processor += (system.subdirs.len() - subdirs.len()) as u64;
+        }
         let subdirs = subdirs.iter().map(|&i| system.subdirs[i].as_str());
         for sub in subdirs.chain([""]) {
             let path = [&dir.prefix, sub.as_bytes(), name].concat();
+            c.count_open(&path, !sub.is_empty());
             match c.file(step, Some(dir.element), path, trail) {
                 Ok(found) => return Stepped::Found(found),
                 Err(SearchStep::Next) => {}

@@ -35,6 +35,7 @@ impl Closure<'_> {
             return;
         }
         let (budget, complete) = (self.trail_budget, self.complete);
+        let (failed, visited) = (self.failed_opens, self.visited.clone());
         let mut unused = SearchLog::default();
         let found = match self.system.rules {
             Rules::Glibc(_) => super::glibc::find_elsewhere(self, by, name, &mut unused),
@@ -42,6 +43,7 @@ impl Closure<'_> {
             Rules::Unknown => FoundObject::Nothing,
         };
         (self.trail_budget, self.complete) = (budget, complete);
+        (self.failed_opens, self.visited) = (failed, visited);
         let FoundObject::File(path, library, via) = found else {
             return;
         };

@@ -10,6 +10,7 @@ mod abi;
 mod closure;
 mod dlopen;
 mod entries;
+mod failed_opens;
 mod files;
 mod glibc;
 mod hidden;
@@ -33,6 +34,7 @@ pub(crate) use abi::{assumed_interpreters, glibc_names, runs_here, usual_interpr
 pub(crate) use closure::{Need, Object};
 pub(crate) use dlopen::Candidate;
 pub(crate) use entries::{Mark, SearchEntry};
+pub(crate) use failed_opens::FailedOpens;
 pub(crate) use hidden::Hidden;
 pub(crate) use hwcaps::Cpu;
 pub(crate) use interpreter::Rules;

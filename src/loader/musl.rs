@@ -108,11 +108,12 @@ fn in_dirs(
             c.note(trail, step, b"", Why::GaveUp);
             return Err(SearchStep::Stop);
         }
+        let path = [&dir.prefix, name].concat();
+        c.count_open(&path, false);
         if c.system.subdirs_of(c.files, &dir.prefix).is_none() {
             c.note(trail, step, &dir.prefix, Why::NoDirectory);
             continue;
         }
-        let path = [&dir.prefix, name].concat();
         match c.file(step, Some(dir.element), path, trail) {
             Ok(found) => return Ok(Some(found)),
             Err(SearchStep::Next) => {}

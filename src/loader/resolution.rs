@@ -3,6 +3,7 @@
 use super::closure::{Closure, Object};
 use super::dlopen::{self, Candidate, FoundCandidate};
 use super::entries::{self, SearchEntry};
+use super::failed_opens::FailedOpens;
 use super::hidden::Hidden;
 use super::interpreter::Rules;
 use super::library::Library;
@@ -81,6 +82,8 @@ pub struct Resolution {
     pub dlopen: Vec<Candidate>,
     /// `false` when the search hit one of our limits.
     pub complete: bool,
+    /// Attempts to open a library that fail before all is loaded.
+    pub failed_opens: FailedOpens,
 }
 
 impl Resolution {
@@ -132,6 +135,7 @@ pub(super) fn finish(
     info: &ElfInfo,
     strings: &[Vec<u8>],
 ) -> Resolution {
+    let failed_opens = closure.failed_opens;
     let mut dlopen = dlopen::candidates(&info.dlopen_notes, strings);
     for candidate in &mut dlopen {
         look_up(&mut closure, object, candidate);
@@ -160,6 +164,7 @@ pub(super) fn finish(
         rpath: entries::entries(&closure, object, false, &dlopen),
         dlopen,
         complete: closure.complete,
+        failed_opens,
         loaded: closure.objects.len(),
         objects: closure.objects,
         preloads: closure.preloads,
@@ -219,6 +224,7 @@ pub(super) fn alone(path: Vec<u8>, root: Arc<Library>, info: &ElfInfo) -> Resolu
         missing_symbols: Vec::new(),
         dlopen: dlopen::candidates(&info.dlopen_notes, &[]),
         complete: true,
+        failed_opens: FailedOpens::default(),
     }
 }
 

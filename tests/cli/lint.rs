@@ -937,6 +937,7 @@ fn every_rule_has_a_test() {
         include_str!("lint.rs"),
         include_str!("lint_cuda.rs"),
         include_str!("startup.rs"),
+        include_str!("startup_absolute.rs"),
         include_str!("lint_loads.rs"),
     ]
     .concat();

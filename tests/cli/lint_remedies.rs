@@ -275,6 +275,20 @@ fn example(code: &str) -> Option<Example> {
             e.lib("t/lib/libdep.so", PLAIN, &[]);
             e.by("cuda-fixup fixup --relative off --resolution note t/bin/app")
         }
+        "startup-search" => {
+            let e = new();
+            let names: Vec<String> = (0..15).map(|n| format!("out/{n}/lib{n}.so")).collect();
+            let mut words = Vec::new();
+            for (n, name) in names.iter().enumerate() {
+                fs::create_dir(e.root.join(format!("out/{n}"))).unwrap();
+                e.lib(name, PLAIN, &[&format!("-Wl,-soname,lib{n}.so")]);
+                words.push(name.clone());
+                words.push(format!("-Wl,-rpath,{}/out/{n}", e.root.display()));
+            }
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            e.user(&words);
+            e.by("cuda-fixup fixup --relative off --resolution absolute t/bin/app")
+        }
         "interpreter-missing" => {
             let e = new();
             e.lib("t/lib/libdep.so", PLAIN, &[]);

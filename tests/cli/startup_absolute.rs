@@ -202,6 +202,66 @@ fn names_become_paths_and_the_same_files_are_loaded() {
     assert!(store.states() == states);
 }
 
+/// What the model says of failing opens, and what lint finds.
+#[test]
+fn the_number_of_failing_opens_is_that_of_strace() {
+    let mut script = String::from("mkdir -p none/lib\n");
+    let (mut all, mut calls) = (String::new(), String::new());
+    for n in 0..16 {
+        // The first directories are searched for all of them, and one is not there.
+        script.push_str(&format!(
+            "lib p{n} lib{n}.so.1 'int f{n}(void) {{ return 1; }}' \
+             $(if [ {n} != 0 ]; then echo p0/lib/lib0.so.1 -Wl,--no-as-needed -Wl,-rpath,$store/gone:$store/p0/lib; fi)\n"
+        ));
+        all.push_str(&format!(" p{n}/lib/lib{n}.so.1 -Wl,-rpath,$store/p{n}/lib"));
+        calls.push_str(&format!("+f{n}()"));
+    }
+    let declared: String = (0..16).map(|n| format!("int f{n}(void);")).collect();
+    script.push_str(&format!(
+        "mkdir -p p3/lib/glibc-hwcaps/x86-64-v2 p5/lib/tls\n
+         tool '{declared} int main(void) {{ return 0{calls}; }}' {all} -Wl,-rpath,$store/none/lib:$store/gone"
+    ));
+    let store = Store::new(&script);
+    let failing = |store: &Store| {
+        let out = Command::new(BINARY)
+            .args(["inspect", "--json"])
+            .env_remove("LD_LIBRARY_PATH")
+            .arg(store.tool())
+            .output()
+            .unwrap();
+        let page: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let failing = &page["failing_opens"];
+        ["directories", "for_processor"].map(|key| failing[key].as_u64().unwrap() as usize)
+    };
+    let found = |store: &Store| {
+        let found = crate::lint::findings(&store.dir, &["app/bin/tool"]).into_iter();
+        let about = found.filter(|(code, _)| code == "startup-search");
+        about.map(|(_, message)| message).collect::<String>()
+    };
+    let [directories, for_processor] = failing(&store);
+    assert_eq!(
+        directories + for_processor,
+        store.failing_opens(),
+        "{}",
+        store.log()
+    );
+    assert!(directories > 100, "{directories}");
+    let message = found(&store);
+    assert!(
+        message.starts_with(&format!("{directories} attempts to open a file fail")),
+        "{message}"
+    );
+    store.absolute(&[]);
+    assert_eq!(found(&store), "");
+    let [directories, for_processor] = failing(&store);
+    assert_eq!(
+        directories + for_processor,
+        store.failing_opens(),
+        "{}",
+        store.log()
+    );
+}
+
 #[test]
 fn a_dry_run_says_what_becomes_a_path_and_writes_nothing() {
     let store = Store::new(CHAIN);

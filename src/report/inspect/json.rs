@@ -73,6 +73,7 @@ pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
             .map(|h| hidden(file, h))
             .collect(),
         loads: resolution.loads(),
+        failing_opens: resolution.failed_opens.into(),
         problems: problems(file),
         cudart: file.cuda.map(|cuda| (&cuda.cudart).into()),
         device_code: file.cuda.map(|cuda| groups_json(&cuda.code)),

@@ -1,5 +1,6 @@
 //! The shape of one line of `--json`: docs/inspect.md has each key.
 
+use crate::loader::FailedOpens;
 use crate::report::CudartJson;
 use serde::Serialize;
 use serde_json::Value;
@@ -25,6 +26,7 @@ pub(super) struct File {
     pub(super) preloads: Vec<PreloadJson>,
     pub(super) hidden: Vec<HiddenJson>,
     pub(super) loads: bool,
+    pub(super) failing_opens: FailingOpensJson,
     pub(super) problems: Vec<ProblemJson>,
     pub(super) cudart: Option<CudartJson>,
     pub(super) device_code: Option<Value>,
@@ -157,4 +159,20 @@ pub(super) struct Summary {
 pub(super) struct Counts {
     pub(super) files: u64,
     pub(super) skipped: std::collections::BTreeMap<&'static str, u64>,
+}
+
+/// Attempts to open a file that fail at the start.
+#[derive(Serialize)]
+pub(super) struct FailingOpensJson {
+    pub(super) directories: u64,
+    pub(super) for_processor: u64,
+}
+
+impl From<FailedOpens> for FailingOpensJson {
+    fn from(failed: FailedOpens) -> FailingOpensJson {
+        FailingOpensJson {
+            directories: failed.plain,
+            for_processor: failed.for_processor,
+        }
+    }
 }
