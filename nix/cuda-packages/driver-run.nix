@@ -11,7 +11,7 @@ driver:
 runCommand "nvidia-driver-run-${driver.version or "driver"}"
   {
     driverOutputs = map (output: "${driver.${output}}") (driver.outputs or [ "out" ]);
-    shell = runtimeShell;
+    interpreter = runtimeShell;
     passthru = { inherit driver; };
     meta = {
       description = "Runs a program with the libraries of an NVIDIA driver";
@@ -49,7 +49,7 @@ runCommand "nvidia-driver-run-${driver.version or "driver"}"
         find -L $driverOutputs -name "$1" -type f | LC_ALL=C sort | head -n 1
     }
     {
-        echo "#!$shell"
+        echo "#!$interpreter"
         echo "version='$version' lib='$out/lib' lib32='$out/lib32'"
         echo "icd='$(configuration 'nvidia_icd*.json')' egl='$(configuration '10_nvidia.json')' opencl='$(configuration 'nvidia.icd')'"
         cat ${./driver-run.sh}

@@ -314,7 +314,7 @@ let
         inherit (pkgs) runCommand runtimeShell;
         inherit (self) cuda-fixup;
       };
-      nvidia-driver-run = self.nvidiaDriverRun self.nvidia_driver;
+      nvidia-driver-run = self.nvidiaDriverRun (self.nvidia_driver or (throw absent.nvidia_driver));
 
       writeGpuTest = import ./gpu-test.nix {
         inherit lib;

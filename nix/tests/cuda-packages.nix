@@ -416,6 +416,16 @@ in
     in
     lib.unique (lib.concatMap (set: lib.attrNames set ++ lib.attrNames set.absent) sets);
 
+  # Every package of an ARM server's and of a Jetson's sets.
+  everyArm = map (args: lib.length (lib.attrNames (drvs (aarch64 args)))) [
+    { cudaVersion = "11.8"; capabilities = [ "7.2" ]; }
+    { cudaVersion = "12.6"; capabilities = [ "8.7" ]; }
+    { cudaVersion = "12.9"; capabilities = [ "9.0" ]; }
+    { cudaVersion = "13.0"; capabilities = [ "11.0" ]; }
+  ];
+  # Jetsons have their driver with the system.
+  jetsonDriver =
+    (aarch64 { cudaVersion = "12.6"; capabilities = [ "8.7" ]; }).nvidia-driver-run.drvPath;
   jetson = {
     old = (aarch64 { cudaVersion = "12.6"; capabilities = [ "8.7" ]; }).cuda_cudart.url;
     # A library, and what its hook names.

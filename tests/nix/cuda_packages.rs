@@ -291,6 +291,13 @@ fn jetsons_before_cuda_13_have_archives_of_their_own() {
         let url = jetson[key].as_str().unwrap();
         assert!(url.contains(&format!("/{system}/")), "{key}: {url}");
     }
+    for packages in value("everyArm").as_array().unwrap() {
+        assert!(packages.as_u64().unwrap() >= 20, "{packages}");
+    }
+    fails(
+        "jetsonDriver",
+        "nvidia_driver 560.35.05 has no archive for linux-aarch64",
+    );
     assert_eq!(jetson["drvs"].as_array().unwrap().len(), 2);
     assert_eq!(jetson["compat"], true);
     assert_eq!(jetson["nvpl"], "0.4.1.1");
