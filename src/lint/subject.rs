@@ -323,8 +323,10 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Whether `path` is `directory` or below it, by name.
+/// Whether `path` is `directory` or below it, by name: `/a/b/../../c` is not below `/a`.
 fn below(path: &[u8], directory: &[u8]) -> bool {
+    let normal = crate::plan::expand(path, None);
+    let path = normal.as_deref().unwrap_or(path);
     let directory = directory.strip_suffix(b"/").unwrap_or(directory);
     let rest = path.strip_prefix(directory);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
@@ -343,7 +345,14 @@ fn is_same_home(one: &[u8], other: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_same_home;
+    use super::{below, is_same_home};
+
+    #[test]
+    fn dots_lead_out_of_a_directory() {
+        assert!(below(b"/a/b", b"/a") && below(b"/a/b/../c", b"/a/") && below(b"/a", b"/a"));
+        assert!(!below(b"/a/b/../../c", b"/a") && !below(b"/ab", b"/a"));
+        assert!(below(b"$ORIGIN", b"$ORIGIN"));
+    }
 
     #[test]
     fn homes_are_of_one_user() {

@@ -67,7 +67,7 @@ pub(crate) fn loads_driver(info: &ElfInfo, contents: Option<&Contents>) -> Optio
     let notes = super::dependencies::notes(info);
     let (whole, tails) = contents.map_or((&[][..], &[][..]), |c| (&c.sonames, &c.tails));
     let own = info.dynamic.as_ref().and_then(|d| d.soname.as_ref());
-    let mut named = info
+    let named = info
         .needed()
         .iter()
         .chain(notes.iter().flatten())
@@ -75,10 +75,13 @@ pub(crate) fn loads_driver(info: &ElfInfo, contents: Option<&Contents>) -> Optio
         // A linker may have merged the name into the end of a longer string.
         .chain(tails)
         .filter(|name| Some(*name) != own && driver::library(name).is_some());
-    // Most files that open several open the CUDA driver first.
-    let is_cuda = |name: &&Vec<u8>| name.starts_with(b"libcuda.so");
-    let first = named.next();
-    if let Some(name) = first.into_iter().chain(named).find(is_cuda).or(first) {
+    // Most files that open several open the CUDA driver first, by the name that drivers have.
+    let rank = |name: &&Vec<u8>| match &name[..] {
+        b"libcuda.so.1" => 0,
+        name if name.starts_with(b"libcuda.so") => 1,
+        _ => 2,
+    };
+    if let Some(name) = named.min_by_key(rank) {
         return Some(DriverUse::Library(name.clone()));
     }
     contents?.cudart.as_ref()?;

@@ -544,7 +544,7 @@ fn versions_of_a_library_that_nothing_loads() {
 #[test]
 fn the_cuda_driver_is_named_first() {
     let dir = TempDir::new().unwrap();
-    let source = r#"const char *n[] = { "libEGL_nvidia.so.0", "libcuda.so.1" };"#;
+    let source = r#"const char *n[] = { "libEGL_nvidia.so.0", "libcuda.so", "libcuda.so.1" };"#;
     library(dir.path(), "libx.so", source, &[]);
     let found = findings(dir.path(), &["libx.so"]);
     let named = |(code, text): &(String, String)| {
@@ -729,6 +729,10 @@ fn leaks_of_a_toolkit_and_of_a_host_compiler() {
     // nvcc's own package has its libraries beside its compilers.
     let own = dir.join("farm/lib");
     library(&own, "libown.so", PLAIN, &["-Wl,-rpath,$ORIGIN"]);
+    assert!(!codes(dir, &["farm/lib/libown.so"]).contains("runpath-farm"));
+    // So has ptxas, which names a directory that its wheel lacks.
+    let up = "-Wl,-rpath,$ORIGIN/../lib:$ORIGIN/../nvvm/lib64";
+    library(&own, "libown.so", PLAIN, &[up]);
     assert!(!codes(dir, &["farm/lib/libown.so"]).contains("runpath-farm"));
     fs::remove_file(own.join("libown.so")).unwrap();
     assert!(!linked(&["gcc-12/lib"], &[]).contains("runpath-farm"));

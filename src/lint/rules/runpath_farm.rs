@@ -13,6 +13,7 @@
 use crate::toolkit::record::PLACE;
 use crate::advice::drop_entry;
 use crate::lint::{Said, Subject, text};
+use crate::plan::expand;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -35,9 +36,11 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     };
     for (tag, entry) in s.search_path() {
         let directory = entry.directory.as_deref().filter(|_| !s.is_system(entry));
-        let Some(directory) = directory.map(|d| Path::new(OsStr::from_bytes(d))) else {
+        // `$ORIGIN/../nvvm/lib64` of `bin/ptxas` is the toolkit's own.
+        let Some(directory) = directory.and_then(|d| expand(d, None)) else {
             continue;
         };
+        let directory = Path::new(OsStr::from_bytes(&directory));
         let shown = text(&entry.text[..]);
         if s.options.farms.iter().any(|farm| directory.starts_with(farm)) {
             say(with_help(format!("{tag} has {shown} of a toolkit farm, which is gone after the build"), &entry.text));
