@@ -71,6 +71,8 @@ enum Part {
     Contents,
     /// GPU code in libraries
     DeviceCode,
+    /// What archives hold
+    Features,
     /// A process that does nothing
     Start,
     /// Our nvcc before NVIDIA's
@@ -114,6 +116,7 @@ fn main() -> anyhow::Result<()> {
             Part::Deep => parts::deep(&ring),
             Part::Contents => parts::contents(&ring, &Corpus::wheels(ring.quick)?),
             Part::DeviceCode => parts::device_code(&ring),
+            Part::Features => parts::features(&ring),
             Part::Nvcc => nvcc::nvcc(&ring),
             Part::Evaluate => evaluate::evaluate(&ring, args.nixpkgs.as_deref()),
             Part::Start | Part::Growth => parts::start(&ring),

