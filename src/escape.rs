@@ -1,6 +1,39 @@
 //! File names and strings of hostile files, safe for a terminal and for JSON.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+/// Directories with the members of archives, and the names of those archives.
+static ARCHIVES: RwLock<Vec<(Vec<u8>, Vec<u8>)>> = RwLock::new(Vec::new());
+/// Whether there are any: most runs have none.
+static HAS_ARCHIVES: AtomicBool = AtomicBool::new(false);
+
+/// From now on, shows `ARCHIVE!path` for `path` in a directory.
+pub(crate) fn show_as(directory: &[u8], archive: &[u8]) {
+    let mut all = ARCHIVES.write().unwrap_or_else(PoisonError::into_inner);
+    all.push((directory.to_vec(), archive.to_vec()));
+    HAS_ARCHIVES.store(true, Ordering::Release);
+}
+
+/// Replaces the directories of archives by the archives' names.
+fn with_archives(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut text = Cow::Borrowed(text);
+    if !HAS_ARCHIVES.load(Ordering::Acquire) {
+        return text;
+    }
+    let all = ARCHIVES.read().unwrap_or_else(PoisonError::into_inner);
+    for (directory, archive) in all.iter() {
+        while let Some(at) = memchr::memmem::find(&text, directory) {
+            let end = at + directory.len();
+            let rest = &text[end..];
+            let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+            text = Cow::Owned([&text[..at], archive, b"!", rest].concat());
+        }
+    }
+    text
+}
 
 /// Displays bytes as text: control characters and invalid UTF-8 as `\xNN`, a backslash as two, so
 /// that no two names look the same.
@@ -29,7 +62,7 @@ impl<'a> From<&'a [u8]> for Shown<'a> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
+        for chunk in with_archives(self.0).utf8_chunks() {
             // Usually nothing needs an escape: one write.
             let odd = |c: char| c.is_control() || c == '\\';
             if !chunk.valid().contains(odd) {
@@ -47,7 +80,8 @@ impl fmt::Display for Shown<'_> {
 
 impl fmt::Display for Sentence<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape_controls(self.0, "\\", f)
+        let text = with_archives(self.0.as_bytes());
+        escape_controls(&String::from_utf8_lossy(&text), "\\", f)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod advice;
 mod applets;
+mod archive;
 pub mod cli;
 mod cuda;
 mod doctor;

@@ -1,6 +1,7 @@
 //! Lists and extracts device code.
 
 use super::Outcome;
+use super::archives;
 use crate::cuda::device_code::{self, DeviceCode, NoDeviceCode};
 use crate::cuda::fatbin::payload;
 use crate::cuda::fatbin::{FatbinEntry, ImageKind};
@@ -72,12 +73,19 @@ enum Command {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
-        None => sums(&args.by_arch, args.json),
+        None => {
+            let mut paths = args.by_arch;
+            let _archives = archives::open(&mut paths)?;
+            sums(&paths, args.json)
+        }
         Some(Command::List {
-            paths,
+            mut paths,
             summary,
             json,
-        }) => list(&paths, summary, json),
+        }) => {
+            let _archives = archives::open(&mut paths)?;
+            list(&paths, summary, json)
+        }
         Some(Command::Extract {
             file,
             output,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Compare two trees: RUNPATHs, dependencies, sonames, device code, sizes, findings of lint
 ///
-/// BEFORE and AFTER are trees or files, such as two versions of a package. Files correspond by
+/// BEFORE and AFTER are trees, archives or files, such as two versions of a package. Files correspond by
 /// their paths; hashes of store paths, versions of libraries and Python's version in a path do not
 /// count. Lists that only name the tree itself, or other hashes, do not differ. Exit status 1 when
 /// something got worse: a file does not load any more, a library is no longer found, code for an

@@ -4,6 +4,7 @@ pub(super) mod config_file;
 mod fix;
 
 use super::Outcome;
+use super::archives;
 use super::jobs::Jobs;
 use crate::cuda::{Capability, CudaVersion};
 use crate::escape::shown;
@@ -32,7 +33,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::examples::LINT)]
 pub(crate) struct Args {
-    /// Files or directories
+    /// Files, directories or archives
     #[arg(required_unless_present_any = ["explain", "list"], value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Print a rule's documentation: the fault, its consequences, an example and the fix
@@ -117,7 +118,7 @@ enum Format {
 }
 
 /// Lints, lists or explains.
-pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     let mut out = BufWriter::new(terminal::stdout());
     if explain_or_list(&args, &mut out)? {
         out.flush()?;
@@ -125,7 +126,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let file = ConfigFile::read(args.config.as_deref())?;
     let levels = levels(&args, &file.config)?;
+    let archives = archives::open(&mut args.paths)?;
+    if archives.any() && (args.fix || args.diff) {
+        bail!("--fix and --diff change no archive: unpack it first");
+    }
     let (mut findings, mut problems, contexts) = look(&args)?;
+    for finding in &mut findings {
+        archives::without_commands(&archives, &mut finding.advice);
+    }
     let mut fixed = None;
     if args.fix || args.diff {
         let before = Selection::new(&findings, &file.config, &levels);

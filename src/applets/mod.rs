@@ -1,6 +1,7 @@
 //! The applets, one file each: clap arguments and `run`.
 
 pub(crate) mod add_driver_runpath;
+mod archives;
 pub(crate) mod auto_patchelf;
 pub(crate) mod capabilities;
 pub(crate) mod cmake;

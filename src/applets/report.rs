@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::examples::REPORT)]
 pub(crate) struct Args {
-    /// Files or directories
+    /// Files, directories or archives
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The page; `-` is standard output

@@ -1,5 +1,6 @@
 //! The options of applets that read whole trees, and their run.
 
+use super::archives;
 use super::jobs::Jobs;
 use super::lint::config_file::ConfigFile;
 use crate::escape::{sentence, shown};
@@ -34,8 +35,11 @@ pub(super) struct SurveyArgs {
 }
 
 impl SurveyArgs {
-    /// Reads these files and trees.
+    /// Reads these files, trees and archives.
     pub(super) fn read(&self, paths: &[PathBuf]) -> anyhow::Result<Survey> {
+        let mut paths = paths.to_vec();
+        // All of their members are read when they go.
+        let archives = archives::open(&mut paths)?;
         let cwd = std::env::current_dir().context("cannot determine the current directory")?;
         let options = SurveyOptions {
             store: self.store.clone(),
@@ -46,7 +50,11 @@ impl SurveyArgs {
         let _progress =
             Progress::start(move || format!("{} files read", counted.load(Ordering::Relaxed)));
         let pool = self.jobs.pool()?;
-        Ok(pool.install(|| Survey::read(paths, &options, cwd, &seen)))
+        let mut survey = pool.install(|| Survey::read(&paths, &options, cwd, &seen));
+        for finding in &mut survey.findings {
+            archives::without_commands(&archives, &mut finding.advice);
+        }
+        Ok(survey)
     }
 
     /// The package's own exceptions.

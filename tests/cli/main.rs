@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod archives;
 mod auto_patchelf;
 mod capabilities;
 mod demo;

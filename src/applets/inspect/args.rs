@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::super::examples::INSPECT)]
 pub(crate) struct Args {
-    /// ELF files, or directories that are searched for dynamic ones
+    /// ELF files, or directories and archives that are searched for dynamic ones
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
     /// One JSON object a file, one a line; docs/inspect.md documents its keys

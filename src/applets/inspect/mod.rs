@@ -8,7 +8,9 @@ mod totals;
 pub(crate) use args::Args;
 
 use super::Outcome;
+use super::archives;
 use crate::advice::Advice;
+use crate::archive::Archives;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
 use crate::escape::{sentence, shown};
@@ -35,7 +37,11 @@ use totals::Counts;
 const CHUNK: usize = 16;
 
 /// Looks at everything and prints it in the order of the command line and of each tree.
-pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
+pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
+    let archives = archives::open(&mut args.paths)?;
+    if args.root.is_none() {
+        args.root.clone_from(&archives.image);
+    }
     let root = match &args.root {
         Some(root) => Some(
             root.canonicalize()
@@ -58,6 +64,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         counts: Mutex::new(Counts::default()),
         together: args.graph.is_some() || (args.tree && tree.files.iter().any(|file| !file.named)),
         linked: Mutex::default(),
+        archives,
         args,
     };
     tree.files.sort_by(|a, b| {
@@ -92,6 +99,7 @@ struct Run {
     together: bool,
     /// Those files, each with its place in the tree.
     linked: Mutex<Vec<(Walked, LinkedFile)>>,
+    archives: Archives,
 }
 
 impl Run {
@@ -208,7 +216,11 @@ impl Run {
             None => resolution.problems(),
             Some(_) => Vec::new(),
         };
-        let advise = |problem| near::advice(&walked.path, &info, &resolution, problem);
+        let advise = |problem| {
+            let mut advice = near::advice(&walked.path, &info, &resolution, problem);
+            archives::without_commands(&self.archives, &mut advice);
+            advice
+        };
         let advice: Vec<Advice> = problems.into_iter().map(advise).collect();
         let scripts = match walked.named {
             true => self.targets.scripts_of(&walked.path),

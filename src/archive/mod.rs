@@ -1,0 +1,124 @@
+//! Reads archives without unpacking them for the user: members that a loader or a rule reads go, in
+//! one pass over the stream, into a private temporary directory, and reports name them
+//! `ARCHIVE!path`. The directory is removed with the value.
+//!
+//! Nothing in an archive decides where something is written: names are taken apart, links are made
+//! last and only where they lead to a member. Memory is bounded by the windows of the decompressors,
+//! and output by the size of the archive.
+
+mod format;
+mod nar;
+mod oci;
+mod staging;
+mod stream;
+mod tape;
+
+use crate::escape;
+use staging::Staging;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Why an archive can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArchiveError {
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("cannot be read as zip: {0}")]
+    Zip(#[from] zip::result::ZipError),
+    #[error("{0}")]
+    Malformed(String),
+    #[error(
+        "expands to more than {} times its size: a file made to exhaust a machine, or unpack it \
+         yourself",
+        stream::MAX_RATIO
+    )]
+    Bomb,
+    #[error(
+        "an archive in an unknown form: expected .whl, .zip, .tar (.gz, .xz, .zst), .deb, .nar (.xz, \
+         .zst) or an image as `docker save` writes it"
+    )]
+    Unknown,
+}
+
+/// Archives of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Archives {
+    /// The paths to read: those that were given, with a directory for each archive.
+    pub paths: Vec<PathBuf>,
+    /// Members that were left out, each with the reason.
+    pub warnings: Vec<String>,
+    directories: Vec<TempDir>,
+    /// The root directory of an image, if there is one and nothing else.
+    pub image: Option<PathBuf>,
+}
+
+impl Archives {
+    /// Replaces archives among `paths`, and members of archives (`ARCHIVE!path`).
+    pub(crate) fn open(paths: &[PathBuf]) -> Result<Archives, (PathBuf, ArchiveError)> {
+        let mut archives = Archives::default();
+        for path in paths {
+            let opened = archives.one(path);
+            let path = opened.map_err(|error| (path.clone(), error))?;
+            archives.paths.push(path);
+        }
+        archives.image = archives.image.filter(|_| paths.len() == 1);
+        Ok(archives)
+    }
+
+    /// Where the members are.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.directories.iter().map(TempDir::path)
+    }
+
+    /// Whether any path is inside an archive.
+    pub(crate) fn any(&self) -> bool {
+        !self.directories.is_empty()
+    }
+
+    fn one(&mut self, path: &Path) -> Result<PathBuf, ArchiveError> {
+        if path.is_file() {
+            return Ok(self.stage(path)?.unwrap_or_else(|| path.to_owned()));
+        }
+        let bytes = path.as_os_str().as_bytes();
+        if let Some(at) = bytes.iter().position(|&byte| byte == b'!')
+            && !path.exists()
+        {
+            let part = |bytes: &[u8]| PathBuf::from(std::ffi::OsString::from_vec(bytes.to_vec()));
+            let (archive, member) = (part(&bytes[..at]), part(&bytes[at + 1..]));
+            if archive.is_file()
+                && let Some(root) = self.stage(&archive)?
+            {
+                let member = staging::inside(&member).unwrap_or_default();
+                return Ok(root.join(member));
+            }
+        }
+        Ok(path.to_owned())
+    }
+
+    /// The directory with the members; `None` where the file is no archive.
+    fn stage(&mut self, path: &Path) -> Result<Option<PathBuf>, ArchiveError> {
+        let file = File::open(path)?;
+        let Some(format) = format::of(&file, path)? else {
+            return Ok(None);
+        };
+        let directory = tempfile::Builder::new().prefix("cuda-fixup-").tempdir()?;
+        let base = directory.path().canonicalize()?;
+        let name = path.file_name().unwrap_or_default();
+        let root = base.join(name);
+        let mut staging = Staging::new(&root)?;
+        format.read(file, &mut staging)?;
+        let image = staging.is_image;
+        let left_out = staging.finish();
+        let shown = escape::shown(path).to_string();
+        let warnings = left_out.into_iter();
+        self.warnings
+            .extend(warnings.map(|what| format!("{shown}: {what}")));
+        escape::show_as(root.as_os_str().as_bytes(), path.as_os_str().as_bytes());
+        self.directories.push(directory);
+        self.image = (image && self.directories.len() == 1).then(|| root.clone());
+        Ok(Some(root))
+    }
+}
