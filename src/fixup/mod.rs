@@ -187,8 +187,10 @@ impl SecondPass<'_> {
         } else {
             // Another process holds its lock. That matters only if there is something to change.
             let reader = scan::open(first, false)?;
-            let (info, plan) = self.examine(file, &names, &reader)?;
-            if plan.edits.is_empty() {
+            // A header that it writes at this moment may look malformed: read again without it.
+            if let Ok((info, plan)) = self.examine(file, &names, &reader)
+                && plan.edits.is_empty()
+            {
                 return Ok(self.report(
                     names,
                     FileId::from(&reader),

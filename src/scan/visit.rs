@@ -94,6 +94,14 @@ pub(crate) fn open_locked(
     }
 }
 
+/// Waits until no process rewrites the file, and keeps others away. `None` where that takes too
+/// long.
+fn settled(path: &Path, follow_link: bool) -> Option<(File, FileLock)> {
+    let file = open_file(path, follow_link).ok()?;
+    let lock = FileLock::take(&file, Patience::default(), &|| ()).ok()?;
+    Some((file, lock))
+}
+
 fn open_file(path: &Path, follow_link: bool) -> io::Result<File> {
     let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     if !follow_link {
@@ -182,8 +190,19 @@ impl<T> Part<T> {
         read: &impl Fn(&Walked, &FileReader) -> Result<T, FileError>,
         quiet: bool,
     ) -> Part<T> {
-        let result = open(&walked.path, walked.named)
-            .and_then(|file| Ok((FileId::from(&file), read(&walked, &file)?)));
+        let once = || {
+            let file = open(&walked.path, walked.named)?;
+            Ok((FileId::from(&file), read(&walked, &file)?))
+        };
+        let result = match once() {
+            // Another process that rewrites the file may have written a header of it between two
+            // reads. Its lock tells when it has ended.
+            Err(FileError::Malformed(what)) => match settled(&walked.path, walked.named) {
+                Some(_lock) => once(),
+                None => Err(FileError::Malformed(what)),
+            },
+            result => result,
+        };
         self.add(walked, result, quiet)
     }
 
