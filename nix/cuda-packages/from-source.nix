@@ -41,6 +41,9 @@ let
         source = "prefix";
         before = ''
           make "''${ncclMake[@]}" src.install "PREFIX=$PWD/prefix"
+          # nvlink writes its own path into device code, where nothing reads it: another of its length.
+          ncclFiller=$(printf %s "$CUDA_PATH" | tr -c / x)
+          LC_ALL=C find prefix/lib -maxdepth 1 -type f -exec sed -i "s,$CUDA_PATH,$ncclFiller,g" {} +
         '';
       }
       // {

@@ -10,6 +10,7 @@ src.install:
 	cp "$(BUILDDIR)/libnccl.so.2.29.7" "$(PREFIX)/lib/"
 	ln -s libnccl.so.2.29.7 "$(PREFIX)/lib/libnccl.so.2"
 	ln -s libnccl.so.2 "$(PREFIX)/lib/libnccl.so"
-	echo '!<arch>' >"$(PREFIX)/lib/libnccl_static.a"
+	# As nvlink does.
+	printf '!<arch>\n&devrt -L %s/bin' "$(CUDA_HOME)" >"$(PREFIX)/lib/libnccl_static.a"
 	echo 'int ncclGetVersion(int *);' >"$(PREFIX)/include/nccl.h"
 	printf 'prefix=/usr/local\nlibdir=$${prefix}/lib\nName: nccl\n' >"$(PREFIX)/lib/pkgconfig/nccl.pc"
