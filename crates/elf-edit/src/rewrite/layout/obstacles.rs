@@ -170,7 +170,7 @@ pub(super) fn in_the_way<R: ReadAt + ?Sized>(
     known.extend(moving.iter().map(|e| (e.offset, e.end())));
     known.extend(dynamic_moves.then_some(dynamic));
     known.extend([strtab, (shoff, shoff + section_headers)]);
-    known.extend(remains::find(context, extents, existing, start)?);
+    known.extend(remains::find(context, extents, existing, start..end)?);
     if !unused_but(context, start, end, &mut known)? {
         return Ok(None);
     }

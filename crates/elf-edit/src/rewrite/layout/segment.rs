@@ -8,7 +8,7 @@ use super::address::{address_for, check_address_space, end_of, first_offset_for_
 use super::context::{LayoutContext, refuse};
 use super::current::{add_new_contents, current};
 use super::model::{AppendedSegment, Layout, Location, Move, SectionArea};
-use super::obstacles::{appended_segment, check_alone, in_the_way};
+use super::obstacles::{Obstacles, appended_segment, check_alone, in_the_way};
 use super::tail::{copy_behind, is_copy};
 use crate::read::codec::Segment;
 use crate::read::dynamic::Dynamic;
@@ -37,6 +37,9 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     let mut segment = place_segment(context, dynamic, existing, area)?;
     let grows = segment.offset < info.size;
     let moving = make_room(context, &extents, existing, &mut layout)?;
+    if moving.phdrs_move {
+        check_cache(context, existing)?;
+    }
 
     let mut cursor = Cursor {
         at: segment.offset,
@@ -87,6 +90,20 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     layout.segment = Some(segment);
     add_new_contents(context, &mut layout);
     Ok(layout)
+}
+
+/// Refuses a resolution cache for which the program header table would have to move: kernels before
+/// 5.18 would not start the program, for the sake of an optimization.
+fn check_cache<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    existing: Option<usize>,
+) -> Result<(), RewriteError> {
+    let info = context.info();
+    let has_moved = existing.is_some_and(|i| info.segments[i].holds_offset(info.header.phoff, 1));
+    if has_moved || context.new_note().is_none() {
+        return Ok(());
+    }
+    refuse("the program header of a resolution cache has no room behind the ELF header")
 }
 
 /// Offset of the segment: its old place if it is at the end of the file, otherwise `cursor`'s.
@@ -206,6 +223,8 @@ fn make_room<R: ReadAt + ?Sized>(
     if added > 0 && !table_inside {
         match in_the_way(context, extents, existing, layout.phdrs, added)? {
             Some(obstacles) => {
+                let ample = in_the_way(context, extents, existing, layout.phdrs, added + 1)?;
+                let obstacles = with_spare_room(obstacles, ample);
                 layout.grown = obstacles.grown;
                 moving.dynamic = obstacles.dynamic;
                 layout.section_table = obstacles.section_table.unwrap_or(layout.section_table);
@@ -231,6 +250,24 @@ fn make_room<R: ReadAt + ?Sized>(
     moving.extents.sort_unstable();
     check_alone(context, &moving.extents)?;
     Ok(moving)
+}
+
+/// The moves that leave room for another header, if they cost little: patchelf before 0.19 takes that
+/// room in a library without looking at what is there.
+fn with_spare_room(obstacles: Obstacles, ample: Option<Obstacles>) -> Obstacles {
+    const LITTLE: u64 = 4096;
+    let len = |of: &Obstacles| of.extents.iter().map(|e| e.len).sum::<u64>();
+    let alike = |ample: &Obstacles| {
+        let cost = len(ample).saturating_sub(len(&obstacles));
+        cost <= LITTLE
+            && ample.grown == obstacles.grown
+            && ample.dynamic == obstacles.dynamic
+            && ample.section_table == obstacles.section_table
+    };
+    match ample {
+        Some(ample) if alike(&ample) => ample,
+        _ => obstacles,
+    }
 }
 
 /// Length of the dynamic section in the segment: it keeps its spare entries, if it has any.
