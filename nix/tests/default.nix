@@ -394,7 +394,12 @@ let
 
   checks =
     let
-      inherit (pkgs.cudaFixup) lintOutputs lintClosure;
+      inherit (pkgs.cudaFixup)
+        diff
+        lintOutputs
+        lintClosure
+        report
+        ;
       good = foreignWith { };
       # Stubs in a RUNPATH, and another that does not exist.
       bad = import ./toolkit-user.nix {
@@ -405,6 +410,20 @@ let
     in
     {
       one = lintOutputs bad;
+      page = report { drv = bad; };
+      compared = report {
+        drv = bad;
+        before = good;
+      };
+      diff = diff {
+        before = good;
+        after = bad;
+      };
+      accepted = diff {
+        before = bad;
+        after = bad;
+        accept = [ "code" ];
+      };
       good = lintClosure {
         drvs = [ good ];
       };

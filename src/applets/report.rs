@@ -24,9 +24,9 @@ pub(crate) struct Args {
     /// The page; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Show the changes since this tree, too
+    /// Show the changes since this tree, too; once for each tree
     #[arg(long, value_name = "PATH")]
-    before: Option<PathBuf>,
+    before: Vec<PathBuf>,
     #[command(flatten)]
     survey: SurveyArgs,
 }
@@ -35,9 +35,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let file = args.survey.config()?;
     let survey = args.survey.read(&args.paths)?;
     let findings = reported(&survey, &file);
-    let before = args.before.as_ref();
-    let before = before.map(|path| args.survey.read(std::slice::from_ref(path)));
-    let before = before.transpose()?;
+    let before = match args.before.is_empty() {
+        true => None,
+        false => Some(args.survey.read(&args.before)?),
+    };
     let comparison = before.as_ref().map(|before| {
         let old = reported(before, &file);
         Comparison::new((before, &old), (&survey, &findings))

@@ -451,7 +451,7 @@ fn every_name_of_nixpkgs_hooks_works() {
 }
 
 #[test]
-fn lint_is_a_derivation_a_package_and_one_that_joins_them() {
+fn lint_report_and_diff_are_derivations_and_one_joins_findings() {
     let nix = Nix::get();
     nix.build(&["checks.one", "checks.good", "checks.kept"], &[]);
     let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
@@ -464,6 +464,30 @@ fn lint_is_a_derivation_a_package_and_one_that_joins_them() {
         assert!(finding["code"].is_string(), "{line}");
     }
     assert!(kept.contains("\"runpath-stubs\""), "{kept}");
+    let pages = [
+        "checks.page",
+        "checks.compared",
+        "checks.diff",
+        "checks.accepted",
+    ];
+    nix.build(&pages, &[]);
+    let page = &outputs("checks.page")["out"];
+    assert!(read(page.join("report.html")).contains("id=\"findings\""));
+    let products = read(page.join("nix-support/hydra-build-products"));
+    assert_eq!(
+        products,
+        format!("report cuda-fixup {} report.html\n", page.display())
+    );
+    let compared = &outputs("checks.compared")["out"];
+    assert!(read(compared.join("report.html")).contains("id=\"changes\""));
+    let diff = &outputs("checks.diff")["out"];
+    assert!(read(diff.join("diff.md")).starts_with("**cuda-fixup diff**: "));
+    assert_eq!(read(diff.join("status")), "1\n");
+    let accepted = &outputs("checks.accepted")["out"];
+    assert_eq!(read(accepted.join("status")), "0\n");
+    let summary = read(accepted.join("diff.jsonl"));
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(summary["summary"]["worse"], 0);
     let bad = nix.try_build(&["checks.bad"], &[], false);
     assert!(!bad.status.success());
     let says = String::from_utf8(bad.stderr).unwrap();
