@@ -88,7 +88,8 @@ impl Libc {
     }
 }
 
-fn is_glibc_name(name: &[u8]) -> bool {
+/// Whether a library of that name is one of glibc's own.
+pub(super) fn is_glibc_name(name: &[u8]) -> bool {
     glibc_names().any(|known| name == known.as_bytes())
         || usual_interpreters().any(|(_, _, interpreter)| {
             let file = Path::new(interpreter).file_name();

@@ -2,7 +2,7 @@
 
 use super::search_log::Why;
 use elf_edit::versions::{self, Version, Wanted};
-use elf_edit::{Class, ElfInfo, FileHeader, FileId, FileReader, Kind, Platform, ReadAt, ReadError};
+use elf_edit::{Class, ElfInfo, FileHeader, FileId, FileReader, Kind, ReadAt, ReadError};
 use object::elf;
 use std::fs::{File, Metadata};
 use std::sync::OnceLock;
@@ -75,10 +75,6 @@ impl Library {
             }
         }
         self
-    }
-
-    pub(crate) fn platform(&self) -> Platform {
-        Platform::of(&self.header)
     }
 
     /// Whether DF_1_NODEFLIB keeps it from the default directories.

@@ -44,4 +44,5 @@ mod report_browser;
 mod scan;
 mod startup;
 mod startup_absolute;
+mod startup_corpora;
 mod terminal;

@@ -3,8 +3,8 @@
 use super::Choices;
 use super::member::Member;
 use crate::fixup::SecondPass;
+use crate::fixup::libc::is_glibc_name;
 use crate::loader::{Extent, Loader, Object, Planned, Rules};
-use crate::plan::Libraries;
 use crate::resolution::absolute::{Choice, Chooser, Names};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -20,7 +20,6 @@ pub(super) fn choose(
     let Some((objects, rules)) = member.objects(loader, Extent::Direct) else {
         return Choices::default();
     };
-    let platform = objects[0].library.as_ref().map(|l| l.platform());
     let machine: Vec<&[u8]> = member.machine.iter().map(Vec::as_slice).collect();
     let interpreter = member
         .interpreter
@@ -38,7 +37,7 @@ pub(super) fn choose(
             .map_or(b"", Vec::as_slice),
         origin: member.origin.as_deref(),
         machine: &machine,
-        in_libc: &|name| platform.is_some_and(|platform| pass.file_system.in_libc(name, platform)),
+        in_libc: &is_glibc_name,
         in_store: &|path| pass.in_store(path),
         libc: real.and_then(|path| Some(path.parent()?.to_owned())),
     };
