@@ -46,6 +46,11 @@ in
     ln -s libcufft.so.12 lib/libcufft.so
     ln -s libcufftw.so.12 lib/libcufftw.so
   '';
+  libcublas = archive "libcublas" "nvidia-cublas-13.1.0.3" ''
+    for name in cublas cublasLt nvblas; do
+        ln -s "lib$name.so.13" "lib/lib$name.so"
+    done
+  '';
   cuda_cudart = archive "cuda_cudart" "nvidia-cuda-runtime-13.0.96" ''
     ln -s libcudart.so.13 lib/libcudart.so
     mkdir -p lib/stubs pkg-config

@@ -79,6 +79,19 @@ let
       ''
         ${cxx} -o "$out/bin/cufft" ${./src/cufft.cpp} -lcufft -lcudart
       '';
+  cublas =
+    program "cublas-user"
+      {
+        # cuda_fp16.h, which cuBLAS' headers name, needs <nv/target>.
+        buildInputs = [
+          set.cuda_cccl
+          set.cuda_cudart
+          set.libcublas
+        ];
+      }
+      ''
+        ${cxx} -o "$out/bin/cublas" ${./src/cublas.cpp} -lcublas -lcudart
+      '';
 
   # Where the default compiler is too new for this nvcc: an older one, with the default's libraries.
   newer = setOf {
@@ -171,6 +184,7 @@ in
     projects
     nvrtc
     cufft
+    cublas
     ;
   older = compiledBy newer;
   given = compiledBy given;
@@ -186,6 +200,8 @@ in
     nvrtc.library = outputsOf set.cuda_nvrtc;
     cufft.user = outputsOf cufft;
     cufft.library = outputsOf set.libcufft;
+    cublas.user = outputsOf cublas;
+    cublas.library = outputsOf set.libcublas;
   };
   unexplained =
     (set.cudaStdenv.mkDerivation {

@@ -215,6 +215,19 @@ fn a_program_that_uses_cufft_is_built_and_run() {
     );
 }
 
+/// cuBLAS loads cuBLASLt, which is beside it.
+#[test]
+fn a_program_that_uses_cublas_is_built_and_run() {
+    if !crate::support::long() {
+        return;
+    }
+    let said = user("cublas", "libcublas-13.1.0.3-dev");
+    assert!(
+        said == "cuBLAS 13.1.0, no GPU\n" || said == "cuBLAS 13.1.0, fine\n",
+        "{said}"
+    );
+}
+
 /// nvcc of a set refuses a default compiler that is too new for it, and so does the set.
 #[test]
 fn an_older_host_compiler_with_the_defaults_libraries() {
