@@ -258,3 +258,82 @@ fn links_at_the_top_are_followed_to_directories() {
     assert!(!archive.files("lib").contains_key("lib64"));
     assert_eq!(archive.files("doc")["docs"], "../elsewhere");
 }
+
+/// Links of Debian packages lead to files of other directories, and through /etc/alternatives.
+#[test]
+fn links_of_a_debian_package_lead_to_the_files_places() {
+    let archive = Archive::new();
+    let root = archive.source();
+    fs::remove_dir_all(&root).unwrap();
+    let lib = "usr/lib/aarch64-linux-gnu";
+    let targets = "usr/local/cuda-13.0/targets/aarch64-linux";
+    for file in [
+        format!("{targets}/lib/libx.so.13"),
+        format!("{targets}/include/x.h"),
+        format!("{lib}/liby.so.9"),
+        "usr/include/y_v9.h".to_owned(),
+    ] {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    fs::create_dir_all(root.join("etc/alternatives")).unwrap();
+    for (link, to) in [
+        (format!("{targets}/lib/libx.so"), "libx.so.13".to_owned()),
+        (
+            format!("{lib}/libx.so.13"),
+            format!("/{targets}/lib/libx.so.13"),
+        ),
+        (
+            format!("{lib}/libxx.so"),
+            "../../local/cuda-13.0/lib64/libx.so".to_owned(),
+        ),
+        (
+            "usr/local/cuda-13.0/lib64".to_owned(),
+            "targets/aarch64-linux/lib".to_owned(),
+        ),
+        (
+            "usr/local/cuda".to_owned(),
+            "/etc/alternatives/cuda".to_owned(),
+        ),
+        (
+            format!("{lib}/liby.so"),
+            "/etc/alternatives/liby_so".to_owned(),
+        ),
+        (
+            "etc/alternatives/liby_so".to_owned(),
+            format!("/{lib}/liby.so.9"),
+        ),
+        (
+            "usr/include/y.h".to_owned(),
+            "/etc/alternatives/y_h".to_owned(),
+        ),
+        (
+            "usr/include/yy.h".to_owned(),
+            "../lib/aarch64-linux-gnu/liby.so.9".to_owned(),
+        ),
+    ] {
+        symlink(to, root.join(link)).unwrap();
+    }
+    let output = archive.install("out lib include", &["--deb"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    succeeded(&output);
+    for (link, target) in [
+        ("usr/local/cuda", "/etc/alternatives/cuda"),
+        ("usr/include/y.h", "/etc/alternatives/y_h"),
+    ] {
+        let words =
+            format!("warning: {link}: a link to {target}, which the package lacks: left out");
+        assert!(said.contains(&words), "{said}");
+    }
+    assert_eq!(
+        shown(&archive.files("lib")),
+        "lib/libx.so -> libx.so.13\nlib/libx.so.13\nlib/libxx.so -> libx.so\n\
+         lib/liby.so -> liby.so.9\nlib/liby.so.9\n"
+    );
+    assert_eq!(
+        shown(&archive.files("include")),
+        "include/x.h\ninclude/y_v9.h\ninclude/yy.h -> lib/lib/liby.so.9\n"
+    );
+    assert_eq!(shown(&archive.files("out")), "");
+}

@@ -1,6 +1,7 @@
 //! `redist install`: the files of an unpacked archive, each placed once in the output that it
 //! belongs to.
 
+mod links;
 mod text;
 
 use super::Outcome;
@@ -10,7 +11,8 @@ use crate::redist::place::{Outputs, Place, TopLink, out_of_deb};
 use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
 use elf_edit::{ElfInfo, FileReader};
-use std::collections::BTreeMap;
+use links::Destination;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -32,7 +34,8 @@ pub(super) struct Args {
     /// CUDA's major version: of the folders lib/12, lib/13 … the one for it is taken
     #[arg(long, value_name = "MAJOR")]
     cuda: String,
-    /// The archive is a Debian package: its files are below usr
+    /// The archive is a Debian package: its files are below usr, and links to /etc/alternatives are
+    /// left out
     #[arg(long)]
     deb: bool,
     /// Let scripts, CMake and pkg-config files name /usr and /opt
@@ -72,13 +75,20 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     for dir in dirs.values() {
         fs::create_dir_all(dir).with_context(|| shown(dir).to_string())?;
     }
-    let mut placed = Vec::new();
+    let mut places = BTreeMap::new();
     for (file, path) in &files {
         if let Place::In(output, path) = outputs.place(path) {
             let to = dirs[&output].join(&path);
-            put(&args.source.join(file), &to)?;
-            placed.push(Placed { output, path, to });
+            places.insert(file.as_str(), Placed { output, path, to });
         }
+    }
+    if args.deb {
+        put_links(&args.source, &mut places)?;
+    }
+    let mut placed = Vec::new();
+    for (file, place) in places {
+        put(&args.source.join(file), &place.to)?;
+        placed.push(place);
     }
     for file in placed
         .iter()
@@ -152,6 +162,23 @@ struct Placed {
     to: PathBuf,
 }
 
+impl Placed {
+    /// The text of a link from here to another file: relative in one output.
+    fn link_to(&self, target: &Placed) -> anyhow::Result<PathBuf> {
+        if self.output != target.output {
+            return Ok(std::path::absolute(&target.to)?);
+        }
+        let (mut from, to): (Vec<&str>, Vec<&str>) = (
+            self.path.split('/').collect(),
+            target.path.split('/').collect(),
+        );
+        from.pop();
+        let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+        let up = from[common..].iter().map(|_| "..");
+        Ok(up.chain(to[common..].iter().copied()).collect())
+    }
+}
+
 /// All files and links below a directory, sorted.
 fn list(source: &Path) -> anyhow::Result<Vec<String>> {
     let mut files = Vec::new();
@@ -203,6 +230,50 @@ fn put(from: &Path, to: &Path) -> anyhow::Result<()> {
         0o644
     };
     fs::set_permissions(to, fs::Permissions::from_mode(mode)).with_context(context)
+}
+
+/// Makes the links of a Debian package lead to their files' places in the outputs, and leaves out
+/// those whose target only an installation has.
+fn put_links(source: &Path, places: &mut BTreeMap<&str, Placed>) -> anyhow::Result<()> {
+    let is_link = |file: &&str| source.join(file).is_symlink();
+    let all: BTreeSet<&str> = places.keys().copied().collect();
+    let mut left_out = Vec::new();
+    for file in all.iter().copied().filter(is_link) {
+        let destination = links::destination(source, &all, file);
+        let name = shown(Path::new(file));
+        match destination {
+            _ if links::is_alternative(file) => left_out.push(file),
+            Destination::File(target) => {
+                let (Some(place), Some(target)) = (places.get(file), places.get(target.as_str()))
+                else {
+                    continue;
+                };
+                // The installer's link from lib to targets: both are one place here.
+                if place.to == target.to {
+                    left_out.push(file);
+                    continue;
+                }
+                let text = place.link_to(target)?;
+                let link = source.join(file);
+                let context = || shown(&link).to_string();
+                fs::remove_file(&link).with_context(context)?;
+                symlink(text, &link).with_context(context)?;
+            }
+            Destination::Alternative(target) => {
+                message(
+                    Label::Warning,
+                    format_args!(
+                        "{name}: a link to /{}, which the package lacks: left out",
+                        shown(Path::new(&target))
+                    ),
+                )?;
+                left_out.push(file);
+            }
+            Destination::Other => {}
+        }
+    }
+    places.retain(|file, _| !left_out.contains(file));
+    Ok(())
 }
 
 /// Links a stub under the name that programs request: `libcuda.so.1` beside `libcuda.so`.
