@@ -218,3 +218,57 @@ fn other_names_and_the_mode_of_a_program_with_a_tail_stay() {
     let error = rewrite(&names[..1], &reader, &info, &[runpath(90)], &options).unwrap_err();
     assert!(matches!(error, RewriteError::Refused(_)), "{error}");
 }
+
+/// Appends archives as packers do, and reads them as programs do, with Python's own modules: a zip
+/// file with offsets from its own start or from the start of the file, PyInstaller's package by its
+/// cookie at the end, nexe's script by its sentinel.
+const ARCHIVES: &str = r#"
+import struct, sys, zipfile
+what, kind, path = sys.argv[1:]
+package = b"ABCDEFGH" * 5000
+cookie = b"MEI\x0c\x0b\x0a\x0b\x0e" + struct.pack("!IIII64s", len(package) + 88, 1, 2, 312, b"libpython.so")
+script = b"console.log(1)" * 99
+nexe = script + b"<nexe~~sentinel>" + struct.pack("<dd", len(script), 0)
+if what == "append":
+    if kind == "zip of its own":
+        with zipfile.ZipFile(path + ".zip", "w") as z: z.writestr("name", "hello")
+        open(path, "ab").write(open(path + ".zip", "rb").read())
+    elif kind == "zip":
+        with zipfile.ZipFile(path, "a") as z: z.writestr("name", "hello")
+    else:
+        open(path, "ab").write({"pyinstaller": package + cookie, "nexe": nexe}[kind])
+data = open(path, "rb").read()
+if kind.startswith("zip"):
+    assert zipfile.ZipFile(path).read("name") == b"hello"
+    # A reader that takes the offset of the directory for one in the file.
+    at = data.rfind(b"PK\x05\x06")
+    start, = struct.unpack_from("<I", data, at + 16)
+    assert kind != "zip" or data[start:start + 4] == b"PK\x01\x02"
+elif kind == "pyinstaller":
+    at = data.rfind(cookie[:8])
+    length, = struct.unpack_from("!I", data, at + 8)
+    assert data[at + 88 - length:at + 88] == package + cookie
+else:
+    assert data.endswith(nexe)
+"#;
+
+#[test]
+fn archives_behind_a_program_are_found_by_their_readers() {
+    for kind in ["zip of its own", "zip", "pyinstaller", "nexe"] {
+        for flags in LINKERS {
+            let dir = tempfile::tempdir().unwrap();
+            let program = program(dir.path(), flags, 24);
+            let file = program.to_str().unwrap();
+            let end = fs::metadata(&program).unwrap().len() - 24;
+            let opened = OpenOptions::new().write(true).open(&program).unwrap();
+            opened.set_len(end).unwrap();
+            drop(opened);
+            must("python3", ["-c", ARCHIVES, "append", kind, file]);
+            for len in [100, 400, 3000] {
+                edit(&program, &[runpath(len)]).unwrap();
+                must("python3", ["-c", ARCHIVES, "read", kind, file]);
+                must(file, [""; 0]);
+            }
+        }
+    }
+}
