@@ -30,7 +30,7 @@ struct Version {
     debian: Option<String>,
 }
 
-/// Location of a library.
+/// Location of a library; of a version that the table lacks, no wheels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source {
     pub(super) wheels: &'static [String],
@@ -51,10 +51,14 @@ pub(super) fn source(soname: &[u8]) -> Option<Source> {
         let version = name
             .strip_prefix(library.stem.as_str())?
             .strip_prefix('.')?;
-        let found = library.versions.iter().find(|v| v.soname == version)?;
+        let number = |b: u8| b.is_ascii_digit() || b == b'.';
+        if !version.bytes().all(number) {
+            return None;
+        }
+        let found = library.versions.iter().find(|v| v.soname == version);
         Some(Source {
-            wheels: &found.wheels,
-            debian: found.debian.as_deref(),
+            wheels: found.map_or(&[], |found| &found.wheels[..]),
+            debian: found.and_then(|found| found.debian.as_deref()),
             nixpkgs: &library.nixpkgs,
         })
     })
@@ -73,6 +77,7 @@ mod tests {
             assert!(library.versions.iter().all(|v| !v.wheels.is_empty()));
         }
         assert!(source(b"libcudart.so.12").is_some());
-        assert!(source(b"libcudart.so.99").is_none() && source(b"libcudart.so").is_none());
+        assert!(source(b"libcudart.so.10.1").unwrap().wheels.is_empty());
+        assert!(source(b"libcudart.so").is_none() && source(b"libcudart.so.x").is_none());
     }
 }

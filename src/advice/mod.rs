@@ -2,7 +2,13 @@
 //! the facts come from `near`. Causes and commands are safe for a terminal.
 
 mod cuda;
+mod files;
+mod interpreter;
+mod packages;
 pub(crate) mod shell;
+mod versions;
+
+pub(crate) use files::{executable_stack, python_package};
 
 use crate::cuda::driver;
 use crate::escape::Shown;
@@ -13,6 +19,8 @@ pub(crate) enum Miss<'a> {
     Library(&'a [u8]),
     /// The interpreter of a program.
     Interpreter(&'a [u8]),
+    /// The interpreter is there, and is none that is known.
+    UnknownInterpreter(&'a [u8]),
     /// A symbol, with its version as ld.so writes it.
     Symbol(&'a str),
     /// Symbol versions that the library at a path lacks.
@@ -32,6 +40,19 @@ pub(crate) struct NearFile {
     pub state: NearState,
 }
 
+impl NearFile {
+    /// Whether it is the missing library itself, only not where a search looks.
+    pub(crate) fn is_the_library(&self) -> bool {
+        !matches!(
+            self.state,
+            NearState::OtherVersion(false)
+                | NearState::OtherPlatform { .. }
+                | NearState::Unfit(_)
+                | NearState::InsteadOf(_)
+        )
+    }
+}
+
 /// State of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NearState {
@@ -41,15 +62,21 @@ pub(crate) enum NearState {
     InRunpathOf(Vec<u8>),
     /// It fits, and lies in a directory of ld.so.conf.
     InConfiguration,
+    /// It fits, and lies in a directory of LD_LIBRARY_PATH, which is ignored for a set-uid program.
+    InIgnoredVariable,
+    /// It is there, but may not be read.
+    Forbidden,
     /// A dangling link, with its target.
     Dangling(Vec<u8>),
     /// A pointer that Git LFS has not replaced by the file.
     LfsPointer,
-    /// A text for the linker, not a library.
-    LinkerScript,
+    /// A text for the linker, not a library; the first library that it names.
+    LinkerScript(Option<Vec<u8>>),
+    /// For another machine, word size or byte order.
+    OtherPlatform { is: String, wanted: String },
     /// It can't be loaded, for this reason.
     Unfit(String),
-    /// It has the library's requested symbols, but this other file of the same SONAME is loaded.
+    /// It has the requested symbols or versions, but this other file of the same SONAME is loaded.
     InsteadOf(Vec<u8>),
     /// Another version of the library; `true` if its SONAME is the wanted name.
     OtherVersion(bool),
@@ -68,8 +95,22 @@ pub(crate) struct Near {
     pub driver_runs: bool,
     /// The system, where it decides how a driver is installed.
     pub system: System,
+    /// The distribution, which decides how other packages are installed.
+    pub distribution: Distribution,
     /// Attributes of nixpkgs that have the file, from nix-locate.
-    pub packages: Vec<String>,
+    pub nixpkgs: Vec<String>,
+    /// Debian's package, by the rule for names and the local package lists.
+    pub debian: Option<String>,
+    /// The program is a 64-bit one.
+    pub wide: bool,
+    /// The program's machine, if it is not this one's.
+    pub foreign: Option<String>,
+    /// NixOS's stub is in the interpreter's place.
+    pub nixos_stub: bool,
+    /// The Python package that the file belongs to.
+    pub python_package: Option<Vec<u8>>,
+    /// LD_LIBRARY_PATH brought the library that was found.
+    pub by_variable: bool,
 }
 
 /// Kind of the system.
@@ -88,6 +129,22 @@ pub(crate) enum System {
     Jetson,
 }
 
+/// Distribution of the system's packages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Distribution {
+    #[default]
+    Other,
+    /// Debian, Ubuntu and their like.
+    Debian,
+    /// Fedora, Red Hat and their like.
+    Fedora,
+    /// openSUSE and SLE.
+    Suse,
+    Arch,
+    Alpine,
+    Nixos,
+}
+
 /// Causes and remedies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Advice {
@@ -97,6 +154,18 @@ pub(crate) struct Advice {
     pub helps: Vec<String>,
     /// The same as data, where `fixup` can do it.
     pub remedies: Vec<Remedy>,
+    /// Which of the helps add a directory to a file.
+    additions: Vec<Addition>,
+}
+
+/// A help line that adds a directory to a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Addition {
+    /// Its place in `helps`.
+    help: usize,
+    /// Words of a shell.
+    directory: String,
+    file: Vec<u8>,
 }
 
 /// What `fixup` can do about a miss.
@@ -130,22 +199,24 @@ pub(crate) fn advise(miss: Miss, near: &Near) -> Advice {
     match miss {
         Miss::Library(name) => {
             for file in &near.files {
-                near_file(&mut advice, name, file, near);
+                files::near_file(&mut advice, name, file, near);
             }
             if driver::library(name).is_some() {
-                driver_library(&mut advice, name, near);
+                packages::driver_library(&mut advice, name, near);
+            } else if near.files.iter().any(NearFile::is_the_library) {
+                // No package has to bring it.
             } else if let Some(source) = cuda::source(name) {
-                cuda_library(&mut advice, name, source);
-            }
-            for package in &near.packages {
-                advice.help(format!(
-                    "nixpkgs has it: `nix-build '<nixpkgs>' -A {package}`"
-                ));
+                packages::cuda_library(&mut advice, name, source);
+            } else {
+                packages::system_library(&mut advice, name, near);
             }
         }
-        Miss::Interpreter(path) => interpreter(&mut advice, path, near),
-        Miss::Symbol(name) => symbol(&mut advice, name, near),
-        Miss::Versions { path, versions } => too_old(&mut advice, path, versions, near),
+        Miss::Interpreter(path) => interpreter::missing(&mut advice, path, near),
+        Miss::UnknownInterpreter(path) => interpreter::unknown(&mut advice, path, near),
+        Miss::Symbol(name) => versions::symbol(&mut advice, name, near),
+        Miss::Versions { path, versions } => {
+            versions::too_old(&mut advice, path, versions, near);
+        }
     }
     advice
 }
@@ -197,202 +268,50 @@ impl Advice {
         if let (Some(word), Some(file)) = (word(dir), file)
             && let Some(command) = command(&format!("fixup --lib {word}"), file)
         {
+            self.additions.push(Addition {
+                help: self.helps.len(),
+                directory: word,
+                file: file.to_vec(),
+            });
             self.help(format!("{what}: {command}"));
             self.remedies.push(Remedy::Directory(dir.to_vec()));
         }
     }
 }
 
-fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
-    let path = shown(&file.path);
-    match &file.state {
-        NearState::Fits => {
-            advice.note(format!(
-                "{path} is there, but no search leads to its directory"
-            ));
-            advice.add_directory("add its directory", &file.path, near.file.as_deref());
-        }
-        NearState::InRunpathOf(other) => {
-            let other = shown(other);
-            advice.note(format!(
-                "{path} is in the RUNPATH of {other}, but a RUNPATH serves only the file that has it"
-            ));
-            advice.add_directory("add it here, too", &file.path, near.file.as_deref());
-        }
-        NearState::InConfiguration => {
-            advice.note(format!(
-                "{path} is in a directory of /etc/ld.so.conf, but not in the cache: it is stale"
-            ));
-            advice.help("make the cache again, as root: `ldconfig`".to_owned());
-        }
-        NearState::Dangling(target) => {
-            advice.note(format!(
-                "{path} is a link to {}, which is not there",
-                shown(target)
-            ));
-            advice.help("bring that file, or let the link lead to one that is there".to_owned());
-        }
-        NearState::LfsPointer => {
-            advice.note(format!("{path} is a Git LFS pointer, not the library"));
-            let command = word(directory(&file.path)).map(|dir| format!("`git -C {dir} lfs pull`"));
-            advice
-                .helps
-                .extend(command.map(|c| format!("fetch the file: {c}")));
-        }
-        NearState::LinkerScript => {
-            advice.note(format!(
-                "{path} is a linker script, which only a linker reads"
-            ));
-            advice.help("link with the library that it names".to_owned());
-        }
-        NearState::Unfit(why) => advice.note(format!("{path}: {why}")),
-        NearState::InsteadOf(loaded) => {
-            advice.note(format!("{path} is hidden by {}", shown(loaded)));
-        }
-        NearState::OtherVersion(true) => {
-            advice.note(format!(
-                "{path} is that library, but the link {} is missing",
-                shown(name)
-            ));
-            let command = word(directory(&file.path)).map(|dir| format!("`ldconfig -n {dir}`"));
-            advice
-                .helps
-                .extend(command.map(|c| format!("make the link: {c}")));
-        }
-        NearState::OtherVersion(false) => {
-            advice.note(format!(
-                "{path} is another version, which does not take its place"
-            ));
+/// Makes one command of those that add directories to the same file: alone, each would leave the
+/// others' libraries missing.
+pub(crate) fn joined(mut all: Vec<Advice>) -> Vec<Advice> {
+    let mut files: Vec<Vec<u8>> = Vec::new();
+    for addition in all.iter().flat_map(|advice| &advice.additions) {
+        if !files.contains(&addition.file) {
+            files.push(addition.file.clone());
         }
     }
-}
-
-fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
-    let name = shown(name);
-    let here = match near.driver_runs {
-        true => "the kernel driver runs here",
-        false => "no driver runs here",
-    };
-    advice.note(format!(
-        "{name} comes with NVIDIA's driver, never with a CUDA toolkit or a wheel; {here}"
-    ));
-    advice.help(match near.system {
-        System::Nixos => "set `hardware.graphics.enable` and `services.xserver.videoDrivers = \
-             [ \"nvidia\" ]`; programs find it in /run/opengl-driver/lib, which fixup adds"
-            .to_owned(),
-        System::Container => "start the container with `--gpus all` (NVIDIA Container Toolkit), \
-             which brings the host's driver in"
-            .to_owned(),
-        System::Wsl => match &near.file {
-            Some(file) if word(file).is_some() => format!(
-                "the driver of Windows is in /usr/lib/wsl/lib: `cuda-fixup fixup --lib \
-                 /usr/lib/wsl/lib {}`",
-                word(file).unwrap_or_default()
-            ),
-            _ => "the driver of Windows is in /usr/lib/wsl/lib".to_owned(),
-        },
-        System::Jetson => "install it with JetPack: `apt install nvidia-l4t-cuda`".to_owned(),
-        System::Debian => {
-            let package = match name.to_string().as_str() {
-                text if text.starts_with("libnvidia-ml.so") => "libnvidia-ml1",
-                text if text.starts_with("libcuda.so") => "libcuda1",
-                _ => "nvidia-driver",
-            };
-            format!("install the driver: `apt install {package}` (Debian, section non-free)")
-        }
-        System::Other => "install NVIDIA's driver by the system's package".to_owned(),
-    });
-}
-
-fn cuda_library(advice: &mut Advice, name: &[u8], source: cuda::Source) {
-    let wheels = source.wheels.join(" or ");
-    let mut places = vec![format!("the wheel {wheels}")];
-    places.extend(source.debian.map(|p| format!("Debian's package {p}")));
-    places.push(format!("nixpkgs' cudaPackages.{}", source.nixpkgs));
-    advice.note(format!(
-        "{} is CUDA's: it is in {}",
-        shown(name),
-        places.join(", ")
-    ));
-    if let Some(wheel) = source.wheels.first() {
-        advice.help(format!(
-            "install it, `pip install {wheel}`, and give its directory to `fixup --lib`"
-        ));
-    }
-}
-
-fn interpreter(advice: &mut Advice, path: &[u8], near: &Near) {
-    advice.note(format!(
-        "the interpreter {} is missing: a shell says \"No such file or directory\" of the program",
-        shown(path)
-    ));
-    let Some(there) = near.interpreters.first() else {
-        advice.help("this system has no loader for the program's machine and libc".to_owned());
-        return;
-    };
-    if let (Some(word), Some(file)) = (word(there), near.file.as_deref())
-        && let Some(command) = command(&format!("fixup --interpreter {word}"), file)
-    {
-        advice.help(format!("use the one that is there: {command}"));
-        advice.remedies.push(Remedy::Interpreter(there.clone()));
-    }
-}
-
-fn symbol(advice: &mut Advice, name: &str, near: &Near) {
-    let name = shown(name.as_bytes());
-    for file in &near.files {
-        let path = shown(&file.path);
-        match &file.state {
-            NearState::InsteadOf(loaded) => {
-                advice.note(format!(
-                    "{path} has {name}, but {} is loaded in its place",
-                    shown(loaded)
-                ));
-                if let Some(dir) = word(directory(&file.path)) {
-                    advice.help(format!(
-                        "let that one be found first: take the other out of LD_LIBRARY_PATH, or try \
-                         `LD_LIBRARY_PATH={dir}`"
-                    ));
-                }
+    for file in files {
+        // Of one miss, the others are alternatives.
+        let first = |advice: &Advice| {
+            let mut of_file = advice.additions.iter().filter(|a| a.file == file);
+            of_file.next().cloned()
+        };
+        let mut directories: Vec<String> = Vec::new();
+        for addition in all.iter().filter_map(first) {
+            if !directories.contains(&addition.directory) {
+                directories.push(addition.directory);
             }
-            _ => {
-                advice.note(format!("{path} has {name}, but is not loaded"));
-                let soname = file.path.rsplit(|&byte| byte == b'/').next().and_then(word);
-                let program = near.file.as_deref().and_then(word);
-                if let Some((soname, program)) = soname.zip(program) {
-                    advice.help(format!(
-                        "if it belongs there: `patchelf --add-needed {soname} {program}`"
-                    ));
-                }
+        }
+        let list = format!("fixup --lib {}", directories.join(" --lib "));
+        let Some(command) = command(&list, &file).filter(|_| directories.len() > 1) else {
+            continue;
+        };
+        let help = format!("add their directories: {command}");
+        for advice in &mut all {
+            if let Some(addition) = first(advice) {
+                advice.helps[addition.help].clone_from(&help);
             }
         }
     }
-}
-
-fn too_old(advice: &mut Advice, path: &[u8], versions: &[Vec<u8>], near: &Near) {
-    let list: Vec<String> = versions.iter().map(|v| shown(v).to_string()).collect();
-    advice.note(format!(
-        "built for a library with {}; {} lacks it",
-        list.join(", "),
-        shown(path)
-    ));
-    for file in near.files.iter().filter(|f| f.state == NearState::Fits) {
-        advice.note(format!("{} has it", shown(&file.path)));
-        advice.add_directory("add its directory", &file.path, near.file.as_deref());
-    }
-    // A tree that has both may be searched in another order than --lib alone.
-    advice.remedies.clear();
-    if advice.helps.is_empty() {
-        let glibc = versions.iter().any(|v| v.starts_with(b"GLIBC_"));
-        advice.help(match glibc {
-            true => {
-                "run it on a newer system, build it on an older one, or set the interpreter of a \
-                     newer glibc with `fixup --interpreter`"
-                    .to_owned()
-            }
-            false => "bring the newer library, or build with the older one".to_owned(),
-        });
-    }
+    all
 }
 
 #[cfg(test)]

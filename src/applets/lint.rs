@@ -325,7 +325,8 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
     let files: Vec<PathBuf> = tree.files.iter().map(|f| absolute(&f.path)).collect();
     let options = options(args, &roots, &files);
     let loaders = TreeLoaders::new(files);
-    let linter = Linter::new(environment, options.clone(), loaders);
+    let shown = tree.files.iter().map(|file| file.path.clone()).collect();
+    let linter = Linter::new(environment, options.clone(), loaders, shown);
     let seen = Arc::new(AtomicUsize::new(0));
     let _progress = Progress::files("linted", tree.files.len(), &seen);
     let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {

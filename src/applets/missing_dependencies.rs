@@ -1,8 +1,9 @@
 //! Missing dependencies of all files, reported together at the end.
 
-use crate::advice::{Miss, Near, advise};
+use crate::advice::{Miss, advise};
 use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Summary};
+use crate::near::Surroundings;
 use crate::plan::Outcome;
 use crate::report::fixup::hint;
 use crate::report::inspect;
@@ -103,8 +104,10 @@ impl MissingDependencies {
         if summary.searched.len() > 200 {
             writeln!(out, "  … and {} more", summary.searched.len() - 200)?;
         }
+        let around = Surroundings::default();
         for name in self.names.iter().take(20) {
-            for line in advise(Miss::Library(name), &Near::default()).lines() {
+            let near = around.packages(name, None);
+            for line in advise(Miss::Library(name), &near).lines() {
                 writeln!(out, "{}", paint.advice(&line))?;
             }
         }

@@ -12,12 +12,12 @@ use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
 use crate::cuda::symbols::{REGISTERS, of_interface};
 use crate::loader::{Environment, Loader, Resolution, Step, TreeLoaders};
-use crate::near;
+use crate::near::{self, Surroundings};
 use crate::rodata;
 use elf_edit::{ElfInfo, FileReader, ReadAt, ReadError};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Text files larger than this are no configuration.
 const MAX_TEXT: u64 = 1 << 20;
@@ -41,18 +41,25 @@ pub(crate) struct Linter {
     libraries: KnownLibraries,
     faults: OwnFaults,
     tree: TreeLoaders,
+    around: Surroundings,
 }
 
 impl Linter {
     /// One that finds libraries as programs do in this environment.
-    /// `tree` are the files that are linted.
-    pub(crate) fn new(environment: Environment, options: Options, tree: TreeLoaders) -> Linter {
+    /// `tree` and `files` are the files that are linted, absolute and as the user names them.
+    pub(crate) fn new(
+        environment: Environment,
+        options: Options,
+        tree: TreeLoaders,
+        files: Vec<PathBuf>,
+    ) -> Linter {
         let without = Environment {
             library_path: None,
             preload: None,
             ..environment.clone()
         };
         let has_path = environment.library_path.is_some();
+        let around = Surroundings::new(files, environment.library_path.clone());
         Linter {
             loader: Loader::new(environment),
             elsewhere: has_path.then(|| Loader::new(without)),
@@ -60,6 +67,7 @@ impl Linter {
             libraries: KnownLibraries::default(),
             faults: OwnFaults::default(),
             tree,
+            around,
         }
     }
 
@@ -91,7 +99,7 @@ impl Linter {
         let resolution = self.tree.resolve(&self.loader, path, file, info, names)?;
         let through_environment = self.through_environment(path, file, info, &resolution)?;
         let problems = resolution.problems().into_iter();
-        let advise = |problem| near::advice(shown, info, &resolution, problem);
+        let advise = |problem| near::advice(&self.around, shown, info, &resolution, problem);
         let advice: Vec<Advice> = problems.map(advise).collect();
         let runtimes = self.libraries.runtimes(&resolution);
         let unprovided = unprovided(file, info, &resolution)?;

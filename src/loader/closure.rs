@@ -68,6 +68,8 @@ pub(super) struct Closure<'a> {
     pub(super) objects: Vec<Object>,
     pub(super) preloads: Vec<Preload>,
     pub(super) hidden: Vec<Hidden>,
+    /// Objects that no search but that of LD_LIBRARY_PATH finds, and by which object it is needed.
+    pub(super) by_variable_alone: Vec<(usize, usize)>,
     pub(super) complete: bool,
     /// Names under which objects were asked for, and their paths.
     names: HashMap<Vec<u8>, usize>,
@@ -116,6 +118,7 @@ impl<'a> Closure<'a> {
             objects: Vec::new(),
             preloads: Vec::new(),
             hidden: Vec::new(),
+            by_variable_alone: Vec::new(),
             complete: true,
             names: HashMap::new(),
             sonames: HashMap::new(),

@@ -1,4 +1,5 @@
-//! Libraries that LD_LIBRARY_PATH or LD_PRELOAD hides: without them, others would be loaded.
+//! Libraries that LD_LIBRARY_PATH or LD_PRELOAD hides: without them, others would be loaded; and
+//! those that are found through LD_LIBRARY_PATH alone.
 
 use super::closure::{Closure, FoundObject};
 use super::interpreter::Rules;
@@ -44,8 +45,16 @@ impl Closure<'_> {
         };
         (self.trail_budget, self.complete) = (budget, complete);
         (self.failed_opens, self.visited) = (failed, visited);
-        let FoundObject::File(path, library, via) = found else {
-            return;
+        let (path, library, via) = match found {
+            FoundObject::File(path, library, via) => (path, library, via),
+            FoundObject::Nothing => {
+                let variable = via.is_some_and(|via| via.step == Step::LibraryPath);
+                if variable && self.by_variable_alone.len() < MAX_HIDDEN {
+                    self.by_variable_alone.push((by, object));
+                }
+                return;
+            }
+            FoundObject::Known(_) => return,
         };
         let same = self.library(object).is_some_and(|l| l.id == library.id);
         let known = |h: &Hidden| h.object == object && h.path == path;

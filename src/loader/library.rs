@@ -2,7 +2,7 @@
 
 use super::search_log::Why;
 use elf_edit::versions::{self, Version, Wanted};
-use elf_edit::{Class, ElfInfo, FileHeader, FileId, FileReader, Kind, ReadAt, ReadError};
+use elf_edit::{Class, ElfInfo, FileHeader, FileId, FileReader, Kind, ReadAt, ReadError, reason};
 use object::elf;
 use std::fs::{File, Metadata};
 use std::sync::OnceLock;
@@ -178,7 +178,7 @@ pub(super) fn read(file: File, meta: &Metadata, id: FileId) -> Result<Library, U
     }
     let reader = match FileReader::new(file) {
         Ok(reader) => reader,
-        Err(e) => return unfit(None, Why::Broken(e.to_string())),
+        Err(e) => return unfit(None, Why::Broken(reason(&e))),
     };
     let header = FileHeader::decode(reader.head());
     // glibc reads the header first of all, so a short text file is "too short".
@@ -195,7 +195,7 @@ pub(super) fn read(file: File, meta: &Metadata, id: FileId) -> Result<Library, U
         why: match e {
             ReadError::NotElf => Why::NotElf,
             ReadError::Malformed(what) => Why::Broken(what),
-            ReadError::Io(e) => Why::Broken(e.to_string()),
+            ReadError::Io(e) => Why::Broken(reason(&e)),
         },
     })
 }

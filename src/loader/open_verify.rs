@@ -5,6 +5,7 @@ use super::files::Probe;
 use super::interpreter::Rules;
 use super::library::{self, Library};
 use super::search_log::{SearchLog, Step, Via, Why};
+use elf_edit::reason;
 use rustix::io::Errno;
 use std::sync::Arc;
 
@@ -92,5 +93,5 @@ impl Closure<'_> {
 }
 
 fn unreadable(errno: Errno) -> Why {
-    Why::Unreadable(std::io::Error::from(errno).to_string())
+    Why::Unreadable(reason(&errno.into()))
 }

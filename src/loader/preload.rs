@@ -3,7 +3,7 @@
 
 use super::closure::{Closure, FoundObject};
 use super::interpreter::Rules;
-use super::search_log::{SearchLog, Step, Via};
+use super::search_log::{SearchLog, Step, Via, Why};
 use elf_edit::{FileReader, ReadAt};
 
 /// Limit of a list of libraries, in bytes.
@@ -15,8 +15,12 @@ const MAX_NAMES: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preload {
     pub name: Vec<u8>,
-    /// Index of the object; `None` where it is not found, of which the loader only warns.
+    /// Index of the object; `None` where it can't be loaded, of which the loader only warns.
     pub object: Option<usize>,
+    /// Why it can't be loaded, if that lies in one file.
+    pub why: Option<Why>,
+    /// It is in the loader's own list, not in LD_PRELOAD.
+    pub listed: bool,
 }
 
 /// Loads them. In secure-execution mode it ignores LD_PRELOAD: glibc accepts only set-uid libraries
@@ -25,13 +29,15 @@ pub(super) fn load(c: &mut Closure) {
     if c.system.rules == Rules::Unknown {
         return;
     }
-    let mut names: Vec<Vec<u8>> = Vec::new();
+    let mut names: Vec<(Vec<u8>, bool)> = Vec::new();
     let separates = |b: &u8| b" :".contains(b);
     if !c.variables.secure {
-        names.extend(c.variables.preload.split(separates).map(<[u8]>::to_vec));
+        let variable = c.variables.preload.split(separates);
+        names.extend(variable.map(|name| (name.to_vec(), false)));
     }
-    names.extend(from_file(c));
-    for name in names.iter().filter(|name| !name.is_empty()).take(MAX_NAMES) {
+    names.extend(from_file(c).into_iter().map(|name| (name, true)));
+    names.retain(|(name, _)| !name.is_empty());
+    for (name, listed) in names.iter().take(MAX_NAMES) {
         let mut trail = SearchLog::default();
         let budget = c.trail_budget;
         let object = match c.find(0, name, &mut trail) {
@@ -45,6 +51,11 @@ pub(super) fn load(c: &mut Closure) {
         c.preloads.push(Preload {
             name: name.clone(),
             object,
+            why: match (object, trail.tried.pop(), trail.tried.is_empty()) {
+                (None, Some(only), true) => Some(only.why),
+                _ => None,
+            },
+            listed: *listed,
         });
     }
 }

@@ -76,6 +76,8 @@ pub struct Resolution {
     pub preloads: Vec<Preload>,
     /// Libraries that the environment keeps from being loaded.
     pub hidden: Vec<Hidden>,
+    /// Pairs of an object and one that it needs and finds through LD_LIBRARY_PATH alone.
+    pub by_variable_alone: Vec<(usize, usize)>,
     /// Symbols that a program's process lacks, or a library's.
     pub missing_symbols: Vec<MissingSymbol>,
     /// Libraries that it may open itself.
@@ -169,6 +171,7 @@ pub(super) fn finish(
         objects: closure.objects,
         preloads: closure.preloads,
         hidden: closure.hidden,
+        by_variable_alone: closure.by_variable_alone,
         missing_symbols,
     };
     if object != 0 {
@@ -221,6 +224,7 @@ pub(super) fn alone(path: Vec<u8>, root: Arc<Library>, info: &ElfInfo) -> Resolu
         loaded: 1,
         preloads: Vec::new(),
         hidden: Vec::new(),
+        by_variable_alone: Vec::new(),
         missing_symbols: Vec::new(),
         dlopen: dlopen::candidates(&info.dlopen_notes, &[]),
         complete: true,
@@ -283,6 +287,9 @@ impl Resolution {
             hidden.by = new[hidden.by];
             hidden.object = new[hidden.object];
             via(&mut hidden.via);
+        }
+        for (by, object) in &mut self.by_variable_alone {
+            (*by, *object) = (new[*by], new[*object]);
         }
         for symbol in &mut self.missing_symbols {
             symbol.by = new[symbol.by];

@@ -1,6 +1,6 @@
 //! A log of a library search: the step that succeeded, and the failed attempts.
 
-use elf_edit::machine_name;
+use elf_edit::{machine_name, reason};
 use std::fmt;
 use std::io;
 
@@ -111,7 +111,7 @@ impl Why {
     pub(super) fn from_io(error: &io::Error) -> Why {
         match error.kind() {
             io::ErrorKind::NotFound => Why::NoFile,
-            _ => Why::Unreadable(error.to_string()),
+            _ => Why::Unreadable(reason(error)),
         }
     }
 

@@ -1,46 +1,49 @@
 //! Searches around a missing library: files of that name, other versions, interpreters, the driver.
 
+mod interpreters;
+mod machine;
+mod places;
+mod surroundings;
 mod symbols;
 
-use crate::advice::{Advice, Miss, Near, NearFile, NearState, System, advise};
-use crate::loader::{LoadProblem, Need, Resolution, Why, assumed_interpreters};
+pub(crate) use surroundings::Surroundings;
+
+use crate::advice::{Advice, Miss, Near, NearFile, NearState, advise, python_package};
+use crate::loader::{LoadProblem, Need, Resolution, Rules, Step, Why};
 use elf_edit::{ElfInfo, FileReader, ReadAt};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-/// Directory entries that are looked at for one miss.
-const MAX_ENTRIES: usize = 4000;
-/// Levels below the file's directory that are searched.
-const MAX_DEPTH: usize = 3;
 /// Files that are named.
 const MAX_FILES: usize = 4;
 
 /// The advice for one problem of a file. `file` is how the user names it.
 pub(crate) fn advice(
+    around: &Surroundings,
     file: &Path,
     info: &ElfInfo,
     resolution: &Resolution,
     problem: LoadProblem,
 ) -> Advice {
+    let unknown = resolution.interpreter.as_ref();
+    let unknown = unknown.filter(|i| i.exists && i.rules == Rules::Unknown);
+    if let (LoadProblem::Missing(..), Some(interpreter)) = (problem, unknown) {
+        // Nothing can be found by rules that are not known.
+        let near = interpreters::near(file, info, &interpreter.path);
+        return advise(Miss::UnknownInterpreter(&interpreter.path), &near);
+    }
     match problem {
         LoadProblem::NoInterpreter(interpreter) => {
-            let near = Near {
-                file: Some(bytes(file)),
-                interpreters: assumed_interpreters(&info.header, &interpreter.path)
-                    .into_iter()
-                    .filter(|path| Path::new(OsStr::from_bytes(path)).exists())
-                    .collect(),
-                ..Near::default()
-            };
+            let near = interpreters::near(file, info, &interpreter.path);
             advise(Miss::Interpreter(&interpreter.path), &near)
         }
         LoadProblem::Missing(object, need) => {
             let path = as_named(file, resolution, &object.path);
-            let near = near_library(&path, info, resolution, need);
+            let near = near_library(around, &path, info, resolution, need);
             advise(Miss::Library(&need.name), &near)
         }
         LoadProblem::Versions(object, need) => {
@@ -49,6 +52,7 @@ pub(crate) fn advice(
             let near = Near {
                 files: with_versions(&path, info, resolution, need),
                 file: Some(bytes(&path)),
+                by_variable: need.via.is_some_and(|via| via.step == Step::LibraryPath),
                 ..Near::default()
             };
             let miss = Miss::Versions {
@@ -82,14 +86,27 @@ fn with_versions(
     resolution: &Resolution,
     need: &Need,
 ) -> Vec<NearFile> {
-    let hidden = resolution.hidden.iter().filter(|h| h.name == need.name);
-    let hidden = hidden.map(|h| Path::new(OsStr::from_bytes(&h.path)).to_owned());
     let name = OsStr::from_bytes(&need.name);
-    let beside = beside(file, &need.name).into_iter();
+    let loaded = need.object.map(|at| resolution.objects[at].path.clone());
+    let loaded = loaded.unwrap_or_default();
     let mut found = NearFiles::default();
-    for path in hidden.chain(beside.filter(|path| path.file_name() == Some(name))) {
+    let mut add = |path: PathBuf, state: NearState| {
         if has_versions(&path, info, &need.missing_versions) == Some(true) {
-            found.add(path, NearState::Fits);
+            found.add(path, state);
+        }
+    };
+    let hidden = resolution.hidden.iter().filter(|h| h.name == need.name);
+    for path in hidden.map(|hidden| PathBuf::from(OsStr::from_bytes(&hidden.path))) {
+        add(path, NearState::InsteadOf(loaded.clone()));
+    }
+    let interpreter = resolution.interpreter.iter();
+    for directory in interpreter.flat_map(|interpreter| &interpreter.directories) {
+        let path = Path::new(OsStr::from_bytes(directory)).join(name);
+        add(path, NearState::InsteadOf(loaded.clone()));
+    }
+    for path in places::beside(file, &need.name) {
+        if path.file_name() == Some(name) {
+            add(path, NearState::Fits);
         }
     }
     found.files
@@ -124,24 +141,29 @@ fn as_named(file: &Path, resolution: &Resolution, object: &[u8]) -> PathBuf {
     }
 }
 
-fn near_library(file: &Path, info: &ElfInfo, resolution: &Resolution, need: &Need) -> Near {
+fn near_library(
+    around: &Surroundings,
+    file: &Path,
+    info: &ElfInfo,
+    resolution: &Resolution,
+    need: &Need,
+) -> Near {
     let mut found = NearFiles::default();
     let look = !need.name.contains(&b'/') && !need.name.is_empty();
     add_unfit(&mut found, info, need);
     if look {
-        add_other_places(&mut found, file, info, resolution, need);
+        add_other_places(&mut found, around, file, info, resolution, need);
     }
-    let known = crate::cuda::driver::library(&need.name).is_some();
+    let there = found.files.iter().any(NearFile::is_the_library);
+    let absolute = std::path::absolute(file).unwrap_or_default();
     Near {
         file: Some(bytes(file)),
-        packages: match found.files.is_empty() && look && !known {
-            true => packages(&need.name),
-            false => Vec::new(),
-        },
         files: found.files,
-        interpreters: Vec::new(),
-        driver_runs: Path::new("/proc/driver/nvidia/version").exists(),
-        system: system(),
+        python_package: python_package(&bytes(&absolute)).map(<[u8]>::to_vec),
+        ..match there || !look {
+            true => around.machine(),
+            false => around.packages(&need.name, Some(info)),
+        }
     }
 }
 
@@ -149,12 +171,14 @@ fn near_library(file: &Path, info: &ElfInfo, resolution: &Resolution, need: &Nee
 #[derive(Default)]
 struct NearFiles {
     files: Vec<NearFile>,
+    /// What they are once links are followed.
     seen: HashSet<PathBuf>,
 }
 
 impl NearFiles {
     fn add(&mut self, path: PathBuf, state: NearState) {
-        if self.files.len() < MAX_FILES && self.seen.insert(path.clone()) {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if self.files.len() < MAX_FILES && self.seen.insert(real) {
             let path = bytes(&path);
             self.files.push(NearFile { path, state });
         }
@@ -169,6 +193,7 @@ fn add_unfit(found: &mut NearFiles, info: &ElfInfo, need: &Need) {
             Why::NoFile => path.is_symlink().then_some(()),
             Why::NotElf | Why::TooShort | Why::Broken(_) | Why::OtherByteOrder => Some(()),
             Why::OtherClass | Why::OtherMachine(_) | Why::NotAFile => Some(()),
+            Why::Unreadable(_) => Some(()),
             _ => None,
         };
         if unfit.is_some() {
@@ -182,47 +207,85 @@ fn add_unfit(found: &mut NearFiles, info: &ElfInfo, need: &Need) {
     }
 }
 
-/// Files of that name in RUNPATHs of other objects, in ld.so.conf, and in the file's own directory,
-/// where other versions count too.
+/// Files of that name where the loader does not look, the likely ones first; beside the file and
+/// in the system's directories other versions count, too.
 fn add_other_places(
     found: &mut NearFiles,
+    around: &Surroundings,
     file: &Path,
     info: &ElfInfo,
     resolution: &Resolution,
     need: &Need,
 ) {
     let name = OsStr::from_bytes(&need.name);
-    for object in resolution.loaded() {
-        let Some(runpath) = object.library.as_ref().and_then(|l| l.runpath.as_ref()) else {
-            continue;
-        };
-        let origin = Path::new(OsStr::from_bytes(&object.path)).parent();
-        for entry in runpath.split(|&b| b == b':').take(64) {
-            let Some(dir) = expanded(entry, origin) else {
-                continue;
-            };
-            let path = dir.join(name);
-            if state(&path, info) == Some(NearState::Fits) {
-                let path = as_named(file, resolution, &bytes(&path));
-                found.add(path, NearState::InRunpathOf(object.path.clone()));
-            }
+    let fits = |path: &Path| state(path, info) == Some(NearState::Fits);
+    if resolution.loaded_by.secure() {
+        for path in around.in_library_path(name).filter(|path| fits(path)) {
+            found.add(path, NearState::InIgnoredVariable);
         }
     }
-    for dir in configured() {
-        let path = dir.join(name);
-        if state(&path, info) == Some(NearState::Fits) {
+    for (path, user) in in_runpaths(resolution, name) {
+        if fits(&path) {
+            let path = as_named(file, resolution, &bytes(&path));
+            found.add(path, NearState::InRunpathOf(user.to_vec()));
+        }
+    }
+    let cache = |tried: &crate::loader::Tried| tried.why == Why::NotInCache;
+    if need.trail.tried.iter().any(cache) {
+        let configured = places::configured().into_iter().map(|dir| dir.join(name));
+        for path in configured.filter(|path| fits(path)) {
             found.add(path, NearState::InConfiguration);
         }
     }
-    for path in beside(file, &need.name) {
+    for path in places::beside(file, &need.name) {
         let state = match path.file_name() == Some(name) {
-            true => state(&path, info),
+            true => state(&path, info).map(|state| (path, state)),
             false => other_version(&path, info, &need.name),
         };
-        if let Some(state) = state {
+        if let Some((path, state)) = state {
             found.add(path, state);
         }
     }
+    let here = places::site_packages(file, name).into_iter();
+    let elsewhere = around.in_tree(name).chain(here);
+    let elsewhere = elsewhere.chain(places::installed(name));
+    if !found.files.iter().any(NearFile::is_the_library) {
+        let mut fitting: Vec<PathBuf> = elsewhere.filter(|path| fits(path)).collect();
+        // The one whose way to the file is the shortest; of several the first.
+        fitting.sort_by_key(|path| std::cmp::Reverse(common(path, file)));
+        if let Some(path) = fitting.into_iter().next() {
+            found.add(path, NearState::Fits);
+        }
+    }
+    if found.files.is_empty() {
+        let directories = resolution.interpreter.iter().flat_map(|i| &i.directories);
+        let directories: Vec<Vec<u8>> = directories.cloned().collect();
+        for path in places::other_versions(&directories, &need.name) {
+            let other = other_version(&path, info, &need.name);
+            if let Some((path, state @ NearState::OtherVersion(false))) = other {
+                found.add(path, state);
+            }
+        }
+    }
+}
+
+/// How many directories two paths have in common.
+fn common(one: &Path, other: &Path) -> usize {
+    let pairs = one.components().zip(other.components());
+    pairs.take_while(|(a, b)| a == b).count()
+}
+
+/// The paths to which the RUNPATHs of the loaded objects lead, and those objects.
+fn in_runpaths<'a>(resolution: &'a Resolution, name: &OsStr) -> Vec<(PathBuf, &'a [u8])> {
+    let mut found = Vec::new();
+    for object in resolution.loaded() {
+        let runpath = object.library.as_ref().and_then(|l| l.runpath.as_ref());
+        let origin = Path::new(OsStr::from_bytes(&object.path)).parent();
+        let entries = runpath.into_iter().flat_map(|r| r.split(|&b| b == b':'));
+        let directories = entries.take(64).filter_map(|entry| expanded(entry, origin));
+        found.extend(directories.map(|dir| (dir.join(name), &object.path[..])));
+    }
+    found
 }
 
 fn expanded(entry: &[u8], origin: Option<&Path>) -> Option<PathBuf> {
@@ -239,16 +302,21 @@ fn expanded(entry: &[u8], origin: Option<&Path>) -> Option<PathBuf> {
 fn state(path: &Path, info: &ElfInfo) -> Option<NearState> {
     let link = fs::symlink_metadata(path).ok()?;
     let Ok(file) = crate::scan::open(path, true) else {
+        // Opening a FIFO would wait for a writer.
+        let regular = fs::metadata(path).is_ok_and(|meta| meta.is_file());
+        let denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        if regular && fs::File::open(path).is_err_and(denied) {
+            return Some(NearState::Forbidden);
+        }
         let target = link.is_symlink().then(|| fs::read_link(path).ok())??;
         return (!path.exists()).then(|| NearState::Dangling(bytes(&target)));
     };
     match ElfInfo::read(&file) {
         Ok(found) if found.platform().goes_with(info.platform()) => Some(NearState::Fits),
-        Ok(found) => Some(NearState::Unfit(format!(
-            "it is for {}, the file is for {}",
-            found.platform(),
-            info.platform()
-        ))),
+        Ok(found) => Some(NearState::OtherPlatform {
+            is: found.platform().to_string(),
+            wanted: info.platform().to_string(),
+        }),
         Err(error) => Some(text_state(&file).unwrap_or(NearState::Unfit(error.to_string()))),
     }
 }
@@ -259,127 +327,37 @@ fn text_state(file: &FileReader) -> Option<NearState> {
     if head.starts_with(b"version https://git-lfs.github.com/spec/") {
         Some(NearState::LfsPointer)
     } else if has(b"GNU ld script") || has(b"INPUT(") || has(b"GROUP (") || has(b"INPUT (") {
-        Some(NearState::LinkerScript)
+        Some(NearState::LinkerScript(library_of_script(&head)))
     } else {
         None
     }
 }
 
-fn other_version(path: &Path, info: &ElfInfo, name: &[u8]) -> Option<NearState> {
+/// The name of the first library with a version that a linker script has.
+fn library_of_script(text: &[u8]) -> Option<Vec<u8>> {
+    let mut words = text.split(|byte| b" \t\n()".contains(byte));
+    let library = words.find(|word| memchr::memmem::find(word, b".so.").is_some())?;
+    library
+        .rsplit(|&byte| byte == b'/')
+        .next()
+        .map(<[u8]>::to_vec)
+}
+
+/// Another version of the library, by its SONAME if there is a file of that name.
+fn other_version(path: &Path, info: &ElfInfo, name: &[u8]) -> Option<(PathBuf, NearState)> {
     let file = crate::scan::open(path, true).ok()?;
     let found = ElfInfo::read(&file).ok()?;
     if !found.platform().goes_with(info.platform()) {
         return None;
     }
-    let is_that = found.dynamic?.soname.as_deref() == Some(name);
-    // Beside the file of that name it is its target or a copy.
-    let has_link = path.with_file_name(OsStr::from_bytes(name)).exists();
-    (!is_that || !has_link).then_some(NearState::OtherVersion(is_that))
-}
-
-/// Files of that name, then other versions, below the file's directory and, of `bin` and the
-/// like, below the one that holds it.
-fn beside(file: &Path, name: &[u8]) -> Vec<PathBuf> {
-    let stem = memchr::memmem::find(name, b".so").map_or(name, |at| &name[..at + 3]);
-    let parent = file.parent().unwrap_or(Path::new(""));
-    let mut starts = vec![parent.to_owned()];
-    let inner = ["bin", "sbin", "lib", "lib64", "libexec"];
-    let last = parent.file_name().and_then(OsStr::to_str);
-    let above = parent
-        .parent()
-        .filter(|p| !["/", "/usr", "/usr/local"].map(Path::new).contains(p));
-    if last.is_some_and(|l| inner.contains(&l)) {
-        starts.extend(above.map(Path::to_owned));
+    let soname = found.dynamic?.soname;
+    if soname.as_deref() == Some(name) {
+        // Beside the file of that name it is its target or a copy.
+        let has_link = path.with_file_name(OsStr::from_bytes(name)).exists();
+        return (!has_link).then(|| (path.to_owned(), NearState::OtherVersion(true)));
     }
-    let (mut same, mut others) = (Vec::new(), Vec::new());
-    let mut left = MAX_ENTRIES;
-    let mut level: Vec<PathBuf> = starts;
-    for _ in 0..=MAX_DEPTH {
-        let mut next = Vec::new();
-        for dir in level {
-            let listed = if dir.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                &dir
-            };
-            let Ok(entries) = fs::read_dir(listed) else {
-                continue;
-            };
-            let mut names: Vec<_> = entries.flatten().take(left).collect();
-            left -= names.len();
-            names.sort_by_key(fs::DirEntry::file_name);
-            for entry in names {
-                let entry_name = entry.file_name();
-                if entry_name.as_bytes() == name {
-                    same.push(dir.join(&entry_name));
-                } else if entry_name.as_bytes().starts_with(stem) {
-                    others.push(dir.join(&entry_name));
-                } else if entry.file_type().is_ok_and(|t| t.is_dir()) {
-                    next.push(dir.join(&entry_name));
-                }
-            }
-        }
-        level = next;
-    }
-    same.extend(others);
-    same
-}
-
-/// The directories of /etc/ld.so.conf and the files that it includes.
-fn configured() -> Vec<PathBuf> {
-    let mut texts = vec![fs::read_to_string("/etc/ld.so.conf").unwrap_or_default()];
-    let mut parts: Vec<PathBuf> = fs::read_dir("/etc/ld.so.conf.d")
-        .map(|entries| entries.flatten().map(|e| e.path()).collect())
-        .unwrap_or_default();
-    parts.sort();
-    parts.retain(|path| path.extension().is_some_and(|e| e == "conf"));
-    texts.extend(
-        parts
-            .iter()
-            .filter_map(|path| fs::read_to_string(path).ok()),
-    );
-    let lines = texts.iter().flat_map(|text| text.lines());
-    let dirs = lines.filter_map(|line| line.split('#').next().map(str::trim));
-    dirs.filter(|dir| dir.starts_with('/'))
-        .map(PathBuf::from)
-        .collect()
-}
-
-/// Attributes of nixpkgs that have a library, where nix-locate is installed.
-fn packages(name: &[u8]) -> Vec<String> {
-    let Ok(name) = str::from_utf8(name) else {
-        return Vec::new();
-    };
-    let run = Command::new("nix-locate")
-        .args(["--minimal", "--top-level", "--whole-name", "--at-root"])
-        .arg(format!("/lib/{name}"))
-        .output();
-    let output = run.map(|o| o.stdout).unwrap_or_default();
-    let text = String::from_utf8_lossy(&output).into_owned();
-    let plain = |line: &&str| {
-        let ok = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-        !line.is_empty() && line.chars().all(ok)
-    };
-    text.lines()
-        .filter(plain)
-        .take(3)
-        .map(str::to_owned)
-        .collect()
-}
-
-fn system() -> System {
-    let there = |path: &str| Path::new(path).exists();
-    if there("/.dockerenv") || there("/run/.containerenv") {
-        System::Container
-    } else if there("/usr/lib/wsl/lib") || there("/dev/dxg") {
-        System::Wsl
-    } else if there("/etc/NIXOS") {
-        System::Nixos
-    } else if there("/etc/nv_tegra_release") {
-        System::Jetson
-    } else if there("/etc/debian_version") {
-        System::Debian
-    } else {
-        System::Other
-    }
+    let by_soname = soname.map(|soname| path.with_file_name(OsStr::from_bytes(&soname)));
+    let by_soname = by_soname.filter(|path| path.is_file());
+    let path = by_soname.unwrap_or_else(|| path.to_owned());
+    Some((path, NearState::OtherVersion(false)))
 }

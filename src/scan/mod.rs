@@ -17,13 +17,6 @@ pub(crate) use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of};
 
 use std::path::PathBuf;
 
-/// Text of a system error, without Rust's `(os error 2)`.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let end = text.find(" (os error ").unwrap_or(text.len());
-    text[..end].to_owned()
-}
-
 /// A path that could not be handled, for a message and exit 2.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScanProblem {

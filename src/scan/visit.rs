@@ -116,7 +116,7 @@ fn open_file(path: &Path, follow_link: bool) -> io::Result<File> {
 fn passed(error: io::Error) -> FileError {
     match error.kind() {
         io::ErrorKind::NotFound => FileError::Skip(Skip::Vanished),
-        _ => FileError::Problem(format!("cannot be read: {}", super::reason(&error))),
+        _ => FileError::Problem(format!("cannot be read: {}", elf_edit::reason(&error))),
     }
 }
 

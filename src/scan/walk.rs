@@ -122,7 +122,10 @@ impl Walk<'_> {
         };
         for given in self.roots {
             if let Err(error) = tree.add_root(given, self, wanted_link, seen) {
-                tree.problem(given, format!("cannot be read: {}", super::reason(&error)));
+                tree.problem(
+                    given,
+                    format!("cannot be read: {}", elf_edit::reason(&error)),
+                );
             }
         }
         tree
@@ -236,7 +239,7 @@ impl Tree {
             return;
         }
         let what = match error.io_error() {
-            Some(cause) => format!("cannot be read: {}", super::reason(cause)),
+            Some(cause) => format!("cannot be read: {}", elf_edit::reason(cause)),
             None => format!("cannot be read: {error}"),
         };
         self.problem(error.path().unwrap_or(given), what);

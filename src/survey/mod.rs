@@ -104,7 +104,12 @@ impl Survey {
         let all: Vec<PathBuf> = tree.files.iter().map(|f| absolute(&f.path)).collect();
         let number = all.len() as u64;
         let options = lint_options(options, &roots, &all);
-        let linter = Linter::new(environment(cwd), options.clone(), TreeLoaders::new(all));
+        let linter = Linter::new(
+            environment(cwd),
+            options.clone(),
+            TreeLoaders::new(all.clone()),
+            all,
+        );
         let visit = scan::visit(tree, |walked, file| {
             seen.fetch_add(1, Ordering::Relaxed);
             one(&linter, &walked.path, &absolute(&walked.path), file)

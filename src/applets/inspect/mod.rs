@@ -9,13 +9,13 @@ pub(crate) use args::Args;
 
 use super::Outcome;
 use super::archives;
-use crate::advice::Advice;
+use crate::advice::{Advice, joined};
 use crate::archive::Archives;
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
 use crate::escape::{sentence, shown};
 use crate::loader::{LoadedBy, Loader, Resolution, TreeLoaders, User};
-use crate::near;
+use crate::near::{self, Surroundings};
 use crate::report::inspect::{self, Cuda, Inspected};
 use crate::report::{Ordered, Output};
 use crate::resolution;
@@ -55,6 +55,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         targets,
         loader: Loader::new(environment(&args, root.clone())?),
         tree: TreeLoaders::default(),
+        around: Surroundings::default(),
         loaded_by: None,
         paint: match args.json {
             true => Paint::PLAIN,
@@ -72,6 +73,9 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         a.root.cmp(&b.root).then_with(by_path)
     });
     run.tree = run.tree_loaders(&tree)?;
+    let files = tree.files.iter().map(|file| file.path.clone()).collect();
+    let variable = environment(&run.args, None)?.library_path;
+    run.around = Surroundings::new(files, variable);
     run.loaded_by = run.program()?;
     run.all(&tree)
 }
@@ -89,6 +93,7 @@ struct Run {
     loader: Loader,
     /// The loaders of a tree's libraries.
     tree: TreeLoaders,
+    around: Surroundings,
     /// The program of `--loaded-by`, as seen inside the root.
     loaded_by: Option<PathBuf>,
     paint: Paint,
@@ -211,17 +216,7 @@ impl Run {
             }
             _ => None,
         };
-        // Below another root, commands would be for this one.
-        let problems = match self.root {
-            None => resolution.problems(),
-            Some(_) => Vec::new(),
-        };
-        let advise = |problem| {
-            let mut advice = near::advice(&walked.path, &info, &resolution, problem);
-            archives::without_commands(&self.archives, &mut advice);
-            advice
-        };
-        let advice: Vec<Advice> = problems.into_iter().map(advise).collect();
+        let advice = self.advice(&walked.path, &info, &resolution);
         let scripts = match walked.named {
             true => self.targets.scripts_of(&walked.path),
             false => Vec::new(),
@@ -247,6 +242,20 @@ impl Run {
             return Ok(String::new());
         }
         self.show(inspected).map_err(problem)
+    }
+
+    /// The advice for each problem; below another root, commands would be for this one.
+    fn advice(&self, path: &Path, info: &ElfInfo, resolution: &Resolution) -> Vec<Advice> {
+        if self.root.is_some() {
+            return Vec::new();
+        }
+        let problems = resolution.problems().into_iter();
+        let advise = |problem| near::advice(&self.around, path, info, resolution, problem);
+        let mut advice = joined(problems.map(advise).collect());
+        for advice in &mut advice {
+            archives::without_commands(&self.archives, advice);
+        }
+        advice
     }
 
     fn resolve(

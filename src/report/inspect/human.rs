@@ -1,11 +1,10 @@
 //! For people: one block a file.
 
 use super::super::{write_cudart, write_entries, write_groups, write_problems};
-use super::shown;
 use super::{Inspected, shown_dir};
-use crate::advice::Advice;
-use crate::advice::command;
-use crate::loader::{Candidate, Hidden, LoadedBy, Mark, Need, Rules, SearchEntry, SearchLog};
+use super::{environment, shown};
+use crate::advice::{Advice, executable_stack};
+use crate::loader::{Candidate, LoadedBy, Mark, Need, Rules, SearchEntry, SearchLog};
 use crate::terminal::Paint;
 use elf_edit::resolution_cache::{self, Element};
 use std::fmt::Write;
@@ -20,7 +19,9 @@ pub(crate) fn human(file: Inspected, paint: Paint) -> String {
     let _ = entries(&mut out, "RPATH", &file.resolution.rpath, paint);
     let _ = cache(&mut out, file, paint);
     let _ = needed(&mut out, file, paint);
-    let _ = hidden(&mut out, file, paint);
+    let _ = environment::hidden(&mut out, file, paint);
+    let _ = environment::not_preloaded(&mut out, file, paint);
+    let _ = environment::by_variable_alone(&mut out, file, paint);
     let _ = super::problems::deeper(&mut out, file, paint);
     let _ = super::problems::loose_symbols(&mut out, file, "  ", paint);
     let _ = advice(&mut out, file, "  ", paint);
@@ -114,11 +115,9 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
         writeln!(out, "  soname {}", shown(soname))?;
     }
     if file.info.asks_for_executable_stack() {
-        let what = "it asks for an executable stack: glibc 2.41 refuses to dlopen such a library";
-        writeln!(out, "  {}", paint.advice(&format!("note: {what}")))?;
         let path = file.path.as_os_str().as_encoded_bytes();
-        if let Some(command) = command("patchelf --clear-execstack", path) {
-            writeln!(out, "  {}", paint.advice(&format!("help: {command}")))?;
+        for line in executable_stack(path).lines() {
+            writeln!(out, "  {}", paint.advice(&line))?;
         }
     }
     Ok(())
@@ -255,25 +254,6 @@ pub(super) fn trail(
     }
     if trail.left_out > 0 {
         writeln!(out, "{indent}… and {} more places", trail.left_out)?;
-    }
-    Ok(())
-}
-
-/// Libraries that the environment hides.
-pub(super) fn hidden(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
-    for hidden in file.resolution.hidden_by_environment() {
-        let Hidden { name, object, .. } = hidden;
-        let name = paint.odd(shown(name));
-        let loaded = file.shown_object(*object);
-        let (variable, step) = (
-            file.variable(*object),
-            file.step(hidden.via.step, hidden.by),
-        );
-        let path = shown(&hidden.path);
-        writeln!(
-            out,
-            "  {variable} hides {name}: {loaded} is loaded, not {path} ({step})"
-        )?;
     }
     Ok(())
 }

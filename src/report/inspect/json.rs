@@ -66,6 +66,7 @@ pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
             .map(|preload| PreloadJson {
                 name: text(&preload.name),
                 resolved: preload.object.map(|o| text(&resolution.objects[o].path)),
+                message: preload.why.as_ref().map(ToString::to_string),
             })
             .collect(),
         hidden: resolution

@@ -1,5 +1,6 @@
 //! The output of `inspect`: for people, as a tree, and as JSON, all from the same values.
 
+mod environment;
 mod headers;
 mod human;
 mod json;
@@ -145,7 +146,7 @@ pub(crate) fn totals(files: u64, not: u64, unknown: u64, passed_over: u64) -> St
         _ => format!("{n} {several}"),
     };
     let mut text = match (files, not) {
-        (1, 0) => "1 file: it loads".to_owned(),
+        (1, 0) if unknown == 0 => "1 file: it loads".to_owned(),
         (_, 0) if unknown == 0 => format!("{files} files: all load"),
         _ => format!("{}: {not} will not load", count(files, "file", "files")),
     };

@@ -1,8 +1,9 @@
 //! The reasons why a file does not load, for people.
 
-use super::human::{advice, hidden, one_need};
+use super::environment::hidden;
+use super::human::{advice, one_need};
 use super::{Inspected, shown};
-use crate::loader::{LoadProblem, LoadedBy, MissingSymbol, Object};
+use crate::loader::{LoadProblem, LoadedBy, MissingSymbol, Object, Verdict};
 use crate::terminal::Paint;
 use std::fmt::Write;
 
@@ -17,8 +18,12 @@ pub(crate) fn problems(file: Inspected, paint: Paint) -> String {
         let path = crate::escape::shown(file.path);
         let _ = writeln!(
             out,
-            "{}: will not load{}",
+            "{}: {}{}",
             paint.title(path),
+            match file.resolution.verdict() {
+                Verdict::Unknown => "unknown whether it loads",
+                _ => "will not load",
+            },
             file.context()
         );
         let mut last = 0;

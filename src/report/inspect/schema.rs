@@ -73,6 +73,7 @@ pub(super) struct MissingSymbolJson {
 pub(super) struct PreloadJson {
     pub(super) name: String,
     pub(super) resolved: Option<String>,
+    pub(super) message: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ mod output;
 mod processors;
 mod real;
 mod secure;
+mod situations;
 mod store;
 mod symbols;
 mod versions;

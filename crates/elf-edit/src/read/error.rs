@@ -12,8 +12,15 @@ pub enum ReadError {
     #[error("malformed ELF file: {0}")]
     Malformed(String),
     /// The read itself failed.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {}", reason(.0))]
     Io(#[from] io::Error),
+}
+
+/// Text of a system error, without Rust's `(os error 2)`, which doesn't help a user.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error ").unwrap_or(text.len());
+    text[..end].to_owned()
 }
 
 /// A malformed file, for this reason.

@@ -1,6 +1,6 @@
 //! Why a file was not rewritten.
 
-use crate::read::error::ReadError;
+use crate::read::error::{ReadError, reason};
 use crate::rewrite::refusal::Refusal;
 use crate::rewrite::verify::Mismatch;
 use std::io;
@@ -31,7 +31,7 @@ pub enum RewriteError {
     #[error("is running: its text is busy; stop the program, or use --atomic")]
     Busy,
     /// A write failed; earlier writes have been undone.
-    #[error("cannot {what}: {error}; the file is as it was")]
+    #[error("cannot {what}: {}; the file is as it was", reason(error))]
     Write {
         /// The system call or step that failed.
         what: String,
@@ -40,8 +40,10 @@ pub enum RewriteError {
     },
     /// Taking back failed too. Every state in between is a file that loads.
     #[error(
-        "cannot be written ({error}), nor could what was written be taken back ({undo}): the \
-         file loads, with either the old or the new meaning; run again"
+        "cannot be written ({}), nor could what was written be taken back ({}): the file loads, \
+         with either the old or the new meaning; run again",
+        reason(error),
+        reason(undo)
     )]
     Stuck {
         /// Why the write failed.

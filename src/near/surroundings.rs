@@ -1,0 +1,77 @@
+//! Facts of one run that all its advice shares.
+
+use super::machine::{self, PackageTools};
+use crate::advice::Near;
+use crate::loader::runs_here;
+use elf_edit::{Class, ElfInfo};
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The files of a run, the environment, and the answers of package tools.
+#[derive(Default)]
+pub(crate) struct Surroundings {
+    files: Vec<PathBuf>,
+    by_name: OnceLock<HashMap<OsString, Vec<usize>>>,
+    library_path: Vec<u8>,
+    tools: PackageTools,
+}
+
+impl Surroundings {
+    /// `files` are those of the run, as the user names them; `library_path` is LD_LIBRARY_PATH.
+    pub(crate) fn new(files: Vec<PathBuf>, library_path: Option<Vec<u8>>) -> Surroundings {
+        Surroundings {
+            files,
+            library_path: library_path.unwrap_or_default(),
+            ..Surroundings::default()
+        }
+    }
+
+    /// The files of the run that have a name, in its order.
+    pub(super) fn in_tree(&self, name: &OsStr) -> impl Iterator<Item = PathBuf> {
+        let by_name = self.by_name.get_or_init(|| {
+            let mut by_name: HashMap<OsString, Vec<usize>> = HashMap::new();
+            for (at, file) in self.files.iter().enumerate() {
+                let name = file.file_name().unwrap_or_default().to_owned();
+                by_name.entry(name).or_default().push(at);
+            }
+            by_name
+        });
+        let found = by_name.get(name).into_iter().flatten();
+        found.map(|&at| self.files[at].clone())
+    }
+
+    /// The places of a name in the directories of LD_LIBRARY_PATH.
+    pub(super) fn in_library_path(&self, name: &OsStr) -> impl Iterator<Item = PathBuf> {
+        let entries = self.library_path.split(|byte| b":;".contains(byte));
+        let entries = entries.filter(|entry| !entry.is_empty()).take(64);
+        entries.map(move |entry| Path::new(OsStr::from_bytes(entry)).join(name))
+    }
+
+    /// How this machine installs a driver.
+    pub(super) fn machine(&self) -> Near {
+        Near {
+            driver_runs: Path::new("/proc/driver/nvidia/version").exists(),
+            system: machine::system(),
+            ..Near::default()
+        }
+    }
+
+    /// The packages that may contain a missing library, of this machine's kind if no file says more.
+    pub(crate) fn packages(&self, name: &[u8], info: Option<&ElfInfo>) -> Near {
+        let driver = crate::cuda::driver::library(name).is_some();
+        if driver || info.is_some_and(|info| !runs_here(info.header.machine)) {
+            return self.machine();
+        }
+        let debian = self.tools.debian(name);
+        Near {
+            distribution: machine::distribution(),
+            nixpkgs: self.tools.nixpkgs(name),
+            debian: debian.map(|package| package + info.map_or("", machine::debian_architecture)),
+            wide: info.is_none_or(|info| info.header.format.class == Class::Elf64),
+            ..self.machine()
+        }
+    }
+}

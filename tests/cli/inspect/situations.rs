@@ -1,0 +1,300 @@
+//! Situations in which people ask about "cannot open shared object file", each as it comes: cause,
+//! remedy, and that the remedy works.
+
+use super::workshop::{BINARY, Workshop};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output};
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Inspects with these variables.
+fn inspect_with(shop: &Workshop, variables: &[(&str, String)], args: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.current_dir(&shop.path).arg("inspect").args(args);
+    command.env_remove("LD_LIBRARY_PATH");
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    command.output().unwrap()
+}
+
+/// Runs the commands of all helps that have one.
+fn run_helps(shop: &Workshop, report: &str) -> usize {
+    let helps = report.lines().filter_map(|line| line.split_once("help: "));
+    let commands = helps.filter_map(|(_, help)| help.split('`').nth(1));
+    let mut count = 0;
+    for command in commands.filter(|command| !command.starts_with("pip ")) {
+        let command = command.replace("cuda-fixup ", &format!("{BINARY} "));
+        let run = Command::new("sh")
+            .current_dir(&shop.path)
+            .args(["-c", &command])
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{command}: {run:?}");
+        count += 1;
+    }
+    count
+}
+
+const PACKAGES: &str = "py/lib/python3.11/site-packages";
+
+/// `import extension` before `import torch`.
+#[test]
+fn an_extension_of_a_wheel_needs_the_libraries_of_another() {
+    for args in [vec!["_C.so"], vec!["py"]] {
+        let shop = Workshop::new();
+        let at = |name: &str| format!("{PACKAGES}/{name}");
+        shop.lib(&at("torch/lib/libc10.so"), &[]);
+        shop.lib(&at("nvidia/cublas/lib/libcublas.so.12"), &[]);
+        let [torch, cublas] = ["torch/lib/libc10.so", "nvidia/cublas/lib/libcublas.so.12"].map(at);
+        shop.lib(&at("extension/_C.so"), &[&torch, &cublas]);
+        let args: Vec<String> = args
+            .iter()
+            .map(|arg| arg.replace("_C.so", &at("extension/_C.so")))
+            .collect();
+        let report = text(&shop.inspect(&args));
+        assert!(
+            report.contains("torch/lib/libc10.so is there, but no search leads to its directory"),
+            "{report}"
+        );
+        assert!(report.contains("the Python package torch"), "{report}");
+        assert!(!report.contains("the Python package nvidia"), "{report}");
+        assert!(!report.contains("pip install"), "it is there: {report}");
+        assert_eq!(run_helps(&shop, &report), 1, "{report}");
+        assert_eq!(shop.inspect(&args).status.code(), Some(0));
+    }
+}
+
+#[test]
+fn the_library_is_elsewhere_in_the_inspected_tree() {
+    let shop = Workshop::new();
+    shop.lib("t/a/b/c/d/libx.so", &[]);
+    shop.exe("t/programs/app", &["t/a/b/c/d/libx.so"]);
+    let report = text(&shop.inspect(&["t"]));
+    assert!(report.contains("t/a/b/c/d/libx.so is there"), "{report}");
+    assert_eq!(run_helps(&shop, &report), 1);
+    assert_eq!(shop.inspect(&["t"]).status.code(), Some(0));
+}
+
+#[test]
+fn from_inside_bin_the_prefix_is_above() {
+    let shop = Workshop::new();
+    shop.lib("p/lib/libx.so", &[]);
+    shop.exe("p/bin/app", &["p/lib/libx.so"]);
+    let run = Command::new(BINARY)
+        .current_dir(shop.at("p/bin"))
+        .args(["inspect", "app"])
+        .output()
+        .unwrap();
+    let report = text(&run);
+    assert!(report.contains("fixup --lib ../lib app`"), "{report}");
+}
+
+#[test]
+fn a_file_that_the_user_may_not_read() {
+    let shop = Workshop::new();
+    shop.lib("libx.so", &[]);
+    shop.exe("app", &["libx.so", "-Wl,-rpath,$ORIGIN"]);
+    let binary = shop.at("cuda-fixup");
+    fs::copy(BINARY, &binary).unwrap();
+    fs::set_permissions(&shop.path, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(shop.at("libx.so"), fs::Permissions::from_mode(0o000)).unwrap();
+    let mut command = Command::new(&binary);
+    command.current_dir(&shop.path).args(["inspect", "app"]);
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.uid(65534).gid(65534);
+    }
+    let report = text(&command.output().unwrap());
+    assert!(report.contains("Permission denied\n"), "{report}");
+    assert!(report.contains("this user may not read it"), "{report}");
+    assert_eq!(run_helps(&shop, &report), 1, "{report}");
+    let report = text(&command.output().unwrap());
+    assert!(!report.contains("help: "), "{report}");
+}
+
+/// NixOS has a program in the loader's place that prints a message.
+#[test]
+fn a_stub_in_the_place_of_the_loader() {
+    let shop = Workshop::new();
+    let message = "NixOS cannot run dynamically linked executables intended for generic";
+    let source = format!("#include <stdio.h>\nint main(void) {{ return puts(\"{message}\"); }}");
+    shop.cc("gcc", "stub-ld", &source, &["-static"]);
+    shop.cc(
+        "gcc",
+        "other-ld",
+        "int main(void) { return 1; }",
+        &["-static"],
+    );
+    for (loader, cause) in [
+        ("stub-ld", "is NixOS's message in place of a loader"),
+        (
+            "other-ld",
+            "is no loader of glibc or musl that is known here",
+        ),
+    ] {
+        let interpreter = format!("-Wl,--dynamic-linker,{}", shop.at(loader).display());
+        shop.exe("app", &[&interpreter]);
+        let run = shop.inspect(&["--check", "app"]);
+        let report = text(&run);
+        assert!(
+            report.starts_with("app: unknown whether it loads\n"),
+            "{report}"
+        );
+        assert_eq!(run.status.code(), Some(1));
+        let err = String::from_utf8(run.stderr).unwrap();
+        assert!(!err.contains("loads"), "{err}");
+        assert!(report.contains(cause), "{report}");
+        assert!(!report.contains("ldconfig"), "{report}");
+        assert_eq!(run_helps(&shop, &report), 1, "{report}");
+        assert_eq!(shop.inspect(&["--check", "app"]).status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_program_for_another_machine() {
+    let shop = Workshop::new();
+    let source = "int main(void) { return 0; }";
+    shop.cc::<&str>("aarch64-linux-gnu-gcc", "app", source, &[]);
+    let report = text(&shop.inspect(&["--check", "app"]));
+    assert!(
+        report.contains("note: the program is for aarch64"),
+        "{report}"
+    );
+    assert!(report.contains("qemu-user"), "{report}");
+    assert!(!report.contains("apt install"), "{report}");
+}
+
+#[test]
+fn a_library_of_ld_preload_for_another_word_size_or_none() {
+    let shop = Workshop::new();
+    shop.exe("app", &[]);
+    let source = "int x;";
+    shop.cc("gcc", "lib32.so", source, &["-m32", "-shared", "-nostdlib"]);
+    let list = format!(
+        "{}:/none/libgone.so:libgone.so.1",
+        shop.at("lib32.so").display()
+    );
+    let report = text(&inspect_with(&shop, &[("LD_PRELOAD", list)], &["app"]));
+    for line in [
+        "lib32.so, which is left out: other word size",
+        "help: where programs of both word sizes run, put $LIB",
+        "LD_PRELOAD names /none/libgone.so, which is left out: no such file",
+        "LD_PRELOAD names libgone.so.1, which is left out: not found",
+    ] {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+}
+
+/// `sudo`, services and cron start the program without it.
+#[test]
+fn a_library_that_this_shell_alone_finds() {
+    let shop = Workshop::new();
+    shop.lib("far/away/libx.so", &[]);
+    shop.exe("p/app", &["far/away/libx.so"]);
+    let far = shop.at("far/away").display().to_string();
+    let variables = [("LD_LIBRARY_PATH", far)];
+    let report = text(&inspect_with(&shop, &variables, &["p/app"]));
+    assert!(
+        report.contains("far/away/libx.so is found through LD_LIBRARY_PATH alone, which sudo"),
+        "{report}"
+    );
+    assert_eq!(run_helps(&shop, &report), 1);
+    let report = text(&inspect_with(&shop, &variables, &["p/app"]));
+    assert!(!report.contains("alone"), "{report}");
+    assert_eq!(shop.inspect(&["p/app"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_set_uid_program_whose_library_is_in_the_variable() {
+    let shop = Workshop::new();
+    shop.lib("far/away/libx.so", &[]);
+    let program = shop.exe("p/app", &["far/away/libx.so"]);
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    let far = shop.at("far/away").display().to_string();
+    let args = ["--user", "4711", "p/app"];
+    let report = text(&inspect_with(&shop, &[("LD_LIBRARY_PATH", far)], &args));
+    assert!(
+        report.contains("is in LD_LIBRARY_PATH, which the loader ignores for this program"),
+        "{report}"
+    );
+    assert_eq!(run_helps(&shop, &report), 1);
+    assert_eq!(shop.inspect(&args).status.code(), Some(0));
+}
+
+/// An older libstdc++ of conda's, in LD_LIBRARY_PATH or bundled.
+#[test]
+fn an_older_copy_hides_the_one_that_has_the_version() {
+    let shop = Workshop::new();
+    let library = |name: &str, version: &str| {
+        let map = shop.write(
+            "map",
+            format!("{version} {{ global: libx_so; local: *; }};"),
+        );
+        shop.lib(name, &[&format!("-Wl,--version-script={}", map.display())]);
+    };
+    library("new/libx.so", "GLIBCXX_3.4.30");
+    library("old/libx.so", "V_1");
+    let source = "int libx_so(void); int main(void) { return libx_so(); }";
+    shop.cc(
+        "gcc",
+        "p/app",
+        source,
+        &["new/libx.so", "-Wl,-rpath,$ORIGIN/../new"],
+    );
+    let old = shop.at("old").display().to_string();
+    let run = inspect_with(&shop, &[("LD_LIBRARY_PATH", old.clone())], &["p/app"]);
+    let report = text(&run);
+    assert!(
+        report.contains("new/libx.so has it, but LD_LIBRARY_PATH hides it"),
+        "{report}"
+    );
+    let help = format!("help: take {old} out of LD_LIBRARY_PATH");
+    assert!(report.contains(&help), "{report}");
+    assert_eq!(shop.inspect(&["p/app"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_linker_script_is_needed() {
+    let shop = Workshop::new();
+    shop.lib("p/libx.so.6", &[]);
+    shop.lib("stub/libx.so", &[]);
+    shop.exe("p/app", &["stub/libx.so", "-Wl,-rpath,$ORIGIN"]);
+    let script = "/* GNU ld script */\nGROUP ( /lib/libx.so.6  AS_NEEDED ( /lib/libxv.so.1 ) )\n";
+    shop.write("p/libx.so", script);
+    let report = text(&shop.inspect(&["p/app"]));
+    assert!(
+        report.contains("--replace-needed libx.so libx.so.6 p/app`"),
+        "{report}"
+    );
+    run_helps(&shop, &report);
+    assert_eq!(shop.inspect(&["p/app"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_package_of_the_distribution_may_have_it() {
+    let shop = Workshop::new();
+    for name in ["libodd-2.0.so.3", "libz.so.99", "libodd-1a2b3c4d.so.3"] {
+        shop.lib(&format!("stub/{name}"), &[]);
+        shop.exe(&format!("bin/user-{name}"), &[&format!("stub/{name}")]);
+        fs::remove_file(shop.at(&format!("stub/{name}"))).unwrap();
+    }
+    let tool = shop.write("tools/apt-cache", "#!/bin/sh\necho libodd2.0-3t64\n");
+    fs::set_permissions(tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", shop.at("tools").display());
+    let report = |file: &str| text(&inspect_with(&shop, &[("PATH", path.clone())], &[file]));
+    let odd = report("bin/user-libodd-2.0.so.3");
+    assert!(
+        odd.contains("help: by Debian's rule for names it is in libodd2.0-3t64"),
+        "{odd}"
+    );
+    let other = report("bin/user-libz.so.99");
+    assert!(other.contains("libz.so.1 is another version"), "{other}");
+    assert!(other.contains("`apt-file search /libz.so.99`"), "{other}");
+    let renamed = report("bin/user-libodd-1a2b3c4d.so.3");
+    assert!(
+        renamed.contains("a name that auditwheel gave it"),
+        "{renamed}"
+    );
+}
