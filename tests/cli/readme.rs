@@ -82,3 +82,14 @@ fn examples_print_what_the_readme_says() {
         "the README shows something else than its commands print; see the head of tests/readme.rs"
     );
 }
+
+/// The flake of docs/hooks.md, which tests/nix builds.
+#[test]
+fn the_flake_is_that_of_the_hooks_page() {
+    let flake = |page: &str| {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let block = text.split("```nix\n").nth(1).unwrap();
+        block.split("```").next().unwrap().to_owned()
+    };
+    assert_eq!(flake("README.md"), flake("docs/hooks.md"));
+}
