@@ -193,7 +193,9 @@ pub(crate) struct Chooser<'a> {
 impl Chooser<'_> {
     /// The path that takes the place of a needed name of the first object, or why none does.
     pub(crate) fn path(&self, objects: &[Object], at: usize) -> Result<Vec<u8>, Why> {
-        let need = &objects[0].needs[at];
+        let Some(need) = objects.first().and_then(|first| first.needs.get(at)) else {
+            return Err(Why::NotFound);
+        };
         let name = base(&need.name);
         if driver::library(name).is_some() {
             return Err(Why::Driver);
