@@ -92,15 +92,16 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     Ok(layout)
 }
 
-/// Refuses a resolution cache for which the program header table would have to move: kernels before
-/// 5.18 would not start the program, for the sake of an optimization.
+/// Refuses a resolution cache for which the program header table of a MIPS file would have to move:
+/// QEMU and kernels before 5.18 would not start the program, for the sake of an optimization. Other
+/// machines' programs start, and the caller is told that they are less safe than before.
 fn check_cache<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     existing: Option<usize>,
 ) -> Result<(), RewriteError> {
     let info = context.info();
     let has_moved = existing.is_some_and(|i| info.segments[i].holds_offset(info.header.phoff, 1));
-    if has_moved || context.new_note().is_none() {
+    if info.header.machine != elf::EM_MIPS || has_moved || context.new_note().is_none() {
         return Ok(());
     }
     refuse("the program header of a resolution cache has no room behind the ELF header")
