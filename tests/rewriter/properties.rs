@@ -238,7 +238,7 @@ fn expected(error: &RewriteError, about: &str, info: &ElfInfo, edits: &[Edit]) -
         let dynamic = info.dynamic.as_ref();
         dynamic.is_some_and(|d| d.value(tag).is_some())
     };
-    let symbols = |e: &Edit| match e {
+    let unfit = |e: &Edit| match e {
         Edit::ClearSymbolVersion(_) => !has(elf::DT_VERSYM),
         // The GOT is in the order of the symbols; entries of `.hash` have 8 bytes.
         Edit::RenameSymbols(_) => match info.header.machine {
@@ -246,6 +246,8 @@ fn expected(error: &RewriteError, about: &str, info: &ElfInfo, edits: &[Edit]) -
             elf::EM_S390 => has(elf::DT_HASH),
             _ => false,
         },
+        // There may be no room for its program header.
+        Edit::SetResolutionCache(_) => info.header.machine == elf::EM_MIPS,
         _ => false,
     };
     match error {
@@ -254,7 +256,7 @@ fn expected(error: &RewriteError, about: &str, info: &ElfInfo, edits: &[Edit]) -
             about.contains("static-pie")
         }
         RewriteError::Refused(Refusal::NotDynamic(..)) => info.dynamic.is_none(),
-        RewriteError::Refused(Refusal::Layout(_)) => edits.iter().any(symbols),
+        RewriteError::Refused(Refusal::Layout(_)) => edits.iter().any(unfit),
         _ => false,
     }
 }
