@@ -79,8 +79,12 @@ impl Site {
 
     /// A library that imports functions of another.
     fn user(&self, path: &str, functions: &[&str], of: &str) {
-        let calls: Vec<String> = functions.iter().map(|f| format!("{f}() + ")).collect();
-        let code = format!("int use(void) {{ return {}0; }}\n", calls.concat());
+        let declared: String = functions
+            .iter()
+            .map(|f| format!("int {f}(void);\n"))
+            .collect();
+        let calls: String = functions.iter().map(|f| format!("{f}() + ")).collect();
+        let code = format!("{declared}int use(void) {{ return {calls}0; }}\n");
         let library = self.dir.path().join(of).display().to_string();
         self.compile(path, &code, &[library]);
     }
@@ -89,7 +93,7 @@ impl Site {
         self.file("source.c", code);
         self.file(path, "");
         let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-w", "-o"])
+            .args(["-shared", "-fPIC", "-o"])
             .arg(self.dir.path().join(path))
             .arg(self.dir.path().join("source.c"))
             .args(args)
