@@ -86,6 +86,18 @@ impl From<String> for Said {
     }
 }
 
+impl Said {
+    /// With the command that drops a RUNPATH entry of a file that no package may keep.
+    fn drop_entry(message: String, entry: &[u8], file: &[u8]) -> Said {
+        let mut said = Said::from(message);
+        let command = crate::advice::drop_entry(entry, file);
+        said.advice.helps.extend(command.map(|c| {
+            format!("drop it: {c}, with `--lib DIR` for a library that is found there now")
+        }));
+        said
+    }
+}
+
 type TreeCheck = fn(&tree::LintedTree<'_>, &mut dyn FnMut(&Path, String));
 
 #[derive(Clone, Copy, Debug)]

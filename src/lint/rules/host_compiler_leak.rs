@@ -10,7 +10,6 @@
 //! ## Fix
 //! `cuda-fixup fixup --replace-runpath OLD=NEW`, or `OLD=` to drop the entry; the hooks do so.
 
-use crate::advice::drop_entry;
 use crate::lint::{Said, Subject, text};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -20,14 +19,7 @@ use std::path::Path;
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     let mut first: Option<&[u8]> = None;
     let file = s.shown.as_os_str().as_encoded_bytes();
-    let with_help = |message: String, entry: &[u8]| {
-        let mut said = Said::from(message);
-        let command = drop_entry(entry, file);
-        said.advice.helps.extend(command.map(|c| {
-            format!("drop it: {c}, with `--lib DIR` for a library that is found there now")
-        }));
-        said
-    };
+    let with_help = |message: String, entry: &[u8]| Said::drop_entry(message, entry, file);
     for (tag, entry) in s.search_path() {
         let Some(directory) = &entry.directory else {
             continue;

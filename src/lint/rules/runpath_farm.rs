@@ -11,7 +11,6 @@
 //! `cuda-fixup fixup --replace-runpath FARM/lib=REAL/lib`, without REAL/lib if nothing there is needed; `cuda-fixup toolkit` writes that list.
 
 use crate::toolkit::record::PLACE;
-use crate::advice::drop_entry;
 use crate::lint::{Said, Subject, text};
 use crate::plan::expand;
 use std::ffi::OsStr;
@@ -26,14 +25,7 @@ const MARKS: [&str; 3] = ["bin/nvcc", "nvvm/bin/cicc", PLACE];
 /// own directory.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     let file = s.shown.as_os_str().as_encoded_bytes();
-    let with_help = |message: String, entry: &[u8]| {
-        let mut said = Said::from(message);
-        let command = drop_entry(entry, file);
-        said.advice.helps.extend(command.map(|c| {
-            format!("drop it: {c}, with `--lib DIR` for a library that is found there now")
-        }));
-        said
-    };
+    let with_help = |message: String, entry: &[u8]| Said::drop_entry(message, entry, file);
     for (tag, entry) in s.search_path() {
         let directory = entry.directory.as_deref().filter(|_| !s.is_system(entry));
         // `$ORIGIN/../nvvm/lib64` of `bin/ptxas` is the toolkit's own.
