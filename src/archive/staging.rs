@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 const MAX_MEMBERS: u64 = 2_000_000;
 /// Members that are left out and named.
 const MAX_NAMED: usize = 5;
-/// Bytes that are kept of a file whose contents nobody reads.
+/// Bytes that are kept of a file whose contents are not needed.
 const KEPT: usize = 64;
 /// Suffixes of text files of which rules read all.
 const TEXTS: [&str; 9] = [
