@@ -143,10 +143,7 @@ struct Row {
 
 /// The directories of the set `rules`.
 fn directories() -> Vec<&'static str> {
-    let table = include_str!("../../testdata/wheels.txt");
-    let rows = table.lines().map(|line| line.split_whitespace());
-    rows.filter_map(|mut row| (row.next()? == "rules").then(|| row.next())?)
-        .collect()
+    crate::support::wheels_of_set("rules")
 }
 
 #[test]

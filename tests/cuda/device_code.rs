@@ -499,7 +499,7 @@ fn the_same_as_cuobjdump_but_for_its_traps() {
         wheel("nvidia-cuda-runtime-13.5.37"),
         wheel("nvidia-cuda-nvrtc-13.5.37"),
     ];
-    if std::env::var_os("CUDA_FIXUP_LONG").is_some() {
+    if crate::support::long() {
         dirs.push(wheel("torch-2.15.0").join("nvidia"));
     }
     let mut compared = 0;

@@ -79,7 +79,7 @@ fn both_variants_evaluate_and_only_one_is_static() {
     assert_eq!(fixed["postInstall"], program["postInstall"]);
 
     // `./test --long`: a release build with link-time optimization, and one without.
-    if std::env::var_os("CUDA_FIXUP_LONG").is_some() {
+    if crate::support::long() {
         is_compiled(nix);
     }
 }

@@ -5,7 +5,7 @@
 //! file, and for 0.18 the crate `patchelf` (the `differential` package).
 
 use crate::support::peers::{our_patchelf, run, semantics};
-use crate::support::{patchelf, wheels};
+use crate::support::{long, patchelf, wheels};
 use elf_edit::{ElfInfo, FileReader, Kind};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -22,10 +22,6 @@ const SAMPLE: usize = 24;
 const SAMPLE_SIZE: u64 = 8 << 20;
 /// A larger file, in bytes, gets one edit only: patchelf reads and writes it whole each time.
 const LARGE: u64 = 64 << 20;
-
-fn long() -> bool {
-    std::env::var_os("CUDA_FIXUP_LONG").is_some()
-}
 
 /// Every executable and shared library below `dir`, one path an inode, sorted.
 fn elf_files(dir: &Path) -> Vec<(PathBuf, ElfInfo)> {

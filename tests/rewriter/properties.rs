@@ -334,7 +334,7 @@ fn check(about: &str, bytes: &[u8], edits: &[Edit]) -> Result<Vec<u8>, TestCaseE
 
 /// The short run takes the same cases each time, the long one many others.
 fn runner(share: u32) -> TestRunner {
-    let long = std::env::var_os("CUDA_FIXUP_LONG").is_some();
+    let long = crate::support::long();
     let config = ProptestConfig {
         cases: if long { 20_000 } else { 120 } / share,
         failure_persistence: None,

@@ -22,8 +22,27 @@ pub fn wheels() -> PathBuf {
     fetched("wheels", "fetch-wheels")
 }
 
-/// One directory of wheels.txt.
+/// The directories of one set of wheels.txt.
+pub fn wheels_of_set(set: &str) -> Vec<&'static str> {
+    let rows = include_str!("../../testdata/wheels.txt").lines();
+    let rows = rows.map(|line| line.split_whitespace());
+    rows.filter_map(|mut row| {
+        row.next()?
+            .split(',')
+            .any(|of| of == set)
+            .then(|| row.next())?
+    })
+    .collect()
+}
+
+/// One directory of wheels.txt. The cache of a developer has what `./test --long` fetched, too: a
+/// test that needs such a wheel in a short run fails here rather than in CI.
 pub fn wheel(name: &str) -> PathBuf {
+    let directory = name.split('/').next().unwrap();
+    assert!(
+        super::long() || wheels_of_set("default").contains(&directory),
+        "only ./test --long fetches {directory}"
+    );
     fetched(&format!("wheels/{name}"), "fetch-wheels")
 }
 

@@ -12,7 +12,7 @@ pub mod peers;
 pub mod trees;
 
 #[allow(unused_imports, reason = "no test uses all of it")]
-pub use cache::{patchelf, wheel, wheels};
+pub use cache::{patchelf, wheel, wheels, wheels_of_set};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -65,7 +65,7 @@ fn kinds(dir: &Path, all: bool) -> Vec<crate::torture::kinds::Kind> {
 #[test]
 fn ours_is_not_worse_than_the_document_says() {
     let bless = is_set("CUDA_FIXUP_BLESS");
-    let all = bless || is_set("CUDA_FIXUP_LONG");
+    let all = bless || crate::support::long();
     let start = std::time::Instant::now();
     let dir = tempfile::Builder::new()
         .prefix("compared-")

@@ -112,7 +112,7 @@ fn seeds_and_their_neighbours_do_not_panic() {
 #[test]
 fn cargo_fuzz_finds_nothing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("CUDA_FIXUP_LONG").is_none() {
+    if !crate::support::long() {
         // cargo-fuzz and the other test have the same targets.
         let manifest = fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
         for name in NAMES {

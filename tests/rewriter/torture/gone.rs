@@ -37,7 +37,7 @@ const ROUNDS: usize = 3;
 /// Edits every kind in every order (the long run) or in some, and gives what stays behind.
 pub fn run_all(dir: &Path, kinds: &[Kind]) -> Vec<String> {
     let start = Instant::now();
-    let long = std::env::var_os("CUDA_FIXUP_LONG").is_some_and(|value| value == "1");
+    let long = crate::support::long();
     let wanted = std::env::var("CUDA_FIXUP_TORTURE").unwrap_or_default();
     let mut chains = Vec::new();
     // 4 GiB take too long to search so often; in the matrix such files are.

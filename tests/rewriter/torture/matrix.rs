@@ -50,7 +50,7 @@ enum Outcome {
 /// Runs the matrix, or the part of it that was asked for, and gives what failed.
 pub fn run(dir: &Path, kinds: &[Kind]) -> Vec<String> {
     let start = Instant::now();
-    let long = std::env::var_os("CUDA_FIXUP_LONG").is_some_and(|value| value == "1");
+    let long = crate::support::long();
     let cells = cells(kinds, long);
     let baselines = baselines(dir, &cells);
     let outcomes: Vec<(String, Outcome)> = cells

@@ -17,7 +17,7 @@ use std::time::Instant;
 /// Stops every rewrite of the matrix (the long run) or of a part of it, and gives what failed.
 pub fn run(dir: &Path, kinds: &[Kind]) -> Vec<String> {
     let start = Instant::now();
-    let long = std::env::var_os("CUDA_FIXUP_LONG").is_some_and(|value| value == "1");
+    let long = crate::support::long();
     let wanted = std::env::var("CUDA_FIXUP_TORTURE").unwrap_or_default();
     let mut cases = Vec::new();
     // Between two writes the program headers of an executable may be elsewhere for a while. Linux
