@@ -24,6 +24,7 @@ mod fixup_wheels;
 mod graph;
 mod help;
 mod hostile;
+mod hostile_cache;
 mod inspect;
 mod lint;
 mod lint_cuda;

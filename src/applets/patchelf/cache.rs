@@ -1,6 +1,6 @@
 //! `--build-resolution-cache`: when patchelf writes a cache, when it warns, and when it fails.
 
-use crate::resolution::note;
+use crate::resolution::note::{self, Described};
 use anyhow::bail;
 use elf_edit::{Edit, ElfInfo, FileReader, Search, read_sections, resolution_cache, sections};
 
@@ -46,8 +46,9 @@ fn cache_of(info: &ElfInfo, search: &Search) -> BuiltCache {
         return BuiltCache::Nothing("no DT_NEEDED entries or run path to resolve");
     };
     match note::description(&search.needed, path, &|_| false) {
-        Some(description) => BuiltCache::Build(description),
-        None => BuiltCache::Nothing("no libraries resolved against the run path"),
+        Described::Cache(description) => BuiltCache::Build(description),
+        Described::Nothing => BuiltCache::Nothing("no libraries resolved against the run path"),
+        Described::TooLong => BuiltCache::Nothing("the cache would be longer than a megabyte"),
     }
 }
 

@@ -23,6 +23,9 @@ pub const OWNER: &[u8] = b"NixOS\0";
 /// The name of the note's section.
 pub const SECTION: &[u8] = b".note.nixos.ldcache";
 
+/// Length of the longest descriptor that is read: the note has to fit in what is read of PT_NOTEs.
+pub const MAX_DESCRIPTION: usize = (MAX_NOTE_BYTES / 2) as usize;
+
 /// Most notes of this kind that are looked at: a file has one.
 const MAX_CACHES: usize = 64;
 
