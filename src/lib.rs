@@ -25,6 +25,7 @@ mod resolution;
 mod rodata;
 mod scan;
 mod soname_index;
+mod store;
 mod survey;
 mod terminal;
 mod toolkit;

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::archives;
+use crate::archive::Extent;
 use crate::cuda::device_code::{self, DeviceCode, NoDeviceCode};
 use crate::cuda::fatbin::payload;
 use crate::cuda::fatbin::{FatbinEntry, ImageKind};
@@ -75,16 +76,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         None => {
             let mut paths = args.by_arch;
-            let _archives = archives::open(&mut paths)?;
-            sums(&paths, args.json)
+            let archives = archives::open(&mut paths, Extent::Needed)?;
+            let outcome = sums(&paths, args.json)?;
+            Ok(archives::outcome(&archives, outcome))
         }
         Some(Command::List {
             mut paths,
             summary,
             json,
         }) => {
-            let _archives = archives::open(&mut paths)?;
-            list(&paths, summary, json)
+            let archives = archives::open(&mut paths, Extent::Needed)?;
+            let outcome = list(&paths, summary, json)?;
+            Ok(archives::outcome(&archives, outcome))
         }
         Some(Command::Extract {
             file,

@@ -35,6 +35,11 @@ examples! {
     ELF_FILES:
         "$ cuda-fixup elf-files app"
         "$ cuda-fixup elf-files -0 app | xargs -0 ls -l";
+    CLOSURE:
+        "# The store paths that a tree keeps alive, and the files that refer to them:"
+        "$ cuda-fixup closure app"
+        "# Every use of every path, for scripts:"
+        "$ cuda-fixup closure --json app";
     CMAKE:
         "$ cuda-fixup toolkit farm --out farm prefixes/*"
         "$ PATH=$PWD/farm/libexec/cuda-fixup:$PATH cmake --version";

@@ -6,6 +6,7 @@ mod fix;
 use super::Outcome;
 use super::archives;
 use super::jobs::Jobs;
+use crate::archive::Extent;
 use crate::cuda::{Capability, CudaVersion};
 use crate::escape::shown;
 use crate::lint::config::{Config, Level, Levels, known};
@@ -126,7 +127,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     }
     let file = ConfigFile::read(args.config.as_deref())?;
     let levels = levels(&args, &file.config)?;
-    let archives = archives::open(&mut args.paths)?;
+    let archives = archives::open(&mut args.paths, Extent::Needed)?;
     if archives.any() && (args.fix || args.diff) {
         bail!("--fix and --diff change no archive: unpack it first");
     }
@@ -160,12 +161,13 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     }
     file.unused(&used)?;
     unreadable(&problems)?;
-    if problems.is_empty() && matches!(args.format, Format::Human) {
+    let unread = !problems.is_empty() || !archives.problems.is_empty();
+    if !unread && matches!(args.format, Format::Human) {
         let mut err = terminal::stderr();
         err.write_all(report::missing(&reported).as_bytes())?;
         writeln!(err, "{}", report::summary(&reported, fixed.map(|(n, _)| n)))?;
     }
-    let failed = !problems.is_empty() || fixed.is_some_and(|(_, failed)| failed);
+    let failed = unread || fixed.is_some_and(|(_, failed)| failed);
     let errors = reported.iter().any(|t| t.severity == Severity::Error);
     Ok(match (failed, errors) {
         (true, _) => Outcome::Errors,

@@ -4,6 +4,7 @@ pub(crate) mod add_driver_runpath;
 mod archives;
 pub(crate) mod auto_patchelf;
 pub(crate) mod capabilities;
+pub(crate) mod closure;
 pub(crate) mod cmake;
 pub(crate) mod completions;
 pub(crate) mod demo;

@@ -3,6 +3,7 @@
 use super::archives;
 use super::jobs::Jobs;
 use super::lint::config_file::ConfigFile;
+use crate::archive::Extent;
 use crate::escape::{sentence, shown};
 use crate::lint::config::Levels;
 use crate::lint::{Context, ReportedFinding};
@@ -39,7 +40,7 @@ impl SurveyArgs {
     pub(super) fn read(&self, paths: &[PathBuf]) -> anyhow::Result<Survey> {
         let mut paths = paths.to_vec();
         // All of their members are read when they go.
-        let archives = archives::open(&mut paths)?;
+        let archives = archives::open(&mut paths, Extent::Needed)?;
         let cwd = std::env::current_dir().context("cannot determine the current directory")?;
         let options = SurveyOptions {
             store: self.store.clone(),
@@ -51,6 +52,7 @@ impl SurveyArgs {
             Progress::start(move || format!("{} files read", counted.load(Ordering::Relaxed)));
         let pool = self.jobs.pool()?;
         let mut survey = pool.install(|| Survey::read(&paths, &options, cwd, &seen));
+        survey.incomplete = !archives.problems.is_empty();
         for finding in &mut survey.findings {
             archives::without_commands(&archives, &mut finding.advice);
         }
@@ -83,5 +85,5 @@ pub(super) fn print_problems(survey: &Survey) -> io::Result<bool> {
         let what = sentence(&problem.what);
         message(Label::Error, format_args!("{path}: {what}"))?;
     }
-    Ok(!survey.problems.is_empty())
+    Ok(survey.incomplete || !survey.problems.is_empty())
 }

@@ -43,6 +43,16 @@ pub(crate) enum ArchiveError {
     Unknown,
 }
 
+/// The members of which contents are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Those that a loader or a rule reads.
+    #[default]
+    Needed,
+    /// All, and links wherever they lead.
+    Whole,
+}
+
 /// Archives of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Archives {
@@ -50,22 +60,29 @@ pub(crate) struct Archives {
     pub paths: Vec<PathBuf>,
     /// Members that were left out, each with the reason.
     pub warnings: Vec<String>,
+    /// Archives that can't be read.
+    pub problems: Vec<(PathBuf, ArchiveError)>,
     directories: Vec<TempDir>,
+    extent: Extent,
     /// The root directory of an image, if there is one and nothing else.
     pub image: Option<PathBuf>,
 }
 
 impl Archives {
     /// Replaces archives among `paths`, and members of archives (`ARCHIVE!path`).
-    pub(crate) fn open(paths: &[PathBuf]) -> Result<Archives, (PathBuf, ArchiveError)> {
-        let mut archives = Archives::default();
+    pub(crate) fn open(paths: &[PathBuf], extent: Extent) -> Archives {
+        let mut archives = Archives {
+            extent,
+            ..Archives::default()
+        };
         for path in paths {
-            let opened = archives.one(path);
-            let path = opened.map_err(|error| (path.clone(), error))?;
-            archives.paths.push(path);
+            match archives.one(path) {
+                Ok(path) => archives.paths.push(path),
+                Err(error) => archives.problems.push((path.clone(), error)),
+            }
         }
         archives.image = archives.image.filter(|_| paths.len() == 1);
-        Ok(archives)
+        archives
     }
 
     /// Where the members are.
@@ -108,7 +125,7 @@ impl Archives {
         let base = directory.path().canonicalize()?;
         let name = path.file_name().unwrap_or_default();
         let root = base.join(name);
-        let mut staging = Staging::new(&root)?;
+        let mut staging = Staging::new(&root, self.extent)?;
         format.read(file, &mut staging)?;
         let image = staging.is_image;
         let left_out = staging.finish();

@@ -1,6 +1,6 @@
 //! The private directory with the members of an archive.
 
-use super::{ArchiveError, stream};
+use super::{ArchiveError, Extent, stream};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -35,6 +35,7 @@ pub(super) enum ArchiveMember<'a> {
 #[derive(Debug)]
 pub(super) struct Staging {
     root: PathBuf,
+    extent: Extent,
     members: u64,
     /// Made at the end: nothing is written through one.
     links: BTreeMap<PathBuf, PathBuf>,
@@ -47,10 +48,11 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    pub(super) fn new(root: &Path) -> io::Result<Staging> {
+    pub(super) fn new(root: &Path, extent: Extent) -> io::Result<Staging> {
         DirBuilder::new().mode(0o700).create(root)?;
         Ok(Staging {
             root: root.to_owned(),
+            extent,
             members: 0,
             links: BTreeMap::new(),
             left_out: 0,
@@ -85,6 +87,10 @@ impl Staging {
                 match target_of(&path, target, self.is_system) {
                     Some(target) => {
                         self.links.insert(path, target);
+                    }
+                    // Links are made last, and nothing but the loader's search follows them.
+                    None if self.extent == Extent::Whole && !self.is_system => {
+                        self.links.insert(path, target.to_owned());
                     }
                     None if target.is_absolute() => {}
                     None => self.leave_out(name, "a link that leads out of the archive"),
@@ -126,7 +132,8 @@ impl Staging {
         let text = TEXTS.contains(&extension);
         let magic: [&[u8]; 4] = [b"\x7fELF", b"!<arch>\n", b"\x50\xed\x55\xba", b"#!"];
         let script = head.starts_with(b"#!");
-        if magic.iter().any(|magic| head.starts_with(magic)) && !script {
+        let whole = self.extent == Extent::Whole;
+        if whole || (magic.iter().any(|magic| head.starts_with(magic)) && !script) {
             copy_sparse(from, &mut file)
         } else if text || script {
             let rest = &mut from.take(MAX_TEXT);

@@ -2,6 +2,7 @@
 
 pub(crate) mod by_arch;
 mod bytes;
+pub(crate) mod closure;
 mod cudart;
 mod device_code;
 pub(crate) mod diff;

@@ -3,6 +3,8 @@
 
 /// `capabilities flags --json`
 pub(crate) const CAPABILITIES: &str = "cuda-fixup.capabilities/1";
+/// `closure --json`
+pub(crate) const CLOSURE: &str = "cuda-fixup.closure/1";
 /// `device-code list --json`
 pub(crate) const DEVICE_CODE: &str = "cuda-fixup.device-code/1";
 /// `diff --format json`

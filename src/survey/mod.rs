@@ -30,6 +30,8 @@ pub(crate) struct Survey {
     pub findings: Vec<Finding>,
     /// Files that can't be read.
     pub problems: Vec<ScanProblem>,
+    /// Whether an archive among the trees could not be read.
+    pub incomplete: bool,
     /// All other regular files.
     pub other_files: u64,
 }

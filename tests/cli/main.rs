@@ -11,6 +11,7 @@ mod support;
 mod archives;
 mod auto_patchelf;
 mod capabilities;
+mod closure;
 mod demo;
 mod diff;
 mod doctor;

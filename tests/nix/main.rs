@@ -10,6 +10,7 @@
 mod support;
 
 mod builds;
+mod closure;
 mod components;
 mod cuda_kinds;
 mod cuda_packages;

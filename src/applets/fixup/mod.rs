@@ -6,10 +6,12 @@ use super::Outcome;
 use super::jobs::Jobs;
 use super::missing_dependencies::MissingDependencies;
 use crate::escape::shown;
-use crate::fixup::{self, Status};
+use crate::fixup::{self, FixupRequest, Status};
 use crate::report::{fixup as report, structured_logs};
 use crate::terminal::{self, Label, Paint, Progress, message};
+use clap::{Args as _, FromArgMatches};
 use options::{Find, RunpathArgs};
+use std::ffi::OsString;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,6 +105,15 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     }
     out.flush()?;
     Ok(outcome(&summary))
+}
+
+/// The request of `fixup --shrink --dry-run`.
+pub(super) fn shrink_request(paths: &[PathBuf]) -> anyhow::Result<FixupRequest> {
+    let command = Args::augment_args(clap::Command::new("fixup"));
+    let options = ["fixup", "--shrink", "--dry-run", "--"].map(OsString::from);
+    let words = options.into_iter().chain(paths.iter().map(OsString::from));
+    let matches = command.try_get_matches_from(words)?;
+    Args::from_arg_matches(&matches)?.request()
 }
 
 /// Shows the progress of a long run.

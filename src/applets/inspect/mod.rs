@@ -10,7 +10,7 @@ pub(crate) use args::Args;
 use super::Outcome;
 use super::archives;
 use crate::advice::{Advice, joined};
-use crate::archive::Archives;
+use crate::archive::{Archives, Extent};
 use crate::cuda::device_code;
 use crate::cuda::linkage::Cudart;
 use crate::escape::{sentence, shown};
@@ -38,7 +38,7 @@ const CHUNK: usize = 16;
 
 /// Looks at everything and prints it in the order of the command line and of each tree.
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
-    let archives = archives::open(&mut args.paths)?;
+    let archives = archives::open(&mut args.paths, Extent::Needed)?;
     if args.root.is_none() {
         args.root.clone_from(&archives.image);
     }
@@ -77,7 +77,8 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     let variable = environment(&run.args, None)?.library_path;
     run.around = Surroundings::new(files, variable);
     run.loaded_by = run.program()?;
-    run.all(&tree)
+    let outcome = run.all(&tree)?;
+    Ok(archives::outcome(&run.archives, outcome))
 }
 
 fn what(error: FileError) -> String {
