@@ -2,7 +2,7 @@
 
 use super::staging::{ArchiveMember, Staging};
 use super::stream::{Allowance, Packing};
-use super::{ArchiveError, nar, oci, stream, tape};
+use super::{ArchiveError, nar, oci, staging, stream, tape};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -16,12 +16,17 @@ const SUFFIXES: [&str; 12] = [
 /// Suffixes of archives that are not read.
 const FOREIGN: [&str; 6] = [".tar.bz2", ".rpm", ".7z", ".conda", ".nar.bz2", ".tar.lz4"];
 
+/// Bytes that are unpacked to recognize a form.
+const HEAD: u64 = 16 << 10;
+
 /// A form of archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Zip,
     Deb,
     Tar(Packing),
+    /// A packed archive that begins as an image does.
+    PackedImage(Packing),
     Nar(Packing),
 }
 
@@ -48,12 +53,15 @@ pub(super) fn of(file: &File, path: &Path) -> Result<Option<Format>, ArchiveErro
         let mut unpacked = Vec::new();
         let stream = packing.unpacked(BufReader::new(file));
         // A broken stream shows again when it is read.
-        let _ = stream.take(512).read_to_end(&mut unpacked);
+        let _ = stream.take(HEAD).read_to_end(&mut unpacked);
         from.seek(SeekFrom::Start(0))?;
         head = unpacked;
     }
     match &head[..] {
         head if head.starts_with(nar::MAGIC) => Ok(Some(Format::Nar(packing))),
+        head if is_tar(head) && packing != Packing::Plain && oci::begins_image(head) => {
+            Ok(Some(Format::PackedImage(packing)))
+        }
         head if is_tar(head) => Ok(Some(Format::Tar(packing))),
         _ if named => Err(ArchiveError::Unknown),
         _ => Ok(None),
@@ -76,14 +84,27 @@ impl Format {
                 let unpacked = packing.unpacked(BufReader::new(file));
                 nar::read(&mut BufReader::new(allowance.limit(unpacked)), staging)
             }
-            Format::Tar(Packing::Plain) if oci::is_image(&file)? => {
-                oci::read(&file, &allowance, staging)
+            Format::Tar(Packing::Plain) => read_tar(file, &allowance, staging),
+            Format::PackedImage(packing) => {
+                let unpacked = packing.unpacked(BufReader::new(file));
+                let mut whole = tempfile::tempfile()?;
+                staging::copy_sparse(&mut allowance.limit(unpacked), &mut whole)?;
+                whole.seek(SeekFrom::Start(0))?;
+                read_tar(whole, &allowance, staging)
             }
             Format::Tar(packing) => {
                 let unpacked = packing.unpacked(BufReader::new(file));
                 tape::read(unpacked, &allowance, staging, false)
             }
         }
+    }
+}
+
+/// Reads a tar archive that is not packed.
+fn read_tar(file: File, allowance: &Allowance, staging: &mut Staging) -> Result<(), ArchiveError> {
+    match oci::is_image(&file)? {
+        true => oci::read(&file, allowance, staging),
+        false => tape::read(Box::new(BufReader::new(file)), allowance, staging, false),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads archives without unpacking them for the user: members that a loader or a rule reads go, in
 //! one pass over the stream, into a private temporary directory, and reports name them
-//! `ARCHIVE!path`. The directory is removed with the value.
+//! `ARCHIVE!path`. The directory is removed with the value, or when a signal ends the process.
 //!
 //! Nothing in an archive decides where something is written: names are taken apart, links are made
 //! last and only where they lead to a member. Memory is bounded by the windows of the decompressors,
@@ -9,17 +9,18 @@
 mod format;
 mod nar;
 mod oci;
+mod private;
 mod staging;
 mod stream;
 mod tape;
 
 use crate::escape;
+use private::PrivateDirectory;
 use staging::Staging;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 /// Why an archive can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +63,7 @@ pub(crate) struct Archives {
     pub warnings: Vec<String>,
     /// Archives that can't be read.
     pub problems: Vec<(PathBuf, ArchiveError)>,
-    directories: Vec<TempDir>,
+    directories: Vec<PrivateDirectory>,
     extent: Extent,
     /// The root directory of an image, if there is one and nothing else.
     pub image: Option<PathBuf>,
@@ -87,7 +88,7 @@ impl Archives {
 
     /// Where the members are.
     pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
-        self.directories.iter().map(TempDir::path)
+        self.directories.iter().map(PrivateDirectory::path)
     }
 
     /// Whether any path is inside an archive.
@@ -121,7 +122,7 @@ impl Archives {
         let Some(format) = format::of(&file, path)? else {
             return Ok(None);
         };
-        let directory = tempfile::Builder::new().prefix("cuda-fixup-").tempdir()?;
+        let directory = PrivateDirectory::new()?;
         let base = directory.path().canonicalize()?;
         let name = path.file_name().unwrap_or_default();
         let root = base.join(name);

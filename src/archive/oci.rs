@@ -17,8 +17,36 @@ const MAX_MEMBERS: usize = 100_000;
 /// Members at the start that are looked at for a manifest.
 const FIRST: usize = 4096;
 
+/// Members of images, apart from those whose names are hashes.
+const FIRST_NAMES: [&[u8]; 5] = [
+    b"blobs",
+    b"index.json",
+    b"manifest.json",
+    b"oci-layout",
+    b"repositories",
+];
+
 /// Start and length of each member.
 type Members = HashMap<Vec<u8>, (u64, u64)>;
+
+/// Whether the start of a packed archive may be that of an image, which then has to be unpacked
+/// whole to be read: its manifest is anywhere, and its layers are in no order.
+pub(super) fn begins_image(head: &[u8]) -> bool {
+    let mut archive = Archive::new(head);
+    let Ok(entries) = archive.entries() else {
+        return false;
+    };
+    let names = entries.map_while(Result::ok);
+    let mut names = names.map(|entry| entry.path_bytes().into_owned());
+    let first = names.find(|name| !matches!(&name[..], b"" | b"." | b"./"));
+    first.is_some_and(|name| {
+        let name = name.strip_prefix(b"./").unwrap_or(&name);
+        let part = name.split(|&byte| byte == b'/').next().unwrap_or(name);
+        let stem = part.split(|&byte| byte == b'.').next().unwrap_or(part);
+        let is_hash = stem.len() == 64 && stem.iter().all(u8::is_ascii_hexdigit);
+        is_hash || FIRST_NAMES.contains(&part)
+    })
+}
 
 /// Whether a tar archive is an image.
 pub(super) fn is_image(file: &File) -> Result<bool, ArchiveError> {

@@ -1,6 +1,6 @@
 //! The private directory with the members of an archive.
 
-use super::{ArchiveError, Extent, stream};
+use super::{ArchiveError, Extent, private, stream};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -49,6 +49,7 @@ pub(super) struct Staging {
 
 impl Staging {
     pub(super) fn new(root: &Path, extent: Extent) -> io::Result<Staging> {
+        let _lock = private::lock();
         DirBuilder::new().mode(0o700).create(root)?;
         Ok(Staging {
             root: root.to_owned(),
@@ -97,6 +98,7 @@ impl Staging {
                 }
             }
             ArchiveMember::HardLink(target) => {
+                let _lock = private::lock();
                 let target = inside(Path::new(OsStr::from_bytes(target)));
                 let known = target.map(|target| self.root.join(target));
                 let linked =
@@ -118,6 +120,7 @@ impl Staging {
         from.take(KEPT as u64)
             .read_to_end(&mut head)
             .map_err(stream::error)?;
+        let lock = private::lock();
         if self.make_room(path).is_err() {
             self.leave_out(name, "a file and a directory have the same name");
             return Ok(());
@@ -127,6 +130,7 @@ impl Staging {
             .create_new(true)
             .mode(0o600)
             .open(self.root.join(path))?;
+        drop(lock);
         file.write_all(&head)?;
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         let text = TEXTS.contains(&extension);
@@ -184,6 +188,7 @@ impl Staging {
 
     /// Makes the links, and returns what was left out.
     pub(super) fn finish(mut self) -> Vec<String> {
+        let _lock = private::lock();
         for (path, target) in std::mem::take(&mut self.links) {
             let whole = self.root.join(&path);
             // Where a directory or a file has the name, that stays.
@@ -206,7 +211,7 @@ impl Staging {
 }
 
 /// Copies, with holes where there are only zeroes: a bomb takes no room.
-fn copy_sparse(from: &mut dyn Read, to: &mut File) -> Result<(), ArchiveError> {
+pub(super) fn copy_sparse(from: &mut dyn Read, to: &mut File) -> Result<(), ArchiveError> {
     let mut buffer = vec![0; 64 << 10];
     let mut at = to.stream_position()?;
     loop {

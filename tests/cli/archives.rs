@@ -292,6 +292,170 @@ fn layers_of_an_image_hide_members_of_lower_ones() {
     assert_eq!(done.status.code(), Some(2));
 }
 
+/// An image of two layers as `docker save` writes it, and as an OCI layout.
+fn images(tree: &Tree) -> [Vec<u8>; 2] {
+    use tar::EntryType::{Directory, Regular};
+    let elf = |name: &str| fs::read(tree.at(name)).unwrap();
+    let (a, b) = (elf("t/lib/liba.so"), elf("t/lib/libb.so.1.2"));
+    let low = raw_tar(&[
+        ("usr/lib/liba.so", Regular, "", &a),
+        ("usr/lib/libold.so", Regular, "", &a),
+    ]);
+    let high = raw_tar(&[
+        ("usr/lib/libb.so.1", Regular, "", &b),
+        ("usr/lib/.wh.libold.so", Regular, "", b""),
+    ]);
+    let digest = |letter: &str| letter.repeat(64);
+    let layer = |letter: &str| format!("{}/layer.tar", digest(letter));
+    let manifest = format!(r#"[{{"Layers":["{}","{}"]}}]"#, layer("b"), layer("a"));
+    let docker = raw_tar(&[
+        ("./", Directory, "", b""),
+        (&layer("a"), Regular, "", &high),
+        (&layer("b"), Regular, "", &low),
+        ("manifest.json", Regular, "", manifest.as_bytes()),
+    ]);
+    let blob = |letter: &str| format!("blobs/sha256/{}", digest(letter));
+    let named = |letter: &str| format!(r#"{{"digest":"sha256:{}"}}"#, digest(letter));
+    let index = format!(r#"{{"manifests":[{}]}}"#, named("c"));
+    let platforms = format!(r#"{{"manifests":[{}]}}"#, named("d"));
+    let manifest = format!(r#"{{"layers":[{},{}]}}"#, named("b"), named("a"));
+    let oci = raw_tar(&[
+        (&blob("a"), Regular, "", &gzip(&high)),
+        (&blob("b"), Regular, "", &low),
+        (&blob("c"), Regular, "", platforms.as_bytes()),
+        (&blob("d"), Regular, "", manifest.as_bytes()),
+        ("index.json", Regular, "", index.as_bytes()),
+        (
+            "oci-layout",
+            Regular,
+            "",
+            br#"{"imageLayoutVersion":"1.0.0"}"#,
+        ),
+    ]);
+    [docker, oci]
+}
+
+#[test]
+fn images_of_both_forms_are_read_packed_or_not() {
+    let tree = sample();
+    let [docker, oci] = images(&tree);
+    for (name, bytes) in [
+        ("docker.tar", docker.clone()),
+        ("docker.tar.gz", gzip(&docker)),
+        ("oci.tar", oci.clone()),
+        ("oci.tgz", gzip(&oci)),
+    ] {
+        fs::write(tree.at(name), bytes).unwrap();
+        let (out, error) = text(&run(&tree, &["inspect", name]));
+        let lines = out.lines().filter(|line| line.contains(": shared library"));
+        let files: Vec<&str> = lines.filter_map(|line| line.split(':').next()).collect();
+        let wanted = ["liba.so", "libb.so.1"].map(|file| format!("{name}!usr/lib/{file}"));
+        assert_eq!(files, wanted, "{out}{error}");
+        let found = format!("libb.so.1 => {name}!usr/lib/libb.so.1");
+        assert!(
+            out.contains("libb.so.1 => /usr/lib/libb.so.1 (RUNPATH)") || out.contains(&found),
+            "{out}"
+        );
+    }
+    // A packed archive that begins like an image and is none.
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append_dir_all("blobs", tree.at("t")).unwrap();
+    fs::write(tree.at("plain.tar.gz"), gzip(&tar.into_inner().unwrap())).unwrap();
+    let (out, _) = text(&run(&tree, &["inspect", "--headers", "plain.tar.gz"]));
+    assert!(out.contains("plain.tar.gz!blobs/lib/liba.so: "), "{out}");
+    // An image that is a bomb: 100 MB of zeroes in front of its manifest.
+    let zeroes = vec![0; 100 << 20];
+    let bomb = raw_tar(&[("blobs/sha256/x", tar::EntryType::Regular, "", &zeroes)]);
+    fs::write(tree.at("bomb.tgz"), gzip(&bomb)).unwrap();
+    let done = run(&tree, &["inspect", "bomb.tgz"]);
+    assert!(
+        text(&done).1.contains("bomb.tgz: expands to more than"),
+        "{:?}",
+        text(&done)
+    );
+}
+
+#[test]
+fn one_bad_archive_does_not_end_the_run() {
+    let tree = sample();
+    fs::write(tree.at("good.nar"), nar_of(&tree)).unwrap();
+    fs::write(tree.at("bad.whl"), "hello").unwrap();
+    let bad = "error: bad.whl: an archive in an unknown form";
+    for args in [
+        &["inspect", "bad.whl", "good.nar"][..],
+        &["inspect", "--json", "bad.whl", "good.nar"],
+        &["lint", "good.nar", "bad.whl"],
+        &["lint", "--format", "sarif", "bad.whl", "good.nar"],
+        &["device-code", "--by-arch", "bad.whl", "good.nar"],
+        &["closure", "bad.whl", "good.nar"],
+        &["report", "bad.whl", "good.nar", "--output", "-"],
+    ] {
+        let done = run(&tree, args);
+        let (out, error) = text(&done);
+        assert_eq!(done.status.code(), Some(2), "{args:?}");
+        assert_eq!(error.matches(bad).count(), 1, "{args:?}: {error}");
+        let has_code = matches!(args[0], "device-code" | "closure");
+        assert!(
+            has_code || out.contains("liba.so"),
+            "{args:?}: {out}{error}"
+        );
+        assert!(!error.contains("no findings"), "{args:?}: {error}");
+    }
+    // A comparison with half a package says nothing.
+    let done = run(&tree, &["diff", "good.nar", "bad.whl"]);
+    assert_eq!((done.status.code(), text(&done).0.as_str()), (Some(2), ""));
+    let done = run(&tree, &["lint", "bad.whl"]);
+    assert_eq!(text(&done).1.lines().count(), 1, "{:?}", text(&done));
+}
+
+/// A signal leaves no private directory behind, and ends the program as it would have.
+#[test]
+fn signals_remove_the_private_directory() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::os::unix::process::ExitStatusExt;
+    use std::time::Duration;
+    let tree = Tree::new();
+    let mut header = tar::Header::new_gnu();
+    header.set_path("libx.so").unwrap();
+    header.set_size(1 << 40);
+    header.set_cksum();
+    let file = fs::File::create(tree.at("long.tar")).unwrap();
+    (&file).write_all(header.as_bytes()).unwrap();
+    (&file).write_all(b"\x7fELF").unwrap();
+    file.set_len(1 << 40).unwrap();
+    let temporary = tree.at("tmp/x").parent().unwrap().to_owned();
+    let line = format!("exec {} inspect long.tar", crate::support::BINARY);
+    for (signal, ignored) in [
+        (Signal::INT, false),
+        (Signal::TERM, false),
+        (Signal::HUP, false),
+        (Signal::HUP, true),
+    ] {
+        let trap = if ignored { "trap '' HUP; " } else { "" };
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{trap}{line}")])
+            .current_dir(tree.root())
+            .env("TMPDIR", &temporary)
+            .spawn()
+            .unwrap();
+        let is_staged = || walkdir::WalkDir::new(&temporary).into_iter().count() > 3;
+        while !is_staged() {
+            assert!(child.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let mut last = signal;
+        if ignored {
+            std::thread::sleep(Duration::from_millis(200));
+            assert!(is_staged());
+            last = Signal::TERM;
+            kill_process(Pid::from_child(&child), last).unwrap();
+        }
+        assert_eq!(child.wait().unwrap().signal(), Some(last.as_raw()));
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "{signal:?}");
+    }
+}
+
 #[test]
 fn nothing_is_written_outside_of_the_private_directory() {
     use tar::EntryType::{Link, Regular, Symlink};
