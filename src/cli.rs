@@ -73,7 +73,7 @@ impl Applet {
             Applet::Man(args) => applets::man::run(args, Cli::command()),
             Applet::Nvcc(args) => applets::nvcc::run(args),
             Applet::Toolkit(args) => applets::toolkit::run(args),
-            Applet::Patchelf(args) => applets::patchelf::run(args),
+            Applet::Patchelf(args) => applets::patchelf::run(&args.words),
             Applet::Redist(args) => applets::redist::run(args),
             Applet::Report(args) => applets::report::run(args),
         }
@@ -175,9 +175,14 @@ fn dispatch(mut args: Vec<OsString>) -> anyhow::Result<Outcome> {
         args.insert(0, "cuda-fixup".into());
         args[1] = name;
     }
-    // Its options have their own syntax: clap treats all of them as files.
     let at = applet_at(&args);
     if args.get(at).is_some_and(|applet| applet == "patchelf") {
+        // Its options have their own syntax. It is also called for each file of a build, and clap's
+        // definition of a command line takes longer than reading one file.
+        if at == 1 {
+            return applets::patchelf::run(&args[2..]);
+        }
+        // clap checks what is in front, and treats all options behind it as files.
         args.insert(at + 1, "--".into());
     }
     let mut command = Cli::command().color(Color::for_clap());

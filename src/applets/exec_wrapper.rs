@@ -14,6 +14,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Links that are followed one after the other, as many as the kernel does.
+const MAX_LINKS: usize = 40;
+
 /// Arguments that are all the other program's.
 #[derive(Debug, clap::Args)]
 pub(super) struct PassedOn {
@@ -94,14 +97,27 @@ impl Called {
     /// An executable file, and neither this program nor another copy of it: two copies that took
     /// each other for the real one would call each other for ever.
     fn is_other_program(&self, file: &Path) -> bool {
-        let executable = fs::metadata(file)
-            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
-        let copy = || {
-            let real = file.canonicalize().ok();
-            real.is_some_and(|real| real.file_name() == Some(OsStr::new("cuda-fixup")))
+        let Ok(meta) = fs::metadata(file) else {
+            return false;
         };
-        executable && FileId::at(file).ok() != self.us && !copy()
+        let executable = meta.is_file() && meta.permissions().mode() & 0o111 != 0;
+        executable
+            && Some(FileId::from(&meta)) != self.us
+            && name_behind_links(file) != Some("cuda-fixup".into())
     }
+}
+
+/// The name of the file that a chain of links ends at. The links of its directories, which
+/// `canonicalize` follows too, don't change it.
+fn name_behind_links(file: &Path) -> Option<OsString> {
+    let mut file = file.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&file) {
+            Ok(target) => file = file.parent()?.join(target),
+            Err(_) => return file.file_name().map(OsString::from),
+        }
+    }
+    None
 }
 
 /// Prints why the program is not started, in lines that differ from its own.

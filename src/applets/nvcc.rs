@@ -138,11 +138,10 @@ pub(crate) fn native_architectures(root: &Path) -> Result<(), String> {
 /// The compiler's file: nvcc accepts a name on PATH, a path, or a directory that has `gcc`.
 fn compiler_file(named: Option<OsString>, called: &Called) -> Option<PathBuf> {
     let named = named.unwrap_or_else(|| "gcc".into());
-    let file = if named.as_encoded_bytes().contains(&b'/') {
-        PathBuf::from(named)
-    } else {
-        called.real(named.to_str()?)?
-    };
+    if !named.as_encoded_bytes().contains(&b'/') {
+        return called.real(named.to_str()?);
+    }
+    let file = PathBuf::from(named);
     if file.is_dir() {
         return Some(file.join("gcc")).filter(|gcc| gcc.is_file());
     }

@@ -87,13 +87,16 @@ pub(crate) enum Runtime {
 impl Record {
     /// The record of the farm at `root`; `None` if it is no farm.
     pub(crate) fn read(root: &Path) -> io::Result<Option<Record>> {
-        let mut text = String::new();
-        match File::open(root.join(PLACE)) {
-            Ok(file) => file.take(MAX_SIZE).read_to_string(&mut text)?,
+        let file = match File::open(root.join(PLACE)) {
+            Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
             Err(e) => return Err(e),
         };
+        // In one piece: each call of nvcc reads it.
+        let expected = file.metadata()?.len().min(MAX_SIZE) as usize;
+        let mut text = String::with_capacity(expected + 1);
+        file.take(MAX_SIZE).read_to_string(&mut text)?;
         let record: Record = serde_json::from_str(&text)?;
         if record.format != 1 {
             return Err(io::Error::new(

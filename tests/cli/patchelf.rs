@@ -679,6 +679,25 @@ fn the_name_of_the_link_and_the_name_of_the_applet_are_the_same() {
     }
 }
 
+/// A build calls it for each file: what one call costs besides reading the file, in a figure that
+/// other work on the machine doesn't change.
+#[test]
+fn a_call_makes_few_system_calls() {
+    let dir = tempfile::tempdir().unwrap();
+    let ours = our_patchelf(dir.path());
+    let trace = dir.path().join("trace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o"]).arg(&trace).arg(&ours);
+    let output = command
+        .args(["--print-rpath", "/bin/true"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let trace = fs::read_to_string(&trace).unwrap();
+    // A program that ld.so must load takes more: .cargo/static-program.
+    assert!(trace.lines().count() < 50, "{trace}");
+}
+
 #[test]
 fn a_dangling_link_as_output_is_written_through() {
     let dir = tempfile::tempdir().unwrap();

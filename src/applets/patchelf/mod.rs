@@ -36,7 +36,7 @@ const OWNER: &str = concat!(
 /// completions and the manual page only: it never parses one (`cli::dispatch`).
 #[derive(Debug)]
 pub(crate) struct Args {
-    words: Vec<OsString>,
+    pub(crate) words: Vec<OsString>,
 }
 
 impl clap::FromArgMatches for Args {
@@ -89,10 +89,10 @@ fn documented(flag: &flags::Flag) -> Arg {
     }
 }
 
-/// Runs the command line. Any error is exit status 1, as with patchelf.
-pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
+/// Runs the command line `words`. Any error is exit status 1, as with patchelf.
+pub(crate) fn run(words: &[OsString]) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
-    let result = run_words(&args.words, &mut out);
+    let result = run_words(words, &mut out);
     // Earlier output comes before the error.
     let flushed = out.flush();
     match result.and_then(|outcome| Ok(flushed.map(|()| outcome)?)) {
