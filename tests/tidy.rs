@@ -343,6 +343,29 @@ fn pages_that_code_names_exist() {
 
 /// Every room, and every file or folder of the crate, is on the map.
 #[test]
+fn every_kind_of_json_has_its_schema() {
+    let name = regex(r#""cuda-fixup\.([a-z-]+)/(\d+)""#);
+    let mut printed = BTreeSet::new();
+    for file in with_extension(files_below("src"), "rs") {
+        let lines: String = code_lines(&file)
+            .into_iter()
+            .map(|(_, line)| line)
+            .collect();
+        let found = name.captures_iter(lines.as_bytes());
+        printed.extend(found.map(|found| String::from_utf8(found[1].to_vec()).unwrap()));
+    }
+    let described: BTreeSet<String> = with_extension(files_below("docs/schemas"), "json")
+        .iter()
+        .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(
+        printed, described,
+        "left: the kinds of JSON that src prints, right: the files in docs/schemas. A new kind \
+         needs its JSON Schema, and a command in tests/cli/schemas.rs"
+    );
+}
+
+#[test]
 fn every_room_is_on_the_map() {
     let map = text(Path::new("docs/architecture.md"));
     let mut complaints = Vec::new();

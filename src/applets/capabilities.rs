@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::GpuTable;
 use crate::cuda::{Capability, CudaVersion};
-use crate::report::schema;
+use crate::report::schema::{self, Line};
 use crate::terminal::{Label, message};
 use anyhow::Context;
 use std::io::{self, Write};
@@ -112,12 +112,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         }
         (Ok(_), None) => {}
         (Ok(selection), Some((true, _, _))) => {
-            let reported = ReportedFinding {
+            let line = Line {
                 schema: schema::CAPABILITIES,
-                selection: &selection,
+                value: &selection,
             };
-            serde_json::to_writer_pretty(&mut out, &reported)?;
-            writeln!(out)?;
+            line.write_pretty(&mut out)?;
         }
         (Ok(selection), Some((false, null, only))) => {
             let end = if null { '\0' } else { '\n' };
@@ -127,13 +126,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Fine)
-}
-
-#[derive(serde::Serialize)]
-struct ReportedFinding<'a> {
-    schema: &'static str,
-    #[serde(flatten)]
-    selection: &'a Selection,
 }
 
 /// Capabilities out of `8.6;9.0a`, as CMake, Nix and a shell write lists.

@@ -333,18 +333,17 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
     let _progress = Progress::files("linted", tree.files.len(), &seen);
     let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {
         seen.fetch_add(1, Ordering::Relaxed);
-        let problem = |error: &dyn std::fmt::Display| FileError::Problem(error.to_string());
         let path = absolute(&walked.path);
         let info = match scan::dynamic_info(file) {
             Ok(info) => info,
             Err(FileError::Skip(Skip::NotElf)) => {
                 let found = linter.text_file(&walked.path, &path, file);
-                return found.map_err(|e| problem(&e));
+                return found.map_err(|e| FileError::Problem(elf_edit::reason(&e)));
             }
             Err(other) => return Err(other),
         };
         let found = linter.elf(&walked.path, &path, file, &info);
-        found.map_err(|e| problem(&e))
+        found.map_err(|error| FileError::Problem(error.to_string()))
     };
     let pool = args.jobs.pool_for(tree.files.len())?;
     let visit = pool.install(|| scan::visit(tree, read));

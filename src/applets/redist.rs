@@ -12,7 +12,7 @@ mod url;
 
 use super::Outcome;
 use crate::redist::diff::{Difference, diff};
-use crate::report::schema;
+use crate::report::schema::{self, Line};
 use load::Loader;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
@@ -72,23 +72,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     }
 }
 
-/// A JSON line, with its schema.
-#[derive(Serialize)]
-struct Line<'a, T: Serialize> {
-    schema: &'static str,
-    #[serde(flatten)]
-    value: &'a T,
-}
-
 /// Writes one JSON object and a newline.
-fn json_line<T: Serialize>(out: &mut impl Write, value: &T) -> anyhow::Result<()> {
-    let line = Line {
-        schema: schema::REDIST,
-        value,
-    };
-    serde_json::to_writer(&mut *out, &line)?;
-    writeln!(out)?;
-    Ok(())
+fn json_line<T: Serialize>(out: &mut impl Write, value: &T) -> io::Result<()> {
+    let schema = schema::REDIST;
+    Line { schema, value }.write(out)
 }
 
 fn run_diff(args: DiffArgs) -> anyhow::Result<Outcome> {

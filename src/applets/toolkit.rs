@@ -9,6 +9,7 @@ use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::GpuTable;
 use crate::escape::shown;
+use crate::report::schema::{self, Line};
 use crate::terminal::{Label, message};
 use crate::toolkit::farm::{self, Farm, FarmRequest};
 use crate::toolkit::leaks;
@@ -138,8 +139,11 @@ fn make_farm(mut args: FarmArgs) -> anyhow::Result<Outcome> {
     let made = make(&request)?;
     let mut out = io::stdout().lock();
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &made.record)?;
-        writeln!(out)?;
+        let line = Line {
+            schema: schema::FARM,
+            value: &made.record,
+        };
+        line.write_pretty(&mut out)?;
     } else {
         for line in map(&request, &made) {
             writeln!(out, "{line}")?;

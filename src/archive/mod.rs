@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// Why an archive can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArchiveError {
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {}", elf_edit::reason(.0))]
     Io(#[from] io::Error),
     #[error("cannot be read as zip: {0}")]
     Zip(#[from] zip::result::ZipError),

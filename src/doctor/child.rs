@@ -19,7 +19,7 @@ pub(super) struct Done {
 /// Why a child gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("{0}")]
+    #[error("{}", elf_edit::reason(.0))]
     Start(#[from] std::io::Error),
     #[error("no answer within {} s", PATIENCE.as_secs())]
     Hangs,

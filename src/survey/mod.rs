@@ -195,20 +195,21 @@ fn one(
     path: &Path,
     file: &FileReader,
 ) -> Result<Surveyed, FileError> {
-    let problem = |error: &dyn std::fmt::Display| FileError::Problem(error.to_string());
+    let problem = |error: elf_edit::ReadError| FileError::Problem(error.to_string());
     let info = match scan::dynamic_info(file) {
         Ok(info) => info,
         Err(FileError::Skip(Skip::NotElf)) => {
             let looked = linter.text_file(shown, path, file);
-            return looked.map(|looked| (looked, None)).map_err(|e| problem(&e));
+            let looked = looked.map_err(|e| FileError::Problem(elf_edit::reason(&e)))?;
+            return Ok((looked, None));
         }
         Err(other) => return Err(other),
     };
-    let exports = versions::defined(file, &info).map_err(|e| problem(&e))?;
-    let wants = versions::wanted(file, &info).map_err(|e| problem(&e))?;
+    let exports = versions::defined(file, &info).map_err(problem)?;
+    let wants = versions::wanted(file, &info).map_err(problem)?;
     let (looked, mut facts) = linter
         .elf_and(shown, path, file, &info, facts)
-        .map_err(|e| problem(&e))?;
+        .map_err(problem)?;
     facts.exports = exports
         .into_iter()
         .flatten()

@@ -9,7 +9,7 @@ mod streams;
 
 pub(crate) use paint::{Label, Paint};
 pub(crate) use progress::Progress;
-pub(crate) use streams::{message, stderr, stdout, without_errno};
+pub(crate) use streams::{message, stderr, stdout};
 
 /// When text has colours: `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -1,6 +1,7 @@
 //! Standard output and error, which share a terminal with the progress line.
 
 use super::paint::{Label, Paint};
+use elf_edit::without_errno;
 use std::fmt;
 use std::io::{self, Stderr, Stdout, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -75,34 +76,4 @@ pub(crate) fn message(label: Label, text: impl fmt::Display) -> io::Result<()> {
     let word = Paint::stderr().label(label, label.word());
     let text = without_errno(&text.to_string());
     stderr().write_all(format!("{word}: {text}\n").as_bytes())
-}
-
-/// The message without Rust's `(os error 2)`, which doesn't help a user.
-pub(crate) fn without_errno(message: &str) -> String {
-    let mut parts = message.split(" (os error ");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once(')') {
-            Some((errno, rest)) if errno.bytes().all(|b| b.is_ascii_digit()) => text.push_str(rest),
-            _ => {
-                text.push_str(" (os error ");
-                text.push_str(part);
-            }
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_of_errors_are_left_out() {
-        assert_eq!(
-            without_errno("x: No such file or directory (os error 2): y"),
-            "x: No such file or directory: y"
-        );
-        assert_eq!(without_errno("a (os error b) c"), "a (os error b) c");
-    }
 }

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FarmError {
     /// A file or directory could not be read or written.
-    #[error("{}: {source}", crate::escape::shown(path))]
+    #[error("{}: {}", crate::escape::shown(path), elf_edit::reason(source))]
     Io { path: PathBuf, source: io::Error },
     /// A prefix that cannot join.
     #[error("{}: {why}", crate::escape::shown(prefix))]

@@ -43,7 +43,7 @@ fn flags_in_three_forms() {
     let null = capabilities(&[&wanted[..], &["-0", "--only", "real"]].concat());
     assert_eq!(text(&null.stdout), "sm_80\0sm_90a\0");
     let json = capabilities(&[&wanted[..], &["--json"]].concat());
-    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let value: serde_json::Value = crate::support::schema::parsed(&json.stdout);
     assert_eq!(value["schema"], "cuda-fixup.capabilities/1");
     assert_eq!(value["cudaForwardCompat"], true);
     assert_eq!(

@@ -146,8 +146,7 @@ impl Machine {
             .args(args)
             .output()
             .unwrap();
-        let value: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        let value: Value = crate::support::schema::parsed(&output.stdout);
         let findings = value["findings"].as_array().unwrap();
         let broken = findings
             .iter()
@@ -371,7 +370,7 @@ fn here(smi: &str, variables: &[(&str, &str)]) -> Value {
         .envs(variables.iter().copied())
         .output()
         .unwrap();
-    serde_json::from_slice(&output.stdout).unwrap()
+    crate::support::schema::parsed(&output.stdout)
 }
 
 #[test]
@@ -593,7 +592,7 @@ fn a_word_without_slash_is_a_program_on_path() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let value: Value = crate::support::schema::parsed(&output.stdout);
     assert_eq!(value["paths"][0]["path"], "/usr/bin/env");
     assert!(value["paths"][0]["elfFiles"].as_u64() >= Some(1));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

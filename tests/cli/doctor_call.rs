@@ -58,7 +58,7 @@ fn asked(init: &str, more: &[&str], args: &[&str]) -> Value {
         .env("LD_LIBRARY_PATH", dir.path())
         .output()
         .unwrap();
-    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let value: Value = crate::support::schema::parsed(&output.stdout);
     if args.is_empty() {
         assert_eq!(value["cuInit"]["library"], library.to_str().unwrap());
     }

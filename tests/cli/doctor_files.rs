@@ -21,8 +21,7 @@ fn output(args: &[&str], paths: &[&Path]) -> Output {
 }
 
 fn value(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    crate::support::schema::parsed(&output.stdout)
 }
 
 /// Codes of findings about files; others are about the machine.

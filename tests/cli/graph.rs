@@ -62,7 +62,7 @@ fn the_graph_is_the_same_at_any_number_of_threads() {
         assert_eq!(one, four);
     }
     let json = inspect(&tree, &["--graph", "json", "t"]);
-    let graph: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let graph: serde_json::Value = crate::support::schema::parsed(&json);
     assert_eq!(graph["schema"], "cuda-fixup.graph/1");
     let nodes = graph["nodes"].as_array().unwrap();
     let find = |path: &str| nodes.iter().position(|node| node["path"] == path).unwrap();

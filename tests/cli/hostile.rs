@@ -163,3 +163,65 @@ fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
         assert!(!err.contains("error"), "{applet:?}: {err}");
     }
 }
+
+/// Reading it is EIO; it has no end that `stat` knows.
+const UNREADABLE: &str = "/proc/self/mem";
+
+#[test]
+fn messages_and_json_have_no_numbers_of_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    symlink("loop", dir.path().join("loop")).unwrap();
+    fs::create_dir(dir.path().join("tree")).unwrap();
+    symlink("libx.so", dir.path().join("tree/libx.so")).unwrap();
+    fs::write(dir.path().join("tree/nvidia-smi"), "\x7fELF").unwrap();
+    let runs = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(dir.path().join("tree/nvidia-smi"), runs).unwrap();
+    let long = "x".repeat(300);
+    let commands = [
+        "inspect --json",
+        "inspect",
+        "inspect --headers --json",
+        "inspect --graph json",
+        "lint --format json",
+        "lint --config",
+        "fixup --json --dry-run",
+        "fixup --dry-run --lib",
+        "auto-patchelf --structured-logs --dry-run --paths",
+        "add-driver-runpath",
+        "elf-files",
+        "device-code list --json",
+        "device-code --by-arch --json",
+        "device-code extract",
+        "diff tree",
+        "report -o report.html",
+        "doctor --json",
+        "patchelf --print-rpath",
+        "redist index --json",
+        "redist diff --json tree",
+        "redist url x --json --from",
+        "redist check --json",
+        "redist features --json",
+        "redist check-wheel --json --set tree --",
+        "toolkit farm --json --out farm",
+        "toolkit leaks --forbid /x",
+        "install-links",
+    ];
+    let mut faults = 0;
+    for command in commands {
+        for path in ["loop", "tree", "tree/libx.so", UNREADABLE, "no/such", &long] {
+            let output = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"))
+                .args(command.split(' '))
+                .arg(path)
+                .current_dir(dir.path())
+                .env("PATH", dir.path().join("tree"))
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let said = [&output.stdout[..], &output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert!(!said.contains("(os error"), "{command} {path}: {said}");
+            faults += usize::from(!output.status.success());
+        }
+    }
+    assert!(faults > 2 * commands.len(), "{faults}");
+}

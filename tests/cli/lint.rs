@@ -34,7 +34,7 @@ pub(crate) fn findings(dir: &Path, args: &[&str]) -> Vec<(String, String)> {
     let output = lint(dir, &[&["--format=json"], args].concat());
     assert!(output.stderr.is_empty(), "{output:?}");
     let lines = str::from_utf8(&output.stdout).unwrap().lines();
-    let objects = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let objects = lines.map(|line| crate::support::schema::parsed(line));
     let text = |object: &Value, key| object[key].as_str().unwrap().to_owned();
     objects
         .inspect(|o| assert_eq!(o["schema"], "cuda-fixup.lint/1"))
@@ -205,7 +205,7 @@ fn needed_libraries() {
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let found: Value = serde_json::from_str(&environment()).unwrap();
+    let found: Value = crate::support::schema::parsed(&environment());
     assert_eq!(found["code"], "needed-through-environment");
     // Found through the environment first, and without it too.
     let source = "int f(); int g() { return f(); }";
@@ -825,7 +825,7 @@ fn human_lines_and_sarif() {
          help: `cuda-fixup patchelf --clear-execstack './lib x.so'`\n"
     );
     let sarif = lint(dir, &["--format=sarif", "."]).stdout;
-    let sarif: Value = serde_json::from_slice(&sarif).unwrap();
+    let sarif: Value = crate::support::schema::parsed(&sarif);
     let run = &sarif["runs"][0];
     let result = &run["results"][0];
     assert_eq!(sarif["version"], "2.1.0");

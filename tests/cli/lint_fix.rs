@@ -127,7 +127,7 @@ fn findings_for_other_tools() {
          1  warning  executable-stack  (--fix)\n"
     );
     let json = lint(dir.path(), &["--statistics", "--format=json", "t"]);
-    let first: Value = serde_json::from_str(out(&json).lines().next().unwrap()).unwrap();
+    let first: Value = crate::support::schema::parsed(out(&json).lines().next().unwrap());
     assert_eq!(
         (&first["count"], &first["code"]),
         (&1.into(), &"runpath-missing".into())

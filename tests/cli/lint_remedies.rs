@@ -93,7 +93,7 @@ impl Example {
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
+            .map(|line| crate::support::schema::parsed(line))
             .collect()
     }
 

@@ -44,6 +44,7 @@ mod redist_install;
 mod report;
 mod report_browser;
 mod scan;
+mod schemas;
 mod startup;
 mod startup_absolute;
 mod startup_corpora;

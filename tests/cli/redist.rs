@@ -31,7 +31,7 @@ fn committed() -> PathBuf {
 const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A whole manifest of NVIDIA's shape with one package.
-fn good() -> Value {
+pub fn good() -> Value {
     json!({
         "release_date": "2026-01-02",
         "release_label": "9.20.0",
@@ -56,7 +56,7 @@ fn archive(name: &str) -> Value {
 }
 
 /// Sets the value at a path of keys, or takes the key out.
-fn set(manifest: &mut Value, path: &str, value: Option<Value>) {
+pub fn set(manifest: &mut Value, path: &str, value: Option<Value>) {
     let (at, key) = path.rsplit_once('/').unwrap();
     let object = manifest.pointer_mut(at).unwrap().as_object_mut().unwrap();
     match value {
@@ -127,7 +127,7 @@ fn all_shapes_of_the_data_are_read() {
             (Some(0), ""),
             "{path}"
         );
-        let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let made: Value = crate::support::schema::parsed(&output.stdout);
         assert_eq!(made["releases"][0]["product"], "cudnn", "{path}");
         assert_eq!(made["releases"][0]["version"], "9.20.0", "{path}");
         assert!(!out(&output).contains("windows"), "{path}");
@@ -141,7 +141,7 @@ fn all_shapes_of_the_data_are_read() {
             Some(value.clone()),
         );
     }
-    let made: Value = serde_json::from_slice(&index_text(&both.to_string(), &[]).stdout).unwrap();
+    let made: Value = crate::support::schema::parsed(&index_text(&both.to_string(), &[]).stdout);
     let archives = &made["releases"][0]["packages"]["cudnn"]["archives"];
     let keys: Vec<_> = archives.as_object().unwrap().keys().collect();
     assert_eq!(
@@ -305,7 +305,7 @@ fn what_is_unknown_is_a_warning_and_with_strict_an_error() {
         assert!(out(&output).contains("cuda-fixup.manifest/1"));
         let strict = index(path, Some(value), &["--strict", "--json"]);
         assert_eq!((strict.status.code(), out(&strict).as_str()), (Some(2), ""));
-        let problem: Value = serde_json::from_str(&err(&strict)).unwrap();
+        let problem: Value = crate::support::schema::parsed(&err(&strict));
         assert_eq!(problem["severity"], "error");
         assert!(
             problem["key"].is_string() && problem["help"].is_string(),
@@ -457,7 +457,7 @@ fn a_difference_is_told_as_came_went_changed_or_republished() {
     set(&mut newer, "/cudnn/version", Some(json!("9.21.0.7")));
     let c = write("redistrib_9.21.0.json", &newer);
     let lines = out(&redist(&["diff", "--json", &a, &c]));
-    let line: Value = serde_json::from_str(&lines).unwrap();
+    let line: Value = crate::support::schema::parsed(&lines);
     assert_eq!(
         line,
         json!({
@@ -520,7 +520,7 @@ fn addresses_of_entries() {
         "--from",
         from.to_str().unwrap(),
     ]);
-    let line: Value = serde_json::from_str(&out(&line)).unwrap();
+    let line: Value = crate::support::schema::parsed(&out(&line));
     assert_eq!(
         (&line["version"], &line["archive"]),
         (&json!("9.14.0.64"), &json!("linux-x86_64/cuda13"))
@@ -562,7 +562,7 @@ fn a_mirror_is_checked_by_size_and_hash() {
         err(&wrong)
     );
     let json = redist(&["check", "--json", dir.path().to_str().unwrap()]);
-    let sums: Value = serde_json::from_str(&out(&json)).unwrap();
+    let sums: Value = crate::support::schema::parsed(&out(&json));
     assert_eq!((&sums["errors"], &sums["files"]), (&json!(1), &json!(1)));
     assert_eq!(redist(&["check", "/no/such"]).status.code(), Some(2));
 }

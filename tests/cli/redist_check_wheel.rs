@@ -24,7 +24,7 @@ fn suits(wheels: &[&Path], set: &[&Path]) -> BTreeMap<String, Value> {
     assert!(output.stderr.is_empty(), "{output:?}");
     let lines = String::from_utf8(output.stdout).unwrap();
     let objects = lines.lines().map(|line| {
-        let object: Value = serde_json::from_str(line).unwrap();
+        let object: Value = crate::support::schema::parsed(line);
         (object["library"].as_str().unwrap().to_owned(), object)
     });
     let objects: BTreeMap<_, _> = objects.collect();

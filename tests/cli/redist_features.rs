@@ -21,7 +21,7 @@ fn described(directories: &[&Path]) -> Vec<Value> {
     let lines = succeeded(&features(&["--json"], directories));
     lines
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| crate::support::schema::parsed(line))
         .collect()
 }
 
@@ -33,7 +33,7 @@ fn refusal(directory: &Path) -> String {
 }
 
 /// A fatbin of images: kind (1 PTX, 2 cubin, 8 LTO-IR), architecture, flags.
-fn fatbin(images: &[(u16, u32, u64)]) -> Vec<u8> {
+pub fn fatbin(images: &[(u16, u32, u64)]) -> Vec<u8> {
     let size = images.len() as u64 * (0x40 + 8);
     let mut bytes = [&b"\x50\xed\x55\xba\x01\0\x10\0"[..], &size.to_le_bytes()].concat();
     for (kind, architecture, flags) in images {
@@ -270,7 +270,7 @@ fn output_is_the_same_at_any_thread_count_and_a_line_for_each_directory() {
     assert_eq!(one, many);
     let paths: Vec<Value> = one
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["path"].clone())
+        .map(|line| crate::support::schema::parsed(line)["path"].clone())
         .collect();
     assert_eq!(paths, [a.to_str().unwrap(), b.to_str().unwrap()]);
 }
@@ -359,7 +359,7 @@ fn a_malformed_library_is_an_error_and_hides_nothing_else() {
         error.contains("lib/libbad.so: malformed ELF file"),
         "{error}"
     );
-    let described: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let described: Value = crate::support::schema::parsed(&output.stdout);
     assert_eq!(described["libraries"].as_array().unwrap().len(), 2);
 }
 
@@ -372,7 +372,7 @@ fn broken_device_code_is_a_finding_with_its_place() {
     archive.file("kernels/x.fatbin", broken);
     let output = features(&["--json"], &[&archive.root()]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let described: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let described: Value = crate::support::schema::parsed(&output.stdout);
     let file = &described["device_code_files"][0];
     assert!(
         file["cubins"].as_array().unwrap().contains(&json!("sm_80")),

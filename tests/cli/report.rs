@@ -40,7 +40,7 @@ pub fn data(page: &str) -> serde_json::Value {
     let (head, rest) = page[at..].split_once('>').unwrap();
     let text = rest.split("</script>").next().unwrap();
     if head.contains("data-form=\"json\"") {
-        return serde_json::from_str(text).unwrap();
+        return crate::support::schema::parsed(text);
     }
     let packed = base64::engine::general_purpose::STANDARD
         .decode(text)
@@ -48,7 +48,7 @@ pub fn data(page: &str) -> serde_json::Value {
     let mut json = String::new();
     let mut unpacked = flate2::read::GzDecoder::new(&packed[..]);
     unpacked.read_to_string(&mut json).unwrap();
-    serde_json::from_str(&json).unwrap()
+    crate::support::schema::parsed(&json)
 }
 
 pub const MARKUP: &str = "<img src=x onerror=alert(1)>";

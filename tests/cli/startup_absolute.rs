@@ -59,7 +59,7 @@ impl Store {
         let lines = String::from_utf8(out.stdout).unwrap();
         let lines = lines
             .lines()
-            .map(|line| serde_json::from_str(line).unwrap());
+            .map(|line| crate::support::schema::parsed(line));
         lines.collect()
     }
 
@@ -229,7 +229,7 @@ fn the_number_of_failing_opens_is_that_of_strace() {
             .arg(store.tool())
             .output()
             .unwrap();
-        let page: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let page: Value = crate::support::schema::parsed(&out.stdout);
         let failing = &page["failing_opens"];
         ["directories", "for_processor"].map(|key| failing[key].as_u64().unwrap() as usize)
     };

@@ -65,8 +65,7 @@ fn device_code(args: &[&str], path: &Path) -> Output {
 
 fn list(path: &Path) -> Value {
     let output = device_code(&["list", "--json"], path);
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|e| panic!("{}: {e}: {output:?}", path.display()))
+    crate::support::schema::parsed(&output.stdout)
 }
 
 /// (arch, kind, compression) of all entries.
@@ -579,7 +578,7 @@ fn inspect_shows_device_code_and_cudart() {
     let human = inspect(&[], &nvjpeg, 0);
     assert!(human.contains("cudart: static, 13.4"), "{human}");
     assert!(human.contains("sm_121 cubin, 10 images"), "{human}");
-    let one: Value = serde_json::from_str(&inspect(&["--json"], &nvjpeg, 0)).unwrap();
+    let one: Value = crate::support::schema::parsed(&inspect(&["--json"], &nvjpeg, 0));
     assert_eq!(one["cudart"]["linkage"], "static");
     assert_eq!(one["cudart"]["version"], "13.4");
     assert_eq!(one["cudart"]["evidence"].as_array().unwrap().len(), 4);
@@ -590,11 +589,11 @@ fn inspect_shows_device_code_and_cudart() {
     assert_eq!(of_ptx.collect::<Vec<_>>(), [json!(10)]);
     assert_eq!(one["device_code_entries"], Value::Null);
     let all: Value =
-        serde_json::from_str(&inspect(&["--json", "--device-code"], &nvjpeg, 0)).unwrap();
+        crate::support::schema::parsed(&inspect(&["--json", "--device-code"], &nvjpeg, 0));
     assert_eq!(all["device_code_entries"], list(&nvjpeg)["entries"]);
     let shared = wheel("bitsandbytes-0.50.2/bitsandbytes").join("libbitsandbytes_cuda130.so");
     // Its cudart is in another wheel.
-    let shared: Value = serde_json::from_str(&inspect(&["--json"], &shared, 1)).unwrap();
+    let shared: Value = crate::support::schema::parsed(&inspect(&["--json"], &shared, 1));
     assert_eq!(shared["cudart"]["linkage"], "shared");
     assert_eq!(shared["cudart"]["version"], "13");
 }

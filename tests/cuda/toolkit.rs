@@ -94,7 +94,7 @@ fn the_layout_is_nvidias_own() {
         assert!(out.join(place).exists(), "{place}, for {user}");
     }
     let version = fs::read_to_string(out.join("version.json")).unwrap();
-    let version: serde_json::Value = serde_json::from_str(&version).unwrap();
+    let version: serde_json::Value = crate::support::schema::parsed(&version);
     assert_eq!(version["cuda"]["version"], "13.5.0");
     assert_eq!(version["cuda_nvcc"]["version"], "13.5.37");
     // A reference to any of these directories in a package can be rewritten.
@@ -350,7 +350,7 @@ fn a_farm_without_nvcc_knows_its_version_from_cuda_h() {
         &["--json", "--capabilities", "9.0;10.0f"],
         &[wheel],
     ));
-    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let record: serde_json::Value = crate::support::schema::parsed(&record);
     assert_eq!(record["cudaVersion"], "12.9");
     assert_eq!(record["nvcc"], serde_json::Value::Null);
     assert_eq!(record["cmakeCudaArchitectures"], "90;100f-real");

@@ -9,6 +9,7 @@
 pub mod browser;
 mod cache;
 pub mod peers;
+pub mod schema;
 pub mod trees;
 
 #[allow(unused_imports, reason = "no test uses all of it")]

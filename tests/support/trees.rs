@@ -162,6 +162,6 @@ pub fn err(output: &Output) -> String {
 pub fn json(output: &Output) -> Vec<serde_json::Value> {
     out(output)
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| crate::support::schema::parsed(line))
         .collect()
 }

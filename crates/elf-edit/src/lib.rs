@@ -53,7 +53,7 @@ mod rewrite;
 
 pub use read::codec::{Class, Dyn, Endianness, FileHeader, Format, Section, Segment};
 pub use read::dynamic::Dynamic;
-pub use read::error::{ReadError, reason};
+pub use read::error::{ReadError, reason, without_errno};
 pub use read::file_id::FileId;
 pub use read::headers::{ElfInfo, Kind, read_sections, read_segments};
 pub use read::lock::{FileLock, LockError, Patience};

@@ -11,7 +11,6 @@ pub(crate) use flags::{Parsed, PatchelfRequest, Print};
 
 use super::Outcome;
 use crate::escape::shown;
-use crate::terminal::without_errno;
 use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use elf_edit::{
@@ -99,7 +98,7 @@ pub(crate) fn run(words: &[OsString]) -> anyhow::Result<Outcome> {
         Ok(outcome) => Ok(outcome),
         Err(error) if crate::applets::is_broken_pipe(&error) => Err(error),
         Err(error) => {
-            let why = without_errno(&format!("{error:#}"));
+            let why = elf_edit::without_errno(&format!("{error:#}"));
             writeln!(io::stderr(), "patchelf: {why}")?;
             Ok(Outcome::Findings)
         }

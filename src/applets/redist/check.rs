@@ -114,7 +114,7 @@ fn compare(file: &Path, archives: &[&Archive]) -> Vec<ManifestProblem> {
             return vec![ManifestProblem::error(
                 "",
                 "an archive",
-                error.to_string(),
+                elf_edit::reason(&error),
                 help,
             )];
         }

@@ -4,10 +4,10 @@ use super::super::jobs::Jobs;
 use super::Outcome;
 use crate::escape::shown;
 use crate::features::{self, Features};
-use crate::report::{schema, write_features};
+use crate::report::schema::{self, Line};
+use crate::report::write_features;
 use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -37,13 +37,6 @@ pub(super) struct Args {
     /// Print one JSON object a directory, on a line each
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    schema: &'static str,
-    #[serde(flatten)]
-    features: &'a Features,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
@@ -77,9 +70,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut out = BufWriter::new(io::stdout().lock());
     for features in &archives {
         if args.json {
-            let schema = schema::FEATURES;
-            serde_json::to_writer(&mut out, &Line { schema, features })?;
-            writeln!(out)?;
+            line(features).write(&mut out)?;
         } else {
             write_features(&mut out, features)?;
         }
@@ -90,6 +81,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         (true, false) => Outcome::Findings,
         (true, true) => Outcome::Fine,
     })
+}
+
+fn line(features: &Features) -> Line<'_, Features> {
+    Line {
+        schema: schema::FEATURES,
+        value: features,
+    }
 }
 
 /// Largest file of features that is read.
@@ -117,15 +115,9 @@ fn compare(file: &Path, archives: &[Features], failed: bool) -> anyhow::Result<O
             expected["schema"]
         );
     }
-    let schema = schema::FEATURES;
-    let features = found;
-    let found = serde_json::to_value(Line { schema, features })?;
-    let differences = differences(&expected, &found);
+    let differences = differences(&expected, &serde_json::to_value(line(found))?);
     for difference in &differences {
-        message(
-            Label::Error,
-            format_args!("{}: {difference}", features.path),
-        )?;
+        message(Label::Error, format_args!("{}: {difference}", found.path))?;
     }
     if !differences.is_empty() {
         let help = "another archive was unpacked, or the file is of another release: write it anew";

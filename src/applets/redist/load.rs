@@ -4,7 +4,6 @@ use crate::escape::shown;
 use crate::redist::manifest::{self, Manifest};
 use crate::redist::nvidia::{self, Given};
 use crate::redist::{ManifestProblem, Release, Severity, Tables, join::Joined};
-use crate::report::schema;
 use anyhow::Context;
 use serde::Serialize;
 use std::fs::{self, File};
@@ -29,7 +28,6 @@ pub(super) struct Loader {
 
 #[derive(Serialize)]
 struct ProblemLine<'a> {
-    schema: &'static str,
     file: String,
     #[serde(flatten)]
     problem: &'a ManifestProblem,
@@ -118,7 +116,7 @@ impl Loader {
 
     fn failed(&mut self, file: &Path, expected: &str, error: &io::Error) {
         let help = "name a file that exists and can be read";
-        let problem = ManifestProblem::error("", expected, error.to_string(), help);
+        let problem = ManifestProblem::error("", expected, elf_edit::reason(error), help);
         self.report(file, vec![problem]);
     }
 
@@ -142,13 +140,8 @@ impl Loader {
             let mut err = io::stderr().lock();
             // A closed stderr doesn't change the result.
             let _ = if self.json {
-                let line = ProblemLine {
-                    schema: schema::REDIST,
-                    file,
-                    problem: &problem,
-                };
-                let text = serde_json::to_string(&line).unwrap_or_default();
-                writeln!(err, "{text}")
+                let problem = &problem;
+                super::json_line(&mut err, &ProblemLine { file, problem })
             } else {
                 writeln!(err, "{word}: {file}: {problem}")
                     .and_then(|()| writeln!(err, "  help: {}", problem.help))

@@ -27,7 +27,7 @@ pub enum PayloadError {
         what: String,
     },
     /// Reading or writing failed.
-    #[error(transparent)]
+    #[error("{}", elf_edit::reason(.0))]
     Io(#[from] io::Error),
 }
 

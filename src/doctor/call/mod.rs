@@ -15,6 +15,7 @@ pub use program::build;
 
 use super::child::{self, Failure};
 use super::libraries::Libraries;
+use elf_edit::reason;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
 use std::io::Write;
@@ -78,14 +79,14 @@ impl DriverCall {
 fn call(file: &[u8]) -> CallOutcome {
     let program = match in_memory(file) {
         Ok(program) => program,
-        Err(error) => return CallOutcome::NotCalled(error.to_string()),
+        Err(error) => return CallOutcome::NotCalled(reason(&error)),
     };
     // The child inherits the descriptor until it has started the program.
     let path = format!("/proc/self/fd/{}", program.as_raw_fd());
     let done = match child::run(&mut Command::new(path)) {
         Ok(done) => done,
         Err(Failure::Hangs) => return CallOutcome::Hangs,
-        Err(Failure::Start(error)) => return CallOutcome::NotCalled(error.to_string()),
+        Err(Failure::Start(error)) => return CallOutcome::NotCalled(reason(&error)),
     };
     if let Some(answer) = Answer::read(&done.out) {
         return CallOutcome::Answered(answer);

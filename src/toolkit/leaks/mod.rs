@@ -129,7 +129,7 @@ pub(crate) fn find(request: &LeaksRequest) -> io::Result<FoundLeaks> {
 }
 
 fn problem(error: &io::Error) -> FileError {
-    FileError::Problem(error.to_string())
+    FileError::Problem(elf_edit::reason(error))
 }
 
 fn in_runpaths(file: &elf_edit::FileReader, needles: &Needles) -> Result<File, FileError> {

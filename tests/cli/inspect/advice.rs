@@ -197,8 +197,7 @@ fn nix_locate_is_asked_where_it_is_installed() {
         .args(["inspect", "--json"])
         .arg(shop.at("bin/app"))
         .env("PATH", path);
-    let json: serde_json::Value =
-        serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let json: serde_json::Value = crate::support::schema::parsed(&command.output().unwrap().stdout);
     let help = json["problems"][0]["helps"][0].as_str().unwrap();
     assert!(help.contains("-A oddPackage.out"), "{help}");
 }

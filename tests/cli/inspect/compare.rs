@@ -112,7 +112,7 @@ pub fn agree(shop: &Workshop, file: &Path, env: &[(&str, &str)]) -> Value {
         .arg(file)
         .output()
         .unwrap();
-    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let json: Value = crate::support::schema::parsed(&output.stdout);
     let status = if json["loads"] == true { 0 } else { 1 };
     assert_eq!(output.status.code(), Some(status), "{output:?}");
     let loader = text(&json["loader"]["path"]);

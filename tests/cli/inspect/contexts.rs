@@ -42,7 +42,7 @@ fn a_library_is_judged_in_the_process_of_its_trees_program() {
     let json = shop.inspect(&["--json", "t"]);
     let lines: Vec<serde_json::Value> = text(&json)
         .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
+        .map(|l| crate::support::schema::parsed(l))
         .collect();
     let libf = lines.iter().find(|l| l["path"] == "t/lib/libf.so").unwrap();
     assert_eq!(libf["loaded_by"]["how"], "needed");
@@ -194,7 +194,7 @@ fn libraries_that_the_environment_hides_are_named_with_both_paths() {
         );
         assert!(told.contains(&line), "{told}");
         let json: serde_json::Value =
-            serde_json::from_slice(&ask(variable, value, &["inspect", "--json"]).stdout).unwrap();
+            crate::support::schema::parsed(&ask(variable, value, &["inspect", "--json"]).stdout);
         assert_eq!(json["hidden"][0]["variable"], variable);
         // What the loader itself lists.
         let mut list = Command::new(&exe);
@@ -220,8 +220,7 @@ fn a_preload_that_is_not_there_is_no_fault_of_the_program() {
         .args(["inspect", "--json"])
         .arg(&exe)
         .env("LD_PRELOAD", "libnone.so:/no/file.so");
-    let json: serde_json::Value =
-        serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let json: serde_json::Value = crate::support::schema::parsed(&command.output().unwrap().stdout);
     assert_eq!(json["loads"], true);
     assert_eq!(json["preloads"][1]["resolved"], serde_json::Value::Null);
 }

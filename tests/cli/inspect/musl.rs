@@ -55,7 +55,7 @@ fn agree(shop: &Workshop, file: &Path, env: &[(&str, &str)]) -> serde_json::Valu
         .arg(file)
         .output()
         .unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let json: serde_json::Value = crate::support::schema::parsed(&output.stdout);
     // musl lists its libc first, and twice when it is needed by name; we list each file once.
     let tidy = |mut answer: Answer| {
         answer.loaded.retain(|path| path != LOADER);

@@ -79,7 +79,7 @@ fn a_script_leads_to_its_interpreter() {
         );
         assert!(text.contains(&format!("\n{shown}: PIE")), "{text}");
         let json = inspect(&shop, &["--json", name]);
-        let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        let json: serde_json::Value = crate::support::schema::parsed(&json.stdout);
         assert_eq!(json["path"], tool.to_str().unwrap());
         assert_eq!(json["scripts"][0]["path"], name);
         assert_eq!(json["scripts"][0]["line"], line.as_str());
@@ -257,7 +257,7 @@ fn paths_of_json_can_be_told_apart() {
         let lines = out(&run.unwrap());
         let lines = lines
             .lines()
-            .map(|line| serde_json::from_str(line).unwrap());
+            .map(|line| crate::support::schema::parsed(line));
         let values: Vec<serde_json::Value> = lines.collect();
         let paths = values.iter().filter_map(|value| value["path"].as_str());
         let paths: std::collections::BTreeSet<&str> = paths.collect();

@@ -169,7 +169,7 @@ fn a_tree_is_searched_and_what_is_no_program_is_counted() {
     let text = stdout(shop.inspect(&["--json", "t"]));
     let lines: Vec<serde_json::Value> = text
         .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
+        .map(|l| crate::support::schema::parsed(l))
         .collect();
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[0]["path"], "t/bin/exe");
@@ -276,7 +276,7 @@ fn libraries_that_a_file_may_dlopen() {
     let count = |mode: &str, path: &str| {
         let output = shop.inspect(&["--json", "--dlopen", mode, path]);
         let line = stdout(output).lines().next().unwrap().to_owned();
-        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let json: serde_json::Value = crate::support::schema::parsed(&line);
         json["dlopen"].as_array().unwrap().len()
     };
     fs::create_dir(shop.at("tree")).unwrap();

@@ -81,7 +81,7 @@ fn both(shop: &Workshop, emulator: &str, cpu: &str, exe: &Path) -> (Vec<String>,
         cpu,
         &[BINARY, "inspect", "--json", exe],
     );
-    let json: Value = serde_json::from_slice(&ours.stdout).unwrap();
+    let json: Value = crate::support::schema::parsed(&ours.stdout);
     let loader = text(&json["loader"]["path"]);
     let theirs = emulate(shop, emulator, cpu, &[&loader, "--list", exe]);
     let log = String::from_utf8(theirs.stderr).unwrap();

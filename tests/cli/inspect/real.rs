@@ -14,7 +14,7 @@ fn inspect(paths: &[PathBuf], threads: &str) -> Vec<Value> {
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| crate::support::schema::parsed(line))
         .filter(|value: &Value| value["summary"].is_null())
         .collect()
 }

@@ -285,7 +285,7 @@ fn ldd_r_finds_the_same_symbols_on_this_machine() {
     let native = |json: &&serde_json::Value| json["machine"] == NATIVE && json["kind"].is_string();
     let lines = lines
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap());
+        .map(|line| crate::support::schema::parsed(line));
     let all: Vec<serde_json::Value> = lines.collect();
     for json in all.iter().filter(native) {
         let path = json["path"].as_str().unwrap();

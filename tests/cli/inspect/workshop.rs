@@ -97,7 +97,7 @@ impl Workshop {
             "{text}{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        let json: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let json: Value = crate::support::schema::parsed(text.lines().next().unwrap());
         let status = if json["loads"] == false { 1 } else { 0 };
         assert_eq!(output.status.code(), Some(status), "{text}");
         json

@@ -18,12 +18,40 @@ pub enum ReadError {
 
 /// Text of a system error, without Rust's `(os error 2)`, which doesn't help a user.
 pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let end = text.find(" (os error ").unwrap_or(text.len());
-    text[..end].to_owned()
+    without_errno(&error.to_string())
+}
+
+/// A message without the `(os error 2)` of the system errors in it.
+pub fn without_errno(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((errno, rest)) if errno.bytes().all(|b| b.is_ascii_digit()) => text.push_str(rest),
+            _ => {
+                text.push_str(" (os error ");
+                text.push_str(part);
+            }
+        }
+    }
+    text
 }
 
 /// A malformed file, for this reason.
 pub(crate) fn malformed<T>(what: impl Into<String>) -> Result<T, ReadError> {
     Err(ReadError::Malformed(what.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_errno;
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(
+            without_errno("x: No such file or directory (os error 2): y"),
+            "x: No such file or directory: y"
+        );
+        assert_eq!(without_errno("a (os error b) c"), "a (os error b) c");
+    }
 }

@@ -54,7 +54,7 @@ pub enum LockError {
         inode: u64,
     },
     /// The file system does not answer.
-    #[error(transparent)]
+    #[error("{}", super::error::reason(.0))]
     Io(#[from] io::Error),
 }
 

@@ -1,5 +1,6 @@
 //! Runs the steps of a patch, and undoes them if one fails.
 
+use crate::read::error::reason;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::patch::{Patched, Step};
@@ -69,7 +70,7 @@ pub fn run_steps(
                     what: what.to_owned(),
                     error,
                 },
-                Ok(Outcome::Foreign) => RewriteError::Interfered(error.to_string()),
+                Ok(Outcome::Foreign) => RewriteError::Interfered(reason(&error)),
                 Err(undo) => RewriteError::Stuck { error, undo },
             });
         }

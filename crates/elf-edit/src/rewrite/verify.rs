@@ -1,6 +1,7 @@
 //! Checks the result of a patch with a second, independent reader (goblin). Both readers must agree
 //! with each other and with the requested result.
 
+use crate::read::error::reason;
 use crate::read::headers::ElfInfo;
 use crate::read::notes::MAX_NOTE_BYTES;
 use crate::read::read_at::ReadAt;
@@ -35,7 +36,7 @@ pub enum Mismatch {
 
 impl From<io::Error> for Mismatch {
     fn from(error: io::Error) -> Mismatch {
-        Mismatch::Unreadable(error.to_string())
+        Mismatch::Unreadable(reason(&error))
     }
 }
 
