@@ -36,6 +36,7 @@ mod lint_wheels;
 mod loaders;
 mod patchelf;
 mod patchelf_cache;
+mod patchelf_cache_files;
 mod readme;
 mod redist;
 mod redist_check_wheel;

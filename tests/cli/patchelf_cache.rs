@@ -12,11 +12,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn info(file: &Path) -> ElfInfo {
+pub(crate) fn info(file: &Path) -> ElfInfo {
     ElfInfo::read(&FileReader::new(File::open(file).unwrap()).unwrap()).unwrap()
 }
 
-fn description(file: &Path) -> Option<Vec<u8>> {
+pub(crate) fn description(file: &Path) -> Option<Vec<u8>> {
     let caches = info(file).resolution_caches;
     assert!(caches.len() < 2, "{}", file.display());
     let cache = caches.into_iter().next()?;
@@ -24,7 +24,7 @@ fn description(file: &Path) -> Option<Vec<u8>> {
 }
 
 /// Indices of the sections by the note's name.
-fn named_sections(file: &Path) -> usize {
+pub(crate) fn named_sections(file: &Path) -> usize {
     let reader = FileReader::new(File::open(file).unwrap()).unwrap();
     let header = info(file).header;
     let found = read_sections(&reader, &header).unwrap();
@@ -34,7 +34,7 @@ fn named_sections(file: &Path) -> usize {
 }
 
 /// `main`, which needs `a/libfoo.so` and `b/libbar.so` and exits with 42 if both are found.
-fn program(dir: &Path) -> PathBuf {
+pub(crate) fn program(dir: &Path) -> PathBuf {
     fs::create_dir_all(dir.join("a")).unwrap();
     fs::create_dir_all(dir.join("b")).unwrap();
     let library = |name: &str, source: &str| {
@@ -55,7 +55,7 @@ fn program(dir: &Path) -> PathBuf {
     dir.join("main")
 }
 
-fn exit_status(program: &Path, dir: &Path) -> Option<i32> {
+pub(crate) fn exit_status(program: &Path, dir: &Path) -> Option<i32> {
     let path = format!("{0}/a:{0}/b", dir.display());
     let mut command = Command::new(program);
     command
