@@ -18,6 +18,7 @@ mod fixup;
 mod lint;
 mod loader;
 mod near;
+mod parallel;
 mod plan;
 mod redist;
 mod report;
@@ -50,7 +51,7 @@ pub mod parts {
         pub use crate::rodata::{Contents, read};
     }
     pub mod scan {
-        pub use crate::scan::{Skip, Visit, dynamic_info, visit, walk};
+        pub use crate::scan::{Skip, Visit, Walk, dynamic_info, visit};
     }
     pub mod soname_index {
         pub use crate::soname_index::{

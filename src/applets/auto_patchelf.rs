@@ -271,7 +271,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Findings);
     }
     let pool = Jobs::default().pool()?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(io::stdout());
     let mut misses = MissingDependencies::default();
     let summary = fixup::run(&pool, &request, &super::waits_for, &mut |file| {
         misses.note(file);

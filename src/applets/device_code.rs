@@ -3,13 +3,13 @@
 use super::Outcome;
 use super::archives;
 use crate::archive::Extent;
-use crate::cuda::device_code::{self, DeviceCode, NoDeviceCode};
+use crate::cuda::device_code::{self, DeviceCode};
 use crate::cuda::fatbin::payload;
 use crate::cuda::fatbin::{FatbinEntry, ImageKind};
 use crate::escape::shown;
 use crate::report::by_arch::{self, FileCode};
 use crate::report::{self, schema};
-use crate::scan::{self, FileError, ScanProblem, Skip, Visit};
+use crate::scan::{self, FileError, ScanProblem, Skip, Visit, Walk};
 use crate::terminal::{self, Label, Paint, message};
 use anyhow::{Context, bail};
 use serde_json::json;
@@ -103,15 +103,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     }
 }
 
-/// The code of all files, and whether the user named the file itself.
-fn read(paths: &[PathBuf]) -> Visit<(bool, DeviceCode)> {
-    let tree = scan::walk(paths, true, |_| false);
-    scan::visit(tree, |walked, file| {
-        match device_code::read(&walked.path, file) {
-            Ok(code) => Ok((walked.named, code)),
-            Err(NoDeviceCode::OtherFile) if !walked.named => Err(FileError::Skip(Skip::NotElf)),
-            Err(error) => Err(FileError::Problem(error.to_string())),
+/// The code of all files that are of a kind that may have any, and of those that the user named.
+fn read(paths: &[PathBuf]) -> Visit<DeviceCode> {
+    let found = scan::visit(Walk::of(paths), |walked, file| {
+        match walked.named || device_code::may_be_in(file.head()) {
+            true => Ok(()),
+            false => Err(FileError::Skip(Skip::NotElf)),
         }
+    });
+    found.again(|path, file| {
+        device_code::read(path, file).map_err(|error| FileError::Problem(error.to_string()))
     })
 }
 
@@ -119,7 +120,7 @@ fn read(paths: &[PathBuf]) -> Visit<(bool, DeviceCode)> {
 fn sums(paths: &[PathBuf], json: bool) -> anyhow::Result<Outcome> {
     let visit = read(paths);
     let sums = visit.files.iter().map(|file| {
-        let sums = device_code::by_arch(&file.value.1);
+        let sums = device_code::by_arch(&file.value);
         (file.names[0].as_path(), sums)
     });
     let sums: Vec<_> = sums.filter(|(_, sums)| !sums.is_empty()).collect();
@@ -153,8 +154,8 @@ fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome>
     let mut out = BufWriter::new(io::stdout().lock());
     let mut outcome = Outcome::Fine;
     for file in &visit.files {
-        let (named, code) = &file.value;
-        if code.is_empty() && !named {
+        let code = &file.value;
+        if code.is_empty() && !file.named {
             continue;
         }
         if !code.problems.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use crate::escape::shown;
-use crate::scan::{self, FileError, Walked};
+use crate::scan::{self, FileError, Skip, Walk, Walked};
 use crate::terminal::{Label, message};
 use elf_edit::FileReader;
 use std::io::{self, BufWriter, Write};
@@ -26,11 +26,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
-    let tree = scan::walk(&args.paths, true, |_| false);
-    let visit = scan::visit(tree, is_dynamic);
+    let walk = Walk {
+        quiet: true,
+        ..Walk::of(&args.paths)
+    };
+    let visit = scan::visit(walk, is_dynamic);
     let mut out = BufWriter::new(io::stdout().lock());
     let end = if args.null { b"\0" } else { b"\n" };
-    for file in visit.files.iter().filter(|file| file.value) {
+    for file in &visit.files {
         for name in &file.names {
             out.write_all(name.as_os_str().as_bytes())?;
             out.write_all(end)?;
@@ -51,10 +54,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
 }
 
 /// Named files of other kinds are skipped without an error, since this is a question.
-fn is_dynamic(_: &Walked, file: &FileReader) -> Result<bool, FileError> {
+fn is_dynamic(_: &Walked, file: &FileReader) -> Result<(), FileError> {
     match scan::dynamic_info(file) {
-        Ok(_) => Ok(true),
-        Err(FileError::Skip(_) | FileError::Malformed(_)) => Ok(false),
-        Err(problem) => Err(problem),
+        Err(FileError::Malformed(_)) => Err(FileError::Skip(Skip::Malformed)),
+        other => other.map(|_| ()),
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::path::PathBuf;
 
 /// Counts where `-j` is not given.
 pub(super) const VARIABLE: &str = "NIX_BUILD_CORES";
@@ -23,8 +24,15 @@ impl Jobs {
         self.pool_for(usize::MAX)
     }
 
-    /// The threads to work on that many files: one file is not worth a second thread.
-    pub(super) fn pool_for(self, files: usize) -> anyhow::Result<ThreadPool> {
+    /// The threads to work on these paths: one file is not worth a second thread.
+    pub(super) fn pool_for_paths(self, paths: &[PathBuf]) -> anyhow::Result<ThreadPool> {
+        self.pool_for(match paths {
+            [path] if !path.is_dir() => 1,
+            _ => usize::MAX,
+        })
+    }
+
+    fn pool_for(self, files: usize) -> anyhow::Result<ThreadPool> {
         let of_nix = std::env::var(VARIABLE).ok();
         ThreadPoolBuilder::new()
             .num_threads(self.threads(files, of_nix.as_deref()))

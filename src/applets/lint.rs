@@ -10,18 +10,19 @@ use crate::archive::Extent;
 use crate::cuda::{Capability, CudaVersion};
 use crate::escape::shown;
 use crate::lint::config::{Config, Level, Levels, known};
-use crate::lint::{self, Context, Contexts, Finding, Linter, Options, RULES, Rule, Severity};
-use crate::loader::{Cpu, Environment, TreeLoaders, User};
+use crate::lint::{self, Context, Finding, LintFiles, Options, RULES, Rule, Severity};
+use crate::loader::{Cpu, Environment, User};
 use crate::report::lint::{self as report, ReportedFinding};
 use crate::report::lint_groups::write_findings;
 use crate::scan::{self, FileError, Skip};
 use crate::terminal::{self, Label, Paint, Progress, message};
 use anyhow::{Context as _, anyhow, bail};
 use config_file::ConfigFile;
+use elf_edit::FileReader;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -253,34 +254,21 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
     Ok(levels)
 }
 
-/// The metadata of Python packages among the files.
-fn metadata_of(files: &[PathBuf]) -> Vec<PathBuf> {
-    let is_metadata = |path: &&PathBuf| {
-        let directory = path.parent().and_then(Path::extension);
-        path.ends_with("METADATA") && directory.is_some_and(|e| e == "dist-info")
-    };
-    files.iter().filter(is_metadata).cloned().collect()
-}
-
 /// The options in the arguments.
-fn options(args: &Args, roots: &[scan::Root], files: &[PathBuf]) -> Options {
+fn options(args: &Args, files: &LintFiles) -> Options {
     let stores = [Some(args.store.clone()), fs::canonicalize(&args.store).ok()];
-    let stores: Vec<PathBuf> = stores.into_iter().flatten().collect();
-    let names = files.iter().filter_map(|file| file.file_name());
-    Options {
-        contexts: Contexts::new(args.context, &stores, files),
-        names: names.map(|name| name.as_bytes().to_vec()).collect(),
-        metadata: metadata_of(files),
+    let options = Options {
         cuda: args.cuda,
         max_driver_cuda: args.max_driver_cuda,
         capabilities: args.capabilities.clone(),
-        stores,
+        stores: stores.into_iter().flatten().collect(),
         driver_link: args.driver_link.clone(),
         driver_link_everywhere: args.driver_link_everywhere,
         farms: args.farm.clone(),
         host_compilers: args.host_compiler.clone(),
-        trees: roots.iter().map(|root| root.canonical.clone()).collect(),
-    }
+        ..Options::default()
+    };
+    files.options(args.context, options)
 }
 
 /// Prints which rules do not apply to some files, and why.
@@ -321,36 +309,30 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
         interpreter: None,
         cpu: Cpu::host(),
     };
-    let tree = scan::walk(&args.paths, true, |_| false);
-    let roots = tree.roots.clone();
-    let absolute = |path: &Path| scan::absolute(&roots, path).unwrap_or_else(|| path.to_owned());
-    let files: Vec<PathBuf> = tree.files.iter().map(|f| absolute(&f.path)).collect();
-    let options = options(args, &roots, &files);
-    let loaders = TreeLoaders::new(files);
-    let shown = tree.files.iter().map(|file| file.path.clone()).collect();
-    let linter = Linter::new(environment, options.clone(), loaders, shown);
+    let pool = args.jobs.pool_for_paths(&args.paths)?;
+    let files = pool.install(|| LintFiles::find(&args.paths));
+    let options = options(args, &files);
+    let linter = files.linter(environment, options.clone());
     let seen = Arc::new(AtomicUsize::new(0));
-    let _progress = Progress::files("linted", tree.files.len(), &seen);
-    let read = |walked: &scan::Walked, file: &elf_edit::FileReader| {
+    let _progress = Progress::files("linted", files.len(), &seen);
+    let read = |shown: &Path, path: &Path, file: &FileReader| {
         seen.fetch_add(1, Ordering::Relaxed);
-        let path = absolute(&walked.path);
         let info = match scan::dynamic_info(file) {
             Ok(info) => info,
             Err(FileError::Skip(Skip::NotElf)) => {
-                let found = linter.text_file(&walked.path, &path, file);
+                let found = linter.text_file(shown, path, file);
                 return found.map_err(|e| FileError::Problem(elf_edit::reason(&e)));
             }
             Err(other) => return Err(other),
         };
-        let found = linter.elf(&walked.path, &path, file, &info);
+        let found = linter.elf(shown, path, file, &info);
         found.map_err(|error| FileError::Problem(error.to_string()))
     };
-    let pool = args.jobs.pool_for(tree.files.len())?;
-    let visit = pool.install(|| scan::visit(tree, read));
+    let (roots, files, problems) = pool.install(|| files.read(read));
     let mut findings = Vec::new();
     let mut members = Vec::new();
     let mut contexts = BTreeSet::new();
-    for file in visit.files {
+    for file in files {
         contexts.extend(file.value.member.as_ref().map(|member| member.context));
         findings.extend(file.value.findings);
         members.extend(file.value.member);
@@ -359,7 +341,7 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
     findings.sort();
     // One RUNPATH may have one fault several times.
     findings.dedup();
-    Ok((findings, visit.problems, contexts))
+    Ok((findings, problems, contexts))
 }
 
 fn print(

@@ -11,7 +11,7 @@ use crate::cuda::table::GpuTable;
 use crate::cuda::{Capability, CudaVersion};
 use crate::loader::{LoadedBy, Resolution, SearchLog, TreeLoaders};
 use crate::rodata;
-use crate::scan::{self, Tree};
+use crate::scan::{self, Walk};
 use elf_edit::{ElfInfo, FileId, FileReader, Kind};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -144,8 +144,7 @@ impl Subject {
         machine: &Machine,
         yardstick: &Yardstick,
     ) -> Result<(), String> {
-        let Tree { mut files, .. } = scan::walk(std::slice::from_ref(&self.path), true, |_| false);
-        files.sort_by(|a, b| scan::tree_order(&a.path, &b.path));
+        let files = scan::list(Walk::of(std::slice::from_ref(&self.path))).files;
         let inside = files.iter().filter_map(|f| place.inside(&f.path));
         let loaders = TreeLoaders::new(inside.collect());
         let looked = files.par_iter().map(|walked| {

@@ -12,7 +12,7 @@ pub(crate) use floor::Floor;
 pub(crate) use python::PythonModule;
 
 use crate::escape::shown;
-use crate::scan::{self, ScanProblem, Tree, Visited};
+use crate::scan::{self, FileList, ScanProblem, Visited, Walk};
 use elf::Contents;
 use layout::{FileKind, Layout};
 use serde::Serialize;
@@ -75,7 +75,10 @@ pub(crate) struct Headers {
 
 /// The archives in the order of `directories`, and the files that can't be read.
 pub(crate) fn read(directories: &[PathBuf]) -> (Vec<Features>, Vec<ScanProblem>) {
-    let mut tree = scan::walk(directories, true, |_| true);
+    let mut tree = scan::list(Walk {
+        wanted_link: &|_| true,
+        ..Walk::of(directories)
+    });
     let mut archives: Vec<Archive> = (0..tree.roots.len())
         .map(|root| Archive::new(&tree, root))
         .collect();
@@ -83,7 +86,7 @@ pub(crate) fn read(directories: &[PathBuf]) -> (Vec<Features>, Vec<ScanProblem>)
     tree.files
         .retain(|file| archives[file.root].kind(&file.path) == FileKind::Unknown);
     let links = links(&tree);
-    let visit = scan::visit(tree, |walked, file| elf::read(&walked.path, file));
+    let visit = scan::visit_listed(tree, |walked, file| elf::read(&walked.path, file));
     for file in visit.files {
         archives[file.root].add(file, &links);
     }
@@ -92,7 +95,7 @@ pub(crate) fn read(directories: &[PathBuf]) -> (Vec<Features>, Vec<ScanProblem>)
 }
 
 /// Links by the file that they lead to.
-fn links(tree: &Tree) -> HashMap<PathBuf, Vec<PathBuf>> {
+fn links(tree: &FileList) -> HashMap<PathBuf, Vec<PathBuf>> {
     let mut links: HashMap<PathBuf, Vec<PathBuf>> = HashMap::new();
     for link in &tree.links {
         if let Ok(target) = link.path.canonicalize() {
@@ -103,7 +106,7 @@ fn links(tree: &Tree) -> HashMap<PathBuf, Vec<PathBuf>> {
 }
 
 /// The links to directories of one archive, by path, with what they name.
-fn link_targets(tree: &Tree, root: usize) -> Vec<(String, String)> {
+fn link_targets(tree: &FileList, root: usize) -> Vec<(String, String)> {
     let given = &tree.roots[root].given;
     let links = tree.links.iter().filter(|link| link.root == root);
     let links = links.filter(|link| link.path.is_dir()).filter_map(|link| {
@@ -145,7 +148,7 @@ impl Features {
 }
 
 impl Archive {
-    fn new(tree: &Tree, root: usize) -> Archive {
+    fn new(tree: &FileList, root: usize) -> Archive {
         let given = tree.roots[root].given.clone();
         let files = tree.files.iter().filter(|file| file.root == root);
         let links = tree.links.iter().filter(|link| link.root == root);

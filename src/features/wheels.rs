@@ -10,7 +10,7 @@ use crate::cuda::{Soname, driver};
 use crate::escape::Shown;
 use crate::redist::version;
 use crate::rodata;
-use crate::scan::{self, FileError, ScanProblem};
+use crate::scan::{self, FileError, ScanProblem, Walk};
 use elf_edit::{ElfInfo, FileReader, versions};
 use metadata::Distributions;
 use serde::Serialize;
@@ -143,9 +143,7 @@ fn libraries(
     distributions: &Distributions,
     with_loads: bool,
 ) -> (Vec<LinkedFile>, Vec<ScanProblem>) {
-    let tree = scan::walk(directories, true, |_| false);
-    let roots: Vec<PathBuf> = tree.roots.iter().map(|root| root.given.clone()).collect();
-    let visit = scan::visit(tree, |_, file| {
+    let visit = scan::visit(Walk::of(directories), |_, file| {
         let info = scan::dynamic_info(file)?;
         let mut loads: BTreeSet<Vec<u8>> = info.needed().iter().cloned().collect();
         if with_loads {
@@ -153,6 +151,7 @@ fn libraries(
         }
         Ok((info, loads))
     });
+    let roots: Vec<PathBuf> = visit.roots.into_iter().map(|root| root.given).collect();
     let libraries = visit.files.into_iter().map(|file| {
         let path = file.names[0].clone();
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();

@@ -1,7 +1,7 @@
 //! The first pass over the trees, and which of the files it has found are planned for.
 
 use super::FixupRequest;
-use crate::scan::{self, FileError, ScanProblem, Skip, Tree, Visit, Walk, Walked};
+use crate::scan::{self, FileError, ScanProblem, Skip, Visit, Walk, Walked};
 use crate::soname_index::{self, LibraryInfo, RunpathDirectories};
 use elf_edit::FileReader;
 use rayon::ThreadPool;
@@ -15,12 +15,13 @@ pub(super) fn look(
     request: &FixupRequest,
     runpaths: &RunpathDirectories,
     skipped_files: &Mutex<Vec<(PathBuf, Skip)>>,
-) -> (Tree, Visit<LibraryInfo>) {
+) -> Visit<LibraryInfo> {
     let walk = Walk {
-        roots: &request.paths,
         recurse: request.recurse,
         skip_named_links: request.skip_links,
         quiet: request.skip_named,
+        wanted_link: &soname_index::is_library_name,
+        ..Walk::of(&request.paths)
     };
     let see = |walked: &Walked, file: &FileReader| {
         request.progress.read.fetch_add(1, Ordering::Relaxed);
@@ -38,7 +39,7 @@ pub(super) fn look(
             other => other,
         }
     };
-    scan::walk_and_visit(pool, walk, soname_index::is_library_name, see)
+    pool.install(|| scan::visit(walk, see))
 }
 
 /// Drops files of other platforms. Until here they serve to report a library of the right name but

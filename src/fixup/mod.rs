@@ -18,17 +18,17 @@ pub(crate) use relative::Relative;
 pub(crate) use request::{FixupProgress, FixupRequest};
 pub(crate) use results::{FileReport, SideEffects, Status, Summary};
 
+use crate::parallel;
 use crate::plan::{self, Context, Plan, Policy};
 use crate::resolution;
 use crate::rodata;
-use crate::scan::{self, FileError, Root, Skip, Tree, Visited};
+use crate::scan::{self, FileError, Root, Skip, Visited};
 use crate::soname_index::{Index, LibraryInfo, RunpathDirectories};
 use absolute::Absolute;
 use elf_edit::{ElfInfo, FileId, FileReader, Patience};
 use first_pass::{look, only_of_platform, only_selected};
 use inherited::Inherited;
 use rayon::ThreadPool;
-use rayon::prelude::*;
 use relative::RelativeRoots;
 use std::collections::BTreeMap;
 use std::io;
@@ -38,9 +38,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-/// Files per batch, whose results are reported together.
-const BATCH: usize = 512;
-
 /// Runs a request on the threads of `pool`. `emit` receives the files in an order that depends on
 /// neither threads nor the file system; `waits` receives a file that another process has locked,
 /// once the wait is long enough to be reported.
@@ -48,11 +45,12 @@ pub(crate) fn run(
     pool: &ThreadPool,
     request: &FixupRequest,
     waits: &(dyn Fn(&Path) + Sync),
-    emit: &mut dyn FnMut(&FileReport) -> io::Result<()>,
+    emit: &mut (dyn FnMut(&FileReport) -> io::Result<()> + Send),
 ) -> io::Result<Summary> {
     let runpaths = RunpathDirectories::default();
     let skipped_files = Mutex::new(Vec::new());
-    let (Tree { roots, links, .. }, mut visit) = look(pool, request, &runpaths, &skipped_files);
+    let mut visit = look(pool, request, &runpaths, &skipped_files);
+    let (roots, links) = (mem::take(&mut visit.roots), mem::take(&mut visit.links));
     let mut skipped_files = skipped_files
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
@@ -102,15 +100,8 @@ pub(crate) fn run(
     }
     let progress = &request.progress;
     progress.files.store(visit.files.len(), Ordering::Relaxed);
-    // A batch is reported while the next is written.
-    let mut done = Vec::new();
-    for batch in visit.files.chunks(BATCH).chain([&[][..]]) {
-        let before = mem::take(&mut done);
-        pool.in_place_scope(|scope| {
-            scope.spawn(|_| done = batch.par_iter().map(|file| pass.fix(file)).collect());
-            summary.emit(before, emit)
-        })?;
-    }
+    let mut note = |result| summary.note(result, emit);
+    pool.install(|| parallel::stream(&visit.files, |file| pass.fix(file), &mut note))?;
     Ok(summary)
 }
 

@@ -85,24 +85,26 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn emit(
+    /// Counts the outcome of one file, and emits it.
+    pub(super) fn note(
         &mut self,
-        results: Vec<Result<FileReport, (PathBuf, FileError)>>,
+        result: Result<FileReport, (PathBuf, FileError)>,
         emit: &mut dyn FnMut(&FileReport) -> io::Result<()>,
     ) -> io::Result<()> {
-        for result in results {
-            match result {
-                Ok(report) => {
-                    self.count(&report);
-                    emit(&report)?;
-                }
-                Err((_, FileError::Skip(skip))) => self.skipped.add(skip),
-                Err((path, FileError::Malformed(what) | FileError::Problem(what))) => {
-                    self.problems.push(ScanProblem { path, what });
-                }
+        match result {
+            Ok(report) => {
+                self.count(&report);
+                emit(&report)
+            }
+            Err((_, FileError::Skip(skip))) => {
+                self.skipped.add(skip);
+                Ok(())
+            }
+            Err((path, FileError::Malformed(what) | FileError::Problem(what))) => {
+                self.problems.push(ScanProblem { path, what });
+                Ok(())
             }
         }
-        Ok(())
     }
 
     fn count(&mut self, report: &FileReport) {

@@ -77,12 +77,16 @@ pub(crate) struct Contexts {
 }
 
 impl Contexts {
-    /// `files` are absolute.
-    pub(crate) fn new(given: Option<Context>, stores: &[PathBuf], files: &[PathBuf]) -> Contexts {
+    /// `metadata` are files of that, absolute.
+    pub(super) fn new<'a>(
+        given: Option<Context>,
+        stores: &[PathBuf],
+        metadata: impl Iterator<Item = &'a PathBuf>,
+    ) -> Contexts {
         Contexts {
             given,
             stores: stores.to_vec(),
-            sites: files.iter().filter_map(|path| site_of(path)).collect(),
+            sites: metadata.filter_map(|path| site_of(path)).collect(),
         }
     }
 
@@ -108,7 +112,7 @@ impl Contexts {
 }
 
 /// The directory of the package with this file of metadata: `X.dist-info/RECORD`.
-fn site_of(path: &Path) -> Option<PathBuf> {
+pub(super) fn site_of(path: &Path) -> Option<PathBuf> {
     let metadata = path.parent()?;
     let name = metadata.file_name()?.as_encoded_bytes();
     let is_record = path.file_name()? == "RECORD" || path.file_name()? == "METADATA";
@@ -123,7 +127,7 @@ mod tests {
     #[test]
     fn a_path_says_the_context() {
         let files = ["/srv/w/torch-2.0.dist-info/METADATA".into()];
-        let contexts = Contexts::new(None, &["/nix/store".into()], &files);
+        let contexts = Contexts::new(None, &["/nix/store".into()], files.iter());
         for (path, expected) in [
             (
                 "/nix/store/x/lib/python3.13/site-packages/a.so",
@@ -142,7 +146,7 @@ mod tests {
         ] {
             assert_eq!(contexts.of(Path::new(path)), expected, "{path}");
         }
-        let given = Contexts::new(Some(Context::Linux), &[], &files);
+        let given = Contexts::new(Some(Context::Linux), &[], files.iter());
         assert_eq!(given.of(Path::new("/x/a.so")), Context::Linux);
     }
 

@@ -175,14 +175,9 @@ impl Linter {
         path: &Path,
         file: &FileReader,
     ) -> io::Result<Looked> {
-        let named = shown.extension().and_then(|e| e.to_str());
-        if !named.is_some_and(|e| TEXT_NAMES.contains(&e)) || file.len() > MAX_TEXT {
+        let Some(bytes) = text(shown, file)? else {
             return Ok(Looked::default());
-        }
-        let bytes = file.read_vec(0, file.len() as usize)?;
-        if bytes.contains(&0) {
-            return Ok(Looked::default());
-        }
+        };
         let text = TextFile { bytes: &bytes };
         let context = self.options.contexts.of(path);
         let findings = ask(shown, context, |check, say| {
@@ -195,6 +190,31 @@ impl Linter {
             member: None,
         })
     }
+}
+
+/// The contents of a text file that builds read.
+fn text(path: &Path, file: &FileReader) -> io::Result<Option<Vec<u8>>> {
+    let extension = path.extension().and_then(|e| e.to_str());
+    if !extension.is_some_and(|e| TEXT_NAMES.contains(&e)) || file.len() > MAX_TEXT {
+        return Ok(None);
+    }
+    let bytes = file.read_vec(0, file.len() as usize)?;
+    Ok((!bytes.contains(&0)).then_some(bytes))
+}
+
+/// Whether a rule for text files finds anything, wherever the file is. One that can't be read
+/// counts, so that it is reported.
+pub(super) fn has_text_finding(path: &Path, file: &FileReader) -> bool {
+    let Ok(bytes) = text(path, file).map(Option::unwrap_or_default) else {
+        return true;
+    };
+    let mut found = false;
+    for rule in RULES {
+        if let Check::Text(check) = rule.check {
+            check(&TextFile { bytes: &bytes }, &mut |_| found = true);
+        }
+    }
+    found
 }
 
 /// Dependencies that are found through LD_LIBRARY_PATH.

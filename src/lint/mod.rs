@@ -4,6 +4,7 @@
 mod below;
 pub(crate) mod config;
 pub(crate) mod context;
+mod files;
 mod fix;
 mod interface;
 mod look;
@@ -14,6 +15,7 @@ mod subject;
 pub(crate) mod tree;
 
 pub(crate) use context::{Context, Contexts};
+pub(crate) use files::LintFiles;
 pub(crate) use fix::{FileChanges, Fix, file_changes};
 pub(crate) use look::{Linter, Looked};
 pub(crate) use meeting::LoadedCudaLibrary;

@@ -1,19 +1,26 @@
 //! Finds the ELF files of the given trees: one visit an inode, whatever names it has.
 //!
-//! `walk` lists, `visit` opens each regular file once and passes it to the caller, `walk_and_visit`
-//! does both at once. Unwanted files are counted, not reported; a path that the user named and that
-//! can't be handled is a problem. Links are followed only where the user named one.
+//! `visit` walks, opens each regular file once and passes it to the caller, all on the threads of
+//! the current pool; `list` only lists. Unwanted files are counted, not reported; a path that the
+//! user named and that can't be handled is a problem. Links are followed only where the user named
+//! one. Results are sorted, so that they depend on neither threads nor the file system.
 
+mod open;
+mod order;
+mod part;
 mod skip;
 mod visit;
 mod walk;
 
+pub use open::dynamic_info;
+pub(crate) use open::{FileError, open, open_locked};
+pub(crate) use order::tree_order;
 pub use skip::Skip;
 pub(crate) use skip::Skipped;
-pub(crate) use visit::{FileError, Visited, open, open_locked, tree_order, walk_and_visit};
-pub use visit::{Visit, dynamic_info, visit};
-pub use walk::walk;
-pub(crate) use walk::{Link, Root, Tree, Walk, Walked, absolute, root_of};
+pub(crate) use visit::{EachFile, FileList, Visited, each_file, list, visit_listed};
+pub use visit::{Visit, visit};
+pub use walk::Walk;
+pub(crate) use walk::{Link, Root, Walked, absolute, root_of};
 
 use std::path::PathBuf;
 

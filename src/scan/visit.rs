@@ -1,350 +1,270 @@
-//! Opens each listed file once, in parallel, and brings the names of one inode together.
+//! Opens each file of a walk once, in parallel, and brings the names of one inode together.
 
-use super::{ScanProblem, Skip, Skipped, Tree, Walk, Walked};
-use elf_edit::{
-    ElfInfo, FileId, FileLock, FileReader, Kind, LockError, Patience, ReadAt, ReadError,
-};
-use rayon::ThreadPool;
+use super::open::{FLAGS, reader, settled, unreadable};
+use super::part::{Kept, Part};
+use super::walk::Met;
+use super::{FileError, Link, Root, ScanProblem, Skipped, Walk, Walked, open, tree_order};
+use crate::parallel;
+use elf_edit::{FileId, FileReader, Stamp};
 use rayon::prelude::*;
-use rustix::fs::OFlags;
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::File;
 use std::mem;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-
-/// Why a file is not kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileError {
-    /// Not wanted: counted, and reported only where the user named it.
-    Skip(Skip),
-    /// ELF magic, but malformed: a fault, unless the caller turns it into [`Skip::Malformed`].
-    Malformed(String),
-    /// Any other fault, which is reported.
-    Problem(String),
-}
 
 /// One inode that was kept.
 #[derive(Clone, Debug)]
 pub struct Visited<T> {
     /// Every name of it in the trees, sorted; each a separate directory entry.
     pub names: Vec<PathBuf>,
-    /// The root of the first name, by its place in [`Tree::roots`].
+    /// The root of the first name, by its place in [`Visit::roots`].
     pub root: usize,
     /// Whether the user named the file itself.
     pub named: bool,
     /// Identity of the file when it was read.
     pub id: FileId,
+    /// Its length in bytes then.
+    pub size: u64,
     /// The caller's result.
     pub value: T,
 }
 
-/// Result of `visit`: sorted, so that it depends on neither threads nor the file system.
+/// Result of [`visit`].
 #[derive(Debug)]
 pub struct Visit<T> {
+    /// The paths given, without those that are problems.
+    pub roots: Vec<Root>,
     /// Kept files, by root and then by first name.
     pub files: Vec<Visited<T>>,
-    /// Skipped files, those of the walk included.
+    /// Kept links, by root and then by name.
+    pub links: Vec<Link>,
+    /// Everything else in the trees.
     pub skipped: Skipped,
-    /// Files that can't be handled, those of the walk included, by path.
+    /// Files that can't be handled, by path.
     pub problems: Vec<ScanProblem>,
 }
 
-/// Opens a regular file for reading. Never blocks on a FIFO that has taken the file's place.
-pub(crate) fn open(path: &Path, follow_link: bool) -> Result<FileReader, FileError> {
-    let file = open_file(path, follow_link).map_err(passed)?;
-    // Checked before the first read, as other kinds of files may block or have no end.
-    let metadata = file.metadata().map_err(passed)?;
-    if !metadata.is_file() {
-        return Err(FileError::Skip(Skip::Special));
-    }
-    FileReader::with_metadata(file, metadata).map_err(passed)
+/// Walks in the current pool, and keeps the result of `read` for each inode.
+pub fn visit<T: Send>(
+    walk: Walk<'_>,
+    read: impl Fn(&Walked, &FileReader) -> Result<T, FileError> + Sync,
+) -> Visit<T> {
+    let (roots, part) = walk.each(|met| {
+        let walked = met.walked;
+        with_reader(
+            &walked.path,
+            walked.named,
+            || met.reader(),
+            |file| Ok((file.stamp(), read(walked, file)?)),
+        )
+    });
+    Visit::new(roots, part)
 }
 
-/// [`open`] for a file that is to be rewritten: waits for its lock before the first read. `None`
-/// where another process holds it, and `patience` has an end.
-pub(crate) fn open_locked(
-    path: &Path,
-    patience: Patience,
-    waits: &(dyn Fn(&Path) + Sync),
-) -> Result<Option<(FileLock, FileReader)>, FileError> {
-    loop {
-        let file = open_file(path, false).map_err(passed)?;
-        let lock = match FileLock::take(&file, patience, &|| waits(path)) {
-            Ok(lock) => lock,
-            Err(LockError::Held { .. }) if patience.give_up_after.is_zero() => return Ok(None),
-            Err(error) => return Err(FileError::Problem(error.to_string())),
-        };
-        // Not before the wait: the holder may have written to it.
-        let metadata = file.metadata().map_err(passed)?;
-        if !metadata.is_file() {
-            return Err(FileError::Skip(Skip::Special));
+/// [`visit`] for files that [`list`] has found.
+pub(crate) fn visit_listed<T: Send>(
+    listed: FileList,
+    read: impl Fn(&Walked, &FileReader) -> Result<T, FileError> + Sync,
+) -> Visit<T> {
+    let add = |mut part: Part<(Stamp, T)>, walked: Walked| {
+        let opened = || open(&walked.path, walked.named);
+        let result = with_reader(&walked.path, walked.named, opened, |file| {
+            Ok((file.stamp(), read(&walked, file)?))
+        });
+        match result {
+            Ok(value) => part.kept.push(Kept { walked, value }),
+            Err(error) => part.error(walked, error, false),
         }
-        // The holder may have replaced it by a copy. Not where it has its only name still.
-        let replaced = metadata.nlink() != 1
-            && FileId::at(path).is_ok_and(|now| now != FileId::from(&metadata));
-        if !replaced {
-            let reader = FileReader::with_metadata(file, metadata).map_err(passed)?;
-            return Ok(Some((lock, reader.recorded())));
-        }
-    }
-}
-
-/// Waits until no process rewrites the file, and keeps others away. `None` where that takes too
-/// long.
-fn settled(path: &Path, follow_link: bool) -> Option<(File, FileLock)> {
-    let file = open_file(path, follow_link).ok()?;
-    let lock = FileLock::take(&file, Patience::default(), &|| ()).ok()?;
-    Some((file, lock))
-}
-
-fn open_file(path: &Path, follow_link: bool) -> io::Result<File> {
-    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    if !follow_link {
-        flags |= OFlags::NOFOLLOW;
-    }
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
-}
-
-fn passed(error: io::Error) -> FileError {
-    match error.kind() {
-        io::ErrorKind::NotFound => FileError::Skip(Skip::Vanished),
-        _ => FileError::Problem(format!("cannot be read: {}", elf_edit::reason(&error))),
-    }
-}
-
-/// Reads the headers of a file that the loader may load: dynamic, not a separate debug file.
-pub fn dynamic_info(file: &FileReader) -> Result<ElfInfo, FileError> {
-    let skip = |skip| Err(FileError::Skip(skip));
-    let info = match ElfInfo::read(file) {
-        Ok(info) => info,
-        Err(ReadError::NotElf) if file.is_empty() => return skip(Skip::Empty),
-        Err(ReadError::NotElf) if file.head().starts_with(b"!<arch>\n") => {
-            return skip(Skip::Archive);
-        }
-        Err(ReadError::NotElf) => return skip(Skip::NotElf),
-        Err(error @ ReadError::Malformed(_)) => {
-            return Err(FileError::Malformed(error.to_string()));
-        }
-        Err(error @ ReadError::Io(_)) => return Err(FileError::Problem(error.to_string())),
+        part
     };
-    match info.kind {
-        Kind::Object => skip(Skip::ObjectFile),
-        Kind::Core => skip(Skip::CoreDump),
-        Kind::StaticExecutable | Kind::StaticPie => skip(Skip::Static),
-        Kind::SeparateDebug => skip(Skip::SeparateDebug),
-        Kind::Other => skip(Skip::Other),
-        // ET_EXEC that names no interpreter is never loaded by one.
-        Kind::Executable if info.interpreter.is_none() => skip(Skip::Static),
-        Kind::Executable | Kind::Pie | Kind::SharedLibrary if info.dynamic.is_none() => {
-            skip(Skip::Static)
-        }
-        Kind::Executable | Kind::Pie | Kind::SharedLibrary => Ok(info),
+    let parts = listed.files.into_par_iter().fold(Part::new, add);
+    let mut part = parts.reduce(Part::new, Part::merge);
+    part.problems.extend(listed.problems);
+    part.links.extend(listed.links);
+    Visit::new(listed.roots, part)
+}
+
+/// Opens a file and reads it.
+fn with_reader<T>(
+    path: &Path,
+    named: bool,
+    open: impl Fn() -> Result<FileReader, FileError>,
+    read: impl Fn(&FileReader) -> Result<T, FileError>,
+) -> Result<T, FileError> {
+    match open().and_then(|file| read(&file)) {
+        // Another process that rewrites the file may have written a header of it between two
+        // reads. It holds the lock until it has ended.
+        Err(FileError::Malformed(what)) => match settled(path, named) {
+            Some(_lock) => open().and_then(|file| read(&file)),
+            None => Err(FileError::Malformed(what)),
+        },
+        result => result,
     }
 }
 
-/// The order of a tree: the files of a directory by name, then its subdirectories. Compares bytes,
-/// since comparing the components of 100,000 long paths takes longer than reading the files.
-pub(crate) fn tree_order(a: &Path, b: &Path) -> Ordering {
-    let (a, b) = (a.as_os_str().as_bytes(), b.as_os_str().as_bytes());
-    let split = |path: &[u8]| path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-    let (a_dir, a_name) = a.split_at(split(a));
-    let (b_dir, b_name) = b.split_at(split(b));
-    // The separator sorts before any other byte, so that the contents of a directory follow it.
-    let rank = |byte: u8| if byte == b'/' { 0 } else { u16::from(byte) + 1 };
-    let differ = a_dir.iter().zip(b_dir).find(|(x, y)| x != y);
-    match differ {
-        Some((x, y)) => rank(*x).cmp(&rank(*y)),
-        None => a_dir
-            .len()
-            .cmp(&b_dir.len())
-            .then_with(|| a_name.cmp(b_name)),
+impl Met<'_> {
+    /// Opens the file for reading. Never blocks on a FIFO that has taken its place.
+    pub(crate) fn reader(&self) -> Result<FileReader, FileError> {
+        reader(File::from(self.open(FLAGS).map_err(unreadable)?))
     }
 }
 
-struct Kept<T> {
-    walked: Walked,
-    id: FileId,
-    value: T,
+/// The files of some trees, in their order, each with its result.
+pub(crate) struct EachFile<T> {
+    /// The paths given, without those that are problems.
+    pub roots: Vec<Root>,
+    /// All files but skipped ones that the user did not name.
+    pub files: Vec<(Walked, Result<T, FileError>)>,
+    /// Kept links, by root and then by name.
+    pub links: Vec<Link>,
+    pub skipped: Skipped,
+    /// Roots that don't exist, directories that can't be read; by path.
+    pub problems: Vec<ScanProblem>,
 }
 
-/// Results of one thread. Merged in any order, sorted afterwards.
-struct Part<T> {
-    kept: Vec<Kept<T>>,
-    skipped: Skipped,
-    problems: Vec<ScanProblem>,
+/// Walks in the current pool, and keeps the result of `read` for each name of a file.
+pub(crate) fn each_file<T: Send>(
+    walk: Walk<'_>,
+    read: impl Fn(&Met<'_>) -> Result<T, FileError> + Sync,
+) -> EachFile<T> {
+    let (roots, mut part) = walk.each(|met| match read(met) {
+        Err(FileError::Skip(skip)) if !met.walked.named => Err(FileError::Skip(skip)),
+        other => Ok(other),
+    });
+    part.sort();
+    EachFile {
+        roots,
+        files: part.kept.into_iter().map(|k| (k.walked, k.value)).collect(),
+        links: part.links,
+        skipped: part.skipped,
+        problems: part.problems,
+    }
+}
+
+/// The files of some trees.
+#[derive(Debug)]
+pub(crate) struct FileList {
+    /// The paths given, without those that are problems.
+    pub roots: Vec<Root>,
+    /// By root and then in the order of the tree.
+    pub files: Vec<Walked>,
+    /// Kept links, by root and then by name.
+    pub links: Vec<Link>,
+    /// Roots that don't exist, directories that can't be read; by path.
+    pub problems: Vec<ScanProblem>,
+}
+
+/// Walks in the current pool and opens no file.
+pub(crate) fn list(walk: Walk<'_>) -> FileList {
+    let (roots, mut part) = walk.each(|_| Ok(()));
+    part.sort();
+    FileList {
+        roots,
+        files: part.kept.into_iter().map(|kept| kept.walked).collect(),
+        links: part.links,
+        problems: part.problems,
+    }
 }
 
 impl<T> Part<T> {
-    /// Opens one file and adds the result of `read`.
-    fn read(
-        self,
-        walked: Walked,
-        read: &impl Fn(&Walked, &FileReader) -> Result<T, FileError>,
-        quiet: bool,
-    ) -> Part<T> {
-        let once = || {
-            let file = open(&walked.path, walked.named)?;
-            Ok((FileId::from(&file), read(&walked, &file)?))
-        };
-        let result = match once() {
-            // Another process that rewrites the file may have written a header of it between two
-            // reads. Its lock tells when it has ended.
-            Err(FileError::Malformed(what)) => match settled(&walked.path, walked.named) {
-                Some(_lock) => once(),
-                None => Err(FileError::Malformed(what)),
-            },
-            result => result,
-        };
-        self.add(walked, result, quiet)
-    }
-
-    /// All results, with the files that the walk skipped.
-    fn sorted(mut self, skipped: Skipped, problems: Vec<ScanProblem>) -> Visit<T> {
-        self.skipped.merge(skipped);
-        self.problems.extend(problems);
+    fn sort(&mut self) {
+        let order =
+            |a: (usize, &Path), b: (usize, &Path)| a.0.cmp(&b.0).then_with(|| tree_order(a.1, b.1));
+        self.kept.sort_by(|a, b| {
+            let (a, b) = (&a.walked, &b.walked);
+            order((a.root, &a.path), (b.root, &b.path))
+        });
+        self.links
+            .sort_by(|a, b| order((a.root, &a.path), (b.root, &b.path)));
         self.problems.sort();
         self.problems.dedup();
+    }
+}
+
+impl<T> Visit<T> {
+    fn new(roots: Vec<Root>, mut part: Part<(Stamp, T)>) -> Visit<T> {
+        part.sort();
         Visit {
-            files: by_inode(self.kept),
-            skipped: self.skipped,
-            problems: self.problems,
+            roots,
+            files: by_inode(part.kept),
+            links: mem::take(&mut part.links),
+            skipped: part.skipped,
+            problems: part.problems,
         }
-    }
-
-    fn new() -> Part<T> {
-        Part {
-            kept: Vec::new(),
-            skipped: Skipped::default(),
-            problems: Vec::new(),
-        }
-    }
-
-    fn add(mut self, walked: Walked, read: Result<(FileId, T), FileError>, quiet: bool) -> Part<T> {
-        let what = match read {
-            Ok((id, value)) => {
-                self.kept.push(Kept { walked, id, value });
-                return self;
-            }
-            Err(FileError::Skip(skip)) if quiet || !walked.named => {
-                self.skipped.add(skip);
-                return self;
-            }
-            Err(FileError::Skip(skip)) => {
-                format!("expected a dynamic ELF file, found: {}", skip.found())
-            }
-            Err(FileError::Malformed(what) | FileError::Problem(what)) => what,
-        };
-        self.problems.push(ScanProblem {
-            path: walked.path,
-            what,
-        });
-        self
-    }
-
-    fn merge(mut self, mut other: Part<T>) -> Part<T> {
-        self.kept.append(&mut other.kept);
-        self.skipped.merge(other.skipped);
-        self.problems.append(&mut other.problems);
-        self
     }
 }
 
-/// Opens every file of `tree` in the current rayon pool and keeps the result of `read`.
-pub fn visit<T: Send>(
-    tree: Tree,
-    read: impl Fn(&Walked, &FileReader) -> Result<T, FileError> + Sync,
-) -> Visit<T> {
-    let quiet = tree.quiet;
-    let add = |part: Part<T>, walked| part.read(walked, &read, quiet);
-    let found = match tree.files.len() {
-        // Starting a pool costs more than it gains here.
-        1 => tree.files.into_iter().fold(Part::new(), add),
-        _ => {
-            let parts = tree.files.into_par_iter().fold(Part::new, add);
-            parts.reduce(Part::new, Part::merge)
-        }
-    };
-    found.sorted(tree.skipped, tree.problems)
-}
-
-/// Files that one thread reads while the walk goes on.
-const CHUNK: usize = 128;
-
-/// `walk` and [`visit`] at once: the threads of `pool` read the files that this one finds. The
-/// returned tree has no files.
-pub(crate) fn walk_and_visit<T: Send>(
-    pool: &ThreadPool,
-    walk: Walk<'_>,
-    wanted_link: impl Fn(&Path) -> bool,
-    read: impl Fn(&Walked, &FileReader) -> Result<T, FileError> + Sync,
-) -> (Tree, Visit<T>) {
-    let parts = Mutex::new(Vec::new());
-    let read_all = |files: Vec<Walked>| {
-        let add = |part: Part<T>, walked| part.read(walked, &read, walk.quiet);
-        let part = files.into_iter().fold(Part::new(), add);
-        // A thread that panicked left the list whole.
-        let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.push(part);
-    };
-    let read_all = &read_all;
-    let mut tree = pool.in_place_scope(|scope| {
-        let mut chunk = Vec::new();
-        let mut later = Vec::new();
-        let tree = walk.files(&wanted_link, &mut |file| {
-            chunk.push(file);
-            if chunk.len() == CHUNK {
-                let full = mem::take(&mut chunk);
-                if pool.current_num_threads() == 1 {
-                    // The pool has a single thread.
-                    later.push(full);
-                } else {
-                    scope.spawn(move |_| read_all(full));
+impl<T: Sync> Visit<T> {
+    /// Reads the kept files again, each by its first name, in the current pool. The heaviest go
+    /// first.
+    pub(crate) fn again<U: Send + Sync>(
+        self,
+        read: impl Fn(&Path, &FileReader) -> Result<U, FileError> + Sync,
+    ) -> Visit<U> {
+        let (mut skipped, mut problems) = (self.skipped, self.problems);
+        let results = parallel::map(
+            &self.files,
+            |file| file.size,
+            |file| {
+                let path = file.names.first().map_or(Path::new(""), PathBuf::as_path);
+                let opened = || open(path, file.named);
+                with_reader(path, file.named, opened, |reader| read(path, reader))
+            },
+        );
+        let mut files = Vec::with_capacity(results.len());
+        for (file, result) in self.files.into_iter().zip(results) {
+            match result {
+                Ok(value) => files.push(file.with(value)),
+                Err(FileError::Skip(skip)) => skipped.add(skip),
+                Err(FileError::Malformed(what) | FileError::Problem(what)) => {
+                    let path = file.names.into_iter().next().unwrap_or_default();
+                    problems.push(ScanProblem { path, what });
                 }
             }
-        });
-        later.push(chunk);
-        for files in later {
-            scope.spawn(move |_| read_all(files));
         }
-        tree
-    });
-    let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let found = parts.into_iter().fold(Part::new(), Part::merge);
-    let problems = mem::take(&mut tree.problems);
-    let visit = found.sorted(tree.skipped, problems);
-    (tree, visit)
+        problems.sort();
+        Visit {
+            roots: self.roots,
+            files,
+            links: self.links,
+            skipped,
+            problems,
+        }
+    }
 }
 
-fn by_inode<T>(mut kept: Vec<Kept<T>>) -> Vec<Visited<T>> {
-    kept.sort_by(|a, b| {
-        let (a, b) = (&a.walked, &b.walked);
-        a.root
-            .cmp(&b.root)
-            .then_with(|| tree_order(&a.path, &b.path))
-    });
+impl<T> Visited<T> {
+    fn with<U>(self, value: U) -> Visited<U> {
+        Visited {
+            names: self.names,
+            root: self.root,
+            named: self.named,
+            id: self.id,
+            size: self.size,
+            value,
+        }
+    }
+}
+
+/// `kept` is sorted.
+fn by_inode<T>(kept: Vec<Kept<(Stamp, T)>>) -> Vec<Visited<T>> {
     let mut place: HashMap<FileId, usize> = HashMap::with_capacity(kept.len());
     let mut files: Vec<Visited<T>> = Vec::with_capacity(kept.len());
-    for file in kept {
-        let at = *place.entry(file.id).or_insert(files.len());
+    for Kept { walked, value } in kept {
+        let (stamp, value) = value;
+        let at = *place.entry(stamp.file).or_insert(files.len());
         match files.get_mut(at) {
             Some(visited) => {
-                visited.names.push(file.walked.path);
-                visited.named |= file.walked.named;
+                visited.names.push(walked.path);
+                visited.named |= walked.named;
             }
             None => files.push(Visited {
-                names: vec![file.walked.path],
-                root: file.walked.root,
-                named: file.walked.named,
-                id: file.id,
-                value: file.value,
+                names: vec![walked.path],
+                root: walked.root,
+                named: walked.named,
+                id: stamp.file,
+                size: stamp.len,
+                value,
             }),
         }
     }

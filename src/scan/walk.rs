@@ -1,15 +1,26 @@
-//! Lists trees. Opens nothing but directories.
+//! Walks trees on all threads of the current pool: each directory is a task, which lists it and
+//! gives the files in it to the caller. Opens nothing but directories.
 
-use super::{ScanProblem, Skip, Skipped};
+use super::part::{Kept, Part};
+use super::{FileError, ScanProblem, Skip};
 use elf_edit::TEMPORARY_PREFIX;
-use std::cell::Cell;
-use std::ffi::OsStr;
-use std::fs::{self, FileType};
+use rayon::Scope;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
+use rustix::io::{Errno, retry_on_intr};
+use std::ffi::{CStr, OsStr};
+use std::fs;
 use std::io;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use walkdir::{DirEntry, WalkDir};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Files of a directory that one task reads.
+const CHUNK: usize = 32;
+/// Bytes of directory entries that are read at once.
+const ENTRIES: usize = 16 << 10;
 
 /// A path that the user named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,191 +78,306 @@ pub struct Link {
     pub root: usize,
 }
 
-/// Result of `walk`, in the order of the file system: sort it before output.
-#[derive(Debug, Default)]
-pub struct Tree {
-    /// The paths given, without those that are problems.
-    pub roots: Vec<Root>,
-    pub files: Vec<Walked>,
-    /// Links whose file name the caller wants to know of.
-    pub links: Vec<Link>,
-    /// Everything else in the trees.
-    pub skipped: Skipped,
-    /// Skips unwanted files even if the user named them.
-    pub quiet: bool,
-    /// Roots that don't exist, directories that can't be read.
-    pub problems: Vec<ScanProblem>,
-}
-
-/// Lists `roots`, each a directory or a file; with `recurse` off, only the directory's own files.
-/// `wanted_link` decides by its path whether to keep a link.
-pub fn walk(roots: &[PathBuf], recurse: bool, wanted_link: impl Fn(&Path) -> bool) -> Tree {
-    let mut files = Vec::new();
-    let walk = Walk {
-        roots,
-        recurse,
-        skip_named_links: false,
-        quiet: false,
-    };
-    let tree = walk.files(&wanted_link, &mut |file| files.push(file));
-    Tree { files, ..tree }
-}
-
 /// Options of a walk.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Walk<'a> {
+#[derive(Clone, Copy)]
+pub struct Walk<'a> {
     /// Directories and files.
     pub roots: &'a [PathBuf],
+    /// Whether to walk subdirectories, too.
     pub recurse: bool,
     /// Skips links to files among `roots`, rather than following them.
     pub skip_named_links: bool,
-    /// See [`Tree::quiet`].
+    /// Skips unwanted files even if the user named them.
     pub quiet: bool,
+    /// Decides by its path whether a link is kept.
+    pub wanted_link: &'a (dyn Fn(&Path) -> bool + Sync),
+    /// Decides by its path whether a file is read.
+    pub wanted_file: &'a (dyn Fn(&Path) -> bool + Sync),
+}
+
+impl<'a> Walk<'a> {
+    /// Walks all of `roots`: every file, no link.
+    pub fn of(roots: &'a [PathBuf]) -> Walk<'a> {
+        Walk {
+            roots,
+            recurse: true,
+            skip_named_links: false,
+            quiet: false,
+            wanted_link: &|_| false,
+            wanted_file: &|_| true,
+        }
+    }
+}
+
+/// A file that the walk met, with the open directory that it is in.
+pub(crate) struct Met<'a> {
+    pub walked: &'a Walked,
+    directory: Option<BorrowedFd<'a>>,
+}
+
+impl Met<'_> {
+    /// Opens the file. `flags` are those beside the mode of access; a link is not followed, unless
+    /// the user named it.
+    pub(super) fn open(&self, flags: OFlags) -> io::Result<OwnedFd> {
+        let path = self.walked.path.as_os_str().as_bytes();
+        let flags = match self.walked.named {
+            true => flags,
+            false => flags | OFlags::NOFOLLOW,
+        };
+        let (directory, path) = match self.directory {
+            // The kernel walks one component rather than all of them.
+            Some(directory) => {
+                let name = memchr::memrchr(b'/', path).map_or(0, |at| at + 1);
+                (directory, &path[name..])
+            }
+            None => (CWD, path),
+        };
+        let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(directory, path, flags, Mode::empty());
+        Ok(retry_on_intr(open)?)
+    }
 }
 
 impl Walk<'_> {
-    /// Walks, and gives each regular file to `seen` as it is met. The tree has all the rest.
-    pub(super) fn files(
+    /// Walks, and keeps the result of `read` for each file. The parts have no order.
+    pub(super) fn each<T: Send>(
         self,
-        wanted_link: &dyn Fn(&Path) -> bool,
-        seen: &mut dyn FnMut(Walked),
-    ) -> Tree {
-        let mut tree = Tree {
-            quiet: self.quiet,
-            ..Tree::default()
+        read: impl Fn(&Met<'_>) -> Result<T, FileError> + Sync,
+    ) -> (Vec<Root>, Part<T>) {
+        let tasks = Tasks {
+            walk: self,
+            read,
+            done: Mutex::default(),
         };
+        let mut part = Part::new();
+        let mut roots = Vec::new();
+        let (mut files, mut directories) = (Vec::new(), Vec::new());
         for given in self.roots {
-            if let Err(error) = tree.add_root(given, self, wanted_link, seen) {
-                tree.problem(
-                    given,
-                    format!("cannot be read: {}", elf_edit::reason(&error)),
-                );
+            match kind_of(given) {
+                Ok((root, is_file)) => {
+                    let path = given.clone();
+                    match is_file {
+                        true if self.skip_named_links && given.is_symlink() => {
+                            part.skipped.add(Skip::Link);
+                        }
+                        true => files.push(Walked {
+                            path,
+                            root: roots.len(),
+                            named: true,
+                        }),
+                        false => directories.push((path, roots.len())),
+                    }
+                    roots.push(root);
+                }
+                Err(what) => part.problem(given, what),
             }
         }
-        tree
-    }
-}
-
-impl Tree {
-    fn problem(&mut self, path: &Path, what: String) {
-        self.problems.push(ScanProblem {
-            path: path.to_owned(),
-            what,
-        });
-    }
-
-    fn add_root(
-        &mut self,
-        given: &Path,
-        walk: Walk<'_>,
-        wanted_link: &dyn Fn(&Path) -> bool,
-        seen: &mut dyn FnMut(Walked),
-    ) -> io::Result<()> {
-        let kind = fs::metadata(given)?.file_type();
-        if !kind.is_dir() && !kind.is_file() {
-            let what = format!("expected a directory or an ELF file, found {}", what(kind));
-            self.problem(given, what);
-            return Ok(());
-        }
-        let root = self.roots.len();
-        self.roots.push(Root {
-            given: given.to_owned(),
-            canonical: fs::canonicalize(given)?,
-        });
-        if !kind.is_file() {
-            self.add_directory(given, root, walk.recurse, wanted_link, seen);
-        } else if walk.skip_named_links && given.is_symlink() {
-            self.skipped.add(Skip::Link);
-        } else {
-            seen(Walked {
-                path: given.to_owned(),
-                root,
-                named: true,
-            });
-        }
-        Ok(())
-    }
-
-    fn add_directory(
-        &mut self,
-        given: &Path,
-        root: usize,
-        recurse: bool,
-        wanted_link: &dyn Fn(&Path) -> bool,
-        seen: &mut dyn FnMut(Walked),
-    ) {
-        let depth = if recurse { usize::MAX } else { 1 };
-        // Another run renames them over the files that they are copies of.
-        let temporary = Cell::new(0);
-        let is_kept = |entry: &DirEntry| {
-            let name = entry.file_name().as_bytes();
-            let kept = entry.depth() == 0 || !name.starts_with(TEMPORARY_PREFIX.as_bytes());
-            temporary.set(temporary.get() + u64::from(!kept));
-            kept
-        };
-        let entries = WalkDir::new(given).max_depth(depth).into_iter();
-        for entry in entries.filter_entry(is_kept) {
-            let entry = match entry {
-                Ok(root) if root.depth() == 0 => continue,
-                Ok(entry) => entry,
-                Err(error) => {
-                    self.walk_error(given, &error);
-                    continue;
+        match (&directories[..], files.len()) {
+            // Waking a pool costs more than it gains here.
+            ([], 0 | 1) => files
+                .into_iter()
+                .for_each(|f| tasks.read(f, None, &mut part)),
+            _ => rayon::scope(|scope| {
+                let tasks = &tasks;
+                for (path, root) in directories {
+                    scope.spawn(move |scope| tasks.directory(scope, path, root, true));
                 }
-            };
-            let kind = entry.file_type();
-            if kind.is_file() {
-                let mut path = entry.into_path();
-                // Paths grow by doubling and take most of the memory for a large tree.
-                path.shrink_to_fit();
-                seen(Walked {
-                    path,
-                    root,
-                    named: false,
-                });
-            } else if kind.is_symlink() {
-                // One `stat` for each link, to recognize dangling ones.
-                self.skipped.add(match fs::metadata(entry.path()) {
-                    Ok(_) => Skip::Link,
-                    Err(_) => Skip::DanglingLink,
-                });
-                if wanted_link(entry.path()) {
-                    self.links.push(Link {
-                        path: entry.into_path(),
-                        root,
+                for file in files {
+                    scope.spawn(move |_| {
+                        let mut part = Part::new();
+                        tasks.read(file, None, &mut part);
+                        tasks.done(part);
                     });
                 }
-            } else if !kind.is_dir() {
-                self.skipped.add(Skip::Special);
-            }
+            }),
         }
-        for _ in 0..temporary.get() {
-            self.skipped.add(Skip::Temporary);
-        }
-    }
-
-    fn walk_error(&mut self, given: &Path, error: &walkdir::Error) {
-        let gone = error
-            .io_error()
-            .is_some_and(|e| e.kind() == io::ErrorKind::NotFound);
-        if gone && error.depth() > 0 {
-            self.skipped.add(Skip::Vanished);
-            return;
-        }
-        let what = match error.io_error() {
-            Some(cause) => format!("cannot be read: {}", elf_edit::reason(cause)),
-            None => format!("cannot be read: {error}"),
-        };
-        self.problem(error.path().unwrap_or(given), what);
+        let done = tasks.done.into_inner();
+        let done = done.unwrap_or_else(PoisonError::into_inner);
+        (roots, done.into_iter().fold(part, Part::merge))
     }
 }
 
-fn what(kind: FileType) -> &'static str {
-    if kind.is_fifo() {
-        "a FIFO"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
+/// A root that is a directory or (`true`) a regular file, or why it is none.
+fn kind_of(given: &Path) -> Result<(Root, bool), String> {
+    let unreadable = |error: io::Error| format!("cannot be read: {}", elf_edit::reason(&error));
+    let kind = fs::metadata(given).map_err(unreadable)?.file_type();
+    if !kind.is_dir() && !kind.is_file() {
+        let what = match () {
+            () if kind.is_fifo() => "a FIFO",
+            () if kind.is_socket() => "a socket",
+            () => "a device",
+        };
+        return Err(format!("expected a directory or an ELF file, found {what}"));
     }
+    let root = Root {
+        given: given.to_owned(),
+        canonical: fs::canonicalize(given).map_err(unreadable)?,
+    };
+    Ok((root, kind.is_file()))
+}
+
+/// What all tasks of a walk share.
+struct Tasks<'a, T, F> {
+    walk: Walk<'a>,
+    read: F,
+    done: Mutex<Vec<Part<T>>>,
+}
+
+impl<T: Send, F: Fn(&Met<'_>) -> Result<T, FileError> + Sync> Tasks<'_, T, F> {
+    /// Lists a directory, and reads its files; others may take some of them. Each subdirectory is a
+    /// task of its own.
+    fn directory<'s>(&'s self, scope: &Scope<'s>, path: PathBuf, root: usize, is_root: bool) {
+        let mut part = Part::new();
+        let opened = match open_directory(&path, is_root) {
+            Ok(opened) => Arc::new(opened),
+            Err(error) => {
+                unreadable(&mut part, path, error, is_root);
+                return self.done(part);
+            }
+        };
+        let mut chunk = Vec::new();
+        let mut buffer = [MaybeUninit::uninit(); ENTRIES];
+        let mut entries = RawDir::new(opened.as_fd(), &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    unreadable(&mut part, path.clone(), error, is_root);
+                    break;
+                }
+            };
+            let name = entry.file_name();
+            match name.to_bytes() {
+                b"." | b".." => continue,
+                // Another run renames it over the file that it is a copy of.
+                name if name.starts_with(TEMPORARY_PREFIX.as_bytes()) => {
+                    part.skipped.add(Skip::Temporary);
+                    continue;
+                }
+                _ => {}
+            }
+            match file_type(opened.as_fd(), name, entry.file_type()) {
+                Ok(rustix::fs::FileType::RegularFile) => chunk.push(below(&path, name)),
+                Ok(rustix::fs::FileType::Directory) if self.walk.recurse => {
+                    let path = below(&path, name);
+                    scope.spawn(move |scope| self.directory(scope, path, root, false));
+                }
+                Ok(rustix::fs::FileType::Directory) => {}
+                Ok(rustix::fs::FileType::Symlink) => {
+                    self.link(opened.as_fd(), below(&path, name), name, root, &mut part);
+                }
+                Ok(_) => part.skipped.add(Skip::Special),
+                Err(error) => unreadable(&mut part, below(&path, name), error, false),
+            }
+            if chunk.len() == CHUNK {
+                let (files, opened) = (mem::take(&mut chunk), opened.clone());
+                scope.spawn(move |_| self.done(self.files(files, root, &opened, Part::new())));
+            }
+        }
+        self.done(self.files(chunk, root, &opened, part));
+    }
+
+    /// Notes a link: one `stat`, to recognize dangling ones.
+    fn link(
+        &self,
+        directory: BorrowedFd<'_>,
+        path: PathBuf,
+        name: &CStr,
+        root: usize,
+        part: &mut Part<T>,
+    ) {
+        let target = rustix::fs::statat(directory, name, AtFlags::empty());
+        part.skipped.add(match target {
+            Ok(_) => Skip::Link,
+            Err(_) => Skip::DanglingLink,
+        });
+        if (self.walk.wanted_link)(&path) {
+            part.links.push(Link { path, root });
+        }
+    }
+
+    fn files(
+        &self,
+        paths: Vec<PathBuf>,
+        root: usize,
+        directory: &OwnedFd,
+        mut part: Part<T>,
+    ) -> Part<T> {
+        for path in paths {
+            let walked = Walked {
+                path,
+                root,
+                named: false,
+            };
+            self.read(walked, Some(directory.as_fd()), &mut part);
+        }
+        part
+    }
+
+    fn read(&self, walked: Walked, directory: Option<BorrowedFd<'_>>, part: &mut Part<T>) {
+        if !(self.walk.wanted_file)(&walked.path) {
+            return;
+        }
+        let met = Met {
+            walked: &walked,
+            directory,
+        };
+        match (self.read)(&met) {
+            Ok(value) => part.kept.push(Kept { walked, value }),
+            Err(error) => part.error(walked, error, self.walk.quiet),
+        }
+    }
+
+    fn done(&self, part: Part<T>) {
+        if !part.is_empty() {
+            // A thread that panicked left the list whole.
+            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.push(part);
+        }
+    }
+}
+
+fn open_directory(path: &Path, follow_link: bool) -> Result<OwnedFd, Errno> {
+    let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    if !follow_link {
+        flags |= OFlags::NOFOLLOW;
+    }
+    retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))
+}
+
+/// Notes a directory or an entry that can't be read. One that is gone is no problem, except a root.
+fn unreadable<T>(part: &mut Part<T>, path: PathBuf, error: Errno, is_root: bool) {
+    // ENOTDIR, ELOOP: something else took the place of the directory.
+    let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].contains(&error);
+    match gone && !is_root {
+        true => part.skipped.add(Skip::Vanished),
+        false => part.problems.push(ScanProblem {
+            what: format!("cannot be read: {}", elf_edit::reason(&error.into())),
+            path,
+        }),
+    }
+}
+
+/// Of a directory entry; some file systems don't say it.
+fn file_type(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    said: rustix::fs::FileType,
+) -> Result<rustix::fs::FileType, Errno> {
+    match said {
+        rustix::fs::FileType::Unknown => {
+            let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok(rustix::fs::FileType::from_raw_mode(stat.st_mode))
+        }
+        known => Ok(known),
+    }
+}
+
+/// The path of a directory entry, without spare memory.
+fn below(directory: &Path, name: &CStr) -> PathBuf {
+    let (directory, name) = (directory.as_os_str(), OsStr::from_bytes(name.to_bytes()));
+    let mut path = PathBuf::with_capacity(directory.len() + 1 + name.len());
+    path.push(directory);
+    path.push(name);
+    path
 }

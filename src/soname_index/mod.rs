@@ -7,12 +7,12 @@ mod runpaths;
 
 pub use runpaths::RunpathDirectories;
 
-use crate::scan::{self, FileError, Link, Root, ScanProblem, Visited};
+use crate::scan::{self, FileError, Link, Root, ScanProblem, Visited, Walk};
 use elf_edit::{ElfInfo, FileReader, Platform};
 use indexmap::IndexSet;
 use memchr::memmem;
 use rayon::prelude::*;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -51,6 +51,13 @@ pub struct Index {
     followed: usize,
 }
 
+/// A file as a walk met it.
+struct FoundFile<'a> {
+    root: usize,
+    path: &'a Path,
+    info: &'a LibraryInfo,
+}
+
 /// A library under one of its names.
 struct Library<'a> {
     name: &'a OsStr,
@@ -73,20 +80,26 @@ impl Index {
         for root in roots {
             self.mark_searched(&root.given);
         }
-        let more = self.add_found(roots, files, links);
-        self.follow(more.into());
+        let files = files.iter().flat_map(|file| {
+            file.names.iter().filter_map(|path| {
+                let (root, _) = scan::root_of(roots, path)?;
+                let info = &file.value;
+                is_library_name(path).then_some(FoundFile { root, path, info })
+            })
+        });
+        let more = self.add_found(roots, files.collect(), links);
+        self.follow(more);
     }
 
     /// Adds directories, not their subdirectories, and single files; then the directories that the
     /// RUNPATHs of their libraries name. Returns the unreadable ones.
     pub fn add_directories(&mut self, directories: &[PathBuf]) -> Vec<ScanProblem> {
         let mut problems = Vec::new();
-        let mut more = VecDeque::new();
-        for directory in directories {
-            if self.mark_searched(directory) {
-                more.extend(self.add_directory(directory, &mut problems));
-            }
-        }
+        let new = directories
+            .iter()
+            .filter(|directory| self.mark_searched(directory));
+        let new: Vec<PathBuf> = new.cloned().collect();
+        let more = self.add_each(&new, &mut problems);
         self.follow(more);
         problems
     }
@@ -131,56 +144,65 @@ impl Index {
         self.searched.insert(place.to_owned())
     }
 
-    fn add_directory(&mut self, directory: &Path, problems: &mut Vec<ScanProblem>) -> Vec<u32> {
-        let mut tree = scan::walk(&[directory.to_owned()], false, is_library_name);
-        tree.files.retain(|file| is_library_name(&file.path));
-        problems.append(&mut tree.problems);
-        let roots = tree.roots.clone();
-        let links = std::mem::take(&mut tree.links);
+    /// Adds directories, all read at once but added in their order; returns the directories to
+    /// follow.
+    fn add_each(&mut self, directories: &[PathBuf], problems: &mut Vec<ScanProblem>) -> Vec<u32> {
+        let walk = Walk {
+            recurse: false,
+            wanted_link: &is_library_name,
+            wanted_file: &is_library_name,
+            ..Walk::of(directories)
+        };
         let runpaths = &self.runpaths;
-        let visit = scan::visit(tree, |walked, file| see(runpaths, &walked.path, file));
-        self.add_found(&roots, &visit.files, &links)
+        let mut found =
+            scan::each_file(walk, |met| see(runpaths, &met.walked.path, &met.reader()?));
+        problems.append(&mut found.problems);
+        let files = found.files.iter().filter_map(|(walked, info)| {
+            let found = FoundFile {
+                root: walked.root,
+                path: &walked.path,
+                info: info.as_ref().ok()?,
+            };
+            Some(found)
+        });
+        self.add_found(&found.roots, files.collect(), &found.links)
     }
 
     /// Adds files and links in the order of their trees, and returns the directories to follow.
-    fn add_found(
-        &mut self,
-        roots: &[Root],
-        files: &[Visited<LibraryInfo>],
-        links: &[Link],
-    ) -> Vec<u32> {
+    fn add_found(&mut self, roots: &[Root], files: Vec<FoundFile<'_>>, links: &[Link]) -> Vec<u32> {
         let runpaths = &self.runpaths;
         let targets: Vec<Option<(PathBuf, LibraryInfo)>> = links
             .par_iter()
             .map(|link| resolve(runpaths, &link.path))
             .collect();
-        let of_files = files.iter().flat_map(|file| {
-            file.names.iter().filter_map(|path| {
-                let (root, _) = scan::root_of(roots, path)?;
-                Some((root, path, None, &file.value))
-            })
-        });
         let of_links = links.iter().zip(&targets).filter_map(|(link, target)| {
-            let (directory, seen) = target.as_ref()?;
-            Some((link.root, &link.path, Some(directory), seen))
+            let (directory, info) = target.as_ref()?;
+            let (root, path) = (link.root, link.path.as_path());
+            Some((FoundFile { root, path, info }, Some(directory)))
         });
-        let mut found: Vec<(usize, &PathBuf, Option<&PathBuf>, &LibraryInfo)> = of_files
-            .filter(|(_, path, ..)| is_library_name(path))
+        let mut found: Vec<(FoundFile<'_>, Option<&PathBuf>)> = files
+            .into_iter()
+            .map(|file| (file, None))
             .chain(of_links)
             .collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| scan::tree_order(a.1, b.1)));
+        found.sort_by(|(a, _), (b, _)| {
+            let by_path = || scan::tree_order(a.path, b.path);
+            a.root.cmp(&b.root).then_with(by_path)
+        });
         let mut follow = Vec::new();
-        for (_, path, of_link, seen) in found {
-            follow.extend_from_slice(&seen.searches);
+        for (file, of_link) in found {
+            let FoundFile { root, path, info } = file;
+            follow.extend_from_slice(&info.searches);
+            let root = std::slice::from_ref(&roots[root]);
             let directory = match of_link {
                 Some(directory) => Some(directory.clone()),
-                None => scan::absolute(roots, path).and_then(|whole| Some(whole.parent()?.into())),
+                None => scan::absolute(root, path).and_then(|whole| Some(whole.parent()?.into())),
             };
             if let (Some(name), Some(directory)) = (path.file_name(), directory) {
                 self.add(Library {
                     name,
                     directory,
-                    seen,
+                    seen: info,
                 });
             }
         }
@@ -199,17 +221,21 @@ impl Index {
         }
     }
 
-    fn follow(&mut self, mut queue: VecDeque<u32>) {
-        while let Some(number) = queue.pop_front() {
-            let Some(directory) = self.runpaths.get(number) else {
-                continue;
-            };
-            if self.followed >= MAX_FOLLOWED || !self.mark_searched(&directory) {
-                continue;
+    /// Adds directories that RUNPATHs name, then those that the RUNPATHs of their libraries name.
+    fn follow(&mut self, mut level: Vec<u32>) {
+        while !level.is_empty() {
+            let mut directories = Vec::new();
+            for number in level {
+                if let Some(directory) = self.runpaths.get(number)
+                    && self.followed < MAX_FOLLOWED
+                    && self.mark_searched(&directory)
+                {
+                    self.followed += 1;
+                    directories.push(directory);
+                }
             }
-            self.followed += 1;
             // A RUNPATH may name anything, so unreadable directories are no error here.
-            queue.extend(self.add_directory(&directory, &mut Vec::new()));
+            level = self.add_each(&directories, &mut Vec::new());
         }
     }
 }

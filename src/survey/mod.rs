@@ -7,8 +7,8 @@ pub(crate) mod links;
 
 use crate::cuda::device_code::{ByArch, by_arch};
 use crate::cuda::linkage::{Cudart, Linkage};
-use crate::lint::{self, Context, Contexts, Finding, Linter, Options, Subject};
-use crate::loader::{Cpu, Environment, LoadedBy, SearchEntry, TreeLoaders, User, Verdict};
+use crate::lint::{self, Context, Finding, LintFiles, Linter, Options, Subject};
+use crate::loader::{Cpu, Environment, LoadedBy, SearchEntry, User, Verdict};
 use crate::scan::{self, FileError, ScanProblem, Skip};
 use elf_edit::{ElfInfo, FileId, FileReader, versions};
 use graph::{Graph, LinkedFile};
@@ -100,29 +100,21 @@ impl Survey {
         cwd: PathBuf,
         seen: &AtomicUsize,
     ) -> Survey {
-        let tree = scan::walk(paths, true, |_| false);
-        let roots = tree.roots.clone();
-        let absolute = |path: &Path| scan::absolute(&roots, path).unwrap_or_else(|| path.into());
-        let all: Vec<PathBuf> = tree.files.iter().map(|f| absolute(&f.path)).collect();
-        let number = all.len() as u64;
-        let options = lint_options(options, &roots, &all);
-        let linter = Linter::new(
-            environment(cwd),
-            options.clone(),
-            TreeLoaders::new(all.clone()),
-            all,
-        );
-        let visit = scan::visit(tree, |walked, file| {
+        let files = LintFiles::find(paths);
+        let number = files.all;
+        let options = lint_options(options, &files);
+        let linter = files.linter(environment(cwd), options.clone());
+        let (roots, files, problems) = files.read(|shown, path, file| {
             seen.fetch_add(1, Ordering::Relaxed);
-            one(&linter, &walked.path, &absolute(&walked.path), file)
+            one(&linter, shown, path, file)
         });
         let mut survey = Survey {
             roots,
-            problems: visit.problems,
+            problems,
             ..Survey::default()
         };
         let mut members = Vec::new();
-        for file in visit.files {
+        for file in files {
             let (looked, facts) = file.value;
             survey.findings.extend(looked.findings);
             members.extend(looked.member);
@@ -173,18 +165,14 @@ fn environment(cwd: PathBuf) -> Environment {
     }
 }
 
-fn lint_options(options: &SurveyOptions, roots: &[scan::Root], files: &[PathBuf]) -> Options {
+fn lint_options(options: &SurveyOptions, files: &LintFiles) -> Options {
     let store = &options.store;
     let stores = [Some(store.clone()), fs::canonicalize(store).ok()];
-    let stores: Vec<PathBuf> = stores.into_iter().flatten().collect();
-    let names = files.iter().filter_map(|file| file.file_name());
-    Options {
-        contexts: Contexts::new(options.context, &stores, files),
-        names: names.map(|name| name.as_bytes().to_vec()).collect(),
-        trees: roots.iter().map(|root| root.canonical.clone()).collect(),
-        stores,
+    let of_run = Options {
+        stores: stores.into_iter().flatten().collect(),
         ..Options::default()
-    }
+    };
+    files.options(options.context, of_run)
 }
 
 type Surveyed = (lint::Looked, Option<FileFacts>);

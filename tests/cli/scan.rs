@@ -1,6 +1,6 @@
 //! Walking trees and indexing libraries: visited and skipped files, precedence.
 
-use cuda_fixup::parts::scan::{self, Skip, Visit};
+use cuda_fixup::parts::scan::{self, Skip, Visit, Walk};
 use cuda_fixup::parts::soname_index::{self, Index, LibraryInfo, RunpathDirectories};
 use elf_edit::{ElfInfo, FileReader, Kind, Platform};
 use elf_fixtures::Minimal;
@@ -29,21 +29,23 @@ fn library_with(path: &Path, platform: Platform, runpath: Option<&str>) {
 }
 
 fn visit(roots: &[PathBuf]) -> Visit<()> {
-    let tree = scan::walk(roots, true, |_| false);
-    scan::visit(tree, |_, file| scan::dynamic_info(file).map(|_| ()))
+    scan::visit(Walk::of(roots), |_, file| {
+        scan::dynamic_info(file).map(|_| ())
+    })
 }
 
 /// An index of `trees`, then `libs`, as auto-patchelf makes it.
 fn index(trees: &[PathBuf], libs: &[PathBuf]) -> Index {
     let runpaths = RunpathDirectories::default();
-    let mut tree = scan::walk(trees, true, soname_index::is_library_name);
-    let roots = tree.roots.clone();
-    let links = std::mem::take(&mut tree.links);
-    let found: Visit<LibraryInfo> = scan::visit(tree, |walked, file| {
+    let walk = Walk {
+        wanted_link: &soname_index::is_library_name,
+        ..Walk::of(trees)
+    };
+    let found: Visit<LibraryInfo> = scan::visit(walk, |walked, file| {
         soname_index::see(&runpaths, &walked.path, file)
     });
     let mut index = Index::new(runpaths);
-    index.add_trees(&roots, &found.files, &links);
+    index.add_trees(&found.roots, &found.files, &found.links);
     index.add_directories(libs);
     index
 }

@@ -1,6 +1,7 @@
 //! Shows the libraries that files load, from where and why, and the missing ones.
 
 mod args;
+mod first_pass;
 pub(super) mod targets;
 mod together;
 mod totals;
@@ -20,12 +21,14 @@ use crate::report::inspect::{self, Cuda, Inspected};
 use crate::report::{Ordered, Output};
 use crate::resolution;
 use crate::rodata::{self, Contents};
-use crate::scan::{self, FileError, Skip, Tree, Walked};
+use crate::scan::{self, FileError, Walked};
 use crate::survey::graph::LinkedFile;
 use crate::terminal::{self, Label, Paint, Progress};
 use anyhow::{Context, anyhow, bail};
 use args::{Dlopen, environment};
 use elf_edit::{ElfInfo, FileReader, Kind};
+use first_pass::Found;
+use rayon::ThreadPool;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +37,7 @@ use targets::Targets;
 use totals::Counts;
 
 /// Files that a thread takes at a time.
-const CHUNK: usize = 16;
+const CHUNK: usize = 4;
 
 /// Looks at everything and prints it in the order of the command line and of each tree.
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
@@ -50,10 +53,11 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         None => None,
     };
     let targets = Targets::new(&args.paths, root.as_deref());
-    let mut tree = scan::walk(&targets.paths, true, |_| false);
+    let loader = Loader::new(environment(&args, root.clone())?);
+    let pool = args.jobs.pool_for_paths(&targets.paths)?;
     let mut run = Run {
         targets,
-        loader: Loader::new(environment(&args, root.clone())?),
+        loader,
         tree: TreeLoaders::default(),
         around: Surroundings::default(),
         loaded_by: None,
@@ -63,21 +67,27 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         },
         root,
         counts: Mutex::new(Counts::default()),
-        together: args.graph.is_some() || (args.tree && tree.files.iter().any(|file| !file.named)),
+        together: false,
         linked: Mutex::default(),
         archives,
         args,
     };
-    tree.files.sort_by(|a, b| {
-        let by_path = || scan::tree_order(&a.path, &b.path);
-        a.root.cmp(&b.root).then_with(by_path)
-    });
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = seen.clone();
+    let progress =
+        Progress::start(move || format!("{} files read", counted.load(Ordering::Relaxed)));
+    let tree = pool.install(|| run.first_pass(&seen));
+    drop(progress);
+    let walked = tree.roots.len() > tree.files.iter().filter(|(file, _)| file.named).count();
+    run.together = run.args.graph.is_some() || (run.args.tree && walked);
     run.tree = run.tree_loaders(&tree)?;
-    let files = tree.files.iter().map(|file| file.path.clone()).collect();
+    let files = tree.files.iter().map(|(file, _)| file.path.clone());
     let variable = environment(&run.args, None)?.library_path;
-    run.around = Surroundings::new(files, variable);
+    run.around = Surroundings::new(files.collect(), variable);
     run.loaded_by = run.program()?;
-    let outcome = run.all(&tree)?;
+    run.all(&pool, &tree)?;
+    run.show_together()?;
+    let outcome = run.end(walked)?;
     Ok(archives::outcome(&run.archives, outcome))
 }
 
@@ -109,13 +119,11 @@ struct Run {
 }
 
 impl Run {
-    fn all(&self, tree: &Tree) -> anyhow::Result<Outcome> {
+    fn all(&self, pool: &ThreadPool, tree: &Found) -> io::Result<()> {
         let ordered = Ordered::new(io::BufWriter::new(terminal::stdout()), terminal::stderr());
         self.count(|counts| counts.skipped.merge(tree.skipped));
         let mut first = Output::default();
-        let mut problems = tree.problems.clone();
-        problems.sort();
-        for problem in &problems {
+        for problem in &tree.problems {
             let mut what = problem.what.clone();
             if self.targets.not_on_path.contains(&problem.path) {
                 what.push_str(", and no program of that name is on PATH");
@@ -127,28 +135,30 @@ impl Run {
         }
         ordered.submit(0, first);
         let chunks = AtomicUsize::new(0);
-        let pool = self.args.jobs.pool_for(tree.files.len())?;
         let seen = Arc::new(AtomicUsize::new(0));
         let _progress = Progress::files("inspected", tree.files.len(), &seen);
-        pool.broadcast(|_| {
+        let work = || {
             loop {
                 let at = chunks.fetch_add(1, Ordering::Relaxed);
                 let mut piece = Output::default();
                 let files = tree.files.iter().skip(at * CHUNK).take(CHUNK);
                 let mut any = false;
-                for file in files {
+                for (walked, found) in files {
                     any = true;
                     seen.fetch_add(1, Ordering::Relaxed);
-                    self.one(tree, file, &mut piece);
+                    self.one(tree, walked, found, &mut piece);
                 }
                 if !any || !ordered.submit(at + 1, piece) {
                     break;
                 }
             }
-        });
-        ordered.finish()?;
-        self.show_together()?;
-        self.end(tree)
+        };
+        match self.args.headers {
+            // Nothing but the output is left.
+            true => work(),
+            false => drop(pool.broadcast(|_| work())),
+        }
+        ordered.finish()
     }
 
     fn count(&self, change: impl FnOnce(&mut Counts)) {
@@ -175,34 +185,35 @@ impl Run {
         piece.messages.extend_from_slice(text.as_bytes());
     }
 
-    fn one(&self, tree: &Tree, walked: &Walked, piece: &mut Output) {
-        match self.look(tree, walked) {
+    fn one(
+        &self,
+        tree: &Found,
+        walked: &Walked,
+        found: &Result<Option<String>, FileError>,
+        piece: &mut Output,
+    ) {
+        let looked;
+        let text = match found {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => {
+                looked = self.look(tree, walked);
+                looked.as_ref()
+            }
+            Err(error) => Err(error),
+        };
+        match text {
             Ok(text) => piece.out.extend_from_slice(text.as_bytes()),
             Err(FileError::Skip(skip)) if !walked.named => {
-                self.count(|counts| counts.skipped.add(skip));
+                self.count(|counts| counts.skipped.add(*skip));
             }
-            Err(error) => self.message(piece, &walked.path, &what(error)),
+            Err(error) => self.message(piece, &walked.path, &what(error.clone())),
         }
     }
 
-    fn look(&self, tree: &Tree, walked: &Walked) -> Result<String, FileError> {
+    fn look(&self, tree: &Found, walked: &Walked) -> Result<String, FileError> {
         let problem = |e: anyhow::Error| FileError::Problem(format!("{e:#}"));
         let file = scan::open(&walked.path, walked.named)?;
-        let info = match scan::dynamic_info(&file) {
-            // The user named this very file: its kind is an answer too.
-            Err(FileError::Skip(skip)) if walked.named && skip != Skip::Empty => {
-                ElfInfo::read(&file).map_err(|_| FileError::Skip(skip))?
-            }
-            other => other?,
-        };
-        if self.args.headers {
-            self.count(|counts| counts.files += 1);
-            let path = &walked.path;
-            return match self.args.json {
-                true => inspect::headers_json(path, &info).map_err(|e| problem(e.into())),
-                false => Ok(inspect::headers(path, &info, self.paint)),
-            };
-        }
+        let info = first_pass::info(walked, &file)?;
         let path = self.path_inside(tree, &walked.path).map_err(problem)?;
         let (resolution, cuda) = self
             .resolve(&path, &file, info.clone(), walked.named)
@@ -302,12 +313,12 @@ impl Run {
         Ok((resolution, cuda))
     }
 
-    fn tree_loaders(&self, tree: &Tree) -> anyhow::Result<TreeLoaders> {
+    fn tree_loaders(&self, tree: &Found) -> anyhow::Result<TreeLoaders> {
         if self.args.headers || self.args.loaded_by.is_some() {
             return Ok(TreeLoaders::default());
         }
         let paths = tree.files.iter();
-        let inside = paths.map(|walked| self.path_inside(tree, &walked.path));
+        let inside = paths.map(|(walked, _)| self.path_inside(tree, &walked.path));
         // A path outside of the root is reported when it is inspected.
         Ok(TreeLoaders::new(inside.filter_map(Result::ok).collect()))
     }
@@ -336,7 +347,7 @@ impl Run {
     }
 
     /// The path as the loader sees it: absolute, and below the root without it.
-    fn path_inside(&self, tree: &Tree, path: &Path) -> anyhow::Result<PathBuf> {
+    fn path_inside(&self, tree: &Found, path: &Path) -> anyhow::Result<PathBuf> {
         let Some(root) = &self.root else {
             return Ok(std::path::absolute(path)?);
         };

@@ -4,7 +4,7 @@ use super::Run;
 use crate::applets::Outcome;
 use crate::loader::{self, LoadedBy, Resolution, Verdict};
 use crate::report::inspect;
-use crate::scan::{Skipped, Tree};
+use crate::scan::Skipped;
 use crate::terminal::{self, Label, message};
 use elf_edit::ElfInfo;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,10 +90,10 @@ impl Counts {
 
 impl Run {
     /// Prints the totals after all files, and returns the outcome.
-    pub(super) fn end(&self, tree: &Tree) -> anyhow::Result<Outcome> {
+    /// `walked`: a tree was walked.
+    pub(super) fn end(&self, walked: bool) -> anyhow::Result<Outcome> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let skipped = || counts.skipped.counts().map(|(skip, n)| (skip.key(), n));
-        let walked = tree.roots.len() > tree.files.iter().filter(|f| f.named).count();
         if self.args.json && walked {
             let line = inspect::summary(counts.files, skipped())?;
             terminal::stdout().write_all(line.as_bytes())?;

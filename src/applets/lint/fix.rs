@@ -25,7 +25,7 @@ pub(super) struct Fixed {
 pub(super) fn run(
     args: &Args,
     selection: &Selection<'_>,
-    out: &mut impl Write,
+    out: &mut (impl Write + Send),
 ) -> anyhow::Result<Fixed> {
     let findings = selection.reported.iter().map(|reported| reported.finding);
     let files = file_changes(findings, selection.wanted.iter().copied());

@@ -136,6 +136,11 @@ pub fn open(path: &Path) -> io::Result<FileReader> {
     FileReader::new(file)
 }
 
+/// Whether a file is of a kind that may have device code, by its first bytes.
+pub(crate) fn may_be_in(head: &[u8]) -> bool {
+    archive::is_archive(head) || head.starts_with(&CONTAINER_MAGIC) || head.starts_with(b"\x7fELF")
+}
+
 /// Reads all device code of the file at `path`, opened as `file`. The path is used for the members
 /// of a thin archive only.
 pub fn read(path: &Path, file: &FileReader) -> Result<DeviceCode, NoDeviceCode> {

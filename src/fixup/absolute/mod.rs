@@ -121,11 +121,14 @@ fn loader(planned: HashMap<FileId, Planned>) -> Loader {
     Loader::of_planned(environment, planned)
 }
 
+/// Files whose objects are in memory at once.
+const BATCH: usize = 512;
+
 /// The facts of all files of the trees, and of all that they load.
 fn names(loader: &Loader, members: &[Member]) -> Names {
     let own: HashMap<FileId, &Member> = members.iter().map(|m| (m.id, m)).collect();
     let mut outside: BTreeMap<FileId, PathBuf> = BTreeMap::new();
-    for batch in members.chunks(super::BATCH) {
+    for batch in members.chunks(BATCH) {
         let loaded: Vec<Vec<Object>> = batch
             .par_iter()
             .filter_map(|member| Some(member.objects(loader, Extent::All)?.0))

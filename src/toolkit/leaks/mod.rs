@@ -10,7 +10,7 @@ mod text;
 
 use super::record::Record;
 use crate::escape::shown;
-use crate::scan::{self, FileError, ScanProblem};
+use crate::scan::{self, FileError, ScanProblem, Walk};
 use places::Places;
 use search::Needles;
 use std::fs;
@@ -69,9 +69,11 @@ pub(crate) fn find(request: &LeaksRequest) -> io::Result<FoundLeaks> {
         .farm
         .as_ref()
         .map(|(root, record)| Places::new(root, record));
-    let tree = scan::walk(&request.paths, true, |_| true);
-    let links: Vec<PathBuf> = tree.links.iter().map(|link| link.path.clone()).collect();
-    let visit = scan::visit(tree, |walked, file| {
+    let walk = Walk {
+        wanted_link: &|_| true,
+        ..Walk::of(&request.paths)
+    };
+    let visit = scan::visit(walk, |walked, file| {
         if request.runpaths_only {
             return in_runpaths(file, &needles);
         }
@@ -116,7 +118,8 @@ pub(crate) fn find(request: &LeaksRequest) -> io::Result<FoundLeaks> {
         }
     }
     if !request.runpaths_only {
-        for link in links {
+        for link in visit.links {
+            let link = link.path;
             let target = fs::read_link(&link)?;
             if needles.is_in(target.as_os_str().as_bytes()) {
                 let what = format!("a link to {}", shown(&target));

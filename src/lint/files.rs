@@ -1,0 +1,134 @@
+//! The files that rules read, found in one pass over the trees, and what that pass tells of all
+//! other files. Memory grows with the ELF files alone.
+
+use super::context::site_of;
+use super::look::{Linter, has_text_finding};
+use super::{Context, Contexts, Options};
+use crate::loader::{Environment, TreeLoaders};
+use crate::scan::{self, FileError, Root, ScanProblem, Skip, Visit, Visited, Walk, Walked};
+use elf_edit::FileReader;
+use memchr::memmem;
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The files of some trees that rules read.
+pub(crate) struct LintFiles {
+    visit: Visit<()>,
+    noted: Noted,
+    /// Regular files in the trees.
+    pub all: u64,
+}
+
+/// Files that rules ask for by their paths.
+#[derive(Default)]
+struct Noted {
+    /// Names that a program may ask the loader for, and libdevice.10.bc.
+    names: BTreeSet<Vec<u8>>,
+    /// Files that may be metadata of Python packages.
+    metadata: BTreeSet<PathBuf>,
+}
+
+/// The files that a caller may ask for by name, whatever they are.
+fn is_library_or_libdevice(name: &[u8]) -> bool {
+    name == b"libdevice.10.bc" || memmem::find(name, b".so").is_some()
+}
+
+impl LintFiles {
+    /// Walks in the current pool.
+    pub(crate) fn find(paths: &[PathBuf]) -> LintFiles {
+        let all = AtomicU64::new(0);
+        let noted = Mutex::new(Noted::default());
+        let note = |path: &Path| {
+            all.fetch_add(1, Ordering::Relaxed);
+            let name = path.file_name().unwrap_or_default().as_bytes();
+            // A thread that panicked left the sets whole.
+            let noted = || noted.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_library_or_libdevice(name) {
+                noted().names.insert(name.to_vec());
+            } else if name == b"METADATA" || name == b"RECORD" {
+                noted().metadata.insert(path.to_owned());
+            }
+            true
+        };
+        let walk = Walk {
+            wanted_file: &note,
+            ..Walk::of(paths)
+        };
+        let read = |walked: &Walked, file: &FileReader| match scan::dynamic_info(file) {
+            Ok(_) => Ok(()),
+            Err(FileError::Skip(Skip::NotElf))
+                if walked.named || has_text_finding(&walked.path, file) =>
+            {
+                Ok(())
+            }
+            Err(other) => Err(other),
+        };
+        let visit = scan::visit(walk, read);
+        let mut noted = noted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let absolute = |path: &PathBuf| scan::absolute(&visit.roots, path);
+        noted.metadata = noted.metadata.iter().filter_map(absolute).collect();
+        noted.metadata.retain(|path| site_of(path).is_some());
+        for path in visit.files.iter().flat_map(|file| &file.names) {
+            let name = path.file_name().unwrap_or_default();
+            noted.names.insert(name.as_bytes().to_vec());
+        }
+        LintFiles {
+            visit,
+            noted,
+            all: all.into_inner(),
+        }
+    }
+
+    pub(crate) fn roots(&self) -> &[Root] {
+        &self.visit.roots
+    }
+
+    /// The number of files that rules read.
+    pub(crate) fn len(&self) -> usize {
+        self.visit.files.len()
+    }
+
+    /// The options of a run over these files. `context` is the user's choice.
+    pub(crate) fn options(&self, context: Option<Context>, options: Options) -> Options {
+        let metadata = self.noted.metadata.iter();
+        Options {
+            contexts: Contexts::new(context, &options.stores, metadata.clone()),
+            names: self.noted.names.clone(),
+            metadata: metadata
+                .filter(|path| path.ends_with("METADATA"))
+                .cloned()
+                .collect(),
+            trees: self.roots().iter().map(|r| r.canonical.clone()).collect(),
+            ..options
+        }
+    }
+
+    /// A linter that knows these files.
+    pub(crate) fn linter(&self, environment: Environment, options: Options) -> Linter {
+        let shown = self.visit.files.iter().flat_map(|file| &file.names);
+        let shown: Vec<PathBuf> = shown.cloned().collect();
+        let absolute = shown.iter().map(|path| self.absolute(path)).collect();
+        Linter::new(environment, options, TreeLoaders::new(absolute), shown)
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        scan::absolute(self.roots(), path).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// Reads each file again, in the current pool. `look` receives its path, its absolute path and
+    /// the open file.
+    pub(crate) fn read<T: Send + Sync>(
+        self,
+        look: impl Fn(&Path, &Path, &FileReader) -> Result<T, FileError> + Sync,
+    ) -> (Vec<Root>, Vec<Visited<T>>, Vec<ScanProblem>) {
+        let roots = self.visit.roots.clone();
+        let absolute = |path: &Path| scan::absolute(&roots, path).unwrap_or_else(|| path.into());
+        let visit = self
+            .visit
+            .again(|path, file| look(path, &absolute(path), file));
+        (roots, visit.files, visit.problems)
+    }
+}
