@@ -49,4 +49,5 @@ mod schemas;
 mod startup;
 mod startup_absolute;
 mod startup_corpora;
+mod startup_glibc;
 mod terminal;

