@@ -39,8 +39,11 @@ rustPlatform.buildRustPackage {
       };
   cargoLock.lockFile = ../Cargo.lock;
 
-  # A static binary runs in any stdenv; Rust's musl targets are static by default.
-  env = lib.optionalAttrs stdenv.hostPlatform.isStatic { RUSTFLAGS = "-C target-feature=+crt-static"; };
+  # A static binary runs in any stdenv; Rust's musl targets are static by default. At a fixed address
+  # it starts as fast as patchelf, docs/performance.md says what that costs.
+  env = lib.optionalAttrs stdenv.hostPlatform.isStatic {
+    RUSTFLAGS = "-C target-feature=+crt-static -C relocation-model=static";
+  };
 
   # Unit tests. The tests in tests/ want compilers, wheels and a Nix of their own: ./test has them.
   doCheck = true;

@@ -22,124 +22,120 @@ let
     "lib"
     "static"
   ];
-  common = {
-    inherit outputs;
-    nativeBuildInputs = [
-      self.cuda_nvcc
-      self.markForCudatoolkitRootHook
+  # A library that its Makefile builds, and installs into ./prefix.
+  fromMakefile =
+    {
+      pname,
+      install,
+      buildPhase,
+      meta,
+      buildInputs ? [ ],
+      nativeBuildInputs ? [ ],
+      moreOutputs ? [ ],
+    }:
+    source:
+    let
+      all = outputs ++ moreOutputs;
+    in
+    self.cudaStdenv.mkDerivation (
+      asRedist {
+        outputs = all;
+        source = "prefix";
+        before = install;
+      }
+      // {
+        inherit pname buildPhase;
+        inherit (source) src version;
+        outputs = all;
+        nativeBuildInputs = [
+          self.cuda_nvcc
+          self.markForCudatoolkitRootHook
+        ]
+        ++ nativeBuildInputs;
+        buildInputs = [ self.cuda_cudart ] ++ buildInputs;
+        enableParallelBuilding = true;
+        inherit (self) cudaMajorVersion cudaMajorMinorVersion;
+        redistPackage = pname;
+        gencode = self.flags.gencodeString;
+        meta = meta // {
+          platforms = [
+            "x86_64-linux"
+            "aarch64-linux"
+          ];
+        };
+      }
+    );
+
+  nccl = fromMakefile {
+    pname = "nccl";
+    nativeBuildInputs = programs [
+      "python3"
+      "which"
     ];
-    enableParallelBuilding = true;
-    inherit (self) cudaMajorVersion cudaMajorMinorVersion;
+    buildInputs = [ self.cuda_cccl ];
+    # The file that names the version is the one that the library is compiled with.
+    buildPhase = ''
+      runHook preBuild
+      if [[ ! -e makefiles/version.mk ]]; then
+          echo "error: $src: expected NCCL's sources with makefiles/version.mk, found other files" >&2
+          echo "help: sources.nccl.src is a release of NVIDIA/nccl, unpacked or as an archive" >&2
+          exit 1
+      fi
+      ncclVersion=$(sed -n 's/^NCCL_\(MAJOR\|MINOR\|PATCH\) *:= *//p' makefiles/version.mk | paste -sd.)
+      case $version in
+          "$ncclVersion" | "$ncclVersion"-*) ;;
+          *)
+              echo "error: sources.nccl: expected version $version, found $ncclVersion in makefiles/version.mk" >&2
+              echo "help: sources.nccl.version = \"$ncclVersion\";" >&2
+              exit 1
+              ;;
+      esac
+      if declare -F patchShebangs >/dev/null; then patchShebangs src; fi
+      ncclMake=("-j''${NIX_BUILD_CORES:-1}" "SHELL=''${SHELL:-bash}" "CUDA_HOME=$CUDA_PATH"
+          "NVCC_GENCODE=$gencode" "CXX=''${CXX:-c++}" "BUILDDIR=$PWD/build")
+      make "''${ncclMake[@]}" src.build
+      runHook postBuild
+    '';
+    install = ''
+      make "''${ncclMake[@]}" src.install "PREFIX=$PWD/prefix"
+      # nvlink writes its own path into device code, where nothing reads it: another of its length.
+      ncclFiller=$(printf %s "$CUDA_PATH" | tr -c / x)
+      LC_ALL=C find prefix/lib -maxdepth 1 -type f -exec sed -i "s,$CUDA_PATH,$ncclFiller,g" {} +
+    '';
+    meta = {
+      description = "Collective communication primitives for several GPUs and machines";
+      homepage = "https://developer.nvidia.com/nccl";
+      license = lib.licenses.bsd3 or { shortName = "bsd3"; free = true; };
+    };
   };
 
-  nccl =
-    source:
-    self.cudaStdenv.mkDerivation (
-      common
-      // asRedist {
-        inherit outputs;
-        source = "prefix";
-        before = ''
-          make "''${ncclMake[@]}" src.install "PREFIX=$PWD/prefix"
-          # nvlink writes its own path into device code, where nothing reads it: another of its length.
-          ncclFiller=$(printf %s "$CUDA_PATH" | tr -c / x)
-          LC_ALL=C find prefix/lib -maxdepth 1 -type f -exec sed -i "s,$CUDA_PATH,$ncclFiller,g" {} +
-        '';
-      }
-      // {
-        pname = "nccl";
-        inherit (source) src version;
-        nativeBuildInputs =
-          common.nativeBuildInputs
-          ++ programs [
-            "python3"
-            "which"
-          ];
-        buildInputs = [
-          self.cuda_cudart
-          self.cuda_cccl
-        ];
-        redistPackage = "nccl";
-        gencode = self.flags.gencodeString;
-        # The file that names the version is the one that the library is compiled with.
-        buildPhase = ''
-          runHook preBuild
-          if [[ ! -e makefiles/version.mk ]]; then
-              echo "error: $src: expected NCCL's sources with makefiles/version.mk, found other files" >&2
-              echo "help: sources.nccl.src is a release of NVIDIA/nccl, unpacked or as an archive" >&2
-              exit 1
-          fi
-          ncclVersion=$(sed -n 's/^NCCL_\(MAJOR\|MINOR\|PATCH\) *:= *//p' makefiles/version.mk | paste -sd.)
-          case $version in
-              "$ncclVersion" | "$ncclVersion"-*) ;;
-              *)
-                  echo "error: sources.nccl: expected version $version, found $ncclVersion in makefiles/version.mk" >&2
-                  echo "help: sources.nccl.version = \"$ncclVersion\";" >&2
-                  exit 1
-                  ;;
-          esac
-          if declare -F patchShebangs >/dev/null; then patchShebangs src; fi
-          ncclMake=("-j''${NIX_BUILD_CORES:-1}" "SHELL=''${SHELL:-bash}" "CUDA_HOME=$CUDA_PATH"
-              "NVCC_GENCODE=$gencode" "CXX=''${CXX:-c++}" "BUILDDIR=$PWD/build")
-          make "''${ncclMake[@]}" src.build
-          runHook postBuild
-        '';
-        meta = {
-          description = "Collective communication primitives for several GPUs and machines";
-          homepage = "https://developer.nvidia.com/nccl";
-          license = lib.licenses.bsd3 or { shortName = "bsd3"; free = true; };
-          platforms = [
-            "x86_64-linux"
-            "aarch64-linux"
-          ];
-        };
-      }
-    );
-
-  gdrcopy =
-    source:
-    self.cudaStdenv.mkDerivation (
-      common
-      // asRedist {
-        outputs = outputs ++ [ "bin" ];
-        source = "prefix";
-        before = ''
-          # lib64 in releases up to 2.5.
-          make "''${gdrcopyMake[@]}" lib_install exes_install
-        '';
-      }
-      // {
-        pname = "gdrcopy";
-        inherit (source) src version;
-        outputs = outputs ++ [ "bin" ];
-        buildInputs = [ self.cuda_cudart ];
-        redistPackage = "gdrcopy";
-        gencode = self.flags.gencodeString;
-        # Not `all`: that is the kernel's module, too.
-        buildPhase = ''
-          runHook preBuild
-          if [[ ! -e Makefile || ! -e include/gdrapi.h ]]; then
-              echo "error: $src: expected GDRCopy's sources with Makefile and include/gdrapi.h, found other files" >&2
-              echo "help: sources.gdrcopy.src is a release of NVIDIA/gdrcopy, unpacked or as an archive" >&2
-              exit 1
-          fi
-          if declare -F patchShebangs >/dev/null; then patchShebangs .; fi
-          gdrcopyMake=("CUDA=$CUDA_PATH" "NVCC=$CUDA_PATH/bin/nvcc" "NVCCFLAGS=$gencode"
-              "DESTDIR=$PWD/prefix" "prefix=/")
-          make "-j''${NIX_BUILD_CORES:-1}" "''${gdrcopyMake[@]}" lib exes
-          runHook postBuild
-        '';
-        meta = {
-          description = "Copies memory of a GPU by mapping it, with GPUDirect RDMA";
-          homepage = "https://github.com/NVIDIA/gdrcopy";
-          license = lib.licenses.mit or { shortName = "mit"; free = true; };
-          platforms = [
-            "x86_64-linux"
-            "aarch64-linux"
-          ];
-        };
-      }
-    );
+  gdrcopy = fromMakefile {
+    pname = "gdrcopy";
+    moreOutputs = [ "bin" ];
+    # Not `all`: that is the kernel's module, too.
+    buildPhase = ''
+      runHook preBuild
+      if [[ ! -e Makefile || ! -e include/gdrapi.h ]]; then
+          echo "error: $src: expected GDRCopy's sources with Makefile and include/gdrapi.h, found other files" >&2
+          echo "help: sources.gdrcopy.src is a release of NVIDIA/gdrcopy, unpacked or as an archive" >&2
+          exit 1
+      fi
+      if declare -F patchShebangs >/dev/null; then patchShebangs .; fi
+      gdrcopyMake=("CUDA=$CUDA_PATH" "NVCC=$CUDA_PATH/bin/nvcc" "NVCCFLAGS=$gencode"
+          "DESTDIR=$PWD/prefix" "prefix=/")
+      make "-j''${NIX_BUILD_CORES:-1}" "''${gdrcopyMake[@]}" lib exes
+      runHook postBuild
+    '';
+    install = ''
+      # lib64 in releases up to 2.5.
+      make "''${gdrcopyMake[@]}" lib_install exes_install
+    '';
+    meta = {
+      description = "Copies memory of a GPU by mapping it, with GPUDirect RDMA";
+      homepage = "https://github.com/NVIDIA/gdrcopy";
+      license = lib.licenses.mit or { shortName = "mit"; free = true; };
+    };
+  };
 
   # Compilers, libraries and MPI in NVIDIA's own layout, which their drivers find by themselves.
   nvhpc =

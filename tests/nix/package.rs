@@ -75,7 +75,10 @@ fn both_variants_evaluate_and_only_one_is_static() {
     assert_eq!(program["cargoTestFlags"], "--workspace --lib");
     assert_eq!(program["doCheck"], "1");
     assert_eq!(program["RUSTFLAGS"], serde_json::Value::Null);
-    assert_eq!(fixed["RUSTFLAGS"], "-C target-feature=+crt-static");
+    assert_eq!(
+        fixed["RUSTFLAGS"],
+        "-C target-feature=+crt-static -C relocation-model=static"
+    );
     assert_eq!(fixed["postInstall"], program["postInstall"]);
 
     // `./test --long`: a release build with link-time optimization, and one without.

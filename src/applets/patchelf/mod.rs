@@ -2,6 +2,8 @@
 
 mod cache;
 mod flags;
+mod needed;
+mod os_abi;
 mod output;
 mod plan;
 mod shrink;

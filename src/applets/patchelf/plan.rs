@@ -2,36 +2,18 @@
 
 use super::cache;
 use super::flags::PatchelfRequest;
+use super::os_abi;
 use super::shrink::shrink;
 use anyhow::{anyhow, bail};
 use cache::BuiltCache;
 use elf_edit::{Edit, ElfInfo, FileReader, Kind};
 use object::elf;
-use std::collections::BTreeMap;
 use std::io::Write;
 
 pub(super) struct Streams<'a> {
     pub(super) out: &'a mut dyn Write,
     pub(super) err: &'a mut dyn Write,
 }
-
-/// EI_OSABI by the names that `--print-os-abi` prints.
-const OS_ABIS: [(&str, u8); 12] = [
-    ("System V", elf::ELFOSABI_SYSV),
-    ("HP-UX", elf::ELFOSABI_HPUX),
-    ("NetBSD", elf::ELFOSABI_NETBSD),
-    ("Linux", elf::ELFOSABI_GNU),
-    ("GNU Hurd", elf::ELFOSABI_HURD),
-    ("Solaris", elf::ELFOSABI_SOLARIS),
-    ("AIX", elf::ELFOSABI_AIX),
-    ("IRIX", elf::ELFOSABI_IRIX),
-    ("FreeBSD", elf::ELFOSABI_FREEBSD),
-    ("Tru64", elf::ELFOSABI_TRU64),
-    ("OpenBSD", elf::ELFOSABI_OPENBSD),
-    ("OpenVMS", elf::ELFOSABI_OPENVMS),
-];
-/// More names that `--set-os-abi` accepts.
-const OS_ABI_ALIASES: [(&str, u8); 2] = [("GNU", elf::ELFOSABI_GNU), ("Hurd", elf::ELFOSABI_HURD)];
 
 impl PatchelfRequest {
     /// Whether files are read only.
@@ -106,13 +88,13 @@ impl PatchelfRequest {
         }
         if self.print.os_abi {
             let abi = info.header.os_abi;
-            match OS_ABIS.iter().find(|known| known.1 == abi) {
-                Some((name, _)) => writeln!(streams.out, "{name}")?,
+            match os_abi::name(abi) {
+                Some(name) => writeln!(streams.out, "{name}")?,
                 None => writeln!(streams.out, "0x{abi:02X}")?,
             }
         }
         if let Some(wanted) = &self.os_abi {
-            edits.push(Edit::SetOsAbi(os_abi(wanted)?));
+            edits.push(Edit::SetOsAbi(os_abi::by_name(wanted)?));
         }
         // An executable that is no ET_DYN has no SONAME, and patchelf gives it none.
         let shared = info.header.e_type == elf::ET_DYN;
@@ -222,50 +204,6 @@ impl PatchelfRequest {
         Ok(())
     }
 
-    fn needed(
-        &self,
-        info: &ElfInfo,
-        name: &str,
-        streams: &mut Streams<'_>,
-        edits: &mut Vec<Edit>,
-    ) -> anyhow::Result<()> {
-        if self.print.needed {
-            dynamic(info, name)?;
-            for library in info.needed() {
-                line(streams.out, library)?;
-            }
-        }
-        if self.remove_needed.is_empty()
-            && self.replace_needed.is_empty()
-            && self.add_needed.is_empty()
-        {
-            return Ok(());
-        }
-        dynamic(info, name)?;
-        let mut names = info.needed().to_vec();
-        for library in &self.remove_needed {
-            names.retain(|name| name != library);
-            edits.push(Edit::RemoveNeeded(library.clone()));
-        }
-        edits.extend(one_by_one(&self.replace_needed, &names));
-        for name in &mut names {
-            if let Some(to) = self.replace_needed.get(name) {
-                name.clone_from(to);
-            }
-        }
-        // Added libraries are searched and loaded before all others, in alphabetical order.
-        if !names
-            .iter()
-            .take(self.add_needed.len())
-            .eq(&self.add_needed)
-        {
-            let there = self.add_needed.iter().filter(|name| names.contains(name));
-            edits.extend(there.cloned().map(Edit::RemoveNeeded));
-            edits.extend(self.add_needed.iter().rev().cloned().map(Edit::AddNeeded));
-        }
-        Ok(())
-    }
-
     fn symbols_and_flags(
         &self,
         info: &ElfInfo,
@@ -311,7 +249,7 @@ impl PatchelfRequest {
     }
 }
 
-fn dynamic<'a>(info: &'a ElfInfo, name: &str) -> anyhow::Result<&'a elf_edit::Dynamic> {
+pub(super) fn dynamic<'a>(info: &'a ElfInfo, name: &str) -> anyhow::Result<&'a elf_edit::Dynamic> {
     info.dynamic.as_ref().ok_or_else(|| {
         anyhow!(
             "cannot find section '.dynamic'. The input file is most likely statically linked \
@@ -322,92 +260,7 @@ fn dynamic<'a>(info: &'a ElfInfo, name: &str) -> anyhow::Result<&'a elf_edit::Dy
 }
 
 /// Bytes of the file as they are: scripts compare them and pass them on.
-fn line(out: &mut dyn Write, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn line(out: &mut dyn Write, bytes: &[u8]) -> anyhow::Result<()> {
     out.write_all(bytes)?;
     Ok(out.write_all(b"\n")?)
-}
-
-fn os_abi(name: &[u8]) -> anyhow::Result<u8> {
-    let name = name.trim_ascii();
-    OS_ABIS
-        .iter()
-        .chain(&OS_ABI_ALIASES)
-        .find(|known| known.0.as_bytes().eq_ignore_ascii_case(name))
-        .map(|known| known.1)
-        .ok_or_else(|| {
-            anyhow!(
-                "unrecognized OS ABI '{}': name one of {}",
-                crate::escape::Shown::from(name),
-                OS_ABIS.map(|known| known.0).join(", ")
-            )
-        })
-}
-
-/// All replacements happen at once: with a -> b and b -> c, an old a becomes b, not c. As edits are
-/// applied one after the other, b -> c goes first; in a circle, one name gets a temporary value.
-fn one_by_one(pairs: &BTreeMap<Vec<u8>, Vec<u8>>, names: &[Vec<u8>]) -> Vec<Edit> {
-    let mut pending: Vec<(Vec<u8>, Vec<u8>)> = pairs
-        .iter()
-        .filter(|(from, to)| from != to && names.contains(from))
-        .map(|(from, to)| (from.clone(), to.clone()))
-        .collect();
-    let mut edits = Vec::new();
-    while !pending.is_empty() {
-        let free = pending
-            .iter()
-            .position(|(_, to)| pending.iter().all(|(from, _)| from != to));
-        let (from, to) = match free {
-            Some(at) => pending.remove(at),
-            None => {
-                let (from, to) = pending.remove(0);
-                let mut aside = [&from[..], b"~"].concat();
-                while names.contains(&aside) || pending.iter().any(|p| p.0 == aside || p.1 == aside)
-                {
-                    aside.push(b'~');
-                }
-                pending.push((aside.clone(), to));
-                (from, aside)
-            }
-        };
-        edits.push(Edit::ReplaceNeeded { from, to });
-    }
-    edits
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replacements_happen_at_once() {
-        let names: Vec<Vec<u8>> = [b"a", b"b", b"c", b"d"].map(|n| n.to_vec()).into();
-        for (pairs, after) in [
-            (vec![("a", "b"), ("b", "c")], "bccd"),
-            (vec![("b", "c"), ("c", "d")], "acdd"),
-            (vec![("a", "b"), ("b", "a")], "bacd"),
-            (vec![("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")], "bcaa"),
-            (vec![("x", "a"), ("a", "a")], "abcd"),
-        ] {
-            let map = pairs
-                .iter()
-                .map(|(a, b)| (a.as_bytes().to_vec(), b.as_bytes().to_vec()))
-                .collect();
-            let mut now = names.clone();
-            for edit in one_by_one(&map, &names) {
-                if let Edit::ReplaceNeeded { from, to } = edit {
-                    for name in now.iter_mut().filter(|n| **n == from) {
-                        name.clone_from(&to);
-                    }
-                }
-            }
-            assert_eq!(now.concat(), after.as_bytes(), "{pairs:?}");
-        }
-    }
-
-    #[test]
-    fn os_abis_go_by_any_case() {
-        assert_eq!(os_abi(b" gnu HURD\n").unwrap(), elf::ELFOSABI_HURD);
-        assert_eq!(os_abi(b"hurd").unwrap(), elf::ELFOSABI_HURD);
-        assert!(os_abi(b"hpux").is_err() && os_abi(b"").is_err());
-    }
 }
