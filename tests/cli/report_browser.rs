@@ -5,10 +5,21 @@ use crate::support::browser::Browser;
 use crate::support::{self, trees::Tree};
 use std::fs;
 
-/// Runs a script in the page of a tree. The page must log nothing.
+/// Runs a script in the page of a tree. The page must log nothing, and show no value of JavaScript
+/// that is no text.
 fn used(tree: &Tree, script: &str) -> serde_json::Value {
     let mut browser = Browser::open(&tree.at("report.html"), 1280, 900);
     let result = browser.run(&format!("{STEPS}\n{script}"));
+    let odd = r##"
+        for (const id of ["changes", "findings", "libraries", "device-code", "runpaths", "duplicates", "files"]) await go(id);
+        for (const id of ["findings-search", "runpaths-search", "files-search"]) type(id, "");
+        for (const details of document.querySelectorAll("details")) details.open = true;
+        await wait(200);
+        return document.body.innerText.split("\n").filter((line) => /\[object |undefined|NaN/.test(line));"##;
+    assert_eq!(
+        browser.run(&format!("{STEPS}\n{odd}")),
+        serde_json::json!([])
+    );
     assert_eq!(browser.console, Vec::<String>::new());
     result
 }
@@ -18,7 +29,7 @@ const STEPS: &str = r##"
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const type = (id, text) => { const input = document.getElementById(id); input.value = text; input.dispatchEvent(new Event("input")); };
 const tick = (id, on) => { const box = document.getElementById(id); if (box.checked !== on) box.click(); };
-const go = async (id) => { document.getElementById(id).scrollIntoView(); await wait(300); };
+const go = async (id) => { const section = document.getElementById(id); if (section) { section.scrollIntoView(); await wait(300); } };
 const rows = (id) => document.getElementById(id).childElementCount;
 const boxes = () => [...document.querySelectorAll("#graph-canvas .node")].map((node) => node.getAttribute("aria-label"));
 while (!document.documentElement.dataset.ready) await wait(20);
@@ -115,6 +126,64 @@ fn search_fold_and_filter() {
         "{result}"
     );
     assert_eq!(result["theme"], "dark");
+}
+
+/// The sample tree of `demo`, as a newcomer's first page.
+#[test]
+fn the_page_of_the_demo() {
+    let tree = Tree::new();
+    assert_eq!(
+        tree.run(&["demo", "--keep", "sample"]).status.code(),
+        Some(0)
+    );
+    // `demo` mends it: this is the tree as it came.
+    let done = tree.run(&["patchelf", "--remove-rpath", "sample/app/bin/train"]);
+    support::succeeded(&done);
+    page(&tree, &["sample"]);
+    let result = used(
+        &tree,
+        r##"
+        const out = {};
+        await go("libraries");
+        document.getElementById("graph-collapse").click(); out.closed = boxes().length;
+        document.getElementById("graph-expand").click(); out.open = boxes();
+        type("graph-search", "libmodel");
+        document.querySelector("#graph-panel button.link").click();
+        out.panel = document.getElementById("graph-panel").textContent;
+        await go("files");
+        out.files = rows("files-body");
+        type("files-search", "cudart"); out.cudart = rows("files-body");
+        await go("findings");
+        const list = () => document.getElementById("findings-list").textContent;
+        out.findings = list();
+        tick("show-error", false); out.rest = list();
+        tick("show-error", true); type("findings-search", "no such name"); out.none = list();
+        return out;"##,
+    );
+    let open = result["open"].to_string();
+    for name in ["train", "libmodel.so.1", "libcudart.so.13"] {
+        assert!(open.contains(name), "{name}: {open}");
+    }
+    let boxes = result["open"].as_array().unwrap().len() as u64;
+    assert!(result["closed"].as_u64().unwrap() <= boxes, "{result}");
+    assert!(
+        result["panel"]
+            .as_str()
+            .unwrap()
+            .contains("libcudart.so.13"),
+        "{result}"
+    );
+    assert_eq!(
+        (&result["files"], &result["cudart"]),
+        (&3.into(), &2.into())
+    );
+    let has = |key: &str| {
+        result[key]
+            .as_str()
+            .unwrap()
+            .contains("libmodel.so.1 is not found")
+    };
+    assert!(has("findings") && !has("rest") && !has("none"), "{result}");
 }
 
 #[test]

@@ -160,8 +160,11 @@ fn cards(input: PageInput<'_>) -> [Card; 8] {
     let missing = nodes(NodeKind::Missing);
     let class = |n: usize, class| if n > 0 { class } else { "good" };
     let files = format!("and {} other files", survey.other_files);
-    let driver = format!("{} of the driver", nodes(NodeKind::Driver));
-    let notes = format!("{} notes", of(Severity::Note));
+    let driver = format!("and {} of the driver", nodes(NodeKind::Driver));
+    let notes = match of(Severity::Note) {
+        1 => "1 note".to_owned(),
+        notes => format!("{notes} notes"),
+    };
     let ptx = format!("{} of PTX", bytes(code(|kind| kind == ImageKind::Ptx)));
     let twice = duplicates::groups(survey).len();
     [

@@ -8,7 +8,7 @@ function el(tag, attributes, ...children) {
     if (name === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
     else if (value !== undefined && value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  for (const child of children.flat()) if (child !== undefined && child !== null && child !== "") node.append(child);
+  for (const child of children.flat(Infinity)) if (child !== undefined && child !== null && child !== "") node.append(child);
   return node;
 }
 
