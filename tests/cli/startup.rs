@@ -171,6 +171,25 @@ fn lint_finds_a_cache_that_leads_elsewhere() {
         "{page}"
     );
     assert!(page.contains("stale: lib2.so.1: it passes over"), "{page}");
+    let out = Command::new(BINARY)
+        .args(["inspect", "--json"])
+        .arg(store.tool())
+        .output()
+        .unwrap();
+    let page: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let cache = &page["resolution_cache"];
+    let place = format!("{}/p0/lib/lib0.so.1", store.dir.display());
+    let entry = serde_json::json!({
+        "name": "lib0.so.1", "places": [{"how": "found", "path": place}],
+    });
+    assert_eq!(cache["entries"][0], entry);
+    assert_eq!(cache["entries"].as_array().unwrap().len(), 3);
+    assert!(
+        cache["stale"][0]
+            .as_str()
+            .unwrap()
+            .contains("it passes over")
+    );
     fs::remove_file(at("p0/lib/lib2.so.1")).unwrap();
     fs::rename(at("p1/lib/lib1.so.1"), at("p1/lib/other")).unwrap();
     assert!(lint(&store).contains("is not there"), "{}", lint(&store));

@@ -2,11 +2,10 @@
 
 use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::{Inspected, shown_dir};
-use super::{environment, shown};
+use super::{cache, environment, shown};
 use crate::advice::{Advice, executable_stack};
 use crate::loader::{Candidate, LoadedBy, Mark, Need, Rules, SearchEntry, SearchLog};
 use crate::terminal::Paint;
-use elf_edit::resolution_cache::{self, Element};
 use std::fmt::Write;
 
 /// The block of one file.
@@ -17,7 +16,7 @@ pub(crate) fn human(file: Inspected, paint: Paint) -> String {
     let runpath = &file.resolution.runpath;
     let _ = entries(&mut out, "RUNPATH", runpath, paint);
     let _ = entries(&mut out, "RPATH", &file.resolution.rpath, paint);
-    let _ = cache(&mut out, file, paint);
+    let _ = cache::human(&mut out, file, paint);
     let _ = needed(&mut out, file, paint);
     let _ = environment::hidden(&mut out, file, paint);
     let _ = environment::not_preloaded(&mut out, file, paint);
@@ -28,37 +27,6 @@ pub(crate) fn human(file: Inspected, paint: Paint) -> String {
     let _ = dlopen(&mut out, file, paint);
     out.push_str(&cuda(file));
     out
-}
-
-/// Most entries of a resolution cache that are shown.
-const MAX_CACHE_ENTRIES: usize = 1000;
-
-/// The resolution cache, which only a patched glibc reads: nothing else here is made of it.
-fn cache(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
-    let Some(cache) = file.info.resolution_caches.first() else {
-        return Ok(());
-    };
-    writeln!(out, "  resolution cache, for a glibc that reads it")?;
-    let description = cache.description.as_deref().unwrap_or_default();
-    let entries = resolution_cache::parse(description).unwrap_or_default();
-    for entry in entries.iter().take(MAX_CACHE_ENTRIES) {
-        write!(out, "    {}", shown(entry.name))?;
-        for element in &entry.elements {
-            match element {
-                Element::Found(path) => write!(out, "  {}", shown(path))?,
-                Element::Search(directory) => write!(out, "  search '{}'", shown(directory))?,
-            }
-        }
-        writeln!(out)?;
-    }
-    if entries.len() > MAX_CACHE_ENTRIES {
-        writeln!(out, "    and {} more", entries.len() - MAX_CACHE_ENTRIES)?;
-    }
-    for what in file.stale_cache.iter().take(MAX_CACHE_ENTRIES) {
-        let what = crate::escape::Shown::from(what.as_bytes());
-        writeln!(out, "    {} {what}", paint.bad("stale:"))?;
-    }
-    Ok(())
 }
 
 /// The CUDA runtime and the device code, as the applets of their own show them.

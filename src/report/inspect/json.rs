@@ -39,6 +39,7 @@ pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
         soname: dynamic.and_then(|d| d.soname.as_deref()).map(text),
         runpath: resolution.runpath.iter().map(entry).collect(),
         rpath: resolution.rpath.iter().map(entry).collect(),
+        resolution_cache: super::cache::json(file),
         needed: resolution.objects[0]
             .needs
             .iter()

@@ -1,5 +1,6 @@
 //! The output of `inspect`: for people, as a tree, and as JSON, all from the same values.
 
+mod cache;
 mod environment;
 mod headers;
 mod human;

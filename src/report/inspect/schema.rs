@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) soname: Option<String>,
     pub(super) runpath: Vec<EntryJson>,
     pub(super) rpath: Vec<EntryJson>,
+    pub(super) resolution_cache: Option<CacheJson>,
     pub(super) needed: Vec<NeedJson>,
     pub(super) dlopen: Vec<CandidateJson>,
     pub(super) loaded: Vec<Loaded>,
@@ -95,6 +96,25 @@ pub(super) struct EntryJson {
     pub(super) provides: Vec<String>,
     pub(super) provides_dlopen: Vec<String>,
     pub(super) marks: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct CacheJson {
+    pub(super) entries: Vec<CacheEntryJson>,
+    pub(super) left_out: usize,
+    pub(super) stale: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct CacheEntryJson {
+    pub(super) name: String,
+    pub(super) places: Vec<CachePlaceJson>,
+}
+
+#[derive(Serialize)]
+pub(super) struct CachePlaceJson {
+    pub(super) how: &'static str,
+    pub(super) path: String,
 }
 
 #[derive(Serialize)]
