@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck source=lib.sh
+# shellcheck source=/dev/null
 source "@lib@"
 
 addCudaCompatRunpath() {
