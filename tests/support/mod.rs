@@ -13,7 +13,7 @@ pub mod schema;
 pub mod trees;
 
 #[allow(unused_imports, reason = "no test uses all of it")]
-pub use cache::{glibc, patchelf, wheel, wheels, wheels_of_set};
+pub use cache::{glibc, npm, patchelf, wheel, wheels, wheels_of_set};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -23,6 +23,18 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
+/// A command of a package of crates.io, installed below `root` where it is missing.
+pub fn cargo_install(root: &Path, package: &str, version: &str, command: &str) -> PathBuf {
+    let installed = root.join("bin").join(command);
+    if !installed.exists() {
+        run(Command::new(env!("CARGO"))
+            .args(["install", "--quiet", "--locked", "--debug", "--root"])
+            .arg(root)
+            .arg(format!("{package}@{version}")));
+    }
+    installed
+}
+
 /// The loader's view of a file, from readelf: header, interpreter, stack, the dynamic entries with
 /// a meaning of their own, and the dynamic symbols with their versions.
 pub fn semantics(path: &Path) -> String {

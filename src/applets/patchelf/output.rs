@@ -33,6 +33,8 @@ pub(super) fn write(path: &Path, reader: &FileReader, steps: &[Step]) -> anyhow:
         ),
         Err(_) => (target_of(path).with_context(context)?, None),
     };
+    // An error of the temporary file would name that file.
+    fs::metadata(parent(&path)).with_context(context)?;
     // 0777 less the umask, as patchelf has it for a new file.
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)

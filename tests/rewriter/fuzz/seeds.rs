@@ -1,35 +1,130 @@
 //! What fuzzing starts from: small files that compilers, ldconfig and nvcc made.
 
 use crate::support::peers::run;
+use crate::torture::subject::rewrite;
+use elf_edit::Edit;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-/// Small files of several linkers and machines.
+/// Compilers, and what they link.
+const LINKED: [(&str, &str); 28] = [
+    ("gcc", "-shared -Wl,-rpath,/old -Wl,-soname,liba.so -s"),
+    ("gcc", "-shared -Wl,-rpath,/old -Wl,--hash-style=sysv"),
+    (
+        "gcc",
+        "-shared -Wl,-z,noseparate-code -Wl,--hash-style=both -s",
+    ),
+    (
+        "gcc",
+        "-pie -Wl,--no-dynamic-linker -s -Wl,-z,noseparate-code",
+    ),
+    ("gcc", "-pie -Wl,-z,pack-relative-relocs -s"),
+    (
+        "gcc",
+        "-pie -Wl,-z,norelro,-z,lazy -Wl,--disable-new-dtags,-rpath,/old -s",
+    ),
+    (
+        "gcc",
+        "-no-pie -Wl,--no-as-needed ./libbar.so -Wl,-rpath,/old -s",
+    ),
+    ("gcc", "-static -s"),
+    ("gcc", "-c"),
+    ("gcc", "-fuse-ld=gold -shared -Wl,-soname,liba.so -s"),
+    (
+        "gcc",
+        "-fuse-ld=gold -no-pie -Wl,--no-as-needed ./libbar.so -s",
+    ),
+    ("gcc", "-fuse-ld=mold -shared -s"),
+    (
+        "gcc",
+        "-fuse-ld=mold -no-pie -Wl,--no-as-needed ./libbar.so -s",
+    ),
+    ("clang", "-fuse-ld=lld -shared -s"),
+    ("clang", "-fuse-ld=lld -pie -Wl,-z,rodynamic -s"),
+    (
+        "clang",
+        "-fuse-ld=lld -no-pie -Wl,--no-as-needed ./libbar.so -Wl,-rpath,/old -s",
+    ),
+    (
+        "clang",
+        "-fuse-ld=lld -shared -Wl,--pack-dyn-relocs=android+relr -s",
+    ),
+    (
+        "clang-22",
+        "--target=loongarch64-linux-gnu -fuse-ld=lld-22 -shared -s",
+    ),
+    ("i686-linux-gnu-gcc", "-shared -s"),
+    ("i686-linux-gnu-gcc", "-pie -s"),
+    (
+        "aarch64-linux-gnu-gcc",
+        "-shared -Wl,-z,max-page-size=0x1000 -s",
+    ),
+    ("arm-linux-gnueabihf-gcc", "-pie -s"),
+    ("riscv64-linux-gnu-gcc", "-pie -s"),
+    (
+        "powerpc64-linux-gnu-gcc",
+        "-shared -Wl,-z,max-page-size=0x1000 -s",
+    ),
+    ("s390x-linux-gnu-gcc", "-shared -s"),
+    ("mips-linux-gnu-gcc", "-shared -s"),
+    ("mips-linux-gnu-gcc", "-shared -Wl,--hash-style=gnu -s"),
+    ("mips64el-linux-gnuabi64-gcc", "-pie -s"),
+];
+
+/// A function for libraries, the start of a program, and data with relocations of each kind.
+const SOURCE: &str = "\
+extern int bar(void) __attribute__((weak));
+int foo(void) { return 1; }
+int (*calls[])(void) = {foo, bar};
+const char *text = \"text\";
+void _start(void) { for (;;) calls[0](); }
+void __start(void) { _start(); }
+";
+
+/// Small files of several linkers and machines; then some of them as other tools leave them: with
+/// no section headers, with data behind them, rewritten.
 pub fn elf_files() -> Vec<Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("a.c"), "int foo(void) { return 1; }\n").unwrap();
-    let compilers = [
-        ("gcc", "-shared -Wl,-rpath,/old -Wl,-soname,liba.so -s"),
-        (
-            "gcc",
-            "-Wl,--no-dynamic-linker -pie -e foo -s -Wl,-z,noseparate-code",
-        ),
-        ("clang", "-fuse-ld=lld -shared -s"),
-        ("gcc", "-fuse-ld=mold -shared -s"),
-        ("i686-linux-gnu-gcc", "-shared -s"),
-        ("s390x-linux-gnu-gcc", "-shared -s"),
-        ("mips-linux-gnu-gcc", "-shared -s"),
-    ];
-    compilers
-        .iter()
-        .map(|(compiler, flags)| {
-            run(Command::new(compiler)
-                .current_dir(dir.path())
-                .args(["-nostdlib", "-fPIC", "a.c", "-o", "out"])
-                .args(flags.split_whitespace()));
-            fs::read(dir.path().join("out")).unwrap()
-        })
-        .collect()
+    fs::write(dir.path().join("a.c"), SOURCE).unwrap();
+    // What a program needs, so that it is dynamic.
+    fs::write(dir.path().join("bar.c"), "int bar(void) { return 2; }\n").unwrap();
+    let library = ["-nostdlib", "-shared", "-fPIC", "bar.c", "-o", "libbar.so"];
+    run(Command::new("gcc").current_dir(dir.path()).args(library));
+    let out = dir.path().join("out");
+    let mut files = Vec::new();
+    for (compiler, flags) in LINKED {
+        run(Command::new(compiler)
+            .current_dir(dir.path())
+            .args(["-nostdlib", "-fPIC", "-O1", "a.c", "-o", "out"])
+            .args(flags.split_whitespace()));
+        let file = fs::read(&out).unwrap();
+        // Both small headers and all ways of a layout: of two linkers.
+        if matches!(
+            flags,
+            "-no-pie -Wl,--no-as-needed ./libbar.so -Wl,-rpath,/old -s" | "-fuse-ld=lld -shared -s"
+        ) {
+            let mut without_sections = file.clone();
+            without_sections[40..48].fill(0);
+            without_sections[58..64].fill(0);
+            files.push(without_sections);
+            let tail = b"data behind the ELF file";
+            files.push([&file[..], tail].concat());
+            files.push(rewritten(&out));
+            fs::write(&out, [&file[..], tail].concat()).unwrap();
+            files.push(rewritten(&out));
+        }
+        files.push(file);
+    }
+    files
+}
+
+/// The file after two edits of ours, of which the second grows a segment.
+fn rewritten(file: &Path) -> Vec<u8> {
+    for len in [100, 300] {
+        rewrite(file, &[Edit::SetRunpath(vec![b'/'; len])]).unwrap();
+    }
+    fs::read(file).unwrap()
 }
 
 /// A note of `.note.dlopen`, and its JSON.

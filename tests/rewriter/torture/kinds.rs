@@ -1,8 +1,8 @@
 //! The kinds of ELF file that the matrix edits, made by compilers and linkers.
 
-use crate::torture::doctored;
 use crate::torture::process::must;
 use crate::torture::target::{ANSWER, OLD_RUNPATH, Target, sources, unused};
+use crate::torture::{doctored, histories, packed, tails};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub struct Kind {
     /// Whether the result may say that strip breaks it: where the program header table can't
     /// grow in place.
     pub may_be_unsafe_to_strip: bool,
+    /// Whether data follows the ELF file, which the program reads. Strip tools drop it.
+    pub has_tail: bool,
 }
 
 /// The RUNPATH of the variant that has one.
@@ -45,11 +47,12 @@ pub fn old_runpath(target: &Target) -> String {
 }
 
 /// A linker's command line.
-struct Link<'a> {
-    name: &'a str,
-    compiler: &'a str,
-    used_as: Use,
-    flags: &'a [&'a str],
+pub struct Link<'a> {
+    pub name: &'a str,
+    /// Empty: the machine's own.
+    pub compiler: &'a str,
+    pub used_as: Use,
+    pub flags: &'a [&'a str],
 }
 
 const PROGRAM: Use = Use::Program;
@@ -229,6 +232,9 @@ pub fn all(dir: &Path, targets: &[Arc<Target>]) -> Vec<Kind> {
     kinds.push(go(dir, &native));
     let made_by_linkers = kinds.clone();
     kinds.extend(doctored::all(dir, &made_by_linkers));
+    kinds.extend(histories::all(dir, &made_by_linkers));
+    kinds.extend(tails::all(dir, targets));
+    kinds.extend(packed::all(dir));
     kinds
 }
 
@@ -271,6 +277,7 @@ fn kind(dir: &Path, name: &str, target: &Arc<Target>, used_as: Use) -> Kind {
         },
         growth: 2048,
         may_be_unsafe_to_strip: false,
+        has_tail: false,
     }
 }
 
@@ -284,7 +291,8 @@ fn dependencies(target: &Target) -> Vec<String> {
     ]
 }
 
-fn linked(dir: &Path, target: &Arc<Target>, link: &Link) -> Kind {
+/// A file of a linker, in both variants.
+pub fn linked(dir: &Path, target: &Arc<Target>, link: &Link) -> Kind {
     let kind = kind(dir, link.name, target, link.used_as);
     let rpath = format!("-Wl,-rpath,{}", old_runpath(target));
     let interpreter = format!("-Wl,--dynamic-linker={}", target.interpreter.display());
@@ -309,6 +317,10 @@ fn linked(dir: &Path, target: &Arc<Target>, link: &Link) -> Kind {
                 }
                 "library.c"
             }
+        };
+        let source = match target.has_loader {
+            true => source,
+            false => "unhosted.c",
         };
         if link.compiler.is_empty() {
             target.compile(source, output, &flags);

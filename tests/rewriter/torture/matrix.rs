@@ -1,16 +1,14 @@
 //! Kinds x edits x tools.
 
-use crate::at_phdr;
 use crate::torture::edits::{CHANGES, Change, Meaning, runpath_of_round};
 use crate::torture::kinds::Kind;
 use crate::torture::process::copy;
 use crate::torture::say;
 use crate::torture::subject::{Seen, debug, holds, look, rewrite};
 use crate::torture::tools::{TOOLS, Tool};
-use elf_edit::{Edit, ElfInfo, FileReader};
+use elf_edit::Edit;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -98,11 +96,23 @@ fn cells(kinds: &[Kind], long: bool) -> Vec<Cell<'_>> {
     let mut cells = Vec::new();
     for (row, kind) in kinds.iter().enumerate() {
         let changes = CHANGES.iter().filter(|change| change.case(kind).is_some());
+        let tools: Vec<Tool> = match kind.has_tail {
+            // Strip tools drop what the program reads.
+            true => TOOLS
+                .into_iter()
+                .filter(|tool| !tool.is_foreign())
+                .collect(),
+            false => TOOLS.to_vec(),
+        };
+        let turns = tools
+            .iter()
+            .filter(|tool| **tool != Tool::HundredthStripped)
+            .count();
         for (column, &change) in changes.enumerate() {
-            for (layer, &tool) in TOOLS.iter().enumerate() {
+            for (layer, &tool) in tools.iter().enumerate() {
                 // A hundred strips take long: with one edit each.
                 let tiring = tool == Tool::HundredthStripped && change != Change::RunpathLonger;
-                let in_turn = (row + column) % (TOOLS.len() - 1) == layer
+                let in_turn = (row + column) % turns == layer
                     || (tool == Tool::HundredthStripped && row % 6 == 0);
                 let cell = Cell { kind, change, tool };
                 if !tiring
@@ -160,10 +170,6 @@ pub fn subject(place: &Path, kind: &Kind, bare: bool) -> PathBuf {
     file
 }
 
-fn info(file: &Path) -> ElfInfo {
-    ElfInfo::read(&FileReader::new(File::open(file).unwrap()).unwrap()).unwrap()
-}
-
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
@@ -186,14 +192,10 @@ fn try_cell(dir: &Path, cell: &Cell, baselines: &Baselines) -> Outcome {
 
     let place = tempfile::tempdir_in(dir).unwrap();
     let file = subject(place.path(), kind, case.bare);
-    let before = info(&file);
     let done = match rewrite(&file, &case.edits) {
         Ok(done) => done,
         Err(error) => return Outcome::Failed(vec![format!("refused: {error}")]),
     };
-    if let Err(what) = at_phdr::check_rewritten(&before, &info(&file), done.strip_safe) {
-        return Outcome::Failed(vec![what]);
-    }
     if !done.strip_safe {
         if !kind.may_be_unsafe_to_strip {
             return Outcome::Failed(vec!["not safe to strip".to_owned()]);

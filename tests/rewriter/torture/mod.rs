@@ -7,12 +7,16 @@
 pub mod doctored;
 pub mod edits;
 mod gone;
+mod histories;
 pub mod kinds;
 pub mod matrix;
+mod packed;
 pub mod process;
+mod read;
 mod refused;
 mod steps;
 pub mod subject;
+mod tails;
 pub mod target;
 pub mod tools;
 
@@ -47,7 +51,7 @@ fn every_kind_of_file_survives_every_edit_and_every_tool() {
     let mut complaints = matrix::run(dir.path(), &kinds);
     complaints.extend(steps::run(dir.path(), &kinds));
     complaints.extend(gone::run_all(dir.path(), &kinds));
-    complaints.extend(refused::run(dir.path(), &targets));
+    complaints.extend(refused::run(dir.path(), &targets, &kinds));
     assert!(
         complaints.is_empty(),
         "{} failed:\n{}",

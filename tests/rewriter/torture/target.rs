@@ -23,6 +23,8 @@ pub const EXTRA: &str = "libextra.so";
 pub struct Target {
     pub name: &'static str,
     compiler: String,
+    /// Options that every call of a compiler begins with.
+    options: &'static [&'static str],
     pub strip: String,
     pub objcopy: String,
     /// The emulator's command line; empty: runs as it is.
@@ -35,6 +37,8 @@ pub struct Target {
     pub interpreter: PathBuf,
     /// Another that works, by a longer path.
     pub other_interpreter: PathBuf,
+    /// Whether there is a loader that runs or loads files. Without one, readers judge them.
+    pub has_loader: bool,
 }
 
 /// Debian's triple and QEMU's word for the machine.
@@ -56,60 +60,64 @@ pub const CROSS: [(&str, &str); 12] = [
 impl Target {
     /// The machine of a Debian triple.
     pub fn gnu(triple: &'static str, qemu: &str, below: &Path) -> Target {
-        let emulator = match qemu {
-            "" => Vec::new(),
-            machine => vec![
-                format!("qemu-{machine}"),
-                "-L".to_owned(),
-                format!("/usr/{triple}"),
-            ],
-        };
-        Target::new(
-            triple,
-            format!("{triple}-gcc"),
-            format!("{triple}-"),
-            emulator,
-            (triple == "i686-linux-gnu").then(|| format!("/usr/{triple}/lib").into()),
-            below,
-        )
+        let mut target = Target::new(triple, &format!("{triple}-gcc"), below);
+        target.strip = format!("{triple}-strip");
+        target.objcopy = format!("{triple}-objcopy");
+        if !qemu.is_empty() {
+            let root = format!("/usr/{triple}");
+            target.emulator = vec![format!("qemu-{qemu}"), "-L".to_owned(), root];
+        }
+        if triple == "i686-linux-gnu" {
+            target.c_library = Some(format!("/usr/{triple}/lib").into());
+        }
+        target.furnish();
+        target
     }
 
     /// This machine with musl.
     pub fn musl(below: &Path) -> Target {
-        Target::new(
-            "musl",
-            "musl-gcc".to_owned(),
-            String::new(),
-            Vec::new(),
-            None,
-            below,
-        )
+        let target = Target::new("musl", "musl-gcc", below);
+        target.furnish();
+        target
     }
 
-    fn new(
+    /// A machine or a system whose C library and loader are not here: clang compiles for it.
+    pub fn without_loader(
         name: &'static str,
-        compiler: String,
-        binutils: String,
-        emulator: Vec<String>,
-        c_library: Option<PathBuf>,
+        options: &'static [&'static str],
         below: &Path,
     ) -> Target {
+        let mut target = Target::new(name, "clang-22", below);
+        target.options = options;
+        target.has_loader = false;
+        target.strip = "llvm-strip".to_owned();
+        target.objcopy = "llvm-objcopy".to_owned();
+        std::fs::create_dir_all(target.libs()).unwrap();
+        for library in [ANSWER, ANOTHER, &unused()] {
+            let soname = format!("-Wl,-soname,{library}");
+            let flags = ["-shared", "-fPIC", "-DLIBRARY", &soname];
+            target.compile("unhosted.c", &target.libs().join(library), &flags);
+        }
+        target
+    }
+
+    fn new(name: &'static str, compiler: &str, below: &Path) -> Target {
         let dir = below.join(name);
-        let target = Target {
+        Target {
             name,
-            compiler,
-            strip: format!("{binutils}strip"),
-            objcopy: format!("{binutils}objcopy"),
-            emulator,
-            c_library,
+            compiler: compiler.to_owned(),
+            options: &[],
+            strip: "strip".to_owned(),
+            objcopy: "objcopy".to_owned(),
+            emulator: Vec::new(),
+            c_library: None,
             interpreter: dir.join(OLD_INTERPRETER).join("ld.so"),
             other_interpreter: dir
                 .join(NEW)
                 .join("a-path-that-is-longer-than-the-one-it-replaces/ld.so"),
+            has_loader: true,
             dir,
-        };
-        target.furnish();
-        target
+        }
     }
 
     /// A C compiler of this machine's on a source in `testdata/torture`.
@@ -120,7 +128,8 @@ impl Target {
     /// As `compile`, with another compiler.
     pub fn compile_with(&self, compiler: &str, source: &str, output: &Path, flags: &[&str]) {
         let source = sources().join(source);
-        let mut arguments = vec!["-g", "-O1", "-o"];
+        let mut arguments = self.options.to_vec();
+        arguments.extend(["-g", "-O1", "-o"]);
         arguments.push(output.to_str().unwrap());
         arguments.push(source.to_str().unwrap());
         arguments.extend(flags);
@@ -165,7 +174,7 @@ impl Target {
 
     /// Whether files run without an emulator, so that a debugger can run them too.
     pub fn is_native(&self) -> bool {
-        self.emulator.is_empty()
+        self.has_loader && self.emulator.is_empty()
     }
 
     fn furnish(&self) {
