@@ -5,9 +5,9 @@ use crate::advice::Advice;
 use crate::archive::{Archives, Extent};
 use crate::escape::{sentence, shown};
 use crate::terminal::{Label, message};
-use anyhow::anyhow;
+use anyhow::{Context, anyhow, bail};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Replaces the archives among `paths` by directories with their members, which are there as long
 /// as the returned value. Archives that can't be read are reported, and left out of `paths`; if
@@ -43,8 +43,33 @@ pub(super) fn outcome(archives: &Archives, outcome: Outcome) -> Outcome {
     }
 }
 
-/// Removes commands from advice: none of them can change a member of an archive.
-pub(super) fn without_commands(archives: &Archives, advice: &mut Advice) {
+/// The directory where absolute paths begin, without links: the one that the user names, or an
+/// image, where that is all there is. All of `paths` must be below it.
+pub(super) fn root(
+    given: Option<&Path>,
+    archives: &Archives,
+    paths: &[PathBuf],
+) -> anyhow::Result<Option<PathBuf>> {
+    let Some(root) = given.or(archives.image.as_deref()) else {
+        return Ok(None);
+    };
+    let real = |path: &Path| path.canonicalize().with_context(|| shown(path).to_string());
+    let root = real(root)?;
+    for path in paths {
+        if !real(path)?.starts_with(&root) {
+            bail!(
+                "{}: expected a path below the root {}: name it as seen from outside",
+                shown(path),
+                shown(&root)
+            );
+        }
+    }
+    Ok(Some(root))
+}
+
+/// Removes commands from advice: none of them can change a member of an archive, and they would be
+/// for this machine's root, not for another one.
+pub(super) fn without_commands(archives: &Archives, root: Option<&Path>, advice: &mut Advice) {
     let named = |text: &String| {
         let mut directories = archives.directories();
         directories.any(|dir| {
@@ -52,7 +77,10 @@ pub(super) fn without_commands(archives: &Archives, advice: &mut Advice) {
             memchr::memmem::find(text.as_bytes(), dir).is_some()
         })
     };
-    if archives.any() {
+    if root.is_some() {
+        advice.helps.clear();
+        advice.remedies.clear();
+    } else if archives.any() {
         advice.helps.retain(|help| !named(help));
         advice.remedies.clear();
     }

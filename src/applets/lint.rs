@@ -103,6 +103,9 @@ pub(crate) struct Args {
     /// A directory of nvcc's host compiler, which no RUNPATH may name
     #[arg(long, value_name = "DIR")]
     host_compiler: Vec<PathBuf>,
+    /// Look for everything below DIR, as a process does whose root it is
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["fix", "diff", "env"])]
+    root: Option<PathBuf>,
     #[command(flatten)]
     jobs: Jobs,
 }
@@ -132,9 +135,10 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     if archives.any() && (args.fix || args.diff) {
         bail!("--fix and --diff change no archive: unpack it first");
     }
+    args.root = archives::root(args.root.as_deref(), &archives, &args.paths)?;
     let (mut findings, mut problems, contexts) = look(&args)?;
     for finding in &mut findings {
-        archives::without_commands(&archives, &mut finding.advice);
+        archives::without_commands(&archives, args.root.as_deref(), &mut finding.advice);
     }
     let mut fixed = None;
     if args.fix || args.diff {
@@ -310,7 +314,7 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
         cpu: Cpu::host(),
     };
     let pool = args.jobs.pool_for_paths(&args.paths)?;
-    let files = pool.install(|| LintFiles::find(&args.paths));
+    let files = pool.install(|| LintFiles::find(&args.paths, args.root.as_deref()));
     let options = options(args, &files);
     let linter = files.linter(environment, options.clone());
     let seen = Arc::new(AtomicUsize::new(0));

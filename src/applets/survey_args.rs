@@ -31,6 +31,9 @@ pub(super) struct SurveyArgs {
     /// Location of the files, which decides which rules apply [default: by their paths]
     #[arg(long, value_enum, value_name = "CONTEXT")]
     context: Option<Context>,
+    /// Look for everything below DIR, as a process does whose root it is
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
     #[command(flatten)]
     jobs: Jobs,
 }
@@ -45,6 +48,7 @@ impl SurveyArgs {
         let options = SurveyOptions {
             store: self.store.clone(),
             context: self.context,
+            root: archives::root(self.root.as_deref(), &archives, &paths)?,
         };
         let seen = Arc::new(AtomicUsize::new(0));
         let counted = seen.clone();
@@ -54,7 +58,7 @@ impl SurveyArgs {
         let mut survey = pool.install(|| Survey::read(&paths, &options, cwd, &seen));
         survey.incomplete = !archives.problems.is_empty();
         for finding in &mut survey.findings {
-            archives::without_commands(&archives, &mut finding.advice);
+            archives::without_commands(&archives, options.root.as_deref(), &mut finding.advice);
         }
         Ok(survey)
     }

@@ -41,9 +41,10 @@ impl OwnFaults {
         let is_own = |object: &Object| std::ptr::eq(object, own);
         let has_finding = |object: &Object, name: &[u8]| {
             // `$ORIGIN/../..` leads out of a tree.
-            let path = Path::new(OsStr::from_bytes(&object.path)).canonicalize();
+            let path = loader.real_path(Path::new(OsStr::from_bytes(&object.path)));
+            let path = path.map(|path| covered.options.inside(&path));
             let in_tree = |path: &Path| covered.options.trees.iter().any(|t| path.starts_with(t));
-            path.is_ok_and(|path| in_tree(&path)) && self.has(loader, tree, object, name)
+            path.is_some_and(|path| in_tree(&path)) && self.has(loader, tree, object, name)
         };
         let is_elsewhere = |name: &[u8]| {
             let loaded_before =
@@ -105,7 +106,7 @@ impl OwnFaults {
 }
 
 fn faults(loader: &Loader, tree: &TreeLoaders, object: &Object) -> Option<BTreeSet<Vec<u8>>> {
-    let (file, info) = runtimes::open(&object.path)?;
+    let (file, info) = runtimes::open(loader, &object.path)?;
     let path = Path::new(OsStr::from_bytes(&object.path));
     let resolution = tree.resolve(loader, path, &file, &info, &[]).ok()?;
     let own = resolution.objects.first()?;

@@ -18,6 +18,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct LintFiles {
     visit: Visit<()>,
     noted: Noted,
+    /// Where absolute paths begin: canonical.
+    root: Option<PathBuf>,
     /// Regular files in the trees.
     pub all: u64,
 }
@@ -37,8 +39,9 @@ fn is_library_or_libdevice(name: &[u8]) -> bool {
 }
 
 impl LintFiles {
-    /// Walks in the current pool.
-    pub(crate) fn find(paths: &[PathBuf]) -> LintFiles {
+    /// Walks in the current pool. `root` is the directory where absolute paths begin, if it is not
+    /// this machine's root.
+    pub(crate) fn find(paths: &[PathBuf], root: Option<&Path>) -> LintFiles {
         let all = AtomicU64::new(0);
         let noted = Mutex::new(Noted::default());
         let note = |path: &Path| {
@@ -78,6 +81,7 @@ impl LintFiles {
         LintFiles {
             visit,
             noted,
+            root: root.map(Path::to_owned),
             all: all.into_inner(),
         }
     }
@@ -94,14 +98,20 @@ impl LintFiles {
     /// The options of a run over these files. `context` is the user's choice.
     pub(crate) fn options(&self, context: Option<Context>, options: Options) -> Options {
         let metadata = self.noted.metadata.iter();
+        let options = Options {
+            root: self.root.clone(),
+            ..options
+        };
+        let inside: Vec<PathBuf> = metadata.clone().map(|path| options.inside(path)).collect();
+        let trees = self.roots().iter();
         Options {
-            contexts: Contexts::new(context, &options.stores, metadata.clone()),
+            contexts: Contexts::new(context, &options.stores, inside.iter()),
             names: self.noted.names.clone(),
             metadata: metadata
                 .filter(|path| path.ends_with("METADATA"))
                 .cloned()
                 .collect(),
-            trees: self.roots().iter().map(|r| r.canonical.clone()).collect(),
+            trees: trees.map(|tree| options.inside(&tree.canonical)).collect(),
             ..options
         }
     }
@@ -110,25 +120,36 @@ impl LintFiles {
     pub(crate) fn linter(&self, environment: Environment, options: Options) -> Linter {
         let shown = self.visit.files.iter().flat_map(|file| &file.names);
         let shown: Vec<PathBuf> = shown.cloned().collect();
-        let absolute = shown.iter().map(|path| self.absolute(path)).collect();
-        Linter::new(environment, options, TreeLoaders::new(absolute), shown)
+        let inside = |path: &PathBuf| options.inside(&self.absolute(path));
+        let inside = shown.iter().map(inside).collect();
+        let environment = Environment {
+            cwd: options.inside(&environment.cwd),
+            root: self.root.clone(),
+            ..environment
+        };
+        Linter::new(environment, options, TreeLoaders::new(inside), shown)
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
         scan::absolute(self.roots(), path).unwrap_or_else(|| path.to_owned())
     }
 
-    /// Reads each file again, in the current pool. `look` receives its path, its absolute path and
-    /// the open file.
+    /// Reads each file again, in the current pool. `look` receives its path, its absolute path
+    /// inside the root, and the open file.
     pub(crate) fn read<T: Send + Sync>(
         self,
         look: impl Fn(&Path, &Path, &FileReader) -> Result<T, FileError> + Sync,
     ) -> (Vec<Root>, Vec<Visited<T>>, Vec<ScanProblem>) {
         let roots = self.visit.roots.clone();
+        let options = Options {
+            root: self.root,
+            ..Options::default()
+        };
         let absolute = |path: &Path| scan::absolute(&roots, path).unwrap_or_else(|| path.into());
+        let inside = |path: &Path| options.inside(&absolute(path));
         let visit = self
             .visit
-            .again(|path, file| look(path, &absolute(path), file));
+            .again(|path, file| look(path, &inside(path), file));
         (roots, visit.files, visit.problems)
     }
 }

@@ -3,7 +3,7 @@
 use super::runtimes;
 use crate::cuda::Soname;
 use crate::cuda::symbols::{is_of, of_interface, prefixes_of};
-use crate::loader::Resolution;
+use crate::loader::{Loader, Resolution};
 use elf_edit::{ElfInfo, FileReader, ReadError};
 use std::collections::BTreeSet;
 
@@ -18,6 +18,7 @@ pub(crate) struct OlderLibrary {
 
 /// The libraries without symbols that no other loaded library defines either.
 pub(super) fn older(
+    loader: &Loader,
     file: &FileReader,
     info: &ElfInfo,
     resolution: &Resolution,
@@ -40,12 +41,12 @@ pub(super) fn older(
         };
         let mut wanted = of_interface(file, info, &prefixes)?.wanted;
         wanted.retain(|symbol| prefixes.iter().any(|prefix| is_of(symbol, prefix)));
-        without_defined(&mut wanted, &library.path, &prefixes);
+        without_defined(loader, &mut wanted, &library.path, &prefixes);
         if wanted.is_empty() || !all_found() {
             continue;
         }
         for object in resolution.loaded() {
-            without_defined(&mut wanted, &object.path, &prefixes);
+            without_defined(loader, &mut wanted, &object.path, &prefixes);
         }
         if !wanted.is_empty() {
             found.push(OlderLibrary {
@@ -61,11 +62,16 @@ fn is_of_driver(name: &[u8]) -> bool {
     crate::cuda::driver::library(name).is_some()
 }
 
-fn without_defined(wanted: &mut BTreeSet<Vec<u8>>, path: &[u8], prefixes: &[&[u8]]) {
+fn without_defined(
+    loader: &Loader,
+    wanted: &mut BTreeSet<Vec<u8>>,
+    path: &[u8],
+    prefixes: &[&[u8]],
+) {
     if wanted.is_empty() {
         return;
     }
-    let Some((file, info)) = runtimes::open(path) else {
+    let Some((file, info)) = runtimes::open(loader, path) else {
         // An unreadable library may define all of them.
         wanted.clear();
         return;

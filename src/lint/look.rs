@@ -14,9 +14,11 @@ use crate::cuda::symbols::{REGISTERS, of_interface};
 use crate::loader::{Environment, Loader, Resolution, Step, TreeLoaders};
 use crate::near::{self, Surroundings};
 use crate::rodata;
-use elf_edit::{ElfInfo, FileReader, ReadAt, ReadError};
+use elf_edit::{ElfInfo, FileId, FileReader, ReadAt, ReadError};
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Text files larger than this are no configuration.
@@ -99,11 +101,15 @@ impl Linter {
         let resolution = self.tree.resolve(&self.loader, path, file, info, names)?;
         let through_environment = self.through_environment(path, file, info, &resolution)?;
         let problems = resolution.problems().into_iter();
-        let advise = |problem| near::advice(&self.around, shown, info, &resolution, problem);
+        let advise = |problem| match self.options.root {
+            // This machine says nothing about another root.
+            Some(_) => Advice::default(),
+            None => near::advice(&self.around, shown, info, &resolution, problem),
+        };
         let advice: Vec<Advice> = problems.map(advise).collect();
-        let runtimes = self.libraries.runtimes(&resolution);
-        let unprovided = unprovided(file, info, &resolution)?;
-        let older = interface::older(file, info, &resolution)?;
+        let runtimes = self.libraries.runtimes(&self.loader, &resolution);
+        let unprovided = unprovided(&self.loader, file, info, &resolution)?;
+        let older = interface::older(&self.loader, file, info, &resolution)?;
         let covered = Covered {
             options: &self.options,
             context,
@@ -143,6 +149,12 @@ impl Linter {
             member: Some(member),
         };
         Ok((looked, also(&subject)))
+    }
+
+    /// The file at a path that a resolution names.
+    pub(crate) fn id_of(&self, path: &[u8]) -> Option<FileId> {
+        let path = self.loader.real_path(Path::new(OsStr::from_bytes(path)))?;
+        FileId::at(&path).ok()
     }
 
     /// What the file needs and finds through LD_LIBRARY_PATH alone.
@@ -230,6 +242,7 @@ fn by_environment(resolution: &Resolution) -> impl Iterator<Item = &Vec<u8>> {
 
 /// Symbols `__cudaRegister…` that the file wants and that nothing has that is loaded with it.
 fn unprovided(
+    loader: &Loader,
     file: &FileReader,
     info: &ElfInfo,
     resolution: &Resolution,
@@ -239,7 +252,7 @@ fn unprovided(
         if wanted.is_empty() {
             break;
         }
-        let library = runtimes::open(&object.path);
+        let library = runtimes::open(loader, &object.path);
         let found = library.and_then(|(file, info)| of_interface(&file, &info, &[REGISTERS]).ok());
         let defined = found.unwrap_or_default().defined;
         wanted.retain(|name| !defined.contains(name));

@@ -4,15 +4,11 @@ use super::meeting::reached;
 use crate::cuda::soname::is_cudart;
 use crate::cuda::symbols;
 use crate::cuda::{CudaVersion, RuntimeVersion};
-use crate::loader::Resolution;
+use crate::loader::{Loader, Resolution};
 use crate::rodata;
-use crate::scan;
 use elf_edit::{ElfInfo, FileId, FileReader};
 use memchr::memmem;
 use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A static runtime resolves the driver with it, so no file without it has one.
@@ -52,19 +48,29 @@ pub(super) struct KnownLibraries(Mutex<HashMap<FileId, Known>>);
 
 impl KnownLibraries {
     /// The libraries with a runtime that are loaded with a file, the file itself left out.
-    pub(super) fn runtimes<'a>(&self, resolution: &'a Resolution) -> Vec<Runtime<'a>> {
+    pub(super) fn runtimes<'a>(
+        &self,
+        loader: &Loader,
+        resolution: &'a Resolution,
+    ) -> Vec<Runtime<'a>> {
         let objects = resolution.loaded().iter().enumerate().skip(1);
         let runtimes = objects.filter_map(|(object, found)| {
             let library = found.library.as_deref()?;
             let soname = library.soname.as_deref().unwrap_or_default();
-            let kind = self.within(library.id, &found.path, soname)?;
+            let kind = self.within(loader, library.id, &found.path, soname)?;
             let path = &found.path;
             Some(Runtime { path, kind, object })
         });
         runtimes.take(MAX_RUNTIMES).collect()
     }
 
-    fn within(&self, id: FileId, path: &[u8], soname: &[u8]) -> Option<RuntimeKind> {
+    fn within(
+        &self,
+        loader: &Loader,
+        id: FileId,
+        path: &[u8],
+        soname: &[u8],
+    ) -> Option<RuntimeKind> {
         let known = {
             let lock = self.0.lock();
             let mut known = lock.unwrap_or_else(PoisonError::into_inner);
@@ -72,13 +78,13 @@ impl KnownLibraries {
         };
         *known.get_or_init(|| {
             if is_cudart(soname) {
-                let own = open(path).and_then(|(file, info)| version(&file, &info)?);
+                let own = open(loader, path).and_then(|(file, info)| version(&file, &info)?);
                 return Some(RuntimeKind::Shared(
                     own.or_else(|| RuntimeVersion::of_soname(soname)),
                 ));
             }
             // An unreadable library is reported, if at all, when it is linted itself.
-            let (file, info) = open(path)?;
+            let (file, info) = open(loader, path)?;
             let strings = symbols::strings(&file, &info).ok()?;
             if strings.is_some_and(|s| memmem::find(&s, DLSYM).is_none()) {
                 return None;
@@ -96,8 +102,8 @@ fn version(file: &FileReader, info: &ElfInfo) -> Option<Option<RuntimeVersion>> 
 }
 
 /// A library as the loader found it.
-pub(super) fn open(path: &[u8]) -> Option<(FileReader, ElfInfo)> {
-    let file = scan::open(Path::new(OsStr::from_bytes(path)), true).ok()?;
+pub(super) fn open(loader: &Loader, path: &[u8]) -> Option<(FileReader, ElfInfo)> {
+    let file = FileReader::new(loader.open(path).ok()?).ok()?;
     let info = ElfInfo::read(&file).ok()?;
     Some((file, info))
 }

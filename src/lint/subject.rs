@@ -36,7 +36,9 @@ pub(crate) struct Options {
     pub farms: Vec<PathBuf>,
     /// Directories of nvcc's host compiler.
     pub host_compilers: Vec<PathBuf>,
-    /// The directories that are linted, free of links.
+    /// Where absolute paths begin, if not at this machine's root; free of links.
+    pub root: Option<PathBuf>,
+    /// The directories that are linted, free of links, as seen inside the root.
     pub trees: Vec<PathBuf>,
     /// The names of the files in them.
     pub names: BTreeSet<Vec<u8>>,
@@ -44,6 +46,31 @@ pub(crate) struct Options {
     pub metadata: Vec<PathBuf>,
     /// Maps files to their contexts.
     pub contexts: Contexts,
+}
+
+impl Options {
+    /// The file of this machine at a path inside the root.
+    pub(crate) fn here(&self, path: &Path) -> PathBuf {
+        match &self.root {
+            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
+            None => path.to_owned(),
+        }
+    }
+
+    /// The path inside the root of a file of this machine.
+    pub(crate) fn inside(&self, path: &Path) -> PathBuf {
+        let root = self.root.as_deref();
+        match root.and_then(|root| path.strip_prefix(root).ok()) {
+            Some(inside) => Path::new("/").join(inside),
+            None => path.to_owned(),
+        }
+    }
+
+    /// A path inside the root without links.
+    pub(crate) fn real(&self, path: &Path) -> Option<PathBuf> {
+        let real = self.here(path).canonicalize().ok()?;
+        Some(self.inside(&real))
+    }
 }
 
 /// The fault of an entry of a RUNPATH or RPATH: the first that applies, so that one cause has one

@@ -95,6 +95,7 @@ pub(crate) struct LintedTree<'a> {
     pub root: &'a Path,
     /// Its dynamic ELF files, by path, each inode once.
     pub members: Vec<Member>,
+    pub options: &'a Options,
     /// The file names in it.
     pub names: &'a BTreeSet<Vec<u8>>,
     /// Its METADATA files of Python packages, absolute.
@@ -122,6 +123,7 @@ pub(crate) fn check(
         let mut tree = LintedTree {
             root: &root.given,
             members,
+            options,
             names: &options.names,
             metadata: options
                 .metadata
@@ -138,9 +140,8 @@ pub(crate) fn check(
             let here = |finding: &Finding| finding.path.starts_with(&root.given);
             tree.has_finding = findings.iter().any(|f| f.rule == at && here(f));
             check(&tree, &mut |path, message| {
-                let context = options
-                    .contexts
-                    .of(&absolute(roots, path).unwrap_or_default());
+                let absolute = absolute(roots, path).unwrap_or_default();
+                let context = options.contexts.of(&options.inside(&absolute));
                 found.push(Finding::new(path.to_owned(), at, context, message.into()));
             });
         }

@@ -52,6 +52,8 @@ use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use files::Files;
 use interpreter::LoaderSystem;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -297,6 +299,11 @@ impl Loader {
     /// The file of this machine that `path`, as seen inside the root, leads to.
     pub fn real_path(&self, path: &Path) -> Option<PathBuf> {
         self.files.sysroot.host_real(path.as_os_str().as_bytes())
+    }
+
+    /// Opens a file that a resolution names.
+    pub(crate) fn open(&self, path: &[u8]) -> io::Result<File> {
+        self.files.sysroot.open(path)
     }
 
     fn system(&self, interpreter: &[u8], info: &ElfInfo) -> Arc<LoaderSystem> {

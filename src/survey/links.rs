@@ -3,7 +3,6 @@
 use crate::escape::Shown;
 use crate::loader::{Resolution, SearchLog, Step, Via};
 use elf_edit::FileId;
-use std::path::PathBuf;
 
 /// Failed attempts that are kept of one search.
 const MAX_TRAIL: usize = 50;
@@ -102,11 +101,4 @@ fn trail(resolution: &Resolution, log: &SearchLog, via: Option<Via>) -> Vec<Stri
         trail.push(format!("and {more} more places"));
     }
     trail
-}
-
-/// The file at an absolute path of this machine.
-pub(crate) fn id_here(path: &[u8]) -> Option<FileId> {
-    use std::os::unix::ffi::OsStringExt;
-    let path = PathBuf::from(std::ffi::OsString::from_vec(path.to_vec()));
-    FileId::at(&path).ok()
 }

@@ -90,6 +90,8 @@ pub(crate) struct SurveyOptions {
     pub store: PathBuf,
     /// Location of the files, which decides which rules apply.
     pub context: Option<Context>,
+    /// Where absolute paths begin, if not at this machine's root; free of links.
+    pub root: Option<PathBuf>,
 }
 
 impl Survey {
@@ -100,7 +102,7 @@ impl Survey {
         cwd: PathBuf,
         seen: &AtomicUsize,
     ) -> Survey {
-        let files = LintFiles::find(paths);
+        let files = LintFiles::find(paths, options.root.as_deref());
         let number = files.all;
         let options = lint_options(options, &files);
         let linter = files.linter(environment(cwd), options.clone());
@@ -196,7 +198,7 @@ fn one(
     let exports = versions::defined(file, &info).map_err(problem)?;
     let wants = versions::wanted(file, &info).map_err(problem)?;
     let (looked, mut facts) = linter
-        .elf_and(shown, path, file, &info, facts)
+        .elf_and(shown, path, file, &info, |subject| facts(linter, subject))
         .map_err(problem)?;
     facts.exports = exports
         .into_iter()
@@ -210,7 +212,7 @@ fn one(
     Ok((looked, Some(facts)))
 }
 
-fn facts(subject: &Subject<'_>) -> FileFacts {
+fn facts(linter: &Linter, subject: &Subject<'_>) -> FileFacts {
     let info: &ElfInfo = subject.info;
     let search = subject.search_path();
     let verdict = match subject.resolution.loaded_by {
@@ -227,7 +229,7 @@ fn facts(subject: &Subject<'_>) -> FileFacts {
         },
         verdict,
         search: search.map(|(tag, entry)| (tag, entry.clone())).collect(),
-        links: links::links(subject.resolution, links::id_here),
+        links: links::links(subject.resolution, |path| linter.id_of(path)),
         cudart: subject.cudart.clone(),
         code: by_arch(subject.device_code),
         exports: Vec::new(),

@@ -357,6 +357,60 @@ fn images_of_both_forms_are_read_packed_or_not() {
             "{out}"
         );
     }
+    // All applets look for libraries in the image, not on this machine.
+    library(&tree, "t/lib/libc-user.so", &["libc.so.6"], "");
+    let elf = fs::read(tree.at("t/lib/libc-user.so")).unwrap();
+    let root = raw_tar(&[
+        ("usr/lib/libuser.so", tar::EntryType::Regular, "", &elf),
+        (
+            "usr/lib/libabs.so.1",
+            tar::EntryType::Symlink,
+            "/opt/b",
+            b"",
+        ),
+        ("opt/b", tar::EntryType::Regular, "", &elf),
+    ]);
+    let layer = format!("{}/layer.tar", "e".repeat(64));
+    let manifest = format!(r#"[{{"Layers":["{layer}"]}}]"#);
+    let image = raw_tar(&[
+        (&layer, tar::EntryType::Regular, "", &root),
+        (
+            "manifest.json",
+            tar::EntryType::Regular,
+            "",
+            manifest.as_bytes(),
+        ),
+    ]);
+    fs::write(tree.at("bare.tar"), image).unwrap();
+    for args in [
+        &["lint", "bare.tar"][..],
+        &["report", "bare.tar", "-o", "-"],
+        &["inspect", "bare.tar"],
+    ] {
+        let (out, error) = text(&run(&tree, args));
+        let found = ["libc.so.6 is not found", "libc.so.6 => not found"];
+        assert!(
+            found.iter().any(|text| out.contains(text)),
+            "{args:?}: {out}{error}"
+        );
+        assert!(!out.contains("cuda-fixup-"), "{args:?}: {out}{error}");
+    }
+    // The same below a directory.
+    let mut unpacked = tar::Archive::new(&root[..]);
+    unpacked.unpack(tree.at("root")).unwrap();
+    let lines = |args: &[&str]| text(&run(&tree, args)).0.replace("root/", "bare.tar!");
+    assert_eq!(
+        lines(&["lint", "--root", "root", "root"]),
+        lines(&["lint", "bare.tar"])
+    );
+    assert_ne!(lines(&["lint", "root"]), lines(&["lint", "bare.tar"]));
+    let done = run(&tree, &["lint", "--root", "root", "t"]);
+    assert!(
+        text(&done).1.contains("t: expected a path below the root"),
+        "{:?}",
+        text(&done)
+    );
+    assert_eq!(done.status.code(), Some(2));
     // A packed archive that begins like an image and is none.
     let mut tar = tar::Builder::new(Vec::new());
     tar.append_dir_all("blobs", tree.at("t")).unwrap();

@@ -265,7 +265,7 @@ impl Run {
         let advise = |problem| near::advice(&self.around, path, info, resolution, problem);
         let mut advice = joined(problems.map(advise).collect());
         for advice in &mut advice {
-            archives::without_commands(&self.archives, advice);
+            archives::without_commands(&self.archives, None, advice);
         }
         advice
     }

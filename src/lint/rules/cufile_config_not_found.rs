@@ -22,12 +22,12 @@ const CONFIG: &str = "/etc/cufile.json";
 /// For libcufile itself; programs that use it have no finding.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     let stem = s.soname().and_then(Soname::parse).map(|soname| soname.stem);
-    if stem != Some(b"libcufile") || Path::new(CONFIG).exists() {
+    if stem != Some(b"libcufile") || s.options.here(Path::new(CONFIG)).exists() {
         return;
     }
     // The toolkit's own layout: lib/libcufile.so.0 and gds/cufile.json.
     let mut above = s.path.ancestors().skip(1).take(4);
-    if !above.any(|directory| directory.join("gds/cufile.json").exists()) {
+    if !above.any(|directory| s.options.here(&directory.join("gds/cufile.json")).exists()) {
         say(format!(
             "reads {CONFIG}, which is not there; CUFILE_ENV_PATH_JSON may name another"
         ));

@@ -26,7 +26,7 @@ const SYSTEM: [&str; 2] = [
 /// By the name in read-only data, and the files of all linted trees.
 pub(super) fn check_tree(tree: &LintedTree<'_>, say: &mut dyn FnMut(&Path, String)) {
     let is_here = tree.names.contains(&b"libdevice.10.bc"[..]);
-    if is_here || SYSTEM.iter().any(|path| Path::new(path).exists()) {
+    if is_here || SYSTEM.iter().any(|path| tree.options.here(Path::new(path)).exists()) {
         return;
     }
     for member in tree.members.iter().filter(|member| member.wants_libdevice) {

@@ -31,12 +31,12 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
         let Some(holder) = s.resolution.objects.get(of).filter(|_| of != 0) else {
             continue;
         };
-        let holder = without_dots(&holder.path);
+        let holder = without_dots(s, &holder.path);
         let (name, holder) = (text(&need.name), text(&holder));
         let mut said = Said::from(format!("{name} is found through the RPATH of {holder}"));
         if let Some(library) = need.object.and_then(|object| s.resolution.objects.get(object)) {
             let file = s.shown.as_os_str().as_encoded_bytes();
-            let library = without_dots(&library.path);
+            let library = without_dots(s, &library.path);
             said.advice.add_directory("add its directory", &library, Some(file));
         }
         say(said);
@@ -44,9 +44,9 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
 }
 
 /// The path with its directory free of `..`, as an RPATH may have them, and of links.
-fn without_dots(path: &[u8]) -> Vec<u8> {
+fn without_dots(s: &Subject<'_>, path: &[u8]) -> Vec<u8> {
     let path = Path::new(OsStr::from_bytes(path));
-    let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
+    let directory = path.parent().and_then(|directory| s.options.real(directory));
     let clean = match (directory, path.file_name()) {
         (Some(directory), Some(name)) => directory.join(name),
         _ => path.to_owned(),
