@@ -1,6 +1,7 @@
 //! Searches around a missing library: files of that name, other versions, interpreters, the driver.
 
 mod interpreters;
+mod listings;
 mod machine;
 mod places;
 mod surroundings;
@@ -50,7 +51,7 @@ pub(crate) fn advice(
             let path = as_named(file, resolution, &object.path);
             let found = need.object.map(|o| resolution.objects[o].path.as_slice());
             let near = Near {
-                files: with_versions(&path, info, resolution, need),
+                files: with_versions(around, &path, info, resolution, need),
                 file: Some(bytes(&path)),
                 by_variable: need.via.is_some_and(|via| via.step == Step::LibraryPath),
                 ..Near::default()
@@ -81,6 +82,7 @@ pub(crate) fn advice(
 /// Libraries of that name that have the versions which the one that is found lacks: hidden by it,
 /// or beside the file.
 fn with_versions(
+    around: &Surroundings,
     file: &Path,
     info: &ElfInfo,
     resolution: &Resolution,
@@ -104,7 +106,7 @@ fn with_versions(
         let path = Path::new(OsStr::from_bytes(directory)).join(name);
         add(path, NearState::InsteadOf(loaded.clone()));
     }
-    for path in places::beside(file, &need.name) {
+    for path in places::beside(&around.listings, file, &need.name) {
         if path.file_name() == Some(name) {
             add(path, NearState::Fits);
         }
@@ -232,12 +234,12 @@ fn add_other_places(
     }
     let cache = |tried: &crate::loader::Tried| tried.why == Why::NotInCache;
     if need.trail.tried.iter().any(cache) {
-        let configured = places::configured().into_iter().map(|dir| dir.join(name));
+        let configured = around.configured().iter().map(|dir| dir.join(name));
         for path in configured.filter(|path| fits(path)) {
             found.add(path, NearState::InConfiguration);
         }
     }
-    for path in places::beside(file, &need.name) {
+    for path in places::beside(&around.listings, file, &need.name) {
         let state = match path.file_name() == Some(name) {
             true => state(&path, info).map(|state| (path, state)),
             false => other_version(&path, info, &need.name),
@@ -246,9 +248,9 @@ fn add_other_places(
             found.add(path, state);
         }
     }
-    let here = places::site_packages(file, name).into_iter();
+    let here = places::site_packages(&around.listings, file, name).into_iter();
     let elsewhere = around.in_tree(name).chain(here);
-    let elsewhere = elsewhere.chain(places::installed(name));
+    let elsewhere = elsewhere.chain(places::installed(&around.listings, name));
     if !found.files.iter().any(NearFile::is_the_library) {
         let mut fitting: Vec<PathBuf> = elsewhere.filter(|path| fits(path)).collect();
         // The one whose way to the file is the shortest; of several the first.
@@ -260,7 +262,7 @@ fn add_other_places(
     if found.files.is_empty() {
         let directories = resolution.interpreter.iter().flat_map(|i| &i.directories);
         let directories: Vec<Vec<u8>> = directories.cloned().collect();
-        for path in places::other_versions(&directories, &need.name) {
+        for path in places::other_versions(&around.listings, &directories, &need.name) {
             let other = other_version(&path, info, &need.name);
             if let Some((path, state @ NearState::OtherVersion(false))) = other {
                 found.add(path, state);

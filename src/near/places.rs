@@ -1,7 +1,8 @@
 //! Places where a missing library may be: beside the file, in the configuration of the loader, and
 //! where software is usually installed.
 
-use std::ffi::{OsStr, OsString};
+use super::listings::Listings;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,12 +11,10 @@ use std::path::{Path, PathBuf};
 const MAX_ENTRIES: usize = 4000;
 /// Levels below the file's directory that are searched.
 const MAX_DEPTH: usize = 3;
-/// Names of one directory.
-const MAX_NAMES: usize = 20_000;
 
 /// Files of that name, then other versions, below the file's directory and, of `bin` and the
 /// like, below the one that holds it.
-pub(super) fn beside(file: &Path, name: &[u8]) -> Vec<PathBuf> {
+pub(super) fn beside(listings: &Listings, file: &Path, name: &[u8]) -> Vec<PathBuf> {
     let stem = stem(name);
     let parent = file.parent().unwrap_or(Path::new(""));
     let mut starts = vec![parent.to_owned()];
@@ -26,18 +25,17 @@ pub(super) fn beside(file: &Path, name: &[u8]) -> Vec<PathBuf> {
     for _ in 0..=MAX_DEPTH {
         let mut next = Vec::new();
         for dir in level {
-            let entries = entries(&dir, left);
-            left -= entries.len();
-            for entry in entries {
-                let entry_name = entry.file_name();
-                if entry_name.as_bytes() == name {
-                    same.push(dir.join(&entry_name));
-                } else if entry_name.as_bytes().starts_with(stem) {
-                    others.push(dir.join(&entry_name));
-                } else if entry.file_type().is_ok_and(|t| t.is_dir()) {
-                    next.push(dir.join(&entry_name));
+            let listing = listings.of(&dir);
+            for found in listing.beginning(stem, left) {
+                match found.as_bytes() == name {
+                    true => same.push(dir.join(found)),
+                    false => others.push(dir.join(found)),
                 }
             }
+            let inner = listing.directories(left);
+            let inner = inner.filter(|inner| !inner.as_bytes().starts_with(stem));
+            next.extend(inner.map(|inner| dir.join(inner)));
+            left = left.saturating_sub(listing.len());
         }
         level = next;
     }
@@ -62,19 +60,6 @@ fn prefix(file: &Path, parent: &Path) -> Option<PathBuf> {
     })
 }
 
-/// The entries of a directory, sorted by name; at most so many.
-fn entries(directory: &Path, most: usize) -> Vec<fs::DirEntry> {
-    let listed = match directory.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => directory,
-    };
-    let entries = fs::read_dir(listed).into_iter().flatten().flatten();
-    let mut entries: Vec<fs::DirEntry> = entries.collect();
-    entries.sort_by_key(fs::DirEntry::file_name);
-    entries.truncate(most);
-    entries
-}
-
 /// The directories of /etc/ld.so.conf and the files that it includes.
 pub(super) fn configured() -> Vec<PathBuf> {
     let mut texts = vec![fs::read_to_string("/etc/ld.so.conf").unwrap_or_default()];
@@ -96,18 +81,17 @@ pub(super) fn configured() -> Vec<PathBuf> {
 }
 
 /// Files of that name in the places of a machine where software is installed without a package.
-pub(super) fn installed(name: &OsStr) -> Vec<PathBuf> {
+pub(super) fn installed(listings: &Listings, name: &OsStr) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     let mut add = |dir: PathBuf| dirs.push(dir);
     add("/usr/local/cuda/lib64".into());
-    let mut toolkits = names(Path::new("/usr/local"));
-    toolkits.retain(|name| name.as_bytes().starts_with(b"cuda-"));
-    for toolkit in toolkits.iter().rev() {
+    let local = listings.of(Path::new("/usr/local"));
+    for toolkit in local.beginning(b"cuda-", local.len()).iter().rev() {
         add(Path::new("/usr/local").join(toolkit).join("lib64"));
     }
     add("/usr/local/lib".into());
     add("/usr/local/lib64".into());
-    for product in names(Path::new("/opt")) {
+    for product in listings.of(Path::new("/opt")).names() {
         let product = Path::new("/opt").join(product);
         add(product.join("lib"));
         add(product.join("lib64"));
@@ -117,51 +101,32 @@ pub(super) fn installed(name: &OsStr) -> Vec<PathBuf> {
 }
 
 /// Files of that name in the other packages of the file's `site-packages`.
-pub(super) fn site_packages(file: &Path, name: &OsStr) -> Vec<PathBuf> {
+pub(super) fn site_packages(listings: &Listings, file: &Path, name: &OsStr) -> Vec<PathBuf> {
     let of = |path: &Path| {
         let is = |dir: &&Path| dir.ends_with("site-packages") || dir.ends_with("dist-packages");
         path.ancestors().find(is).map(Path::to_owned)
     };
     let absolute = || std::path::absolute(file).ok();
-    let Some(root) = of(file).or_else(|| of(&absolute()?)) else {
-        return Vec::new();
-    };
-    let mut dirs = Vec::new();
-    for package in names(&root) {
-        let package = root.join(package);
-        dirs.push(package.clone());
-        dirs.push(package.join("lib"));
-        if package.ends_with("nvidia") {
-            dirs.extend(
-                names(&package)
-                    .iter()
-                    .map(|part| package.join(part).join("lib")),
-            );
-        }
-    }
-    let files = dirs.into_iter().map(|dir| dir.join(name));
-    files.filter(|file| file.exists()).collect()
+    let root = of(file).or_else(|| of(&absolute()?));
+    root.map(|root| listings.in_site(&root, name))
+        .unwrap_or_default()
 }
 
 /// Other versions in the directories of the system, by their names.
-pub(super) fn other_versions(directories: &[Vec<u8>], name: &[u8]) -> Vec<PathBuf> {
+pub(super) fn other_versions(
+    listings: &Listings,
+    directories: &[Vec<u8>],
+    name: &[u8],
+) -> Vec<PathBuf> {
     let stem = stem(name);
     let mut found = Vec::new();
     for directory in directories {
         let directory = Path::new(OsStr::from_bytes(directory));
-        let names = names(directory);
-        let others = names
-            .iter()
-            .filter(|other| other.as_bytes().starts_with(stem));
+        let listing = listings.of(directory);
+        let others = listing.beginning(stem, listing.len()).iter();
         found.extend(others.map(|other| directory.join(other)));
     }
     found
-}
-
-/// The names in a directory, sorted; a limited number of them.
-fn names(directory: &Path) -> Vec<OsString> {
-    let entries = entries(directory, MAX_NAMES).into_iter();
-    entries.map(|entry| entry.file_name()).collect()
 }
 
 /// `libfoo.so` of `libfoo.so.1`.

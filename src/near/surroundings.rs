@@ -1,6 +1,8 @@
 //! Facts of one run that all its advice shares.
 
+use super::listings::Listings;
 use super::machine::{self, PackageTools};
+use super::places;
 use crate::advice::Near;
 use crate::loader::runs_here;
 use elf_edit::{Class, ElfInfo};
@@ -17,6 +19,8 @@ pub(crate) struct Surroundings {
     by_name: OnceLock<HashMap<OsString, Vec<usize>>>,
     library_path: Vec<u8>,
     tools: PackageTools,
+    configured: OnceLock<Vec<PathBuf>>,
+    pub(super) listings: Listings,
 }
 
 impl Surroundings {
@@ -48,6 +52,11 @@ impl Surroundings {
         let entries = self.library_path.split(|byte| b":;".contains(byte));
         let entries = entries.filter(|entry| !entry.is_empty()).take(64);
         entries.map(move |entry| Path::new(OsStr::from_bytes(entry)).join(name))
+    }
+
+    /// The directories of /etc/ld.so.conf.
+    pub(super) fn configured(&self) -> &[PathBuf] {
+        self.configured.get_or_init(places::configured)
     }
 
     /// How this machine installs a driver.
