@@ -1,4 +1,5 @@
-//! File names and strings of hostile files, safe for a terminal and for JSON.
+//! Text of results: file names and strings of hostile files, safe for a terminal and for JSON, and
+//! numbers of things.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -103,6 +104,16 @@ fn escape_controls(text: &str, backslash: &str, f: &mut fmt::Formatter<'_>) -> f
     Ok(())
 }
 
+/// A number of things: `1 file`, `2 files`.
+pub(crate) fn counted<N: fmt::Display + PartialEq + From<u8>>(
+    number: N,
+    one: &str,
+    several: &str,
+) -> String {
+    let word = if number == N::from(1) { one } else { several };
+    format!("{number} {word}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +126,12 @@ mod tests {
             r"lib\x1b[31mred\xff\xc2\x9b.so é"
         );
         assert_eq!(sentence("a\\x0a \x1b").to_string(), r"a\x0a \x1b");
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(counted(1_u64, "entry", "entries"), "1 entry");
+        assert_eq!(counted(0_usize, "entry", "entries"), "0 entries");
     }
 
     #[test]

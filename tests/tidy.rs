@@ -265,6 +265,23 @@ fn one_type_says_which_file_is_which() {
 
 /// How many files are worked on at once is decided in one place for all applets.
 #[test]
+fn one_function_says_how_many_of_a_thing() {
+    let own = regex(r#"if .* == 1 .*\{ "s?" \}|\b1 => .*"1 [a-z]+"#);
+    let mut complaints = Vec::new();
+    for file in with_extension(files_below("src"), "rs") {
+        for (number, line) in code_lines(&file) {
+            if own.is_match(without_comment(&line).as_bytes()) {
+                complaints.push(format!(
+                    "{}:{number}: call escape::counted: {line}",
+                    file.display()
+                ));
+            }
+        }
+    }
+    no_complaints(complaints);
+}
+
+#[test]
 fn one_place_says_how_many_threads() {
     let mut complaints = Vec::new();
     let sources = with_extension(files_below("src"), "rs").into_iter();

@@ -1,6 +1,7 @@
 //! Shows the store paths that trees keep alive.
 
 use super::jobs::Jobs;
+use super::survey_args::StoreArgs;
 use super::{Outcome, archives, fixup as fixup_applet};
 use crate::archive::Extent;
 use crate::escape::{sentence, shown};
@@ -30,14 +31,8 @@ pub(crate) struct Args {
     /// Trees, files or archives
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Directory of packages
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "NIX_STORE",
-        default_value = "/nix/store"
-    )]
-    store: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Where absolute paths begin, such as the store's
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -55,14 +50,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
+    let store = args.store.store;
     let archives = archives::open(&mut args.paths, Extent::Whole)?;
     let root = args.root.as_deref().or(archives.image.as_deref());
     let options = StoreOptions {
         directory: match root {
-            Some(root) => root.join(args.store.strip_prefix("/").unwrap_or(&args.store)),
-            None => args.store.clone(),
+            Some(root) => root.join(store.strip_prefix("/").unwrap_or(&store)),
+            None => store.clone(),
         },
-        store: args.store,
+        store,
         follow: !args.direct,
     };
     let pool = args.jobs.pool()?;

@@ -43,7 +43,7 @@ enum DiffFormat {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
-    let file = args.survey.config()?;
+    let file = args.survey.rules.exceptions()?;
     let [before, after] = [&args.before, &args.after].map(|path| {
         let paths = std::slice::from_ref(path);
         args.survey.read(paths)

@@ -6,6 +6,7 @@ mod fix;
 use super::Outcome;
 use super::archives;
 use super::jobs::Jobs;
+use super::survey_args::RuleArgs;
 use crate::archive::Extent;
 use crate::cuda::{Capability, CudaVersion};
 use crate::escape::shown;
@@ -17,7 +18,6 @@ use crate::report::lint_groups::write_findings;
 use crate::scan::{self, FileError, Skip};
 use crate::terminal::{self, Label, Paint, Progress, message};
 use anyhow::{Context as _, anyhow, bail};
-use config_file::ConfigFile;
 use elf_edit::FileReader;
 use std::collections::BTreeSet;
 use std::fs;
@@ -51,19 +51,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CODE")]
     warn: Vec<String>,
     /// Let LD_LIBRARY_PATH and LD_PRELOAD of this shell count
-    #[arg(long)]
+    #[arg(long, conflicts_with = "root")]
     env: bool,
     /// Silence a rule
     #[arg(long, value_name = "CODE")]
     allow: Vec<String>,
-    /// The file of exceptions [default: cuda-fixup.toml, where it is there]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    rules: RuleArgs,
     /// Remove the findings that fixup can remove, then print the rest
-    #[arg(long, conflicts_with = "diff")]
+    #[arg(long, conflicts_with_all = ["diff", "root"])]
     fix: bool,
     /// Print the changes of --fix and write nothing; exit status 1 if there are any
-    #[arg(long, conflicts_with_all = ["format", "statistics"])]
+    #[arg(long, conflicts_with_all = ["format", "statistics", "root"])]
     diff: bool,
     /// Print how many findings each rule has, rather than the findings
     #[arg(long)]
@@ -80,17 +79,6 @@ pub(crate) struct Args {
     /// GPUs that the device code must run on, such as 8.6,9.0
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     capabilities: Vec<Capability>,
-    /// Directory of packages
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "NIX_STORE",
-        default_value = "/nix/store"
-    )]
-    store: PathBuf,
-    /// Location of the files, which decides which rules apply [default: by their paths]
-    #[arg(long, value_enum, value_name = "CONTEXT")]
-    context: Option<Context>,
     /// Directory of the driver's libraries [default: /run/opengl-driver/lib, or that of the machine]
     #[arg(long, value_name = "DIR")]
     driver_link: Option<PathBuf>,
@@ -103,9 +91,6 @@ pub(crate) struct Args {
     /// A directory of nvcc's host compiler, which no RUNPATH may name
     #[arg(long, value_name = "DIR")]
     host_compiler: Vec<PathBuf>,
-    /// Look for everything below DIR, as a process does whose root it is
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["fix", "diff", "env"])]
-    root: Option<PathBuf>,
     #[command(flatten)]
     jobs: Jobs,
 }
@@ -129,16 +114,16 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         out.flush()?;
         return Ok(Outcome::Fine);
     }
-    let file = ConfigFile::read(args.config.as_deref())?;
+    let file = args.rules.exceptions()?;
     let levels = levels(&args, &file.config)?;
     let archives = archives::open(&mut args.paths, Extent::Needed)?;
     if archives.any() && (args.fix || args.diff) {
         bail!("--fix and --diff change no archive: unpack it first");
     }
-    args.root = archives::root(args.root.as_deref(), &archives, &args.paths)?;
+    args.rules.root = archives::root(args.rules.root.as_deref(), &archives, &args.paths)?;
     let (mut findings, mut problems, contexts) = look(&args)?;
     for finding in &mut findings {
-        archives::without_commands(&archives, args.root.as_deref(), &mut finding.advice);
+        archives::without_commands(&archives, args.rules.root.as_deref(), &mut finding.advice);
     }
     let mut fixed = None;
     if args.fix || args.diff {
@@ -260,7 +245,8 @@ fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
 
 /// The options in the arguments.
 fn options(args: &Args, files: &LintFiles) -> Options {
-    let stores = [Some(args.store.clone()), fs::canonicalize(&args.store).ok()];
+    let store = args.rules.store();
+    let stores = [Some(store.to_owned()), fs::canonicalize(store).ok()];
     let options = Options {
         cuda: args.cuda,
         max_driver_cuda: args.max_driver_cuda,
@@ -272,7 +258,7 @@ fn options(args: &Args, files: &LintFiles) -> Options {
         host_compilers: args.host_compiler.clone(),
         ..Options::default()
     };
-    files.options(args.context, options)
+    files.options(args.rules.context, options)
 }
 
 /// Prints which rules do not apply to some files, and why.
@@ -314,7 +300,7 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
         cpu: Cpu::host(),
     };
     let pool = args.jobs.pool_for_paths(&args.paths)?;
-    let files = pool.install(|| LintFiles::find(&args.paths, args.root.as_deref()));
+    let files = pool.install(|| LintFiles::find(&args.paths, args.rules.root.as_deref()));
     let options = options(args, &files);
     let linter = files.linter(environment, options.clone());
     let seen = Arc::new(AtomicUsize::new(0));

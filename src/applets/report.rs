@@ -32,7 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
-    let file = args.survey.config()?;
+    let file = args.survey.rules.exceptions()?;
     let survey = args.survey.read(&args.paths)?;
     let findings = reported(&survey, &file);
     let before = match args.before.is_empty() {

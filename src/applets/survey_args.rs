@@ -11,15 +11,13 @@ use crate::survey::{Survey, SurveyOptions};
 use crate::terminal::{Label, Progress, message};
 use anyhow::Context as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// The directory of packages.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct SurveyArgs {
-    /// The file of exceptions for findings [default: cuda-fixup.toml, where it is there]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+pub(super) struct StoreArgs {
     /// Directory of packages
     #[arg(
         long,
@@ -27,13 +25,40 @@ pub(super) struct SurveyArgs {
         env = "NIX_STORE",
         default_value = "/nix/store"
     )]
-    store: PathBuf,
+    pub(super) store: PathBuf,
+}
+
+/// The options that decide which findings there are, in each applet that has findings of `lint`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct RuleArgs {
+    /// The file of exceptions for findings [default: cuda-fixup.toml, where it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
     /// Location of the files, which decides which rules apply [default: by their paths]
     #[arg(long, value_enum, value_name = "CONTEXT")]
-    context: Option<Context>,
+    pub(super) context: Option<Context>,
     /// Look for everything below DIR, as a process does whose root it is
     #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
+    pub(super) root: Option<PathBuf>,
+}
+
+impl RuleArgs {
+    /// The package's own exceptions.
+    pub(super) fn exceptions(&self) -> anyhow::Result<ConfigFile> {
+        ConfigFile::read(self.config.as_deref())
+    }
+
+    pub(super) fn store(&self) -> &Path {
+        &self.store.store
+    }
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct SurveyArgs {
+    #[command(flatten)]
+    pub(super) rules: RuleArgs,
     #[command(flatten)]
     jobs: Jobs,
 }
@@ -46,9 +71,9 @@ impl SurveyArgs {
         let archives = archives::open(&mut paths, Extent::Needed)?;
         let cwd = std::env::current_dir().context("cannot determine the current directory")?;
         let options = SurveyOptions {
-            store: self.store.clone(),
-            context: self.context,
-            root: archives::root(self.root.as_deref(), &archives, &paths)?,
+            store: self.rules.store().to_owned(),
+            context: self.rules.context,
+            root: archives::root(self.rules.root.as_deref(), &archives, &paths)?,
         };
         let seen = Arc::new(AtomicUsize::new(0));
         let counted = seen.clone();
@@ -61,11 +86,6 @@ impl SurveyArgs {
             archives::without_commands(&archives, options.root.as_deref(), &mut finding.advice);
         }
         Ok(survey)
-    }
-
-    /// The package's own exceptions.
-    pub(super) fn config(&self) -> anyhow::Result<ConfigFile> {
-        ConfigFile::read(self.config.as_deref())
     }
 }
 

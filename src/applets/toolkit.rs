@@ -8,7 +8,7 @@ use super::jobs::Jobs;
 use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::GpuTable;
-use crate::escape::shown;
+use crate::escape::{counted, shown};
 use crate::report::schema::{self, Line};
 use crate::terminal::{Label, message};
 use crate::toolkit::farm::{self, Farm, FarmRequest};
@@ -173,12 +173,12 @@ fn make(request: &FarmRequest) -> anyhow::Result<Farm> {
     };
     writeln!(
         io::stderr(),
-        "{}: CUDA {}{without}, {} places, {} written, {} dangling links left out",
+        "{}: CUDA {}{without}, {}, {} written, {} left out",
         shown(&request.out),
         made.record.cuda_version,
-        made.entries,
+        counted(made.entries, "place", "places"),
         made.written,
-        made.dangling
+        counted(made.dangling, "dangling link", "dangling links")
     )?;
     Ok(made)
 }

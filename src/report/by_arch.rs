@@ -5,7 +5,7 @@ use super::schema;
 use crate::cuda::Capability;
 use crate::cuda::device_code::{ArchBytes, ByArch};
 use crate::cuda::fatbin::ImageKind;
-use crate::escape::shown;
+use crate::escape::{counted, shown};
 use crate::terminal::Paint;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -80,11 +80,10 @@ pub(crate) fn human(files: &[FileCode<'_>], paint: Paint) -> String {
 }
 
 fn of_files(files: usize, images: usize) -> String {
-    let plural = |n: usize| if n == 1 { "" } else { "s" };
     format!(
-        "{images} image{} in {files} file{}",
-        plural(images),
-        plural(files)
+        "{} in {}",
+        counted(images, "image", "images"),
+        counted(files, "file", "files")
     )
 }
 

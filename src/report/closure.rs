@@ -2,7 +2,7 @@
 
 use super::bytes::bytes;
 use super::schema;
-use crate::escape::{Shown, shown};
+use crate::escape::{Shown, counted, shown};
 use crate::store::{EntryUse, PathUse, StoreClosure, StoreReference, StoreSum, UseKind};
 use crate::terminal::Paint;
 use serde_json::{Value, json};
@@ -89,7 +89,12 @@ fn write_uses(out: &mut String, reference: &StoreReference, verbose: bool, paint
     let named: std::collections::BTreeSet<_> = named.collect();
     let more = reference.files.saturating_sub(named.len() as u64);
     if more > 0 {
-        let _ = writeln!(out, "{:INDENT$}and {more} more files", "");
+        let _ = writeln!(
+            out,
+            "{:INDENT$}and {}",
+            "",
+            counted(more, "more file", "more files")
+        );
     }
 }
 
@@ -116,24 +121,20 @@ fn group(one: &PathUse) -> (u8, String) {
 
 /// Totals, and the bytes that `fixup --shrink` frees.
 pub(crate) fn summary(closure: &StoreClosure) -> String {
-    let plural = |number: u64, one: &str| match number {
-        1 => format!("1 {one}"),
-        more => format!("{more} {one}s"),
-    };
     let number = closure.references.len() as u64;
     let mut out = format!(
         "{} in {} ({})",
-        plural(number, "store path"),
-        plural(closure.files, "file"),
+        counted(number, "store path", "store paths"),
+        counted(closure.files, "file", "files"),
         bytes(closure.trees.bytes)
     );
     // Writing to a String cannot fail.
     if let Some(kept) = closure.kept {
-        let paths = plural(kept.paths, "path");
+        let paths = counted(kept.paths, "path", "paths");
         let _ = write!(out, "; {paths} kept alive, {}", bytes(kept.bytes));
     }
     if let Some((freed, goes)) = freed(closure) {
-        let paths = plural(goes, "path");
+        let paths = counted(goes, "path", "paths");
         let _ = write!(
             out,
             "; --shrink: {paths} less, which frees {}",

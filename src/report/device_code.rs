@@ -2,7 +2,7 @@
 
 use crate::cuda::device_code::{DeviceCode, Group, Image, Place, groups};
 use crate::cuda::fatbin::{Compression, ImageKind};
-use crate::escape::{Shown, shown};
+use crate::escape::{Shown, counted, shown};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -98,10 +98,7 @@ pub(crate) fn write_groups(
                 write!(out, " to {}", version(high))?;
             }
         }
-        match group.count {
-            1 => write!(out, ", 1 image")?,
-            n => write!(out, ", {n} images")?,
-        }
+        write!(out, ", {}", counted(group.count, "image", "images"))?;
         if group.size > 0 {
             write!(out, ", {} bytes", group.size)?;
         }

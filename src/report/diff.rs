@@ -2,6 +2,7 @@
 
 use super::bytes::bytes;
 use super::schema;
+use crate::escape::counted;
 use crate::survey::diff::{Change, Comparison, FileDiff, FindingDiff, Topic};
 use crate::terminal::Paint;
 use clap::ValueEnum;
@@ -156,8 +157,7 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
     let (before, after) = comparison.sizes;
     let worse = match comparison.worse() {
         0 => "nothing is worse".to_owned(),
-        1 => "1 change makes it worse".to_owned(),
-        n => format!("{n} changes make it worse"),
+        n => counted(n, "change makes it worse", "changes make it worse"),
     };
     format!(
         "{} changed, {} new, {} gone, {} unchanged; {} -> {}; {worse}",
@@ -289,7 +289,11 @@ pub(crate) fn markdown(comparison: &Comparison) -> String {
         out.push('\n');
     }
     if rows.len() > MAX_ROWS {
-        let _ = writeln!(out, "\nand {} more rows", rows.len() - MAX_ROWS);
+        let _ = writeln!(
+            out,
+            "\nand {}",
+            counted(rows.len() - MAX_ROWS, "more row", "more rows")
+        );
     }
     let mut sums = changed_code(comparison).peekable();
     if sums.peek().is_some() {

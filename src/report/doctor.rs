@@ -6,7 +6,7 @@ use crate::doctor::{
     CallOutcome, CudaFile, Driver, DriverCall, DriverCopy, Finding, Machine, RunsOn, Severity,
     Subject, Yardstick, result_name,
 };
-use crate::escape::{Shown, sentence};
+use crate::escape::{Shown, counted, sentence};
 use crate::terminal::{Label, Paint};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -118,10 +118,10 @@ fn machine_lines(machine: &Machine) -> String {
 /// What the driver itself answers.
 fn call_words(call: &DriverCall) -> String {
     match &call.outcome {
-        CallOutcome::Answered(answer) if answer.init == 0 => match answer.devices.len() {
-            1 => "success, a program sees 1 GPU".to_owned(),
-            n => format!("success, a program sees {n} GPUs"),
-        },
+        CallOutcome::Answered(answer) if answer.init == 0 => {
+            let gpus = counted(answer.devices.len(), "GPU", "GPUs");
+            format!("success, a program sees {gpus}")
+        }
         CallOutcome::Answered(answer) => match result_name(answer.init) {
             Some((name, _)) => format!("error {}, {name}", answer.init),
             None => format!("error {}", answer.init),
@@ -154,10 +154,7 @@ fn call_json(call: &DriverCall) -> Value {
 /// The files of a path that have to do with CUDA.
 fn write_subject(out: &mut String, subject: &Subject) {
     let path = crate::escape::shown(&subject.path);
-    let files = match subject.files {
-        1 => "1 ELF file".to_owned(),
-        n => format!("{n} ELF files"),
-    };
+    let files = counted(subject.files, "ELF file", "ELF files");
     let _ = writeln!(out, "\n{path}: {files}, {} with CUDA", subject.cuda.len());
     for file in &subject.cuda {
         let _ = writeln!(out, "  {}", crate::escape::shown(&file.path));

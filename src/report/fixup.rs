@@ -1,7 +1,7 @@
 //! Plans and results of a fixup, for people and as JSON lines.
 
 use super::{fixup_absolute, schema};
-use crate::escape::{Shown, shown};
+use crate::escape::{Shown, counted, shown};
 use crate::fixup::{FileReport, Status, Summary};
 use crate::plan::{DriverUse, Outcome, Reason, Resolution, StaysAbsolute};
 use crate::terminal::Paint;
@@ -155,8 +155,8 @@ pub(crate) fn write_plan(out: &mut dyn Write, report: &FileReport, paint: Paint)
         if effects.tail_copied > 0 {
             let _ = writeln!(
                 page,
-                "  data behind the ELF file is copied to its new end, {} bytes",
-                effects.tail_copied
+                "  data behind the ELF file is copied to its new end, {}",
+                counted(effects.tail_copied, "byte", "bytes")
             );
         }
     }
@@ -337,10 +337,6 @@ pub(crate) fn summary_json(summary: &Summary) -> Value {
     })
 }
 
-fn count(number: u64, one: &str, several: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { several })
-}
-
 /// The totals in one line, and with `counts` the skipped files in another.
 pub(crate) fn write_summary(
     out: &mut dyn Write,
@@ -351,7 +347,7 @@ pub(crate) fn write_summary(
 ) -> io::Result<()> {
     let changed = if dry_run { "to change" } else { "changed" };
     let failed = summary.failed + summary.problems.len() as u64;
-    let missing = count(summary.missing, "dependency", "dependencies");
+    let missing = counted(summary.missing, "dependency", "dependencies");
     let if_any = |number: u64, text: String| match number {
         0 => text,
         _ => paint.bad(text),
@@ -359,11 +355,11 @@ pub(crate) fn write_summary(
     writeln!(
         out,
         "{}: {} {changed}, {}, {}; {} passed over",
-        count(summary.files, "ELF file", "ELF files"),
+        counted(summary.files, "ELF file", "ELF files"),
         summary.changed,
         if_any(failed, format!("{failed} failed")),
         if_any(summary.missing, format!("{missing} missing")),
-        count(summary.skipped.total(), "other file", "other files"),
+        counted(summary.skipped.total(), "other file", "other files"),
     )?;
     if summary.not_strip_safe > 0 {
         writeln!(

@@ -2,7 +2,7 @@
 //! workflow commands of GitHub.
 
 use super::schema;
-use crate::escape::{sentence, shown};
+use crate::escape::{counted, sentence, shown};
 pub(crate) use crate::lint::ReportedFinding;
 use crate::lint::{RULES, Rule, Severity};
 use crate::terminal::{Label, Paint};
@@ -91,14 +91,14 @@ pub(crate) fn summary(all: &[ReportedFinding<'_>], fixed: Option<usize>) -> Stri
     let kinds: Vec<String> = kinds
         .into_iter()
         .filter(|(n, ..)| *n > 0)
-        .map(|(n, one, several)| count(n, one, several))
+        .map(|(n, one, several)| counted(n, one, several))
         .collect();
     let mut text = match all.len() {
         0 => "no findings".to_owned(),
         n => format!(
             "{} in {}: {}",
-            count(n, "finding", "findings"),
-            count(files.len(), "file", "files"),
+            counted(n, "finding", "findings"),
+            counted(files.len(), "file", "files"),
             kinds.join(", ")
         ),
     };
@@ -113,10 +113,6 @@ pub(crate) fn summary(all: &[ReportedFinding<'_>], fixed: Option<usize>) -> Stri
         None => {}
     }
     text
-}
-
-fn count(n: usize, one: &str, several: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { several })
 }
 
 /// Findings counted by rule, the most frequent first.

@@ -1,6 +1,6 @@
 //! The libraries that a file loads or opens itself, each with the search that led to it.
 
-use crate::escape::Shown;
+use crate::escape::{Shown, counted};
 use crate::loader::{Resolution, SearchLog, Step, Via};
 use elf_edit::FileId;
 
@@ -98,7 +98,10 @@ fn trail(resolution: &Resolution, log: &SearchLog, via: Option<Via>) -> Vec<Stri
     let mut trail: Vec<String> = tried.collect();
     let more = log.left_out + log.tried.len().saturating_sub(MAX_TRAIL);
     if more > 0 {
-        trail.push(format!("and {more} more places"));
+        trail.push(format!(
+            "and {}",
+            counted(more, "more place", "more places")
+        ));
     }
     trail
 }

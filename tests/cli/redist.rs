@@ -548,7 +548,7 @@ fn a_mirror_is_checked_by_size_and_hash() {
     let check = || redist(&["check", dir.path().to_str().unwrap()]);
     assert_eq!(
         out(&check()),
-        "1 releases, 2 archives, 1 of them here; 0 errors, 0 warnings\n"
+        "1 release, 2 archives, 1 of them here; 0 errors, 0 warnings\n"
     );
     fs::write(&file, "an archivE\n").unwrap();
     let wrong = check();

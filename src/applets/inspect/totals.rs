@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::applets::Outcome;
+use crate::escape::counted;
 use crate::loader::{self, LoadedBy, Resolution, Verdict};
 use crate::report::inspect;
 use crate::scan::Skipped;
@@ -104,7 +105,7 @@ impl Run {
         }
         if self.args.verbose {
             let mut err = terminal::stderr();
-            writeln!(err, "{} looked at", files(counts.files))?;
+            writeln!(err, "{} looked at", counted(counts.files, "file", "files"))?;
             for (skip, n) in skipped() {
                 writeln!(err, "passed over: {n} {}", skip.replace('_', " "))?;
             }
@@ -147,7 +148,7 @@ impl Run {
                 let are = if *n == 1 { "is" } else { "are" };
                 let help = format!(
                     "{} {are} for {machine}: give --root DIR, the root of a system for that machine",
-                    files(*n)
+                    counted(*n, "file", "files")
                 );
                 message(Label::Help, help)?;
             }
@@ -176,11 +177,4 @@ impl Run {
 fn stem(name: &str) -> &str {
     let name = name.strip_prefix("lib").unwrap_or(name);
     name.split_once(".so").map_or(name, |(stem, _)| stem)
-}
-
-fn files(n: u64) -> String {
-    match n {
-        1 => "1 file".to_owned(),
-        n => format!("{n} files"),
-    }
 }

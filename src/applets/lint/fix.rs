@@ -56,7 +56,7 @@ pub(super) fn run(
         libs: libs.into_iter().collect(),
         libc: Libc::of_this_machine(),
         relative: Relative::OutsideStore,
-        store: args.store.clone(),
+        store: args.rules.store().to_owned(),
         // Those are lint's to report.
         skip_malformed: true,
         skip_named: true,

@@ -2,7 +2,7 @@
 
 use super::load::Loader;
 use super::{Outcome, json_line};
-use crate::escape::shown;
+use crate::escape::{counted, shown};
 use crate::redist::{Archive, ManifestProblem};
 use anyhow::{Context, bail};
 use rayon::prelude::*;
@@ -94,8 +94,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     } else {
         writeln!(
             out,
-            "{} releases, {} archives, {} of them here; {} errors, {} warnings",
-            sums.releases, sums.archives, sums.files, sums.errors, sums.warnings
+            "{}, {}, {} of them here; {}, {}",
+            counted(sums.releases, "release", "releases"),
+            counted(sums.archives, "archive", "archives"),
+            sums.files,
+            counted(sums.errors, "error", "errors"),
+            counted(sums.warnings, "warning", "warnings")
         )?;
     }
     Ok(if sums.errors == 0 {

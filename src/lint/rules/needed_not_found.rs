@@ -14,7 +14,7 @@ use super::needed_loaded_before;
 use crate::cuda::driver;
 use crate::advice::replace_needed;
 use crate::lint::{Said, Subject, text};
-use crate::loader::Why;
+use crate::loader::{Need, Why};
 
 /// The driver's libraries are found through the driver link when the program runs.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
@@ -40,14 +40,17 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
         let missing = need.object.is_none() && driver::library(&need.name).is_none();
         if missing && !needed_loaded_before::covers(s, name) && !need.trail.tried.iter().any(other_file) {
             say(Said {
-                message: format!(
-                    "{} is not found in any of {} places",
-                    text(&need.name[..]),
-                    need.trail.tried.len(),
-                ),
+                message: format!("{} is not found in {}", text(&need.name[..]), places(need)),
                 advice: s.advice_for(need),
                 missing: Some(need.name.clone()),
             });
         }
+    }
+}
+
+fn places(need: &Need) -> String {
+    match need.trail.tried.len() {
+        1 => "the one place that is searched".to_owned(),
+        n => format!("any of {n} places"),
     }
 }

@@ -4,6 +4,7 @@ use super::super::{write_cudart, write_entries, write_groups, write_problems};
 use super::{Inspected, shown_dir};
 use super::{cache, environment, shown};
 use crate::advice::{Advice, executable_stack};
+use crate::escape::counted;
 use crate::loader::{Candidate, LoadedBy, Mark, Need, Rules, SearchEntry, SearchLog};
 use crate::terminal::Paint;
 use std::fmt::Write;
@@ -221,7 +222,11 @@ pub(super) fn trail(
         }
     }
     if trail.left_out > 0 {
-        writeln!(out, "{indent}… and {} more places", trail.left_out)?;
+        writeln!(
+            out,
+            "{indent}… and {}",
+            counted(trail.left_out, "more place", "more places")
+        )?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::schema::{
 };
 use super::shown;
 use super::{Inspected, Script};
+use crate::escape::counted;
 use crate::loader::{
     Candidate, Hidden, LoadProblem, LoadedBy, MissingSymbol, Need, Object, Resolution, SearchEntry,
     SearchLog, Step, Via,
@@ -248,7 +249,7 @@ fn considered(resolution: &Resolution, trail: &SearchLog) -> Vec<Considered> {
             of: None,
             place: None,
             why: "not-listed",
-            message: format!("{} more places", trail.left_out),
+            message: counted(trail.left_out, "more place", "more places"),
         });
     }
     list

@@ -20,7 +20,7 @@ pub(crate) use why::why;
 use crate::advice::Advice;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::linkage::Cudart;
-use crate::escape::Shown;
+use crate::escape::{Shown, counted};
 use crate::loader::{LoadedBy, Resolution, Step, Via};
 use crate::terminal::Paint;
 use elf_edit::machine_name;
@@ -130,9 +130,9 @@ impl Inspected<'_> {
 
 /// The libraries that a tree lacks, with the number of files that load each.
 pub(crate) fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
-    let one = |(name, files): (&Vec<u8>, &u64)| match files {
-        1 => format!("  {}: 1 file needs it\n", shown(name)),
-        _ => format!("  {}: {files} files need it\n", shown(name)),
+    let one = |(name, files): (&Vec<u8>, &u64)| {
+        let files = counted(*files, "file needs it", "files need it");
+        format!("  {}: {files}\n", shown(name))
     };
     match names.is_empty() {
         true => String::new(),
@@ -142,20 +142,16 @@ pub(crate) fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
 
 /// Numbers of files of a tree that load, and that don't.
 pub(crate) fn totals(files: u64, not: u64, unknown: u64, passed_over: u64) -> String {
-    let count = |n: u64, one: &str, several: &str| match n {
-        1 => format!("1 {one}"),
-        _ => format!("{n} {several}"),
-    };
     let mut text = match (files, not) {
         (1, 0) if unknown == 0 => "1 file: it loads".to_owned(),
         (_, 0) if unknown == 0 => format!("{files} files: all load"),
-        _ => format!("{}: {not} will not load", count(files, "file", "files")),
+        _ => format!("{}: {not} will not load", counted(files, "file", "files")),
     };
     if unknown > 0 {
         let _ = write!(text, ", {unknown} by an unknown loader");
     }
     if passed_over > 0 {
-        let other = count(passed_over, "other file", "other files");
+        let other = counted(passed_over, "other file", "other files");
         let _ = write!(text, "; {other} passed over");
     }
     text + "\n"

@@ -4,6 +4,7 @@ use super::data::name;
 use super::html::{escaped, table};
 use crate::cuda::Soname;
 use crate::cuda::linkage::Linkage;
+use crate::escape::counted;
 use crate::report::bytes::bytes;
 use crate::survey::{Survey, SurveyedFile, cudart_word};
 use std::collections::BTreeMap;
@@ -58,7 +59,10 @@ pub(super) fn section(survey: &Survey) -> String {
     }
     if groups.len() > MAX_GROUPS {
         let more = groups.len() - MAX_GROUPS;
-        out.push_str(&format!("<p class=\"dim\">and {more} more libraries</p>\n"));
+        out.push_str(&format!(
+            "<p class=\"dim\">and {}</p>\n",
+            counted(more, "more library", "more libraries")
+        ));
     }
     out.push_str(&runtimes(survey));
     out
@@ -83,10 +87,9 @@ fn runtimes(survey: &Survey) -> String {
         let list: Vec<String> = list
             .map(|path| format!("<li><code>{path}</code></li>"))
             .collect();
-        let number = list.len();
-        let plural = if number == 1 { "" } else { "s" };
+        let number = counted(list.len(), "file", "files");
         let files = format!(
-            "<details><summary>{number} file{plural}</summary><ul>{}</ul></details>",
+            "<details><summary>{number}</summary><ul>{}</ul></details>",
             list.concat()
         );
         [escaped(&word), files]

@@ -2,7 +2,7 @@
 
 use super::{PageInput, duplicates};
 use crate::cuda::fatbin::ImageKind;
-use crate::escape::shown;
+use crate::escape::{counted, shown};
 use crate::lint::Severity;
 use crate::loader::Verdict;
 use crate::report::bytes::bytes;
@@ -159,12 +159,12 @@ fn cards(input: PageInput<'_>) -> [Card; 8] {
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     let missing = nodes(NodeKind::Missing);
     let class = |n: usize, class| if n > 0 { class } else { "good" };
-    let files = format!("and {} other files", survey.other_files);
+    let files = format!(
+        "and {}",
+        counted(survey.other_files, "other file", "other files")
+    );
     let driver = format!("and {} of the driver", nodes(NodeKind::Driver));
-    let notes = match of(Severity::Note) {
-        1 => "1 note".to_owned(),
-        notes => format!("{notes} notes"),
-    };
+    let notes = counted(of(Severity::Note), "note", "notes");
     let ptx = format!("{} of PTX", bytes(code(|kind| kind == ImageKind::Ptx)));
     let twice = duplicates::groups(survey).len();
     [
