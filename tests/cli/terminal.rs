@@ -210,7 +210,8 @@ fn done_without_output(done: Output) -> Output {
 fn what_takes_over_a_second_shows_progress_on_a_terminal_only() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file0");
-    fs::copy(BINARY, &file).unwrap();
+    // A large dynamic program.
+    fs::copy(std::env::current_exe().unwrap(), &file).unwrap();
     let path = dir.path().to_str().unwrap();
     let inspect = || program(&["inspect", "--check", "--dlopen", "all", "-j1", path]);
     // As many links to the file as take long, on a machine that does other things meanwhile.

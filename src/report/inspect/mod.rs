@@ -143,6 +143,7 @@ pub(crate) fn missing(names: &BTreeMap<Vec<u8>, u64>) -> String {
 /// Numbers of files of a tree that load, and that don't.
 pub(crate) fn totals(files: u64, not: u64, unknown: u64, passed_over: u64) -> String {
     let mut text = match (files, not) {
+        (0, _) => "no dynamic ELF file".to_owned(),
         (1, 0) if unknown == 0 => "1 file: it loads".to_owned(),
         (_, 0) if unknown == 0 => format!("{files} files: all load"),
         _ => format!("{}: {not} will not load", counted(files, "file", "files")),

@@ -153,6 +153,13 @@ fn a_checked_tree_ends_in_totals() {
     shop.write("t/text", "text");
     let fine = inspect(&shop, &["--check", "t"]);
     assert_eq!(out(&fine), "2 files: all load; 1 other file passed over\n");
+    fs::create_dir(shop.path.join("text")).unwrap();
+    fs::write(shop.path.join("text/page"), "text").unwrap();
+    let none = shop.inspect(&["--check", "text"]);
+    assert_eq!(
+        out(&none),
+        "no dynamic ELF file; 1 other file passed over\n"
+    );
     shop.exe("t/bad", &["-L.", "-lgone"]);
     let bad = out(&inspect(&shop, &["--check", "t"]));
     assert!(
