@@ -73,7 +73,13 @@ cudaFixupOutputs() {
     local cudaFixupOutput cudaFixupOutputNames LC_ALL=C IFS=$' \t\n'
     local -i cudaFixupOutputAt
     local -a cudaFixupOutputsSorted=()
-    cudaFixupOutputNames=$(getAllOutputNames) || return
+    # As getAllOutputNames has them, without the process that reading its output takes.
+    # shellcheck disable=SC2154 # stdenv's
+    if [[ ${outputs[*]@a} == *A* ]]; then
+        cudaFixupOutputNames=${!outputs[*]}
+    else
+        cudaFixupOutputNames=${outputs[*]}
+    fi
     for cudaFixupOutput in $cudaFixupOutputNames; do
         if [[ $cudaFixupOutput == "${2-debug}" || ! -e ${!cudaFixupOutput-} ]]; then continue; fi
         cudaFixupOutputAt=${#cudaFixupOutputsSorted[@]}

@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         },
         ..FixupRequest::default()
     };
-    let pool = args.jobs.pool()?;
+    let pool = args.jobs.pool_for_paths(&request.paths)?;
     let summary = fixup::run(&pool, &request, &super::waits_for, &mut |file| match (
         &file.status,
         file.names.first(),

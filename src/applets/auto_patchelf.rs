@@ -270,7 +270,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         message(Label::Error, format_args!("no --paths to patch"))?;
         return Ok(Outcome::Findings);
     }
-    let pool = Jobs::default().pool()?;
+    let pool = Jobs::default().pool_for_paths(request.paths.iter().chain(&request.libs))?;
     let mut out = BufWriter::new(io::stdout());
     let mut misses = MissingDependencies::default();
     let summary = fixup::run(&pool, &request, &super::waits_for, &mut |file| {

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::path::PathBuf;
+use walkdir::WalkDir;
 
 /// Counts where `-j` is not given.
 pub(super) const VARIABLE: &str = "NIX_BUILD_CORES";
@@ -24,11 +25,17 @@ impl Jobs {
         self.pool_for(usize::MAX)
     }
 
-    /// The threads to work on these paths: one file is not worth a second thread.
-    pub(super) fn pool_for_paths(self, paths: &[PathBuf]) -> anyhow::Result<ThreadPool> {
-        self.pool_for(match paths {
-            [path] if !path.is_dir() => 1,
-            _ => usize::MAX,
+    /// The threads to work on these paths: one file, or a few small ones, are not worth a second
+    /// thread.
+    pub(super) fn pool_for_paths<'a>(
+        self,
+        paths: impl IntoIterator<Item = &'a PathBuf> + Clone,
+    ) -> anyhow::Result<ThreadPool> {
+        let mut given = paths.clone().into_iter();
+        let is_one_file = given.next().is_some_and(|path| !path.is_dir()) && given.next().is_none();
+        self.pool_for(match is_one_file || is_little(paths) {
+            true => 1,
+            false => usize::MAX,
         })
     }
 
@@ -52,9 +59,52 @@ impl Jobs {
     }
 }
 
+/// Files and directories that one thread has done before others have started.
+const LITTLE: usize = 16;
+/// And their bytes: contents may be searched, too.
+const LITTLE_BYTES: u64 = 1 << 20;
+
+/// Whether there is little in these trees. Stops at the first entry too many.
+fn is_little<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> bool {
+    let (mut entries, mut bytes) = (0, 0);
+    for entry in paths.into_iter().flat_map(WalkDir::new) {
+        // An error is for the applet to report.
+        let Ok(metadata) = entry.and_then(|entry| entry.metadata()) else {
+            return false;
+        };
+        entries += 1;
+        bytes += metadata.len();
+        if entries > LITTLE || bytes > LITTLE_BYTES {
+            return false;
+        }
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, File};
+
+    #[test]
+    fn few_and_small_files_are_little() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = [dir.path().to_owned()];
+        for at in 1..LITTLE {
+            assert!(is_little(&paths));
+            fs::write(dir.path().join(at.to_string()), "text").unwrap();
+        }
+        assert!(is_little(&paths));
+        assert!(!is_little([&paths[0], &paths[0]]));
+        fs::write(dir.path().join("one more"), "").unwrap();
+        assert!(!is_little(&paths));
+
+        let large = dir.path().join("1");
+        let file = File::options().write(true).open(&large).unwrap();
+        file.set_len(LITTLE_BYTES + 1).unwrap();
+        assert!(!is_little(&[large]));
+        assert!(!is_little(&[dir.path().join("missing")]));
+    }
 
     #[test]
     fn the_option_counts_before_nix_and_one_file_needs_one_thread() {

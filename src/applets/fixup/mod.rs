@@ -50,7 +50,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     let request = args.request()?;
-    let pool = args.jobs.pool()?;
+    let pool = args
+        .jobs
+        .pool_for_paths(request.paths.iter().chain(&request.libs))?;
     let mut out = BufWriter::new(terminal::stdout());
     let paint = Paint::stdout();
     let shown_progress = progress(&request.progress);
