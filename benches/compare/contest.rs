@@ -79,7 +79,7 @@ impl Ring {
             };
             if !tool.slow {
                 let tree = self.copy(&mut copy, corpus)?;
-                line.calls = Some(measure::system_calls(&(tool.job)(&tree), &self.scratch)?.1);
+                line.calls = measure::system_calls(&(tool.job)(&tree), &self.scratch)?.1;
                 self.forget(&mut copy, tool);
             }
             lines.push(line);
@@ -90,7 +90,7 @@ impl Ring {
                 let job = (tool.job)(&tree);
                 let sample = if round == 0 && tool.slow {
                     let (sample, calls) = measure::system_calls(&job, &self.scratch)?;
-                    line.calls = Some(calls);
+                    line.calls = calls;
                     sample
                 } else {
                     measure::run(&job, &self.scratch)?
