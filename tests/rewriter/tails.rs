@@ -173,6 +173,28 @@ fn padding_and_the_image_of_an_appimage_are_not_copied() {
 }
 
 #[test]
+fn a_null_header_does_not_hide_a_tail() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = program(dir.path(), &["-pie"], 5000);
+    let bytes = fs::read(&program).unwrap();
+    let info = ElfInfo::read(&bytes[..]).unwrap();
+    let is_note = |s: &elf_edit::Segment| s.p_type == object::elf::PT_NOTE;
+    let note = info.segments.iter().position(is_note).unwrap();
+    let at = info.header.phoff + (note * info.format().segment_size()) as u64;
+    let file = OpenOptions::new().write(true).open(&program).unwrap();
+    file.write_all_at(&[0; 4], at).unwrap();
+    // p_filesz and p_memsz of a PT_NULL are undefined.
+    file.write_all_at(&[0x11; 16], at + 32).unwrap();
+    drop(file);
+    finds_its_data(&program, "before");
+    for len in [3000, 6000] {
+        let done = edit(&program, &[runpath(len)]).unwrap();
+        assert_eq!(done.tail_copied, 5000);
+        finds_its_data(&program, "after");
+    }
+}
+
+#[test]
 fn a_tail_that_is_too_long_is_refused_and_the_file_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let program = program(dir.path(), &["-pie"], 24);

@@ -62,18 +62,21 @@ pub struct Case {
     pub apply: fn(&mut Meaning, &Kind),
 }
 
-/// Whether the linker's string table stays in the file, unused: LIEF writes another.
-pub fn has_remains(kind: &Kind) -> bool {
-    kind.name.ends_with("-lief")
+/// Strings that stay in the file after they are edited away, because another tool left a copy of
+/// them: LIEF of the linker's string table, Zig of the loader that it compiles for.
+pub fn remains(kind: &Kind) -> &'static [&'static str] {
+    match kind.name.as_str() {
+        "zig-bin" => &[OLD_INTERPRETER],
+        name if name.ends_with("-lief") => &[ANSWER, UNUSED],
+        _ => &[],
+    }
 }
 
 impl Change {
     /// `None` where the kind has nothing to change so.
     pub fn case(self, kind: &Kind) -> Option<Case> {
         let mut case = self.of(kind)?;
-        if has_remains(kind) {
-            case.gone.retain(|text| ![ANSWER, UNUSED].contains(text));
-        }
+        case.gone.retain(|text| !remains(kind).contains(text));
         Some(case)
     }
 

@@ -1,7 +1,7 @@
 //! Edits one after the other, a strip now and then: removed strings must be absent from the file,
 //! however the strings have moved before.
 
-use crate::torture::edits::has_remains;
+use crate::torture::edits::remains;
 use crate::torture::kinds::{Kind, Use};
 use crate::torture::process::{copy, run};
 use crate::torture::say;
@@ -98,8 +98,7 @@ fn chain(dir: &Path, kind: &Kind, order: &[Field], strips: bool) -> Option<Strin
             let old = std::mem::replace(&mut now[at], new);
             // gold defines a version by the library's name, which stays.
             let of_gold = field == Field::Name && kind.name.starts_with("gold-lib");
-            let of_lief = field == Field::Needed && has_remains(kind);
-            let stays = round == 0 && (of_gold || of_lief);
+            let stays = round == 0 && (of_gold || remains(kind).contains(&old.as_str()));
             if !stays {
                 removed.push(old);
             }

@@ -2,7 +2,7 @@
 
 use crate::torture::process::must;
 use crate::torture::target::{ANSWER, OLD_RUNPATH, Target, sources, unused};
-use crate::torture::{doctored, histories, packed, tails};
+use crate::torture::{doctored, histories, newer, packed, tails};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -148,6 +148,13 @@ const NATIVE: &[(&str, &str, Use, &[&str])] = &[
         LIBRARY,
         &["-Wl,-z,max-page-size=0x200000"],
     ),
+    // The size of the stack in PT_GNU_STACK, from address 0 on.
+    (
+        "gcc-lib-stack-size",
+        "gcc",
+        LIBRARY,
+        &["-Wl,-z,stack-size=0x1000000"],
+    ),
     ("gold-pie", "gcc", PROGRAM, &["-pie", "-fuse-ld=gold"]),
     ("gold-lib", "gcc", LIBRARY, &["-fuse-ld=gold"]),
     (
@@ -230,6 +237,9 @@ pub fn all(dir: &Path, targets: &[Arc<Target>]) -> Vec<Kind> {
     kinds.push(rust(dir, &native, Use::Program));
     kinds.push(rust(dir, &native, Use::Library));
     kinds.push(go(dir, &native));
+    if crate::support::long() {
+        kinds.extend(newer::all(dir, &native));
+    }
     let made_by_linkers = kinds.clone();
     kinds.extend(doctored::all(dir, &made_by_linkers));
     kinds.extend(histories::all(dir, &made_by_linkers));
@@ -255,7 +265,7 @@ pub fn of_linkers(dir: &Path, native: &Arc<Target>, wanted: impl Fn(&str) -> boo
 }
 
 /// A kind with nothing built yet.
-fn kind(dir: &Path, name: &str, target: &Arc<Target>, used_as: Use) -> Kind {
+pub fn kind(dir: &Path, name: &str, target: &Arc<Target>, used_as: Use) -> Kind {
     let below = |variant: &str| {
         let dir = dir.join(variant);
         std::fs::create_dir_all(&dir).unwrap();

@@ -277,13 +277,16 @@ fn compare(
 /// What eu-elflint and readelf say of the edited file and not of the untouched one.
 pub fn new_complaints(tool: Tool, after: &Seen, treated: &Seen) -> Vec<String> {
     // What GNU ld leaves empty at the end of the data, llvm-strip moves behind all segments; and
-    // eu-strip gives mold's .bss an offset there.
+    // eu-strip gives the .bss of mold and Zig an offset there.
     let tolerated = |complaint: &str| match tool {
         Tool::LlvmStrip => {
             complaint.contains("'.tm_clone_table'")
                 && complaint.ends_with("not in any loaded segment")
         }
-        Tool::EuStrip => complaint.contains("'.bss' not fully contained in segment"),
+        Tool::EuStrip => {
+            complaint.contains("'.bss' not fully contained in segment")
+                || complaint.contains("'.bss' has type NOBITS but is read from the file")
+        }
         _ => false,
     };
     let all = after.complaints.iter();

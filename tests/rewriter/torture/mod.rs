@@ -10,6 +10,7 @@ mod gone;
 mod histories;
 pub mod kinds;
 pub mod matrix;
+mod newer;
 mod packed;
 pub mod process;
 mod read;

@@ -67,7 +67,9 @@ pub(super) fn appended_segment<R: ReadAt + ?Sized>(
 fn covered(segments: &[Segment], load: &Segment) -> bool {
     let mut others = segments.iter().filter(|s| {
         let moves = matches!(s.p_type, elf::PT_LOAD | elf::PT_DYNAMIC | elf::PT_PHDR);
-        !moves && !moves_with_contents(s) && s.memsz > 0
+        // The size of PT_GNU_STACK is that of the stack, and covers no contents.
+        let maps_nothing = matches!(s.p_type, elf::PT_NULL | elf::PT_GNU_STACK);
+        !moves && !maps_nothing && !moves_with_contents(s) && s.memsz > 0
     });
     let end = load.vaddr.saturating_add(load.memsz);
     others.any(|s| s.vaddr < end && s.vaddr.saturating_add(s.memsz) > load.vaddr)

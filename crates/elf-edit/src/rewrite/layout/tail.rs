@@ -12,6 +12,7 @@ use super::model::TailCopy;
 use crate::read::read_at::ReadAt;
 use crate::rewrite::error::RewriteError;
 use crate::rewrite::extents::occupies;
+use object::elf;
 use std::io;
 
 /// Longest tail that is copied, in bytes: 1 GiB.
@@ -46,7 +47,9 @@ pub(super) fn find<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>) -> io::Re
             format.section_size(),
         ),
     ];
-    let segments = info.segments.iter().map(end_of);
+    // All other members of a PT_NULL are undefined.
+    let segments = info.segments.iter().filter(|s| s.p_type != elf::PT_NULL);
+    let segments = segments.map(end_of);
     let sections = context.sections().iter().filter(|s| occupies(s));
     let sections = sections.map(|s| s.offset.saturating_add(s.size));
     let offset = segments.chain(sections).chain(headers).max().unwrap_or(0);
