@@ -68,8 +68,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         let bytes = counted.load(Ordering::Relaxed);
         format!("{} MiB read", bytes >> 20)
     });
-    let entries = Entries::read(&pool, &args.paths)?;
-    let closure = pool.install(|| StoreClosure::read(&args.paths, &options, &entries, &read));
+    let closure = self::read(&pool, &args.paths, &options, &read)?;
     drop(progress);
     let mut out = BufWriter::new(terminal::stdout());
     if args.json {
@@ -99,6 +98,17 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         false => Outcome::Errors,
     };
     Ok(archives::outcome(&archives, outcome))
+}
+
+/// Reads the trees, and what `fixup --shrink` would do to them.
+pub(super) fn read(
+    pool: &ThreadPool,
+    paths: &[PathBuf],
+    options: &StoreOptions,
+    progress: &AtomicU64,
+) -> anyhow::Result<StoreClosure> {
+    let entries = Entries::read(pool, paths)?;
+    Ok(pool.install(|| StoreClosure::read(paths, options, &entries, progress)))
 }
 
 /// The RUNPATHs that `fixup --shrink` would write, by file.

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 ///
 /// One HTML file that fetches nothing: a summary, the findings of lint, the library graph with the
 /// search that leads to each library, a map of device code by library and architecture, the
-/// entries of all RUNPATHs with their use, and libraries that are there twice.
+/// entries of all RUNPATHs with their use, libraries that are there twice, and, of packages of Nix,
+/// the store paths that they keep alive.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::examples::REPORT)]
 pub(crate) struct Args {
@@ -44,11 +45,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         Comparison::new((before, &old), (&survey, &findings))
     });
     let graph = survey.graph();
+    let closure = args.survey.closure(&survey)?;
     let text = page(PageInput {
         survey: &survey,
         graph: &graph,
         findings: &findings,
         comparison: comparison.as_ref(),
+        closure: closure.as_ref(),
     })?;
     write(&args.output, &text)?;
     let mut unread = print_problems(&survey)?;

@@ -1,19 +1,21 @@
 //! The options of applets that read whole trees, and their run.
 
 use super::archives;
+use super::closure;
 use super::jobs::Jobs;
 use super::lint::config_file::ConfigFile;
 use crate::archive::Extent;
 use crate::escape::{sentence, shown};
 use crate::lint::config::Levels;
 use crate::lint::{Context, ReportedFinding};
+use crate::store::{StoreClosure, StoreOptions};
 use crate::survey::{Survey, SurveyOptions};
 use crate::terminal::{Label, Progress, message};
 use anyhow::Context as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The directory of packages.
 #[derive(Clone, Debug, clap::Args)]
@@ -86,6 +88,26 @@ impl SurveyArgs {
             archives::without_commands(&archives, options.root.as_deref(), &mut finding.advice);
         }
         Ok(survey)
+    }
+
+    /// The store paths that a package of Nix keeps alive; `None` for other trees, and where the
+    /// members of an archive are gone.
+    pub(super) fn closure(&self, survey: &Survey) -> anyhow::Result<Option<StoreClosure>> {
+        let paths = survey.roots.iter().map(|root| root.given.clone());
+        let paths: Vec<PathBuf> = paths.collect();
+        let store = self.rules.store();
+        if !survey.refers_to(store) || !paths.iter().all(|path| path.exists()) {
+            return Ok(None);
+        }
+        let root = self.rules.root.as_deref().unwrap_or(Path::new("/"));
+        let options = StoreOptions {
+            store: store.to_owned(),
+            directory: root.join(store.strip_prefix("/").unwrap_or(store)),
+            follow: true,
+        };
+        let read = AtomicU64::new(0);
+        let closure = closure::read(&self.jobs.pool()?, &paths, &options, &read)?;
+        Ok((!closure.references.is_empty()).then_some(closure))
     }
 }
 

@@ -17,7 +17,7 @@ const NAMED: usize = 3;
 const INDENT: usize = 26;
 
 /// The references, the largest closure first, and those that are not in the store last.
-fn by_size(closure: &StoreClosure) -> Vec<&StoreReference> {
+pub(super) fn by_size(closure: &StoreClosure) -> Vec<&StoreReference> {
     let mut all: Vec<&StoreReference> = closure.references.iter().collect();
     let size = |reference: &StoreReference| match reference.closure {
         Some(sum) => sum.bytes,
@@ -63,7 +63,8 @@ pub(crate) fn human(closure: &StoreClosure, verbose: bool, paint: Paint) -> Stri
     out
 }
 
-fn write_uses(out: &mut String, reference: &StoreReference, verbose: bool, paint: Paint) {
+/// The files that refer to a path, by the title of their line.
+pub(super) fn groups(reference: &StoreReference) -> Vec<(String, Vec<&Path>)> {
     let mut groups: BTreeMap<(u8, String), Vec<&Path>> = BTreeMap::new();
     for one in &reference.uses {
         let files = groups.entry(group(one)).or_default();
@@ -71,7 +72,12 @@ fn write_uses(out: &mut String, reference: &StoreReference, verbose: bool, paint
             files.push(&one.file);
         }
     }
-    for ((_, title), files) in groups {
+    let groups = groups.into_iter();
+    groups.map(|((_, title), files)| (title, files)).collect()
+}
+
+fn write_uses(out: &mut String, reference: &StoreReference, verbose: bool, paint: Paint) {
+    for (title, files) in groups(reference) {
         let most = if verbose { files.len() } else { NAMED };
         let named = files.iter().take(most).map(|file| shown(*file).to_string());
         let mut text = named.collect::<Vec<_>>().join(", ");

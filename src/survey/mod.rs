@@ -138,6 +138,18 @@ impl Survey {
 }
 
 impl Survey {
+    /// Whether the trees are in a store of packages, or search it for libraries.
+    pub(crate) fn refers_to(&self, store: &Path) -> bool {
+        let below = |path: &[u8]| path.starts_with(store.as_os_str().as_bytes());
+        let mut roots = self.roots.iter();
+        roots.any(|root| root.canonical.starts_with(store))
+            || self.files.iter().any(|file| {
+                let mut search = file.facts.search.iter();
+                search.any(|(_, entry)| below(&entry.text))
+                    || file.facts.info.interpreter.as_deref().is_some_and(below)
+            })
+    }
+
     /// Who needs and who opens whom. The first nodes are the files, in their order.
     pub(crate) fn graph(&self) -> Graph {
         let files = self.files.iter().map(|file| LinkedFile {

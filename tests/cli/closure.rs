@@ -357,3 +357,40 @@ fn a_file_that_may_not_be_read_is_an_error() {
         err(&done)
     );
 }
+
+#[test]
+fn the_page_of_a_package_has_its_closure() {
+    let tree = Tree::new();
+    store(&tree);
+    let store = tree.text("root/nix/store");
+    let real = |letter: char| format!("{store}/{}-{letter}-1.0/lib", hash(letter));
+    elf(&tree, "t/<b>one</b>", |file| {
+        file.runpath = Some(real('d').into_bytes());
+    });
+    fs::write(tree.at("t/text"), real('a')).unwrap();
+    let page = |args: &[&str]| {
+        let done = Command::new(crate::support::BINARY)
+            .args(["report", "--store", &store, "--output", "-"])
+            .args(args)
+            .current_dir(tree.root())
+            .output()
+            .unwrap();
+        crate::support::succeeded(&done)
+    };
+    let text = page(&["t"]);
+    let section = text.split("<section id=\"closure\">").nth(1).unwrap();
+    let section = section.split("</section>").next().unwrap();
+    for wanted in [
+        "-a-1.0</code></td><td>",
+        "-d-1.0</code> <span class=\"badge warning\">goes with --shrink</span>",
+        "unused RUNPATH entry: 1 file",
+        "<code>t/&lt;b&gt;one&lt;/b&gt;</code>",
+        "--shrink: 1 path less",
+    ] {
+        assert!(section.contains(wanted), "{wanted}: {section}");
+    }
+    assert!(text.contains("<a href=\"#closure\">Closure</a>"));
+    // No package of Nix, no section.
+    elf(&tree, "plain/lib.so", |_| {});
+    assert!(!page(&["plain"]).contains("closure\""));
+}

@@ -11,7 +11,7 @@ fn used(tree: &Tree, script: &str) -> serde_json::Value {
     let mut browser = Browser::open(&tree.at("report.html"), 1280, 900);
     let result = browser.run(&format!("{STEPS}\n{script}"));
     let odd = r##"
-        for (const id of ["changes", "findings", "libraries", "device-code", "runpaths", "duplicates", "files"]) await go(id);
+        for (const id of ["changes", "findings", "libraries", "device-code", "runpaths", "duplicates", "closure", "files"]) await go(id);
         for (const id of ["findings-search", "runpaths-search", "files-search"]) type(id, "");
         for (const details of document.querySelectorAll("details")) details.open = true;
         await wait(200);

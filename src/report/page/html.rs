@@ -1,6 +1,6 @@
 //! The parts of a page that are HTML.
 
-use super::{PageInput, duplicates};
+use super::{PageInput, closure, duplicates};
 use crate::cuda::fatbin::ImageKind;
 use crate::escape::{counted, shown};
 use crate::lint::Severity;
@@ -81,6 +81,9 @@ pub(super) fn body(input: PageInput<'_>) -> String {
     if input.comparison.is_some() {
         links.insert(1, ("changes", "Changes"));
     }
+    if input.closure.is_some() {
+        links.push(("closure", "Closure"));
+    }
     links.push(("files", "Files"));
     let links = links
         .iter()
@@ -96,7 +99,7 @@ pub(super) fn body(input: PageInput<'_>) -> String {
          text.</p></noscript>\n{}{changes}{FINDINGS}{LIBRARIES}{}{RUNPATHS}\
          <section id=\"duplicates\"><h2>Duplicates</h2>\n<p class=\"lead\">Libraries that are in \
          the package more than once, and its CUDA runtimes. Two runtimes in one process do not \
-         share contexts, streams or memory.</p>\n{}</section>\n{FILES}</main>\n\
+         share contexts, streams or memory.</p>\n{}</section>\n{}{FILES}</main>\n\
          <footer>Made by cuda-fixup {} from {}. This page fetches nothing.</footer>\n",
         title(input.survey),
         links.collect::<String>(),
@@ -107,6 +110,7 @@ pub(super) fn body(input: PageInput<'_>) -> String {
             NO_DEVICE_CODE
         },
         duplicates::section(input.survey),
+        input.closure.map(closure::section).unwrap_or_default(),
         env!("CARGO_PKG_VERSION"),
         roots(input.survey),
     )

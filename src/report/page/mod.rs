@@ -4,11 +4,13 @@
 //! page's tables and the graph when they come into view. Text of files is escaped in the one and
 //! becomes text nodes in the other; the page's policy runs no script but its own.
 
+mod closure;
 mod data;
 mod duplicates;
 mod html;
 
 use crate::lint::ReportedFinding;
+use crate::store::StoreClosure;
 use crate::survey::Survey;
 use crate::survey::diff::Comparison;
 use crate::survey::graph::Graph;
@@ -36,6 +38,8 @@ pub(crate) struct PageInput<'a> {
     pub findings: &'a [ReportedFinding<'a>],
     /// The changes since another tree.
     pub comparison: Option<&'a Comparison>,
+    /// The store paths that a package of Nix keeps alive.
+    pub closure: Option<&'a StoreClosure>,
 }
 
 /// The whole page.
