@@ -2,6 +2,7 @@
 //! that they will have, before the first is written.
 
 mod choose;
+mod compare;
 mod member;
 
 pub(super) use member::searched;
@@ -13,12 +14,13 @@ use crate::resolution::absolute::{Choice, Names, base};
 use crate::rodata;
 use crate::scan::Visited;
 use crate::soname_index::LibraryInfo;
-use choose::{choose, with};
+use choose::choose;
+use compare::{Compared, Loads};
 use elf_edit::{Edit, FileId};
 use member::{Member, member, open};
 use rayon::ThreadPool;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -70,31 +72,19 @@ impl Absolute {
                 .collect();
             let planned = members.iter().map(|m| (m.id, m.planned.clone()));
             let before = loader(planned.collect());
-            let mut names = names(&before, &members);
-            for round in 0.. {
+            let (mut names, loads) = names(&before, &members);
+            let mut compared = Compared::new(&members, &loads);
+            for round in 0..=MAX_ROUNDS {
                 let choices: Vec<Choices> = members
                     .par_iter()
                     .map(|member| choose(pass, &before, &names, member))
                     .collect();
-                let after = members
-                    .iter()
-                    .zip(&choices)
-                    .map(|(m, choices)| (m.id, with(m, choices)));
-                let after = loader(after.collect());
-                let converted: HashMap<FileId, &Choices> = members
-                    .iter()
-                    .zip(&choices)
-                    .map(|(m, choices)| (m.id, choices))
-                    .collect();
-                let differing: BTreeSet<Vec<u8>> = members
-                    .par_iter()
-                    .flat_map_iter(|member| differing(&before, &after, member, &converted))
-                    .collect();
+                let differing = compared.differing(&before, &choices);
                 if differing.is_empty() {
                     let choices = members.iter().map(|m| m.id).zip(choices).collect();
                     return Absolute { choices };
                 }
-                match round < MAX_ROUNDS {
+                match round + 1 < MAX_ROUNDS {
                     true => names.exclude(differing),
                     false => names.exclude(members.iter().flat_map(bases)),
                 }
@@ -124,21 +114,27 @@ fn loader(planned: HashMap<FileId, Planned>) -> Loader {
 /// Files whose objects are in memory at once.
 const BATCH: usize = 512;
 
-/// The facts of all files of the trees, and of all that they load.
-fn names(loader: &Loader, members: &[Member]) -> Names {
-    let own: HashMap<FileId, &Member> = members.iter().map(|m| (m.id, m)).collect();
+/// The facts of all files of the trees, and of all that they load; and what each of them loads.
+fn names(loader: &Loader, members: &[Member]) -> (Names, Vec<Option<Loads>>) {
+    let own: HashMap<FileId, usize> = members.iter().map(|m| m.id).zip(0..).collect();
     let mut outside: BTreeMap<FileId, PathBuf> = BTreeMap::new();
+    let mut loads = Vec::with_capacity(members.len());
     for batch in members.chunks(BATCH) {
-        let loaded: Vec<Vec<Object>> = batch
+        let loaded: Vec<Option<Vec<Object>>> = batch
             .par_iter()
-            .filter_map(|member| Some(member.objects(loader, Extent::All)?.0))
+            .map(|member| Some(member.objects(loader, Extent::All)?.0))
             .collect();
-        for object in loaded.iter().flatten() {
+        for object in loaded.iter().flatten().flatten() {
             if let Some(library) = object.library.as_ref().filter(|l| !own.contains_key(&l.id)) {
                 let path = || PathBuf::from(OsStr::from_bytes(&object.path));
                 outside.entry(library.id).or_insert_with(path);
             }
         }
+        loads.extend(
+            loaded
+                .iter()
+                .map(|objects| Some(Loads::new(objects.as_ref()?, &own))),
+        );
     }
     let mut names = Names::default();
     let of_members = members.par_iter().filter_map(|member| {
@@ -157,7 +153,7 @@ fn names(loader: &Loader, members: &[Member]) -> Names {
     for (objects, rules, opened) in &facts {
         names.add(objects, *rules, opened);
     }
-    names
+    (names, loads)
 }
 
 /// Names that a file may dlopen, where the loader is musl's: glibc finds a loaded object by its
@@ -180,45 +176,4 @@ fn bases(member: &Member) -> Vec<Vec<u8>> {
         .iter()
         .map(|name| base(name).to_vec())
         .collect()
-}
-
-/// Names with which a member loads other files, or in another order.
-fn differing(
-    before: &Loader,
-    after: &Loader,
-    member: &Member,
-    choices: &HashMap<FileId, &Choices>,
-) -> Vec<Vec<u8>> {
-    let load = |loader| {
-        member
-            .objects(loader, Extent::All)
-            .map(|(objects, _)| objects)
-    };
-    let (Some(old), Some(new)) = (load(before), load(after)) else {
-        return bases(member);
-    };
-    if old.len() == new.len() && old.iter().zip(&new).all(|(old, new)| same(old, new)) {
-        return Vec::new();
-    }
-    // All that has become a path in these objects: one of them made the difference.
-    let ids = old
-        .iter()
-        .chain(&new)
-        .filter_map(|object| Some(object.library.as_ref()?.id));
-    let all = ids
-        .filter_map(|id| choices.get(&id))
-        .flat_map(|choices| choices.names.iter());
-    let paths = all.filter(|choice| choice.why.is_none());
-    paths.map(|choice| base(&choice.to).to_vec()).collect()
-}
-
-fn same(old: &Object, new: &Object) -> bool {
-    let id = |object: &Object| object.library.as_ref().map(|library| library.id);
-    let mut needs = old.needs.iter().zip(&new.needs);
-    id(old) == id(new)
-        && old.needs.len() == new.needs.len()
-        && needs.all(|(old, new)| {
-            old.object == new.object && old.missing_versions == new.missing_versions
-        })
-        && old.versions_of_nothing.len() == new.versions_of_nothing.len()
 }
