@@ -111,6 +111,19 @@ pub(crate) struct Near {
     pub python_package: Option<Vec<u8>>,
     /// LD_LIBRARY_PATH brought the library that was found.
     pub by_variable: bool,
+    /// The file is of a bundle that has its own way to the driver or to packages.
+    pub bundle: Option<Bundle>,
+}
+
+/// An installation that is not the system's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bundle {
+    /// An application of Flatpak.
+    Flatpak,
+    /// A snap.
+    Snap,
+    /// An environment of conda.
+    Conda,
 }
 
 /// Kind of the system.
@@ -206,7 +219,7 @@ pub(crate) fn advise(miss: Miss, near: &Near) -> Advice {
             } else if near.files.iter().any(NearFile::is_the_library) {
                 // No package has to bring it.
             } else if let Some(source) = cuda::source(name) {
-                packages::cuda_library(&mut advice, name, source);
+                packages::cuda_library(&mut advice, name, source, near);
             } else {
                 packages::system_library(&mut advice, name, near);
             }

@@ -1,6 +1,6 @@
 //! Advice about the packages that contain a missing library: the driver's, CUDA's, the system's.
 
-use super::{Advice, Distribution, Near, System, cuda, shown, word};
+use super::{Advice, Bundle, Distribution, Near, System, cuda, shown, word};
 use crate::cuda::Soname;
 
 pub(super) fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
@@ -12,6 +12,11 @@ pub(super) fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
     advice.note(format!(
         "{name} comes with NVIDIA's driver, never with a CUDA toolkit or a wheel; {here}"
     ));
+    if let Some((note, help)) = near.bundle.and_then(confined) {
+        advice.note(note.to_owned());
+        advice.help(help.to_owned());
+        return;
+    }
     advice.help(match near.system {
         System::Nixos => "set `hardware.graphics.enable` and `services.xserver.videoDrivers = \
              [ \"nvidia\" ]`; programs find it in /run/opengl-driver/lib, which fixup adds"
@@ -40,8 +45,44 @@ pub(super) fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
     });
 }
 
+/// How a confined application gets the driver of the host.
+fn confined(bundle: Bundle) -> Option<(&'static str, &'static str)> {
+    match bundle {
+        Bundle::Flatpak => Some((
+            "an application of Flatpak doesn't see the host's driver: Flatpak brings the same \
+             version as an extension",
+            "install the extension of the host's driver (/sys/module/nvidia/version), with hyphens \
+             for the dots: `flatpak install flathub org.freedesktop.Platform.GL.nvidia-VERSION`",
+        )),
+        Bundle::Snap => Some((
+            "a confined snap sees the host's driver through the interface opengl only",
+            "install the driver on the host and connect the interface: `snap connect NAME:opengl`",
+        )),
+        Bundle::Conda => None,
+    }
+}
+
+/// Attributes of nixpkgs whose package has the same name in conda-forge, `-` for `_`.
+const ALSO_CONDA: [&str; 15] = [
+    "cuda_cudart",
+    "cuda_cupti",
+    "cuda_nvrtc",
+    "cudnn",
+    "libcublas",
+    "libcufft",
+    "libcufile",
+    "libcurand",
+    "libcusolver",
+    "libcusparse",
+    "libnpp",
+    "libnvfatbin",
+    "libnvjitlink",
+    "libnvjpeg",
+    "nccl",
+];
+
 /// Of CUDA: from the table.
-pub(super) fn cuda_library(advice: &mut Advice, name: &[u8], source: cuda::Source) {
+pub(super) fn cuda_library(advice: &mut Advice, name: &[u8], source: cuda::Source, near: &Near) {
     let name = shown(name);
     if source.wheels.is_empty() {
         advice.note(format!(
@@ -59,6 +100,13 @@ pub(super) fn cuda_library(advice: &mut Advice, name: &[u8], source: cuda::Sourc
     places.extend(source.debian.map(|p| format!("Debian's package {p}")));
     places.push(format!("nixpkgs' cudaPackages.{}", source.nixpkgs));
     advice.note(format!("{name} is CUDA's: it is in {}", places.join(", ")));
+    if near.bundle == Some(Bundle::Conda) && ALSO_CONDA.contains(&source.nixpkgs) {
+        let package = source.nixpkgs.replace('_', "-");
+        advice.help(format!(
+            "install it into this conda environment: `conda install -c conda-forge {package}`"
+        ));
+        return;
+    }
     if let Some(wheel) = source
         .wheels
         .first()

@@ -1,5 +1,6 @@
 //! Searches around a missing library: files of that name, other versions, interpreters, the driver.
 
+mod bundle;
 mod interpreters;
 mod listings;
 mod machine;
@@ -162,6 +163,7 @@ fn near_library(
         file: Some(bytes(file)),
         files: found.files,
         python_package: python_package(&bytes(&absolute)).map(<[u8]>::to_vec),
+        bundle: bundle::of(&absolute),
         ..match there || !look {
             true => around.machine(),
             false => around.packages(&need.name, Some(info)),

@@ -1,7 +1,10 @@
 //! The file asks for an executable stack.
 //!
 //! ## Why is this bad
-//! A stack overflow can execute code; and glibc 2.41 refuses to dlopen such a library.
+//! A stack overflow can execute code. And from glibc 2.41 on, dlopen refuses such a library in a
+//! program whose own stack is not executable: "cannot enable executable stack as shared object
+//! requires: Invalid argument". A program that is linked with it still starts.
+//! GLIBC_TUNABLES=glibc.rtld.execstack=2 allows the dlopen, and =0 forbids both.
 //!
 //! ## Example
 //! One assembly file without `.section .note.GNU-stack`.

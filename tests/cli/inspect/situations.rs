@@ -298,3 +298,46 @@ fn a_package_of_the_distribution_may_have_it() {
         "{renamed}"
     );
 }
+
+#[test]
+fn flatpak_and_snap_have_their_own_way_to_the_driver_and_conda_its_packages() {
+    let shop = Workshop::new();
+    let flatpak = "flatpak/app/org.x.App/x86_64/stable/active/files/bin/app";
+    let cases = [
+        (
+            flatpak,
+            "libcuda.so.1",
+            "org.freedesktop.Platform.GL.nvidia-VERSION",
+        ),
+        (
+            "snap/app/12/bin/app",
+            "libcuda.so.1",
+            "`snap connect NAME:opengl`",
+        ),
+        (
+            "env/bin/app",
+            "libcudart.so.12",
+            "`conda install -c conda-forge cuda-cudart`",
+        ),
+    ];
+    fs::create_dir_all(shop.path.join("env/conda-meta")).unwrap();
+    for (program, library, help) in cases {
+        let stub = format!("stub/{library}");
+        shop.lib(&stub, &[]);
+        shop.exe(program, &[&stub]);
+        fs::remove_file(shop.at(&stub)).unwrap();
+        let report = text(&shop.inspect(&[program]));
+        let helps: Vec<&str> = report.lines().filter(|l| l.contains("help: ")).collect();
+        assert_eq!(helps.len(), 1, "{report}");
+        assert!(helps[0].contains(help), "{report}");
+    }
+    // Of CUDA, but not in conda-forge by that name: the wheel.
+    shop.lib("stub/libcusparseLt.so.0", &[]);
+    shop.exe("env/bin/sparse", &["stub/libcusparseLt.so.0"]);
+    fs::remove_file(shop.at("stub/libcusparseLt.so.0")).unwrap();
+    let report = text(&shop.inspect(&["env/bin/sparse"]));
+    assert!(
+        report.contains("`pip install nvidia-cusparselt-cu12`"),
+        "{report}"
+    );
+}
