@@ -5,6 +5,7 @@ use crate::torture::kinds::{Kind, Use, old_runpath};
 use crate::torture::process::{copy, must, run};
 use crate::torture::subject::rewrite;
 use elf_edit::Edit;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,9 +20,7 @@ pub fn all(dir: &Path, made: &[Kind]) -> Vec<Kind> {
             kinds.push(by_patchelf(dir, named(made, name), version, &program));
         }
     }
-    for name in LINKED {
-        kinds.push(by_lief(dir, named(made, name)));
-    }
+    kinds.extend(by_lief(dir, made));
     for name in LINKED {
         kinds.push(by_us(dir, named(made, name)));
     }
@@ -72,32 +71,39 @@ fn by_patchelf(dir: &Path, from: &Kind, version: &str, program: &Path) -> Kind {
     kind
 }
 
-/// A file that LIEF wrote anew. It gets the SONAME of the library as the linker wrote it.
-fn by_lief(dir: &Path, from: &Kind) -> Kind {
-    let mut kind = variant(dir, from, "lief");
-    // It puts the program headers of this one into the padding behind the code.
-    kind.may_be_unsafe_to_strip = from.name == "gcc-nopie";
-    let runpath = old_runpath(&kind.target);
+/// Files that LIEF wrote anew, in one process: to import LIEF takes longer than most edits.
+fn by_lief(dir: &Path, made: &[Kind]) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    let mut lines = Vec::new();
+    for name in LINKED {
+        let from = named(made, name);
+        let mut kind = variant(dir, from, "lief");
+        // It puts the program headers of this one into the padding behind the code.
+        kind.may_be_unsafe_to_strip = name == "gcc-nopie";
+        copy(&from.bare, &kind.with_runpath);
+        let runpath = old_runpath(&kind.target);
+        let interpreter = kind.target.interpreter.to_str().unwrap();
+        let [option, value] = match kind.used_as {
+            Use::Program => ["--set-interpreter", interpreter],
+            Use::Library => ["--set-soname", "libsubject-0ldsoname.so.1"],
+        };
+        let [with_runpath, bare] = [&kind.with_runpath, &kind.bare].map(|f| f.to_str().unwrap());
+        let words = ["--set-rpath", &runpath, option, value, with_runpath];
+        lines.push(serde_json::to_string(&words).unwrap());
+        let words = ["--set-rpath", &runpath, "--remove-rpath", bare];
+        lines.push(serde_json::to_string(&words).unwrap());
+        kinds.push(kind);
+    }
+    let commands = dir.join("lief-commands");
+    std::fs::write(&commands, lines.join("\n") + "\n").unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/edit-lief.py");
-    let lief = |file: &Path, options: &[&str]| {
-        let mut command = Command::new("python3");
-        command.arg(&script).args(options).arg(file);
-        command.env("PYTHONPATH", crate::support::wheel("lief-1.0.0"));
-        let ran = run(command.env("PYTHONDONTWRITEBYTECODE", "1"));
-        assert!(ran.ok, "{command:?}: {}", ran.stderr);
-    };
-    copy(&from.bare, &kind.with_runpath);
-    let interpreter = kind.target.interpreter.to_str().unwrap();
-    let named = match kind.used_as {
-        Use::Program => ["--set-interpreter", interpreter],
-        Use::Library => ["--set-soname", "libsubject-0ldsoname.so.1"],
-    };
-    lief(
-        &kind.with_runpath,
-        &["--set-rpath", &runpath, named[0], named[1]],
-    );
-    lief(&kind.bare, &["--set-rpath", &runpath, "--remove-rpath"]);
-    kind
+    let mut command = Command::new("python3");
+    command.arg(script).stdin(File::open(commands).unwrap());
+    command.env("PYTHONPATH", crate::support::wheel("lief-1.0.0"));
+    let ran = run(command.env("PYTHONDONTWRITEBYTECODE", "1"));
+    let statuses: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(statuses, vec!["0"; lines.len()], "{}", ran.stderr);
+    kinds
 }
 
 /// A file that has a segment of ours already, which grew and shrank.

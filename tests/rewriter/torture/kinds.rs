@@ -3,6 +3,7 @@
 use crate::torture::process::must;
 use crate::torture::target::{ANSWER, OLD_RUNPATH, Target, sources, unused};
 use crate::torture::{doctored, histories, newer, packed, tails};
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -211,21 +212,25 @@ pub fn all(dir: &Path, targets: &[Arc<Target>]) -> Vec<Kind> {
     };
     let native = target("x86_64-linux-gnu");
     let mut kinds = of_linkers(dir, &native, |_| true);
-    for target in targets.iter().filter(|other| other.name != native.name) {
-        for (variant, used_as, flags) in [
+    let others = targets.iter().filter(|other| other.name != native.name);
+    let others: Vec<&Arc<Target>> = others.collect();
+    kinds.par_extend(others.par_iter().flat_map(|target| {
+        [
             ("pie", PROGRAM, &["-fPIE", "-pie"][..]),
             ("nopie", PROGRAM, &["-no-pie"]),
             ("lib", LIBRARY, &[]),
-        ] {
+        ]
+        .into_par_iter()
+        .map(|(variant, used_as, flags)| {
             let link = Link {
                 name: &format!("{}-{variant}", target.name),
                 compiler: "",
                 used_as,
                 flags,
             };
-            kinds.push(linked(dir, target, &link));
-        }
-    }
+            linked(dir, target, &link)
+        })
+    }));
     // DT_MIPS_XHASH instead of DT_GNU_HASH.
     let gnu_hash = Link {
         name: "mips-linux-gnu-lib-xhash",
@@ -250,8 +255,9 @@ pub fn all(dir: &Path, targets: &[Arc<Target>]) -> Vec<Kind> {
 
 /// What the linkers of this machine make, those of it whose name is wanted.
 pub fn of_linkers(dir: &Path, native: &Arc<Target>, wanted: impl Fn(&str) -> bool) -> Vec<Kind> {
-    let links = NATIVE.iter().filter(|(name, ..)| wanted(name));
+    let links: Vec<_> = NATIVE.iter().filter(|(name, ..)| wanted(name)).collect();
     links
+        .into_par_iter()
         .map(|&(name, compiler, used_as, flags)| {
             let link = Link {
                 name,

@@ -2,6 +2,7 @@
 
 use crate::torture::kinds::{Kind, Link, Use, linked};
 use crate::torture::target::Target;
+use rayon::prelude::*;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -104,7 +105,7 @@ const PROGRAMS: [Row; 9] = [
 /// Every such kind.
 pub fn all(dir: &Path, targets: &[Arc<Target>]) -> Vec<Kind> {
     PROGRAMS
-        .iter()
+        .par_iter()
         .map(|&(suffix, reader, machine, linker, compiler, flags)| {
             let target = targets
                 .iter()
