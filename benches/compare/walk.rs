@@ -15,7 +15,8 @@ pub fn walk(ring: &Ring, corpus: &Corpus) -> anyhow::Result<Vec<Contest>> {
     let done = measure::run(&peers::fixup(&copy.tree), &ring.scratch)?;
     ensure!(done.complaint.is_none(), "fixup: {:?}", done.complaint);
     std::fs::rename(&copy.tree, &fixed)?;
-    let fixed = Corpus::new(&format!("fixed up, {}", corpus.name), vec![fixed])?;
+    let name = corpus.name.split(": ").next().unwrap_or_default();
+    let fixed = Corpus::new(&format!("{name}, fixed up"), vec![fixed])?;
     let threads = ring.threads;
     let applet = |words: &'static [&'static str]| {
         let job = move |tree: &Path| ours().and_all(words).and(tree);
