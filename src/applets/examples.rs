@@ -56,6 +56,8 @@ examples! {
         "$ links/bin/auto-patchelf --help";
     LINT:
         "$ cuda-fixup lint app"
+        "# Two rules alone, which read headers: quick for a large tree:"
+        "$ cuda-fixup lint --select runpath-missing,needed-not-found app"
         "$ cuda-fixup lint --format sarif app > findings.sarif"
         "$ cuda-fixup lint --explain runpath-stubs";
     COMPLETIONS:

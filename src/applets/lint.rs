@@ -11,7 +11,9 @@ use crate::archive::Extent;
 use crate::cuda::{Capability, CudaVersion};
 use crate::escape::shown;
 use crate::lint::config::{Config, Level, Levels, known};
-use crate::lint::{self, Context, Finding, LintFiles, Options, RULES, Rule, Severity};
+use crate::lint::{
+    self, Context, Finding, LintFiles, Options, RULES, Rule, SelectedRules, Severity,
+};
 use crate::loader::{Cpu, Environment, User};
 use crate::report::lint::{self as report, ReportedFinding};
 use crate::report::lint_groups::write_findings;
@@ -44,6 +46,9 @@ pub(crate) struct Args {
     /// Print all rules, each with its severity
     #[arg(long, exclusive = true)]
     list: bool,
+    /// Apply these rules alone: what no other rule reads is not read
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    select: Vec<String>,
     /// Make a rule's findings errors
     #[arg(long, value_name = "CODE")]
     deny: Vec<String>,
@@ -121,7 +126,12 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         bail!("--fix and --diff change no archive: unpack it first");
     }
     args.rules.root = archives::root(args.rules.root.as_deref(), &archives, &args.paths)?;
-    let (mut findings, mut problems, contexts) = look(&args)?;
+    // A fix also looks at what the user does not want to see.
+    let rules = match args.fix || args.diff {
+        true => SelectedRules::all(),
+        false => levels.rules(),
+    };
+    let (mut findings, mut problems, contexts) = look(&args, &rules)?;
     for finding in &mut findings {
         archives::without_commands(&archives, args.rules.root.as_deref(), &mut finding.advice);
     }
@@ -139,15 +149,21 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
             });
         }
         let all = before.reported.len();
-        (findings, problems, _) = look(&args)?;
+        (findings, problems, _) = look(&args, &rules)?;
         let after = Selection::new(&findings, &file.config, &levels);
         fixed = Some((all.saturating_sub(after.reported.len()), fix.failed));
     }
-    let Selection { reported, used, .. } = Selection::new(&findings, &file.config, &levels);
+    let Selection {
+        reported, mut used, ..
+    } = Selection::new(&findings, &file.config, &levels);
+    // What was not looked for may be there.
+    for (exception, used) in file.config.exception.iter().zip(&mut used) {
+        *used |= !args.select.is_empty() && !args.select.contains(exception.code.as_ref());
+    }
     print(&mut out, &args, &reported)?;
     out.flush()?;
     if let Format::Human = args.format {
-        report_contexts(&contexts)?;
+        report_contexts(&rules, &contexts)?;
     }
     file.unused(&used)?;
     unreadable(&problems)?;
@@ -230,6 +246,12 @@ fn unreadable(problems: &[scan::ScanProblem]) -> io::Result<()> {
 
 fn levels(args: &Args, config: &Config) -> anyhow::Result<Levels> {
     let mut levels = Levels::new(config);
+    if !args.select.is_empty() {
+        for code in &args.select {
+            known(code).map_err(|error| anyhow!(error))?;
+        }
+        levels.select(&args.select);
+    }
     for (codes, level) in [
         (&args.allow, Level::Allow),
         (&args.warn, Level::Warning),
@@ -262,13 +284,13 @@ fn options(args: &Args, files: &LintFiles) -> Options {
 }
 
 /// Prints which rules do not apply to some files, and why.
-fn report_contexts(contexts: &BTreeSet<Context>) -> io::Result<()> {
-    for context in contexts.iter().filter(|c| !c.silent().is_empty()) {
-        let silent: Vec<String> = context
-            .silent()
-            .iter()
-            .map(|m| m.replace('_', "-"))
-            .collect();
+fn report_contexts(rules: &SelectedRules, contexts: &BTreeSet<Context>) -> io::Result<()> {
+    for context in contexts {
+        let silent = rules.silent(*context).map(|m| m.replace('_', "-"));
+        let silent: Vec<String> = silent.collect();
+        if silent.is_empty() {
+            continue;
+        }
         message(
             Label::Note,
             format_args!(
@@ -283,7 +305,10 @@ fn report_contexts(contexts: &BTreeSet<Context>) -> io::Result<()> {
 }
 
 /// All findings, sorted by path and rule, what can't be read, and where the files are.
-fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BTreeSet<Context>)> {
+fn look(
+    args: &Args,
+    rules: &SelectedRules,
+) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BTreeSet<Context>)> {
     let cwd = std::env::current_dir().context("cannot determine the current directory")?;
     let variable = |name: &str| {
         let value = std::env::var_os(name).filter(|value| args.env && !value.is_empty());
@@ -300,7 +325,8 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
         cpu: Cpu::host(),
     };
     let pool = args.jobs.pool_for_paths(&args.paths)?;
-    let files = pool.install(|| LintFiles::find(&args.paths, args.rules.root.as_deref()));
+    let find = || LintFiles::find(&args.paths, args.rules.root.as_deref(), rules.clone());
+    let files = pool.install(find);
     let options = options(args, &files);
     let linter = files.linter(environment, options.clone());
     let seen = Arc::new(AtomicUsize::new(0));
@@ -327,7 +353,9 @@ fn look(args: &Args) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BT
         findings.extend(file.value.findings);
         members.extend(file.value.member);
     }
-    findings.extend(lint::tree::check(&roots, members, &options, &findings));
+    findings.extend(lint::tree::check(
+        &roots, members, &options, rules, &findings,
+    ));
     findings.sort();
     // One RUNPATH may have one fault several times.
     findings.dedup();

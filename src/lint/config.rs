@@ -1,6 +1,6 @@
 //! `cuda-fixup.toml`: the exceptions of a package, with the reasons.
 
-use super::{Finding, RULES, Rule, Severity};
+use super::{Finding, RULES, Rule, SelectedRules, Severity};
 use crate::plan::glob_matches;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -166,6 +166,22 @@ impl Levels {
                 Level::Allow => None,
             };
         }
+    }
+
+    /// Silences all other rules. These have their own severities, unless the file gives them
+    /// others.
+    pub(crate) fn select(&mut self, codes: &[String]) {
+        for (rule, slot) in RULES.iter().zip(&mut self.0) {
+            *slot = match codes.contains(&rule.code()) {
+                true => slot.or(Some(rule.severity)),
+                false => None,
+            };
+        }
+    }
+
+    /// The rules that are not silent.
+    pub(crate) fn rules(&self) -> SelectedRules {
+        SelectedRules::new(self.0.iter().map(Option::is_some))
     }
 
     /// That of a finding.

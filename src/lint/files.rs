@@ -3,7 +3,7 @@
 
 use super::context::site_of;
 use super::look::{Linter, has_text_finding};
-use super::{Context, Contexts, Options};
+use super::{Context, Contexts, Options, SelectedRules};
 use crate::loader::{Environment, TreeLoaders};
 use crate::scan::{self, FileError, Root, ScanProblem, Skip, Visit, Visited, Walk, Walked};
 use elf_edit::FileReader;
@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// The files of some trees that rules read.
 pub(crate) struct LintFiles {
+    rules: SelectedRules,
     visit: Visit<()>,
     noted: Noted,
     /// Where absolute paths begin: canonical.
@@ -39,9 +40,9 @@ fn is_library_or_libdevice(name: &[u8]) -> bool {
 }
 
 impl LintFiles {
-    /// Walks in the current pool. `root` is the directory where absolute paths begin, if it is not
-    /// this machine's root.
-    pub(crate) fn find(paths: &[PathBuf], root: Option<&Path>) -> LintFiles {
+    /// Walks in the current pool, for these rules. `root` is the directory where absolute paths
+    /// begin, if it is not this machine's root.
+    pub(crate) fn find(paths: &[PathBuf], root: Option<&Path>, rules: SelectedRules) -> LintFiles {
         let all = AtomicU64::new(0);
         let noted = Mutex::new(Noted::default());
         let note = |path: &Path| {
@@ -63,7 +64,7 @@ impl LintFiles {
         let read = |walked: &Walked, file: &FileReader| match scan::dynamic_info(file) {
             Ok(_) => Ok(()),
             Err(FileError::Skip(Skip::NotElf))
-                if walked.named || has_text_finding(&walked.path, file) =>
+                if walked.named || has_text_finding(&rules, &walked.path, file) =>
             {
                 Ok(())
             }
@@ -79,6 +80,7 @@ impl LintFiles {
             noted.names.insert(name.as_bytes().to_vec());
         }
         LintFiles {
+            rules,
             visit,
             noted,
             root: root.map(Path::to_owned),
@@ -121,13 +123,13 @@ impl LintFiles {
         let shown = self.visit.files.iter().flat_map(|file| &file.names);
         let shown: Vec<PathBuf> = shown.cloned().collect();
         let inside = |path: &PathBuf| options.inside(&self.absolute(path));
-        let inside = shown.iter().map(inside).collect();
+        let tree = TreeLoaders::new(shown.iter().map(inside).collect());
         let environment = Environment {
             cwd: options.inside(&environment.cwd),
             root: self.root.clone(),
             ..environment
         };
-        Linter::new(environment, options, TreeLoaders::new(inside), shown)
+        Linter::new(environment, options, self.rules.clone(), tree, shown)
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {

@@ -6,14 +6,14 @@ use super::interface;
 use super::meeting::CudaLibraries;
 use super::runtimes::{self, KnownLibraries, RuntimeKind, meet_here};
 use super::tree::Member;
-use super::{Check, Finding, Options, RULES, Said, Subject, TextFile};
+use super::{Check, Finding, Input, Options, Said, SelectedRules, Subject, TextFile};
 use crate::advice::Advice;
-use crate::cuda::device_code;
+use crate::cuda::device_code::{self, DeviceCode};
 use crate::cuda::linkage::Cudart;
 use crate::cuda::symbols::{REGISTERS, of_interface};
 use crate::loader::{Environment, Loader, Resolution, Step, TreeLoaders};
 use crate::near::{self, Surroundings};
-use crate::rodata;
+use crate::rodata::{self, Contents};
 use elf_edit::{ElfInfo, FileId, FileReader, ReadAt, ReadError};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -40,6 +40,7 @@ pub(crate) struct Linter {
     /// The same without LD_LIBRARY_PATH, if that is set.
     elsewhere: Option<Loader>,
     options: Options,
+    rules: SelectedRules,
     libraries: KnownLibraries,
     faults: OwnFaults,
     tree: TreeLoaders,
@@ -52,6 +53,7 @@ impl Linter {
     pub(crate) fn new(
         environment: Environment,
         options: Options,
+        rules: SelectedRules,
         tree: TreeLoaders,
         files: Vec<PathBuf>,
     ) -> Linter {
@@ -62,10 +64,13 @@ impl Linter {
         };
         let has_path = environment.library_path.is_some();
         let around = Surroundings::new(files, environment.library_path.clone());
+        let mut loader = Loader::new(environment);
+        loader.read_symbols(rules.read(Input::Symbols));
         Linter {
-            loader: Loader::new(environment),
+            loader,
             elsewhere: has_path.then(|| Loader::new(without)),
             options,
+            rules,
             libraries: KnownLibraries::default(),
             faults: OwnFaults::default(),
             tree,
@@ -95,8 +100,16 @@ impl Linter {
         also: impl FnOnce(&Subject<'_>) -> T,
     ) -> Result<(Looked, T), ReadError> {
         let context = self.options.contexts.of(path);
-        let contents = rodata::read(file, info)?;
-        let code = device_code::read_elf(file, &info.header)?;
+        let inputs = self.rules.inputs(context);
+        let reads = |input| inputs.contains(&input);
+        let contents = match reads(Input::Strings) {
+            true => rodata::read(file, info)?,
+            false => Contents::default(),
+        };
+        let code = match reads(Input::DeviceCode) {
+            true => device_code::read_elf(file, &info.header)?,
+            false => DeviceCode::default(),
+        };
         let names = &contents.sonames;
         let resolution = self.tree.resolve(&self.loader, path, file, info, names)?;
         let through_environment = self.through_environment(path, file, info, &resolution)?;
@@ -107,9 +120,17 @@ impl Linter {
             None => near::advice(&self.around, shown, info, &resolution, problem),
         };
         let advice: Vec<Advice> = problems.map(advise).collect();
-        let runtimes = self.libraries.runtimes(&self.loader, &resolution);
-        let unprovided = unprovided(&self.loader, file, info, &resolution)?;
-        let older = interface::older(&self.loader, file, info, &resolution)?;
+        let runtimes = match reads(Input::Runtimes) {
+            true => self.libraries.runtimes(&self.loader, &resolution),
+            false => Vec::new(),
+        };
+        let (unprovided, older) = match reads(Input::Interfaces) {
+            true => (
+                unprovided(&self.loader, file, info, &resolution)?,
+                interface::older(&self.loader, file, info, &resolution)?,
+            ),
+            false => Default::default(),
+        };
         let covered = Covered {
             options: &self.options,
             context,
@@ -136,14 +157,15 @@ impl Linter {
             context,
             options: &self.options,
         };
-        let findings = ask(shown, context, |check, say| match check {
+        let findings = self.ask(shown, context, |check, say| match check {
             Check::Elf(check) | Check::Both(check, _) => {
                 check(&subject, &mut |message| say(message.into()));
             }
             Check::Advised(check) => check(&subject, say),
             Check::Text(_) | Check::Tree(_) => {}
         });
-        let member = Member::read(shown, file, info, contents.libdevice, context)?;
+        let samples = reads(Input::Samples);
+        let member = Member::read(shown, file, info, contents.libdevice, context, samples)?;
         let looked = Looked {
             findings,
             member: Some(member),
@@ -192,7 +214,7 @@ impl Linter {
         };
         let text = TextFile { bytes: &bytes };
         let context = self.options.contexts.of(path);
-        let findings = ask(shown, context, |check, say| {
+        let findings = self.ask(shown, context, |check, say| {
             if let Check::Text(check) = check {
                 check(&text, &mut |message| say(message.into()));
             }
@@ -201,6 +223,21 @@ impl Linter {
             findings,
             member: None,
         })
+    }
+
+    fn ask(
+        &self,
+        shown: &Path,
+        context: Context,
+        run: impl Fn(&Check, &mut dyn FnMut(Said)),
+    ) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for (at, rule) in self.rules.of(context) {
+            run(&rule.check, &mut |said| {
+                found.push(Finding::new(shown.to_owned(), at, context, said));
+            });
+        }
+        found
     }
 }
 
@@ -216,12 +253,16 @@ fn text(path: &Path, file: &FileReader) -> io::Result<Option<Vec<u8>>> {
 
 /// Whether a rule for text files finds anything, wherever the file is. One that can't be read
 /// counts, so that it is reported.
-pub(super) fn has_text_finding(path: &Path, file: &FileReader) -> bool {
+pub(super) fn has_text_finding(rules: &SelectedRules, path: &Path, file: &FileReader) -> bool {
+    let is_text = |check: &Check| matches!(check, Check::Text(_));
+    if !rules.iter().any(|(_, rule)| is_text(&rule.check)) {
+        return false;
+    }
     let Ok(bytes) = text(path, file).map(Option::unwrap_or_default) else {
         return true;
     };
     let mut found = false;
-    for rule in RULES {
+    for (_, rule) in rules.iter() {
         if let Check::Text(check) = rule.check {
             check(&TextFile { bytes: &bytes }, &mut |_| found = true);
         }
@@ -258,15 +299,4 @@ fn unprovided(
         wanted.retain(|name| !defined.contains(name));
     }
     Ok(wanted)
-}
-
-fn ask(shown: &Path, context: Context, run: impl Fn(&Check, &mut dyn FnMut(Said))) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let rules = RULES.iter().enumerate();
-    for (at, rule) in rules.filter(|(_, rule)| context.applies(rule)) {
-        run(&rule.check, &mut |said| {
-            found.push(Finding::new(shown.to_owned(), at, context, said));
-        });
-    }
-    found
 }

@@ -11,6 +11,7 @@ mod look;
 mod meeting;
 mod rules;
 mod runtimes;
+mod selected;
 mod subject;
 pub(crate) mod tree;
 
@@ -21,6 +22,7 @@ pub(crate) use look::{Linter, Looked};
 pub(crate) use meeting::LoadedCudaLibrary;
 pub use rules::RULES;
 pub(crate) use runtimes::RuntimeKind;
+pub(crate) use selected::{Input, SelectedRules};
 pub(crate) use subject::{EntryFault, Options, Subject};
 
 use crate::advice::Advice;
@@ -108,6 +110,8 @@ pub struct Rule {
     pub severity: Severity,
     pub(crate) source: &'static str,
     pub(crate) check: Check,
+    /// The inputs that take time to read.
+    pub(crate) inputs: &'static [Input],
     /// How `--fix` removes its findings, where one way serves all of them.
     pub(crate) fix: Option<Fix>,
 }

@@ -1,6 +1,6 @@
 //! All rules, one per file. `--explain` prints the file's own documentation.
 
-use super::{Check, Fix, Rule, Severity};
+use super::{Check, Fix, Input, Rule, Severity};
 
 macro_rules! fix {
     () => {
@@ -24,7 +24,7 @@ macro_rules! check {
 }
 
 macro_rules! rules {
-    ($($module:ident $severity:ident $kind:ident $($fix:ident)?,)*) => {
+    ($($module:ident $severity:ident $kind:ident $([$($input:ident)*])? $($fix:ident)?,)*) => {
         $(mod $module;)*
 
         /// Every rule, in the order of reports.
@@ -33,23 +33,24 @@ macro_rules! rules {
             severity: Severity::$severity,
             source: include_str!(concat!("rules/", stringify!($module), ".rs")),
             check: check!($module $kind),
+            inputs: &[$($(Input::$input),*)?],
             fix: fix!($($fix)?),
         },)*];
     };
 }
 
 rules! {
-    cudart_static Warning Elf,
-    cudart_twice Warning Elf,
-    cudart_mixed Note Elf,
-    cudart_newer_than_driver Error Elf,
-    cudart_other_version Warning Elf,
+    cudart_static Warning Elf [Strings],
+    cudart_twice Warning Elf [Strings Runtimes],
+    cudart_mixed Note Elf [Strings Runtimes],
+    cudart_newer_than_driver Error Elf [Strings Runtimes],
+    cudart_other_version Warning Elf [Strings Runtimes],
     cuda_library_twice Warning Elf,
-    cuda_mixed_majors Warning Both,
-    cuda_library_older Error Elf,
-    cuda_registration_without_provider Error Elf,
-    driver_link_missing Error Elf Tidy,
-    driver_link_unneeded Note Elf Shrink,
+    cuda_mixed_majors Warning Both [Runtimes],
+    cuda_library_older Error Elf [Interfaces],
+    cuda_registration_without_provider Error Elf [Interfaces],
+    driver_link_missing Error Elf [Strings] Tidy,
+    driver_link_unneeded Note Elf [Strings] Shrink,
     driver_library_installed Error Advised,
     runpath_stubs Error Elf Tidy,
     runpath_missing Warning Elf Shrink,
@@ -60,7 +61,7 @@ rules! {
     runpath_farm Error Advised,
     runpath_outside_store Error Elf Shrink,
     runpath_duplicate Note Elf Tidy,
-    runpath_unused Note Elf Shrink,
+    runpath_unused Note Elf [Strings] Shrink,
     rpath Warning Elf Tidy,
     resolution_cache_stale Error Elf,
     startup_search Note Elf,
@@ -71,23 +72,23 @@ rules! {
     needed_through_rpath Note Advised,
     symbol_version_missing Error Advised,
     does_not_load Error Elf,
-    symbol_missing Error Advised,
-    symbol_unbound Warning Elf,
-    symbol_of_program Note Elf,
-    dlopen_not_found Note Elf,
-    nvrtc_builtins_not_found Error Elf,
-    cudnn_sublibrary_not_found Warning Elf,
+    symbol_missing Error Advised [Symbols],
+    symbol_unbound Warning Elf [Symbols],
+    symbol_of_program Note Elf [Symbols Interfaces],
+    dlopen_not_found Note Elf [Strings],
+    nvrtc_builtins_not_found Error Elf [Strings],
+    cudnn_sublibrary_not_found Warning Elf [Strings],
     cufile_config_not_found Note Elf,
-    libdevice_not_found Warning Tree,
+    libdevice_not_found Warning Tree [Strings],
     wheel_older Warning Tree,
-    duplicate_library Note Tree,
+    duplicate_library Note Tree [Samples],
     interpreter_missing Error Advised,
     interpreter_outside_store Error Elf,
-    capability_missing Error Elf,
-    capability_impossible Warning Elf,
-    no_forward_ptx Note Elf,
-    device_code_uncompressed Note Elf,
-    device_code_malformed Error Elf,
+    capability_missing Error Elf [DeviceCode],
+    capability_impossible Warning Elf [DeviceCode],
+    no_forward_ptx Note Elf [DeviceCode],
+    device_code_uncompressed Note Elf [DeviceCode],
+    device_code_malformed Error Elf [DeviceCode],
     text_relocations Warning Elf,
     executable_stack Warning Elf Stack,
     writable_code Warning Elf,

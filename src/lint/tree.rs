@@ -1,6 +1,6 @@
 //! The input of the rules about a whole tree: its libraries and the names of its files.
 
-use super::{Check, Context, Finding, Options, RULES};
+use super::{Check, Context, Finding, Options, SelectedRules};
 use crate::scan::{Root, absolute};
 use elf_edit::{ElfInfo, FileReader, ReadAt};
 use object::elf;
@@ -33,16 +33,17 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Properties of a file for later rules.
+    /// Properties of a file for later rules; the hash of its code only with `samples`.
     pub(crate) fn read(
         shown: &Path,
         file: &FileReader,
         info: &ElfInfo,
         wants_libdevice: bool,
         context: Context,
+        samples: bool,
     ) -> io::Result<Member> {
         let soname = info.dynamic.as_ref().and_then(|d| d.soname.clone());
-        let big = info.size >= BIG;
+        let big = samples && info.size >= BIG;
         Ok(Member {
             shown: shown.to_owned(),
             soname,
@@ -109,6 +110,7 @@ pub(crate) fn check(
     roots: &[Root],
     members: Vec<Member>,
     options: &Options,
+    rules: &SelectedRules,
     findings: &[Finding],
 ) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -133,7 +135,7 @@ pub(crate) fn check(
                 .collect(),
             has_finding: false,
         };
-        for (at, rule) in RULES.iter().enumerate() {
+        for (at, rule) in rules.iter() {
             let (Check::Tree(check) | Check::Both(_, check)) = &rule.check else {
                 continue;
             };

@@ -3,7 +3,7 @@
 //! and read again.
 
 use super::library::{self, Library, Planned, Unfit};
-use super::symbols::SymbolTable;
+use super::symbols::{Importer, SymbolTable};
 use super::sysroot::Sysroot;
 use elf_edit::{FileId, FileReader};
 use std::collections::HashMap;
@@ -74,7 +74,9 @@ pub(super) struct Files {
     pub(super) sysroot: Sysroot,
     by_path: Cache<Box<[u8]>, Probe>,
     by_id: Cache<FileId, Arc<Library>>,
+    pub(super) reads_symbols: bool,
     symbols: Cache<FileId, Option<Arc<SymbolTable>>>,
+    providers: Cache<Importer, Arc<[FileId]>>,
     /// Files that count as if edits of them were made already.
     planned: HashMap<FileId, Planned>,
 }
@@ -86,7 +88,9 @@ impl Files {
             sysroot,
             by_path: Cache::new(MAX_WEIGHT),
             by_id: Cache::new(MAX_WEIGHT),
+            reads_symbols: true,
             symbols: Cache::new(MAX_SYMBOL_TABLES),
+            providers: Cache::new(MAX_WEIGHT),
         }
     }
 
@@ -122,8 +126,12 @@ impl Files {
         library
     }
 
-    /// The symbols of the file at `path`; `None` where they can't be read.
-    pub(super) fn symbols(&self, path: &[u8]) -> Option<Arc<SymbolTable>> {
+    /// The symbols of the file at `path`; `None` where they can't be read. `id` saves opening it,
+    /// where that is known.
+    pub(super) fn symbols(&self, id: Option<FileId>, path: &[u8]) -> Option<Arc<SymbolTable>> {
+        if let Some(known) = id.and_then(|id| self.symbols.get(&id)) {
+            return known;
+        }
         let file = FileReader::new(self.sysroot.open(path).ok()?).ok()?;
         let id = FileId::from(file.metadata());
         if let Some(known) = self.symbols.get(&id) {
@@ -132,6 +140,17 @@ impl Files {
         let table = SymbolTable::read(file).map(Arc::new);
         self.symbols.insert(id, table.clone(), 1);
         table
+    }
+
+    /// The files that have all symbols that a file imports, as far as a process was seen in which
+    /// none is missing. Tables are many and large, this is a few bytes a file.
+    pub(super) fn providers(&self, importer: &Importer) -> Option<Arc<[FileId]>> {
+        self.providers.get(importer)
+    }
+
+    pub(super) fn note_providers(&self, importer: Importer, ids: Arc<[FileId]>) {
+        let weight = size_of::<Importer>() + size_of_val(&*ids) + 64;
+        self.providers.insert(importer, ids, weight);
     }
 
     fn look(&self, path: &[u8]) -> io::Result<Probe> {

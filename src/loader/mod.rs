@@ -118,6 +118,12 @@ impl Loader {
         }
     }
 
+    /// Whether results have missing symbols, which take most of the time of a search; they do by
+    /// default.
+    pub(crate) fn read_symbols(&mut self, read: bool) {
+        self.files.reads_symbols = read;
+    }
+
     /// Finds everything that loading `path` loads. `path` is as seen inside the root, `file` is
     /// it, open; `strings` are names in its read-only data that it may open with dlopen.
     pub fn resolve(

@@ -146,7 +146,8 @@ pub(super) fn finish(
         let wants = |n: &super::Need| n.object.is_none() || !n.missing_versions.is_empty();
         o.needs.iter().any(wants)
     };
-    let whole = closure.complete && !closure.objects.iter().any(unmet);
+    let searched = closure.files.reads_symbols && closure.complete;
+    let whole = searched && !closure.objects.iter().any(unmet);
     let missing_symbols = match whole {
         true => missing_symbols(&closure, object, &loaded_by),
         false => Vec::new(),

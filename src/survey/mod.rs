@@ -7,7 +7,7 @@ pub(crate) mod links;
 
 use crate::cuda::device_code::{ByArch, by_arch};
 use crate::cuda::linkage::{Cudart, Linkage};
-use crate::lint::{self, Context, Finding, LintFiles, Linter, Options, Subject};
+use crate::lint::{self, Context, Finding, LintFiles, Linter, Options, SelectedRules, Subject};
 use crate::loader::{Cpu, Environment, LoadedBy, SearchEntry, User, Verdict};
 use crate::scan::{self, FileError, ScanProblem, Skip};
 use elf_edit::{ElfInfo, FileId, FileReader, versions};
@@ -102,7 +102,8 @@ impl Survey {
         cwd: PathBuf,
         seen: &AtomicUsize,
     ) -> Survey {
-        let files = LintFiles::find(paths, options.root.as_deref());
+        let rules = SelectedRules::all();
+        let files = LintFiles::find(paths, options.root.as_deref(), rules.clone());
         let number = files.all;
         let options = lint_options(options, &files);
         let linter = files.linter(environment(cwd), options.clone());
@@ -128,7 +129,8 @@ impl Survey {
                 facts,
             }));
         }
-        let of_trees = lint::tree::check(&survey.roots, members, &options, &survey.findings);
+        let of_trees =
+            lint::tree::check(&survey.roots, members, &options, &rules, &survey.findings);
         survey.findings.extend(of_trees);
         survey.findings.sort();
         survey.findings.dedup();

@@ -11,8 +11,10 @@ mod table;
 
 use super::closure::Closure;
 use super::interpreter::Rules;
-use elf_edit::FileReader;
+use elf_edit::{FileId, FileReader};
 use relocations::Use;
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use table::{Undefined, VersionRules};
 
@@ -38,38 +40,121 @@ pub struct MissingSymbol {
 /// The symbols that objects with `wanted` import and the whole process lacks, in the order of its
 /// objects. Empty if a table can't be read, as it may define any symbol.
 pub(super) fn missing(c: &Closure, wanted: impl Fn(usize) -> bool) -> Vec<MissingSymbol> {
-    let tables = c.objects.iter().map(|object| c.files.symbols(&object.path));
-    let Some(tables): Option<Vec<Arc<SymbolTable>>> = tables.collect() else {
-        return Vec::new();
-    };
-    let rules = match c.system.rules {
-        Rules::Musl => VersionRules::None,
-        _ => VersionRules::Glibc,
-    };
-    let mut found = Vec::new();
-    let mut left = MAX_LOOKS;
-    for by in (0..tables.len()).filter(|by| wanted(*by)) {
-        let now = c.system.rules == Rules::Musl || tables[by].binds_now();
-        for symbol in tables[by].undefined().unwrap_or_default() {
-            let mut others = tables.iter().enumerate();
-            let has = others.any(|(at, table)| {
-                let own_copy = symbol.used == Use::Copy && at == by;
-                !own_copy && table.defines(symbol, rules, &mut left).unwrap_or(true)
-            });
-            if left == 0 {
-                return found;
-            }
-            if !has && found.len() < MAX_MISSING {
-                found.push(MissingSymbol {
-                    by,
-                    name: symbol.name.clone(),
-                    version: symbol.version.as_ref().map(|version| version.name.clone()),
-                    lazy: symbol.used == Use::Call && !now,
-                });
-            }
+    Process::new(c).missing(wanted).unwrap_or_default()
+}
+
+/// Identifies what an object imports: the file, and whether versions count.
+pub(in crate::loader) type Importer = (FileId, bool);
+
+/// The objects of a process. The table of each is read when a search reaches it.
+struct Process<'a> {
+    c: &'a Closure<'a>,
+    rules: VersionRules,
+    tables: Vec<OnceCell<Option<Arc<SymbolTable>>>>,
+    ids: HashSet<FileId>,
+    /// The order of searches: whether a symbol is there doesn't depend on it. The object that had
+    /// the last symbol is the first, since it mostly has the next one.
+    order: Vec<usize>,
+}
+
+impl Process<'_> {
+    fn new<'a>(c: &'a Closure<'a>) -> Process<'a> {
+        let libraries = c
+            .objects
+            .iter()
+            .filter_map(|object| object.library.as_ref());
+        Process {
+            c,
+            rules: match c.system.rules {
+                Rules::Musl => VersionRules::None,
+                _ => VersionRules::Glibc,
+            },
+            tables: c.objects.iter().map(|_| OnceCell::new()).collect(),
+            ids: libraries.map(|library| library.id).collect(),
+            order: (0..c.objects.len()).collect(),
         }
     }
-    found
+
+    /// `None` if a table can't be read.
+    fn missing(mut self, wanted: impl Fn(usize) -> bool) -> Option<Vec<MissingSymbol>> {
+        let mut found = Vec::new();
+        let mut left = MAX_LOOKS;
+        for by in (0..self.tables.len()).filter(|by| wanted(*by)) {
+            if self.is_known_complete(by) {
+                continue;
+            }
+            let table = self.table(by)?;
+            let now = self.c.system.rules == Rules::Musl || table.binds_now();
+            let mut providers = Some(BTreeSet::new());
+            for symbol in table.undefined().unwrap_or_default() {
+                let provider = self.provider(by, symbol, &mut left)?;
+                if left == 0 {
+                    return Some(found);
+                }
+                if let Some(provider) = provider {
+                    providers.iter_mut().for_each(|all| {
+                        all.insert(provider);
+                    });
+                    continue;
+                }
+                providers = None;
+                if found.len() < MAX_MISSING {
+                    found.push(MissingSymbol {
+                        by,
+                        name: symbol.name.clone(),
+                        version: symbol.version.as_ref().map(|version| version.name.clone()),
+                        lazy: symbol.used == Use::Call && !now,
+                    });
+                }
+            }
+            if let (Some(importer), Some(providers)) = (self.importer(by), providers) {
+                let ids = providers.into_iter().map(|at| self.id(at));
+                if let Some(ids) = ids.collect() {
+                    self.c.files.note_providers(importer, ids);
+                }
+            }
+        }
+        Some(found)
+    }
+
+    /// Whether all files are in this process that gave an object its symbols in another one.
+    fn is_known_complete(&self, by: usize) -> bool {
+        let providers = self.importer(by).and_then(|i| self.c.files.providers(&i));
+        providers.is_some_and(|ids| ids.iter().all(|id| self.ids.contains(id)))
+    }
+
+    /// The object that has a symbol for object `by`. `None` if a table can't be read.
+    fn provider(&mut self, by: usize, symbol: &Undefined, left: &mut u32) -> Option<Option<usize>> {
+        for nth in 0..self.order.len() {
+            let at = self.order[nth];
+            let own_copy = symbol.used == Use::Copy && at == by;
+            if !own_copy
+                && self
+                    .table(at)?
+                    .defines(symbol, self.rules, left)
+                    .unwrap_or(true)
+            {
+                self.order[..=nth].rotate_right(1);
+                return Some(Some(at));
+            }
+        }
+        Some(None)
+    }
+
+    fn table(&self, at: usize) -> Option<Arc<SymbolTable>> {
+        let path = &self.c.objects[at].path;
+        let read = || self.c.files.symbols(self.id(at), path);
+        self.tables[at].get_or_init(read).clone()
+    }
+
+    fn id(&self, at: usize) -> Option<FileId> {
+        let library = self.c.objects[at].library.as_ref();
+        library.map(|library| library.id)
+    }
+
+    fn importer(&self, at: usize) -> Option<Importer> {
+        Some((self.id(at)?, self.rules == VersionRules::Glibc))
+    }
 }
 
 /// Whether a library has a symbol, by name and version.
