@@ -43,7 +43,7 @@ fn with_codes(lint: Command) -> Command {
         })
     };
     let lint = super::lint::Args::augment_args(lint);
-    ["explain", "deny", "warn", "allow"]
+    ["explain", "select", "deny", "warn", "allow"]
         .into_iter()
         .fold(lint, with_codes)
 }

@@ -44,6 +44,7 @@ mod redist_features;
 mod redist_install;
 mod report;
 mod report_browser;
+mod scale;
 mod scan;
 mod schemas;
 mod startup;

@@ -1,0 +1,167 @@
+//! Cost grows no faster than the input: processor time at one size and at four times that size, and
+//! memory for very many files.
+
+use crate::support;
+use crate::support::trees::{BINARY, Tree, X86_64};
+use elf_fixtures::Minimal;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use wait4::Wait4;
+
+/// A quadratic algorithm takes 16 times as long for four times the input, a linear one at most four
+/// times.
+const MOST: f64 = 9.0;
+/// Less time than this says nothing.
+const NOISE: Duration = Duration::from_millis(20);
+
+/// Processor time and largest resident size, in bytes.
+fn cost(dir: &Path, args: &[&str]) -> (Duration, u64) {
+    let mut child = Command::new(BINARY)
+        .current_dir(dir)
+        .args(args)
+        .env_remove("NIX_BUILD_CORES")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let used = child.wait4().unwrap();
+    // Findings are no failure of the test.
+    assert!(matches!(used.status.code(), Some(0 | 1)), "{args:?}");
+    (used.rusage.utime + used.rusage.stime, used.rusage.maxrss)
+}
+
+/// Makes the input at both sizes, and compares each of `runs`.
+fn grows(size: usize, runs: &[&[&str]], make: impl Fn(&Tree, usize)) {
+    let trees = [size, 4 * size].map(|size| {
+        let tree = Tree::new();
+        make(&tree, size);
+        tree
+    });
+    for args in runs {
+        let least = |tree: &Tree| {
+            let runs = [cost(tree.root(), args).0, cost(tree.root(), args).0];
+            runs.into_iter().min().unwrap().max(NOISE)
+        };
+        let [one, four] = [least(&trees[0]), least(&trees[1])];
+        let ratio = four.as_secs_f64() / one.as_secs_f64();
+        assert!(
+            ratio < MOST,
+            "{args:?}: {one:?} for {size}, {four:?} for four times that"
+        );
+    }
+}
+
+fn write(tree: &Tree, name: &str, edit: impl FnOnce(&mut Minimal)) {
+    let mut file = Minimal::new(X86_64);
+    edit(&mut file);
+    fs::write(tree.at(name), file.bytes()).unwrap();
+}
+
+const FIXUP: &[&str] = &["fixup", "--dry-run", "-j2", "--ignore-missing=*", "."];
+const HEADERS: &[&str] = &["inspect", "--headers", "-j2", "."];
+const LINT: &[&str] = &["lint", "-j2", "."];
+
+#[test]
+fn many_libraries_of_one_name() {
+    grows(300, &[FIXUP, HEADERS, LINT], |tree, count| {
+        for at in 0..count {
+            write(tree, &format!("p{at}/libsame.so.1"), |file| {
+                file.soname = Some(b"libsame.so.1".to_vec());
+            });
+        }
+        write(tree, "user.so", |file| {
+            file.needed = vec![b"libsame.so.1".to_vec()];
+        });
+    });
+}
+
+#[test]
+fn many_files_that_lack_a_library_each() {
+    let inspect: &[&str] = &["inspect", "-j2", "."];
+    grows(800, &[FIXUP, inspect, LINT], |tree, count| {
+        for at in 0..count {
+            write(tree, &format!("lib{at}.so"), |file| {
+                file.needed = vec![format!("liblost{at}.so.1").into_bytes()];
+            });
+        }
+    });
+}
+
+#[test]
+fn a_chain_of_libraries() {
+    let inspect: &[&str] = &["inspect", "--tree", "lib0.so"];
+    let closure: &[&str] = &["closure", "lib0.so"];
+    grows(250, &[FIXUP, HEADERS, inspect, closure], |tree, count| {
+        for at in 0..count {
+            write(tree, &format!("lib{at}.so"), |file| {
+                file.soname = Some(format!("lib{at}.so").into_bytes());
+                file.runpath = Some(b"$ORIGIN".to_vec());
+                if at + 1 < count {
+                    file.needed = vec![format!("lib{}.so", at + 1).into_bytes()];
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_runpath_of_many_entries() {
+    let shrink: &[&str] = &["fixup", "--dry-run", "--shrink", "--ignore-missing=*", "."];
+    let inspect: &[&str] = &["inspect", "."];
+    grows(2500, &[FIXUP, shrink, inspect, LINT], |tree, count| {
+        let entries = (0..count).map(|at| format!("/nix/store/{at}/lib"));
+        let text: Vec<String> = entries.collect();
+        write(tree, "libx.so", |file| {
+            file.runpath = Some(text.join(":").into_bytes());
+            file.needed = vec![b"liby.so".to_vec()];
+        });
+    });
+}
+
+/// `files`, a tenth of them ELF files of their own, the others links to a few.
+fn many_files(tree: &Tree, files: usize) {
+    let mut text = tree.root().to_owned();
+    for at in 0..files {
+        let directory = format!("package{}/lib", at / 100);
+        if at % 10 == 0 {
+            write(tree, &format!("{directory}/lib{at}.so"), |file| {
+                file.soname = Some(format!("lib{at}.so").into_bytes());
+                file.runpath = Some(b"$ORIGIN".to_vec());
+            });
+            continue;
+        }
+        let path = tree.at(&format!("{directory}/text{at}.h"));
+        // ext4 allows 65,000 links of one file.
+        if at % 10_000 == 1 {
+            fs::write(&path, "#define A 1\n").unwrap();
+            text = path;
+        } else {
+            fs::hard_link(&text, path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn many_files_of_which_some_are_elf() {
+    grows(
+        2000,
+        &[FIXUP, HEADERS, LINT, &["elf-files", "-j2", "."]],
+        many_files,
+    );
+}
+
+/// A million take as much for each file: docs/performance.md.
+#[test]
+fn memory_for_a_hundred_thousand_files() {
+    let files = if support::long() { 100_000 } else { 10_000 };
+    let tree = Tree::new();
+    many_files(&tree, files);
+    for args in [FIXUP, HEADERS, LINT, &["elf-files", "-j2", "."]] {
+        let peak = cost(tree.root(), args).1;
+        // A million may take 256 MB.
+        assert!(peak < 64 << 20, "{args:?}: {peak} bytes");
+    }
+}
