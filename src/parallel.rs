@@ -47,6 +47,7 @@ pub(crate) fn stream<T: Sync, U: Send>(
             ready: (0..WINDOW).map(|_| None).collect(),
             turn: 0,
             emitting: false,
+            waiting: 0,
             ended: false,
         }),
         moved: Condvar::new(),
@@ -86,6 +87,8 @@ struct Queue<U> {
     turn: usize,
     /// A thread is emitting; it also takes what becomes ready meanwhile.
     emitting: bool,
+    /// Threads that wait for `moved`: waking none is a system call, too.
+    waiting: usize,
     ended: bool,
 }
 
@@ -98,8 +101,10 @@ impl<U> Stream<'_, U> {
     fn wait_for(&self, at: usize) -> bool {
         let mut queue = self.lock();
         while !queue.ended && at >= queue.turn + WINDOW {
+            queue.waiting += 1;
             let moved = self.moved.wait(queue);
             queue = moved.unwrap_or_else(PoisonError::into_inner);
+            queue.waiting -= 1;
         }
         !queue.ended
     }
@@ -123,8 +128,11 @@ impl<U> Stream<'_, U> {
                 queue.emitting = false;
                 return;
             }
+            let is_awaited = queue.waiting > 0;
             drop(queue);
-            self.moved.notify_all();
+            if is_awaited {
+                self.moved.notify_all();
+            }
             let emitted = self.emit_run(run);
             queue = self.lock();
             if !emitted {

@@ -2,22 +2,28 @@
 
 use anyhow::Context;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread;
 use walkdir::WalkDir;
 
-/// Counts where `-j` is not given.
+/// The most threads where `-j` is not given.
 pub(super) const VARIABLE: &str = "NIX_BUILD_CORES";
 
 /// `-j`, for every applet that works on files in parallel.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(super) struct Jobs {
-    /// Files at once; 0: as many as there are cores [default: NIX_BUILD_CORES, else 0]
+    /// Files at once; 0: as many as there are cores [default: those, NIX_BUILD_CORES or 8, whichever is least]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
 }
 
 /// More threads than this are no help on any machine.
 const MOST: usize = 256;
+/// Threads where the user names no number. With 16 a run that changes files, or finds nothing to
+/// do, takes as long as with 8 and twice the processor time: most of it is the kernel's, whose
+/// locks on directories and on the process's open files all threads share (docs/performance.md).
+const USUAL: usize = 8;
 
 impl Jobs {
     /// The threads to work on.
@@ -41,19 +47,22 @@ impl Jobs {
 
     fn pool_for(self, files: usize) -> anyhow::Result<ThreadPool> {
         let of_nix = std::env::var(VARIABLE).ok();
+        let cores = || thread::available_parallelism().map_or(1, NonZero::get);
         ThreadPoolBuilder::new()
-            .num_threads(self.threads(files, of_nix.as_deref()))
+            .num_threads(self.threads(files, of_nix.as_deref(), cores))
             .build()
             .context("cannot start threads")
     }
 
     /// Number of threads; 0 for one per core.
-    fn threads(self, files: usize, of_nix: Option<&str>) -> usize {
-        match files {
-            0 | 1 => 1,
-            _ => {
-                let of_nix = || of_nix?.parse().ok();
-                self.jobs.or_else(of_nix).unwrap_or(0).min(MOST)
+    fn threads(self, files: usize, of_nix: Option<&str>, cores: impl Fn() -> usize) -> usize {
+        match (files, self.jobs) {
+            (0 | 1, _) => 1,
+            (_, Some(jobs)) => jobs.min(MOST),
+            (_, None) => {
+                let of_nix = of_nix.and_then(|number| number.parse().ok());
+                let of_nix = of_nix.filter(|number| *number > 0);
+                of_nix.unwrap_or(USUAL).min(cores()).min(USUAL)
             }
         }
     }
@@ -109,11 +118,15 @@ mod tests {
     #[test]
     fn the_option_counts_before_nix_and_one_file_needs_one_thread() {
         let (given, default) = (Jobs { jobs: Some(3) }, Jobs::default());
-        assert_eq!(given.threads(9, Some("5")), 3);
-        assert_eq!(default.threads(9, Some("5")), 5);
-        assert_eq!(default.threads(9, Some("many")), 0);
-        assert_eq!(default.threads(9, None), 0);
-        assert_eq!(default.threads(usize::MAX, Some("100000")), MOST);
-        assert_eq!(given.threads(1, Some("5")), 1);
+        let of_16 = |jobs: Jobs, files, of_nix| jobs.threads(files, of_nix, || 16);
+        assert_eq!(of_16(given, 9, Some("5")), 3);
+        assert_eq!(of_16(default, 9, Some("5")), 5);
+        for of_nix in [Some("many"), Some("0"), Some("100000"), None] {
+            assert_eq!(of_16(default, 9, of_nix), USUAL);
+            assert_eq!(default.threads(9, of_nix, || 2), 2);
+        }
+        assert_eq!(of_16(Jobs { jobs: Some(0) }, 9, Some("5")), 0);
+        assert_eq!(of_16(Jobs { jobs: Some(1000) }, 9, None), MOST);
+        assert_eq!(of_16(given, 1, Some("5")), 1);
     }
 }
