@@ -58,6 +58,8 @@ struct Args {
 enum Program {
     /// Walk a tree and read 4 KiB of each file: the least that any tool must do
     Floor { tree: PathBuf, threads: usize },
+    /// The same, with the system calls of a safe rewrite of each ELF file
+    RewriteFloor { tree: PathBuf, threads: usize },
 }
 
 /// In the order of the report.
@@ -95,8 +97,10 @@ enum Part {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    if let Some(Program::Floor { tree, threads }) = &args.program {
-        return floor::floor(tree, *threads);
+    match &args.program {
+        Some(Program::Floor { tree, threads }) => return floor::floor(tree, *threads),
+        Some(Program::RewriteFloor { tree, threads }) => return floor::rewrite(tree, *threads),
+        None => {}
     }
     if let Some(file) = &args.ours {
         peers::measure_instead(std::fs::canonicalize(file)?);

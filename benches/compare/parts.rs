@@ -3,7 +3,7 @@
 use crate::contest::{Ring, Tool};
 use crate::corpus::{Corpus, fetch, list_elf, wheel};
 use crate::measure::Job;
-use crate::peers::{self, PATCHELFS, floor, ours};
+use crate::peers::{self, PATCHELFS, floor, ours, rewrite_floor};
 use crate::table::{Contest, Line};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,14 @@ pub fn trees(ring: &Ring, corpus: &Corpus) -> anyhow::Result<Vec<Contest>> {
             floor(tree, threads)
         }),
         Tool::reads("floor, 1 thread", |tree| floor(tree, 1)),
+        Tool::writes(
+            &format!("floor of a rewrite, {threads} threads"),
+            move |tree| rewrite_floor(tree, threads),
+        ),
+        Tool::writes("cuda-fixup fixup -j1", |tree| peers::fixup(tree).and("-j1")),
+        Tool::writes("floor of a rewrite, 1 thread", |tree| {
+            rewrite_floor(tree, 1)
+        }),
     ];
     let mut far = vec![Tool::writes("cuda-fixup fixup", peers::fixup)];
     for version in PATCHELFS {

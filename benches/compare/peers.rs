@@ -41,8 +41,17 @@ pub fn fixup(tree: &Path) -> Job {
 
 /// This program as the floor.
 pub fn floor(tree: &Path, threads: usize) -> Job {
+    this_program("floor", tree, threads)
+}
+
+/// This program as the floor of rewriting.
+pub fn rewrite_floor(tree: &Path, threads: usize) -> Job {
+    this_program("rewrite-floor", tree, threads)
+}
+
+fn this_program(word: &str, tree: &Path, threads: usize) -> Job {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("compare"));
-    Job::new([program.as_os_str(), OsStr::new("floor")])
+    Job::new([program.as_os_str(), OsStr::new(word)])
         .and(tree)
         .and(threads.to_string())
 }
