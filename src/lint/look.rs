@@ -102,14 +102,7 @@ impl Linter {
         let context = self.options.contexts.of(path);
         let inputs = self.rules.inputs(context);
         let reads = |input| inputs.contains(&input);
-        let contents = match reads(Input::Strings) {
-            true => rodata::read(file, info)?,
-            false => Contents::default(),
-        };
-        let code = match reads(Input::DeviceCode) {
-            true => device_code::read_elf(file, &info.header)?,
-            false => DeviceCode::default(),
-        };
+        let (contents, code) = contents(&inputs, file, info)?;
         let names = &contents.sonames;
         let resolution = self.tree.resolve(&self.loader, path, file, info, names)?;
         let through_environment = self.through_environment(path, file, info, &resolution)?;
@@ -124,13 +117,11 @@ impl Linter {
             true => self.libraries.runtimes(&self.loader, &resolution),
             false => Vec::new(),
         };
-        let (unprovided, older) = match reads(Input::Interfaces) {
-            true => (
-                unprovided(&self.loader, file, info, &resolution)?,
-                interface::older(&self.loader, file, info, &resolution)?,
-            ),
-            false => Default::default(),
-        };
+        let (mut lacking, mut older) = Default::default();
+        if reads(Input::Interfaces) {
+            lacking = unprovided(&self.loader, file, info, &resolution)?;
+            older = interface::older(&self.loader, file, info, &resolution)?;
+        }
         let covered = Covered {
             options: &self.options,
             context,
@@ -145,7 +136,7 @@ impl Linter {
             cudart: &Cudart::new(info, contents.cudart.as_ref()),
             device_code: &code,
             advice: &advice,
-            unprovided: &unprovided,
+            unprovided: &lacking,
             older: &older,
             below: &below,
             cuda_libraries: &CudaLibraries::of(&resolution),
@@ -239,6 +230,22 @@ impl Linter {
         }
         found
     }
+}
+
+/// The file's read-only data and device code, as far as rules read them.
+fn contents(
+    inputs: &BTreeSet<Input>,
+    file: &FileReader,
+    info: &ElfInfo,
+) -> Result<(Contents, DeviceCode), ReadError> {
+    let (mut contents, mut code) = Default::default();
+    if inputs.contains(&Input::Strings) {
+        contents = rodata::read(file, info)?;
+    }
+    if inputs.contains(&Input::DeviceCode) {
+        code = device_code::read_elf(file, &info.header)?;
+    }
+    Ok((contents, code))
 }
 
 /// The contents of a text file that builds read.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 const PAGE: u64 = 4096;
-/// Pages that all files of the process may keep: 64 MiB.
-const MAX_PAGES: usize = 1 << 14;
+/// Pages that all files of the process may keep: 32 MiB.
+const MAX_PAGES: usize = 1 << 13;
 /// Longest string that is compared.
 const MAX_STRING: usize = 1 << 12;
 
