@@ -106,13 +106,7 @@ impl Linter {
         let names = &contents.sonames;
         let resolution = self.tree.resolve(&self.loader, path, file, info, names)?;
         let through_environment = self.through_environment(path, file, info, &resolution)?;
-        let problems = resolution.problems().into_iter();
-        let advise = |problem| match self.options.root {
-            // This machine says nothing about another root.
-            Some(_) => Advice::default(),
-            None => near::advice(&self.around, shown, info, &resolution, problem),
-        };
-        let advice: Vec<Advice> = problems.map(advise).collect();
+        let advice = self.advice(shown, info, &resolution);
         let runtimes = match reads(Input::Runtimes) {
             true => self.libraries.runtimes(&self.loader, &resolution),
             false => Vec::new(),
@@ -168,6 +162,17 @@ impl Linter {
     pub(crate) fn id_of(&self, path: &[u8]) -> Option<FileId> {
         let path = self.loader.real_path(Path::new(OsStr::from_bytes(path)))?;
         FileId::at(&path).ok()
+    }
+
+    /// Advice for each of the problems of a file, in their order.
+    fn advice(&self, shown: &Path, info: &ElfInfo, resolution: &Resolution) -> Vec<Advice> {
+        let problems = resolution.problems().into_iter();
+        let advise = |problem| match self.options.root {
+            // This machine says nothing about another root.
+            Some(_) => Advice::default(),
+            None => near::advice(&self.around, shown, info, resolution, problem),
+        };
+        problems.map(advise).collect()
     }
 
     /// What the file needs and finds through LD_LIBRARY_PATH alone.
