@@ -186,7 +186,7 @@ impl Staging {
         }
     }
 
-    /// Makes the links, and returns what was left out.
+    /// Makes the links, and returns a line for each that is left out.
     pub(super) fn finish(mut self) -> Vec<String> {
         let _lock = private::lock();
         for (path, target) in std::mem::take(&mut self.links) {

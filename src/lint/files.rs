@@ -1,5 +1,5 @@
-//! The files that rules read, found in one pass over the trees, and what that pass tells of all
-//! other files. Memory grows with the ELF files alone.
+//! The files that rules read, found in one pass over the trees, and the facts that this pass keeps of
+//! all other files. Memory grows with the ELF files alone.
 
 use super::context::site_of;
 use super::look::{Linter, has_text_finding};

@@ -146,11 +146,7 @@ impl Loader {
         strings: &[Vec<u8>],
     ) -> Result<Resolution, ReadError> {
         let root = self.library(file, info)?;
-        let program = Program {
-            path: self.files.sysroot.absolute(path.as_os_str().as_bytes()),
-            info,
-            privileges: privileges(file, info),
-        };
+        let program = self.program(path, file, info);
         let Some(system) = self.system_of(&program) else {
             return Ok(resolution::alone(program.path, root, info));
         };
@@ -204,6 +200,14 @@ impl Loader {
         Ok(resolution::finish(closure, object, context, info, strings))
     }
 
+    fn program<'a>(&self, path: &Path, file: &FileReader, info: &'a ElfInfo) -> Program<'a> {
+        Program {
+            path: self.files.sysroot.absolute(path.as_os_str().as_bytes()),
+            info,
+            privileges: privileges(file, info),
+        }
+    }
+
     /// The objects that loading `path` loads, without an examination of their symbols, and the rules
     /// of its loader. With `Extent::Direct`, the file and what it finds of its own DT_NEEDED.
     pub(crate) fn objects(
@@ -214,11 +218,7 @@ impl Loader {
         extent: Extent,
     ) -> Result<Option<(Vec<Object>, Rules)>, ReadError> {
         let root = self.library(file, info)?;
-        let program = Program {
-            path: self.files.sysroot.absolute(path.as_os_str().as_bytes()),
-            info,
-            privileges: privileges(file, info),
-        };
+        let program = self.program(path, file, info);
         let Some(system) = self.system_of(&program) else {
             return Ok(None);
         };

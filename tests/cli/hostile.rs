@@ -16,7 +16,7 @@ const APPLETS: [&[&str]; 4] = [
     &["fixup", "--dry-run"],
     &["device-code", "list"],
 ];
-/// nobody
+/// The user without rights of any file.
 const ORDINARY: u32 = 65534;
 
 /// Runs the program, which must end, and not by a signal or a panic.

@@ -15,7 +15,7 @@ const RECORD: u32 = 20;
 const FREE: u32 = 17;
 
 impl Code {
-    /// mov wN, value; movk for what is above 16 bits.
+    /// mov wN, value; movk for the upper 16 bits.
     fn set(&mut self, register: u32, value: u32) {
         self.0.push(0x5280_0000 | (value & 0xffff) << 5 | register);
         self.0.push(0x72a0_0000 | (value >> 16) << 5 | register);

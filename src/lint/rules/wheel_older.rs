@@ -116,7 +116,7 @@ fn normal(name: &str) -> String {
     name.to_ascii_lowercase().replace(['_', '.'], "-")
 }
 
-/// By numbers; what has none is equal to all, so that nothing is said of it.
+/// Compares numbers. A version without one is equal to every other, so that it has no finding.
 fn compare(a: &str, b: &str) -> Ordering {
     let numbers = |text: &str| -> Option<Vec<u64>> {
         let parts = text.split('.').map(|part| part.parse().ok());

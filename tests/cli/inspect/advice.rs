@@ -171,10 +171,7 @@ fn the_drivers_and_cudas_libraries_have_their_sources() {
         ),
         ("libnvJitLink.so.13", "nixpkgs' cudaPackages.libnvjitlink"),
     ] {
-        let stub = format!("stub/{name}");
-        shop.lib(&stub, &[]);
-        shop.exe("bin/app", &[&stub]);
-        fs::remove_file(shop.at(&stub)).unwrap();
+        shop.exe_without("bin/app", name);
         let text = told(&shop, "bin/app");
         assert!(text.contains(cause) && text.contains("help: "), "{text}");
     }
@@ -184,9 +181,7 @@ fn the_drivers_and_cudas_libraries_have_their_sources() {
 fn nix_locate_is_asked_where_it_is_installed() {
     use std::os::unix::fs::PermissionsExt;
     let shop = Workshop::new();
-    shop.lib("stub/libodd.so.3", &[]);
-    shop.exe("bin/app", &["stub/libodd.so.3"]);
-    fs::remove_file(shop.at("stub/libodd.so.3")).unwrap();
+    shop.exe_without("bin/app", "libodd.so.3");
     let script =
         "#!/bin/sh\nfor last; do :; done\n[ $last = /lib/libodd.so.3 ] && echo oddPackage.out\n";
     let tool = shop.write("tools/nix-locate", script);
@@ -205,11 +200,9 @@ fn nix_locate_is_asked_where_it_is_installed() {
 #[test]
 fn a_tree_ends_in_what_it_lacks_by_name() {
     let shop = Workshop::new();
-    shop.lib("stub/libgone.so.3", &[]);
     for program in ["t/a", "t/b"] {
-        shop.exe(program, &["stub/libgone.so.3"]);
+        shop.exe_without(program, "libgone.so.3");
     }
-    fs::remove_file(shop.at("stub/libgone.so.3")).unwrap();
     for args in [&["t"][..], &["--check", "t"], &["--tree", "t"]] {
         let text = String::from_utf8(shop.inspect(args).stdout).unwrap();
         assert!(

@@ -276,9 +276,7 @@ fn a_linker_script_is_needed() {
 fn a_package_of_the_distribution_may_have_it() {
     let shop = Workshop::new();
     for name in ["libodd-2.0.so.3", "libz.so.99", "libodd-1a2b3c4d.so.3"] {
-        shop.lib(&format!("stub/{name}"), &[]);
-        shop.exe(&format!("bin/user-{name}"), &[&format!("stub/{name}")]);
-        fs::remove_file(shop.at(&format!("stub/{name}"))).unwrap();
+        shop.exe_without(&format!("bin/user-{name}"), name);
     }
     let tool = shop.write("tools/apt-cache", "#!/bin/sh\necho libodd2.0-3t64\n");
     fs::set_permissions(tool, fs::Permissions::from_mode(0o755)).unwrap();
@@ -322,19 +320,14 @@ fn flatpak_and_snap_have_their_own_way_to_the_driver_and_conda_its_packages() {
     ];
     fs::create_dir_all(shop.path.join("env/conda-meta")).unwrap();
     for (program, library, help) in cases {
-        let stub = format!("stub/{library}");
-        shop.lib(&stub, &[]);
-        shop.exe(program, &[&stub]);
-        fs::remove_file(shop.at(&stub)).unwrap();
+        shop.exe_without(program, library);
         let report = text(&shop.inspect(&[program]));
         let helps: Vec<&str> = report.lines().filter(|l| l.contains("help: ")).collect();
         assert_eq!(helps.len(), 1, "{report}");
         assert!(helps[0].contains(help), "{report}");
     }
     // Of CUDA, but not in conda-forge by that name: the wheel.
-    shop.lib("stub/libcusparseLt.so.0", &[]);
-    shop.exe("env/bin/sparse", &["stub/libcusparseLt.so.0"]);
-    fs::remove_file(shop.at("stub/libcusparseLt.so.0")).unwrap();
+    shop.exe_without("env/bin/sparse", "libcusparseLt.so.0");
     let report = text(&shop.inspect(&["env/bin/sparse"]));
     assert!(
         report.contains("`pip install nvidia-cusparselt-cu12`"),

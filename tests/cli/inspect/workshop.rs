@@ -76,6 +76,14 @@ impl Workshop {
         self.at(output)
     }
 
+    /// A program that needs a library which is nowhere.
+    pub fn exe_without(&self, output: &str, library: &str) {
+        let stub = format!("stub/{library}");
+        self.lib(&stub, &[]);
+        self.exe(output, &[&stub]);
+        fs::remove_file(self.at(&stub)).unwrap();
+    }
+
     pub fn inspect<S: AsRef<OsStr>>(&self, args: &[S]) -> Output {
         Command::new(BINARY)
             .current_dir(&self.path)

@@ -94,7 +94,7 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
 
 /// Refuses a resolution cache for which the program header table of a MIPS file would have to move:
 /// QEMU and kernels before 5.18 would not start the program, for the sake of an optimization. Other
-/// machines' programs start, and the caller is told that they are less safe than before.
+/// machines' programs start, and the layout reports that they are less safe than before.
 fn check_cache<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
     existing: Option<usize>,
