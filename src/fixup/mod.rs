@@ -100,9 +100,16 @@ pub(crate) fn run(
     }
     let progress = &request.progress;
     progress.files.store(visit.files.len(), Ordering::Relaxed);
-    let mut note = |result| summary.note(result, emit);
+    let mut note = |results: Vec<_>| {
+        let mut results = results.into_iter();
+        results.try_for_each(|result| summary.note(result, emit))
+    };
     pool.install(|| parallel::stream(&visit.files, |file| pass.fix(file), &mut note))?;
     Ok(summary)
+}
+
+fn leads_to(name: &Path, file: FileId) -> bool {
+    FileId::at(name).is_ok_and(|id| id == file)
 }
 
 fn selected_policies<'a>(
@@ -136,13 +143,18 @@ struct SecondPass<'a> {
 }
 
 impl SecondPass<'_> {
-    fn fix(&self, file: &Visited<LibraryInfo>) -> Result<FileReport, (PathBuf, FileError)> {
+    /// Fixes a file: one report, or one for each file that its names lead to by now.
+    fn fix(&self, file: &Visited<LibraryInfo>) -> Vec<Result<FileReport, (PathBuf, FileError)>> {
         self.request.progress.done.fetch_add(1, Ordering::Relaxed);
-        let names = self.names(file);
-        let Some(first) = names.first().cloned() else {
-            return Err((PathBuf::new(), FileError::Skip(Skip::Vanished)));
-        };
-        self.fix_names(file, names).map_err(|pass| (first, pass))
+        let mut names = self.names(file);
+        let mut results = Vec::with_capacity(1);
+        while let Some(first) = names.first().cloned() {
+            let mut elsewhere = Vec::new();
+            let result = self.fix_names(file, names, &mut elsewhere);
+            results.push(result.map_err(|pass| (first, pass)));
+            names = elsewhere;
+        }
+        results
     }
 
     /// The names to write to: for a link that the user named, its target.
@@ -163,42 +175,44 @@ impl SecondPass<'_> {
             .collect()
     }
 
+    /// Fixes the file that the first of the names leads to. The names that lead to another one are
+    /// added to `elsewhere`: another run may be replacing the file by a changed copy, name by name.
     fn fix_names(
         &self,
         file: &Visited<LibraryInfo>,
-        names: Vec<PathBuf>,
+        mut names: Vec<PathBuf>,
+        elsewhere: &mut Vec<PathBuf>,
     ) -> Result<FileReport, FileError> {
-        let Some(first) = names.first() else {
+        let Some(first) = names.first().cloned() else {
             return Err(FileError::Skip(Skip::Vanished));
         };
         let (lock, reader) = if self.request.dry_run {
-            (None, scan::open(first, false)?)
-        } else if let Some((lock, reader)) = scan::open_locked(first, Patience::NONE, self.waits)? {
+            (None, scan::open(&first, false)?)
+        } else if let Some((lock, reader)) = scan::open_locked(&first, Patience::NONE, self.waits)?
+        {
             (Some(lock), reader)
         } else {
             // Another process holds its lock. That matters only if there is something to change.
-            let reader = scan::open(first, false)?;
+            let reader = scan::open(&first, false)?;
             // A header that it writes at this moment may look malformed: read again without it.
-            if let Ok((info, plan)) = self.examine(file, &names, &reader)
+            let id = FileId::from(&reader);
+            if names[1..].iter().all(|name| leads_to(name, id))
+                && let Ok((info, plan)) = self.examine(file, &names, &reader)
                 && plan.edits.is_empty()
             {
-                return Ok(self.report(
-                    names,
-                    FileId::from(&reader),
-                    &info,
-                    plan,
-                    Status::Unchanged,
-                ));
+                return Ok(self.report(names, id, &info, plan, Status::Unchanged));
             }
-            let waited = scan::open_locked(first, Patience::default(), self.waits)?;
+            let waited = scan::open_locked(&first, Patience::default(), self.waits)?;
             let (lock, reader) = waited.ok_or(FileError::Skip(Skip::Vanished))?;
             (Some(lock), reader)
         };
+        let id = FileId::from(&reader);
+        elsewhere.extend(names.extract_if(1.., |name| !leads_to(name, id)));
         let (info, plan) = self.examine(file, &names, &reader)?;
         let status = self.apply(&names, &reader, &info, &plan);
         Ok(FileReport {
             locked: lock.is_none_or(|lock| lock.is_held()),
-            ..self.report(names, FileId::from(&reader), &info, plan, status)
+            ..self.report(names, id, &info, plan, status)
         })
     }
 
@@ -229,14 +243,6 @@ impl SecondPass<'_> {
         names: &[PathBuf],
         reader: &FileReader,
     ) -> Result<(ElfInfo, Plan), FileError> {
-        let id = FileId::from(reader);
-        // Another run may have replaced it by a changed copy, with all its names.
-        let leads_here = |name: &PathBuf| FileId::at(name).is_ok_and(|other| other == id);
-        if id != file.id && !names.iter().all(leads_here) {
-            return Err(FileError::Problem(
-                "another file took its place while this ran: left alone; run again".to_owned(),
-            ));
-        }
         let info = scan::dynamic_info(reader)?;
         self.check_kind(file.named, reader, &info)?;
         if let (Some(why), Some(_)) = (&self.request.no_interpreter, &info.interpreter) {

@@ -7,7 +7,7 @@ use elf_edit::{
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Why a file is not kept.
@@ -67,9 +67,9 @@ pub(crate) fn open_locked(
         if !metadata.is_file() {
             return Err(FileError::Skip(Skip::Special));
         }
-        // The holder may have replaced it by a copy. Not where it has its only name still.
-        let replaced = metadata.nlink() != 1
-            && FileId::at(path).is_ok_and(|now| now != FileId::from(&metadata));
+        // The holder may have replaced it by a copy. That it has one name left doesn't prove that
+        // this is the one: it may have had others.
+        let replaced = FileId::at(path).is_ok_and(|now| now != FileId::from(&metadata));
         if !replaced {
             let reader = FileReader::with_metadata(file, metadata).map_err(unreadable)?;
             return Ok(Some((lock, reader.recorded())));

@@ -362,6 +362,51 @@ fn trees_at_once_and_replaced_files_all_have_the_edits() {
     }
 }
 
+/// Starts `fixup` on a tree with `one`, `two` and `three`, names of one file, which it waits for;
+/// has `replaced` lead to a changed copy meanwhile.
+#[test]
+fn names_that_part_while_this_runs_are_all_edited() {
+    let cases = ["one", "two", "three"].map(|name| [(name, None), (name, Some("--atomic"))]);
+    let started = cases.concat().into_iter().map(|(replaced, extra)| {
+        let (dir, original) = library();
+        let tree = dir.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        fs::copy(&original, tree.join("one")).unwrap();
+        for link in ["two", "three"] {
+            fs::hard_link(tree.join("one"), tree.join(link)).unwrap();
+        }
+        let held = File::open(tree.join("one")).unwrap();
+        flock(&held, FlockOperation::LockExclusive).unwrap();
+        let words = ["fixup", "--append-runpath", "/run/ours", "--dlopen=off"];
+        let words = words.into_iter().chain(["--old-entries=keep"]).chain(extra);
+        let mut child = applet(&words.collect::<Vec<_>>(), &tree).spawn().unwrap();
+        let mut note = String::new();
+        let mut lines = io::BufReader::new(child.stderr.take().unwrap());
+        (io::BufRead::read_line(&mut lines, &mut note)).unwrap();
+        assert!(note.contains("waiting for another process"), "{note}");
+        fs::copy(&original, tree.join("copy")).unwrap();
+        let theirs = ["patchelf", "--set-rpath", "/run/theirs"];
+        succeeded(&applet(&theirs, &tree.join("copy")).output().unwrap());
+        fs::rename(tree.join("copy"), tree.join(replaced)).unwrap();
+        drop(held);
+        (dir, tree, replaced, extra, child, lines)
+    });
+    for (_dir, tree, replaced, extra, mut child, mut lines) in started {
+        let mut rest = String::new();
+        io::Read::read_to_string(&mut lines, &mut rest).unwrap();
+        assert!(child.wait().unwrap().success(), "{rest}");
+        assert!(!rest.contains("error"), "{rest}");
+        for name in ["one", "two", "three"] {
+            let entries: &[u8] = match name == replaced {
+                true => b"/run/theirs:/run/ours",
+                false => b"/run/ours",
+            };
+            let runpath = info(&tree.join(name)).runpath_or_rpath().unwrap().to_vec();
+            assert_eq!(runpath, entries, "{name}, {replaced} replaced, {extra:?}");
+        }
+    }
+}
+
 #[test]
 fn bytes_that_changed_in_between_with_size_and_times_restored_are_seen() {
     let (_dir, library) = library();
