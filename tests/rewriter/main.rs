@@ -13,6 +13,7 @@ mod compared;
 mod differential;
 mod fuzz;
 mod growth;
+mod headers;
 mod properties;
 mod races;
 mod rewrite;

@@ -91,7 +91,10 @@ pub fn run(dir: &Path, kinds: &[Kind]) -> Compared {
     let group = |kind: &Kind| {
         if kind.name.contains("-patchelf-0.") {
             2
-        } else if kind.may_be_unsafe_to_strip {
+        } else if ["-no-sections", "-table-"]
+            .iter()
+            .any(|word| kind.name.contains(word))
+        {
             3
         } else {
             usize::from(!kind.target.is_native())

@@ -205,6 +205,15 @@ impl<'a> Builder<'a> {
         let Some(now) = &self.info.interpreter else {
             return Err(Refusal::NoInterpreter(self.info.kind.as_str()));
         };
+        let named = self.info.segments.iter();
+        let named = named.filter(|s| s.p_type == elf::PT_INTERP).count();
+        if named > 1 {
+            // Linux takes the first, glibc's loader the last for its own name.
+            return Err(Refusal::Malformed(format!(
+                "{named} PT_INTERP program headers, expected one: which of them counts is not \
+                 defined"
+            )));
+        }
         self.interpreter = (now.as_slice() != path).then(|| path.to_vec());
         Ok(())
     }

@@ -37,16 +37,8 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
             }
         }
     }
-    // An interpreter that changes or moves has its old path cleared, and a note that moves
-    // leaves free space, into which the program header table can grow some other time.
-    let moves = |s: &Segment| {
-        let mut moves = new.moves.iter();
-        moves.any(|m| m.extent.offset != m.to.offset && m.extent.holds_vaddr(s.vaddr, s.filesz))
-    };
-    let changes = |s: &Segment| s.p_type == elf::PT_INTERP && context.target.interpreter.is_some();
-    let segments = info.segments.iter().filter(|s| moves_with_contents(s));
-    for segment in segments.filter(|s| changes(s) || moves(s)) {
-        patch.write(segment.offset, vec![0; segment.filesz as usize]);
+    for range in vacated_extents(context, new) {
+        patch.write(range.start, vec![0; (range.end - range.start) as usize]);
     }
     for (offset, len) in context.cache.iter().flat_map(|c| c.cleared()) {
         patch.write(offset, vec![0; len as usize]);
@@ -69,6 +61,38 @@ pub(super) fn steps<R: ReadAt + ?Sized>(
         patch.write(new.phdrs.offset, bytes::program_headers(context, new));
     }
     Ok(patch.steps)
+}
+
+/// Where an interpreter was that changes or moves, so that its path is gone, and notes that move,
+/// so that the program header table can grow into that place. Ranges of the contents that a header
+/// moves with, whatever offset the header itself names; each byte once, as many headers may
+/// describe the same contents.
+fn vacated_extents<R: ReadAt + ?Sized>(
+    context: &LayoutContext<'_, R>,
+    new: &Layout,
+) -> Vec<Range<u64>> {
+    let moved = |s: &Segment| {
+        let mut moves = new.moves.iter();
+        let m = moves
+            .find(|m| m.extent.offset != m.to.offset && m.extent.holds_vaddr(s.vaddr, s.filesz))?;
+        let start = m.extent.offset + (s.vaddr - m.extent.vaddr);
+        Some(start..start + s.filesz)
+    };
+    let segments = context.info().segments.iter();
+    let mut ranges: Vec<Range<u64>> = segments
+        .filter(|s| moves_with_contents(s))
+        .filter_map(moved)
+        .collect();
+    ranges.extend(context.interpreter_extent().map(|e| e.offset..e.end()));
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, range| {
+        let joins = next.start <= range.end;
+        if joins {
+            range.end = range.end.max(next.end);
+        }
+        joins
+    });
+    ranges
 }
 
 /// The dynamic section that made room for the program header table: cleared, so that the table can
