@@ -117,7 +117,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("cuda", &[]),
     ("loader", &["cuda"]),
     ("advice", &["cuda", "escape"]),
-    ("near", &["advice", "cuda", "loader", "scan"]),
+    ("near", &["advice", "archive", "cuda", "loader", "scan"]),
     ("rodata", &["cuda"]),
     ("doctor", &["advice", "cuda", "loader", "rodata", "scan"]),
     ("redist", &[]),

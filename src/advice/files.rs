@@ -10,7 +10,10 @@ pub(super) fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near:
             advice.note(format!(
                 "{path} is there, but no search leads to its directory"
             ));
-            advice.add_directory("add its directory", &file.path, needs_it);
+            match near.other_root {
+                true => advice.append_entry(&file.path, needs_it),
+                false => advice.add_directory("add its directory", &file.path, needs_it),
+            }
             by_import(advice, &file.path, near);
         }
         NearState::InRunpathOf(other) => {

@@ -38,7 +38,10 @@ fn take_another(advice: &mut Advice, path: &[u8], near: &Near) {
     }
     if let Some(there) = near.interpreters.first()
         && let (Some(word), Some(file)) = (word(there), near.file.as_deref())
-        && let Some(command) = command(&format!("fixup --interpreter {word}"), file)
+        && let Some(command) = match near.other_root {
+            true => command(&format!("patchelf --set-interpreter {word}"), file),
+            false => command(&format!("fixup --interpreter {word}"), file),
+        }
     {
         advice.help(format!("use the one that is there: {command}"));
         advice.remedies.push(Remedy::Interpreter(there.clone()));

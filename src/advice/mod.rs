@@ -91,8 +91,10 @@ pub(crate) struct Near {
     pub files: Vec<NearFile>,
     /// Interpreters that are there and fit.
     pub interpreters: Vec<Vec<u8>>,
-    /// NVIDIA's kernel driver runs here.
-    pub driver_runs: bool,
+    /// The system is below another root directory, where paths of commands lead elsewhere.
+    pub other_root: bool,
+    /// Whether NVIDIA's kernel driver runs, where that can be seen.
+    pub driver_runs: Option<bool>,
     /// The system, where it decides how a driver is installed.
     pub system: System,
     /// The distribution, which decides how other packages are installed.
@@ -101,6 +103,10 @@ pub(crate) struct Near {
     pub nixpkgs: Vec<String>,
     /// Debian's package, by the rule for names and the local package lists.
     pub debian: Option<String>,
+    /// Debian's architecture of the file, where it is not the machine's own.
+    pub debian_architecture: Option<ForeignArchitecture>,
+    /// The tool that searches all packages for a file (apt-file, nix-locate) is installed.
+    pub searches_packages: bool,
     /// The program is a 64-bit one.
     pub wide: bool,
     /// The program's machine, if it is not this one's.
@@ -156,6 +162,15 @@ pub(crate) enum Distribution {
     Arch,
     Alpine,
     Nixos,
+}
+
+/// An architecture of which Debian's packages are installed beside the machine's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ForeignArchitecture {
+    /// `i386`
+    pub name: &'static str,
+    /// dpkg takes packages of it.
+    pub added: bool,
 }
 
 /// Causes and remedies.
@@ -274,6 +289,15 @@ pub(crate) fn add_needed(name: &[u8], file: &[u8]) -> Option<String> {
 }
 
 impl Advice {
+    /// Adds the directory of `library`, whose path is below another root than that of `file`.
+    fn append_entry(&mut self, library: &[u8], file: Option<&[u8]>) {
+        let entry = word(directory(library));
+        let add = entry.map(|dir| format!("fixup --dependencies off --append-runpath {dir}"));
+        let command = add.zip(file).and_then(|(add, file)| command(&add, file));
+        let help = command.map(|command| format!("add its directory: {command}"));
+        self.helps.extend(help);
+    }
+
     /// `cuda-fixup fixup --lib DIR FILE` for the directory of `library`, where the names can be
     /// words of a shell.
     pub(crate) fn add_directory(&mut self, what: &str, library: &[u8], file: Option<&[u8]>) {

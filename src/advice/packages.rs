@@ -1,16 +1,17 @@
 //! Advice about the packages that contain a missing library: the driver's, CUDA's, the system's.
 
-use super::{Advice, Bundle, Distribution, Near, System, cuda, shown, word};
+use super::{Advice, Bundle, Distribution, Near, System, command, cuda, shown, word};
 use crate::cuda::Soname;
 
 pub(super) fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
     let name = shown(name);
     let here = match near.driver_runs {
-        true => "the kernel driver runs here",
-        false => "no driver runs here",
+        Some(true) => "; the kernel driver runs here",
+        Some(false) => "; no driver runs here",
+        None => "",
     };
     advice.note(format!(
-        "{name} comes with NVIDIA's driver, never with a CUDA toolkit or a wheel; {here}"
+        "{name} comes with NVIDIA's driver, never with a CUDA toolkit or a wheel{here}"
     ));
     if let Some((note, help)) = near.bundle.and_then(confined) {
         advice.note(note.to_owned());
@@ -24,14 +25,15 @@ pub(super) fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
         System::Container => "start the container with `--gpus all` (NVIDIA Container Toolkit), \
              which brings the host's driver in"
             .to_owned(),
-        System::Wsl => match &near.file {
-            Some(file) if word(file).is_some() => format!(
-                "the driver of Windows is in /usr/lib/wsl/lib: `cuda-fixup fixup --lib \
-                 /usr/lib/wsl/lib {}`",
-                word(file).unwrap_or_default()
-            ),
-            _ => "the driver of Windows is in /usr/lib/wsl/lib".to_owned(),
-        },
+        System::Wsl => {
+            let what = "the driver of Windows is in /usr/lib/wsl/lib";
+            let add = "fixup --dependencies off --append-runpath /usr/lib/wsl/lib";
+            let file = near.file.as_deref();
+            match file.and_then(|file| command(add, file)) {
+                Some(command) => format!("{what}: {command}"),
+                None => what.to_owned(),
+            }
+        }
         System::Jetson => "install it with JetPack: `apt install nvidia-l4t-cuda`".to_owned(),
         System::Debian => {
             let package = match name.to_string().as_str() {
@@ -135,35 +137,61 @@ pub(super) fn system_library(advice: &mut Advice, name: &[u8], near: &Near) {
         advice.help("install that wheel again: `pip install --force-reinstall NAME`".to_owned());
         return;
     }
-    let Some(name) = word(name).filter(|_| memchr::memmem::find(name, b".so").is_some()) else {
+    let bits: &[u8] = if near.wide { b"()(64bit)" } else { b"" };
+    let library = memchr::memmem::find(name, b".so").is_some();
+    let (Some(name), Some(provided)) = (word(name), word(&[name, bits].concat())) else {
         return;
     };
-    let bits = if near.wide { "()(64bit)" } else { "" };
+    if !library {
+        return;
+    }
     let command = match near.distribution {
-        Distribution::Debian => match near.debian.as_deref() {
-            Some(package) => {
-                advice.help(format!(
-                    "by Debian's rule for names it is in {package}: `apt install {package}`"
-                ));
-                return;
-            }
-            None => format!("apt-file search /{name}"),
-        },
-        Distribution::Fedora => format!("dnf install '{name}{bits}'"),
-        Distribution::Suse => format!("zypper install '{name}{bits}'"),
+        Distribution::Debian => debian_command(name, near),
+        Distribution::Fedora => format!("dnf install {provided}"),
+        Distribution::Suse => format!("zypper install {provided}"),
         Distribution::Alpine => format!("apk add so:{name}"),
-        Distribution::Arch => format!("pacman -F {name}"),
-        Distribution::Nixos if near.nixpkgs.is_empty() => {
-            format!("nix-locate --whole-name --at-root /lib/{name}")
-        }
-        Distribution::Nixos | Distribution::Other => return,
+        Distribution::Arch => format!("pacman -Fy {name}"),
+        Distribution::Nixos if !near.nixpkgs.is_empty() => return,
+        Distribution::Nixos => nix_locate(&name, near),
+        Distribution::Other => return,
     };
-    let asks = matches!(
-        near.distribution,
-        Distribution::Debian | Distribution::Arch | Distribution::Nixos
-    );
-    advice.help(match asks {
-        true => format!("ask which package has it: `{command}`"),
-        false => format!("install the package that has it: `{command}`"),
-    });
+    let what = match (near.distribution, &near.debian) {
+        (Distribution::Debian, Some(package)) => {
+            format!("by Debian's rule for names it is in {package}")
+        }
+        (Distribution::Debian | Distribution::Arch | Distribution::Nixos, _) => {
+            "ask which package has it".to_owned()
+        }
+        _ => "install the package that has it".to_owned(),
+    };
+    advice.help(format!("{what}: `{command}`"));
+}
+
+/// Installs the package, or searches for it.
+fn debian_command(name: String, near: &Near) -> String {
+    match (&near.debian, near.debian_architecture) {
+        (Some(package), None) => format!("apt install {package}"),
+        (Some(package), Some(other)) if other.added => {
+            format!("apt install {package}:{}", other.name)
+        }
+        (Some(package), Some(other)) => {
+            let other = other.name;
+            format!(
+                "dpkg --add-architecture {other} && apt update && apt install {package}:{other}"
+            )
+        }
+        (None, _) if near.searches_packages => format!("apt-file search /{name}"),
+        (None, _) => format!(
+            "apt update && apt install apt-file && apt-file update && apt-file search /{name}"
+        ),
+    }
+}
+
+/// Searches nixpkgs; without an index of it, that is made first.
+fn nix_locate(name: &str, near: &Near) -> String {
+    let locate = format!("nix-locate --whole-name --at-root /lib/{name}");
+    match near.searches_packages || name.starts_with('\'') {
+        true => locate,
+        false => format!("nix-shell -p nix-index --run \"nix-index && {locate}\""),
+    }
 }

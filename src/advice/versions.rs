@@ -1,6 +1,6 @@
 //! Advice about symbols and symbol versions that the loaded libraries lack.
 
-use super::{Advice, Near, NearState, directory, shown, word};
+use super::{Advice, Near, NearState, command, directory, shown, word};
 
 pub(super) fn symbol(advice: &mut Advice, name: &str, near: &Near) {
     let name = shown(name.as_bytes());
@@ -22,11 +22,11 @@ pub(super) fn symbol(advice: &mut Advice, name: &str, near: &Near) {
             _ => {
                 advice.note(format!("{path} has {name}, but is not loaded"));
                 let soname = file.path.rsplit(|&byte| byte == b'/').next().and_then(word);
-                let program = near.file.as_deref().and_then(word);
-                if let Some((soname, program)) = soname.zip(program) {
-                    advice.help(format!(
-                        "if it belongs there: `patchelf --add-needed {soname} {program}`"
-                    ));
+                let add = soname.map(|soname| format!("patchelf --add-needed {soname}"));
+                let program = near.file.as_deref();
+                if let Some(command) = add.zip(program).and_then(|(add, file)| command(&add, file))
+                {
+                    advice.help(format!("if it belongs there: {command}"));
                 }
             }
         }

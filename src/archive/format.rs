@@ -9,12 +9,12 @@ use std::path::Path;
 use zip::ZipArchive;
 
 /// Suffixes of archives: a file of such a name that is none of them is an error.
-const SUFFIXES: [&str; 12] = [
-    ".whl", ".zip", ".tar", ".tgz", ".txz", ".tar.gz", ".tar.xz", ".tar.zst", ".deb", ".nar",
-    ".nar.xz", ".nar.zst",
+const SUFFIXES: [&str; 14] = [
+    ".whl", ".zip", ".tar", ".tgz", ".txz", ".tar.gz", ".tar.xz", ".tar.lz4", ".tar.zst", ".deb",
+    ".nar", ".nar.lz4", ".nar.xz", ".nar.zst",
 ];
 /// Suffixes of archives that are not read.
-const FOREIGN: [&str; 6] = [".tar.bz2", ".rpm", ".7z", ".conda", ".nar.bz2", ".tar.lz4"];
+const FOREIGN: [&str; 5] = [".tar.bz2", ".rpm", ".7z", ".conda", ".nar.bz2"];
 
 /// Bytes that are unpacked to recognize a form.
 const HEAD: u64 = 16 << 10;

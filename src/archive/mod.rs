@@ -14,6 +14,8 @@ mod staging;
 mod stream;
 mod tape;
 
+pub(crate) use stream::Packing;
+
 use crate::escape;
 use private::PrivateDirectory;
 use staging::Staging;
@@ -38,8 +40,8 @@ pub(crate) enum ArchiveError {
     )]
     Bomb,
     #[error(
-        "an archive in an unknown form: expected .whl, .zip, .tar (.gz, .xz, .zst), .deb, .nar (.xz, \
-         .zst) or an image as `docker save` writes it"
+        "an archive in an unknown form: expected .whl, .zip, .tar (.gz, .lz4, .xz, .zst), .deb, .nar \
+         (.lz4, .xz, .zst) or an image as `docker save` writes it"
     )]
     Unknown,
 }

@@ -2,6 +2,7 @@
 
 use super::ArchiveError;
 use flate2::read::MultiGzDecoder;
+use lz4_flex::frame::FrameDecoder;
 use lzma_rust2::XzReader;
 use ruzstd::decoding::StreamingDecoder;
 use std::cell::Cell;
@@ -87,17 +88,19 @@ pub(super) fn error(error: io::Error) -> ArchiveError {
 
 /// A compression, by the first bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     Plain,
     Gzip,
+    Lz4,
     Xz,
     Zstd,
 }
 
 impl Packing {
-    pub(super) fn of(head: &[u8]) -> Packing {
+    pub(crate) fn of(head: &[u8]) -> Packing {
         match head {
             [0x1f, 0x8b, ..] => Packing::Gzip,
+            [0x04, 0x22, 0x4d, 0x18, ..] => Packing::Lz4,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
             _ => Packing::Plain,
@@ -105,10 +108,11 @@ impl Packing {
     }
 
     /// The decompressed stream.
-    pub(super) fn unpacked<'a, R: Read + 'a>(self, from: R) -> Box<dyn Read + 'a> {
+    pub(crate) fn unpacked<'a, R: Read + 'a>(self, from: R) -> Box<dyn Read + 'a> {
         match self {
             Packing::Plain => Box::new(from),
             Packing::Gzip => Box::new(MultiGzDecoder::new(from)),
+            Packing::Lz4 => Box::new(FrameDecoder::new(from)),
             Packing::Xz => Box::new(XzReader::new_mem_limit(from, true, XZ_MEMORY)),
             Packing::Zstd => Box::new(Frames {
                 from: Some(BufReader::new(from)),

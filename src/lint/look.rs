@@ -63,7 +63,11 @@ impl Linter {
             ..environment.clone()
         };
         let has_path = environment.library_path.is_some();
-        let around = Surroundings::new(files, environment.library_path.clone());
+        let around = Surroundings::new(
+            files,
+            environment.library_path.clone(),
+            options.root.clone(),
+        );
         let mut loader = Loader::new(environment);
         loader.read_symbols(rules.read(Input::Symbols));
         Linter {

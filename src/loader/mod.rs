@@ -58,6 +58,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use sysroot::Sysroot;
+pub(crate) use sysroot::walk as host_path;
 use tokens::{Tokens, Trust};
 
 /// Interpreters that are kept in memory: trees name one, two or three.

@@ -77,7 +77,7 @@ impl Sysroot {
 }
 
 /// Follows `path` below `root`, link by link. The last component need not exist.
-fn walk(root: &Path, path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn walk(root: &Path, path: &Path) -> io::Result<PathBuf> {
     let mut todo: VecDeque<OsString> = components(path);
     let mut done: Vec<OsString> = Vec::new();
     let mut links = 0;

@@ -1,6 +1,7 @@
 //! Interpreters of this machine that a program could use.
 
-use super::{bytes, machine};
+use super::root::Root;
+use super::{Surroundings, bytes};
 use crate::advice::Near;
 use crate::loader::{assumed_interpreters, runs_here};
 use elf_edit::{ElfInfo, FileReader, ReadAt};
@@ -13,24 +14,24 @@ const NIXOS_STUB: &[u8] = b"NixOS cannot run dynamically linked executables";
 /// The stub is smaller.
 const MAX_STUB: u64 = 1 << 20;
 
-pub(super) fn near(file: &Path, info: &ElfInfo, interpreter: &[u8]) -> Near {
+pub(super) fn near(around: &Surroundings, file: &Path, info: &ElfInfo, interpreter: &[u8]) -> Near {
+    let root = &around.root;
     let mut there = assumed_interpreters(&info.header, interpreter);
-    there.extend(of_shell(info, interpreter));
-    there.retain(|path| path != interpreter && Path::new(OsStr::from_bytes(path)).exists());
+    there.extend(of_shell(root, info, interpreter));
+    there.retain(|path| path != interpreter && root.host(OsStr::from_bytes(path)).exists());
     let foreign = !runs_here(info.header.machine);
     Near {
         file: Some(bytes(file)),
         interpreters: there,
-        distribution: machine::distribution(),
         foreign: foreign.then(|| info.platform().to_string()),
-        nixos_stub: is_stub(interpreter) == Some(true),
-        ..Near::default()
+        nixos_stub: is_stub(root, interpreter) == Some(true),
+        ..around.machine()
     }
 }
 
 /// The interpreter of /bin/sh, where it is of the same libc: NixOS has no other fixed path to one.
-fn of_shell(info: &ElfInfo, interpreter: &[u8]) -> Option<Vec<u8>> {
-    let file = crate::scan::open(Path::new("/bin/sh"), true).ok()?;
+fn of_shell(root: &Root, info: &ElfInfo, interpreter: &[u8]) -> Option<Vec<u8>> {
+    let file = crate::scan::open(&root.host("/bin/sh"), true).ok()?;
     let shell = ElfInfo::read(&file).ok()?;
     let musl = |path: &[u8]| memchr::memmem::find(path, b"ld-musl-").is_some();
     let fits = shell.platform().goes_with(info.platform());
@@ -39,9 +40,9 @@ fn of_shell(info: &ElfInfo, interpreter: &[u8]) -> Option<Vec<u8>> {
         .filter(|path| fits && musl(path) == musl(interpreter))
 }
 
-fn is_stub(interpreter: &[u8]) -> Option<bool> {
-    let file: FileReader =
-        crate::scan::open(Path::new(OsStr::from_bytes(interpreter)), true).ok()?;
+fn is_stub(root: &Root, interpreter: &[u8]) -> Option<bool> {
+    let path = root.host(OsStr::from_bytes(interpreter));
+    let file: FileReader = crate::scan::open(&path, true).ok()?;
     if file.len() > MAX_STUB {
         return Some(false);
     }

@@ -1,10 +1,13 @@
 //! Searches around a missing library: files of that name, other versions, interpreters, the driver.
 
 mod bundle;
+mod debian;
 mod interpreters;
 mod listings;
 mod machine;
+mod packages;
 mod places;
+mod root;
 mod surroundings;
 mod symbols;
 
@@ -35,12 +38,12 @@ pub(crate) fn advice(
     let unknown = unknown.filter(|i| i.exists && i.rules == Rules::Unknown);
     if let (LoadProblem::Missing(..), Some(interpreter)) = (problem, unknown) {
         // Nothing can be found by rules that are not known.
-        let near = interpreters::near(file, info, &interpreter.path);
+        let near = interpreters::near(around, file, info, &interpreter.path);
         return advise(Miss::UnknownInterpreter(&interpreter.path), &near);
     }
     match problem {
         LoadProblem::NoInterpreter(interpreter) => {
-            let near = interpreters::near(file, info, &interpreter.path);
+            let near = interpreters::near(around, file, info, &interpreter.path);
             advise(Miss::Interpreter(&interpreter.path), &near)
         }
         LoadProblem::Missing(object, need) => {
@@ -52,7 +55,10 @@ pub(crate) fn advice(
             let path = as_named(file, resolution, &object.path);
             let found = need.object.map(|o| resolution.objects[o].path.as_slice());
             let near = Near {
-                files: with_versions(around, &path, info, resolution, need),
+                files: match around.root.is_here() {
+                    true => with_versions(around, &path, info, resolution, need),
+                    false => Vec::new(),
+                },
                 file: Some(bytes(&path)),
                 by_variable: need.via.is_some_and(|via| via.step == Step::LibraryPath),
                 ..Near::default()
@@ -66,7 +72,10 @@ pub(crate) fn advice(
         LoadProblem::Symbol(object, symbol) => {
             let path = as_named(file, resolution, &object.path);
             let near = Near {
-                files: symbols::providers(&path, info, resolution, symbol),
+                files: match around.root.is_here() {
+                    true => symbols::providers(&around.listings, &path, info, resolution, symbol),
+                    false => Vec::new(),
+                },
                 file: Some(bytes(&path)),
                 ..Near::default()
             };
@@ -153,9 +162,18 @@ fn near_library(
 ) -> Near {
     let mut found = NearFiles::default();
     let look = !need.name.contains(&b'/') && !need.name.is_empty();
-    add_unfit(&mut found, info, need);
-    if look {
+    if around.root.is_here() {
+        add_unfit(&mut found, info, need);
+    }
+    if look && around.root.is_here() {
         add_other_places(&mut found, around, file, info, resolution, need);
+    }
+    if look && found.files.is_empty() {
+        let packaged = around.in_packages(OsStr::from_bytes(&need.name));
+        let fits = |path: &&PathBuf| state(&around.root.host(path), info) == Some(NearState::Fits);
+        for path in packaged.iter().filter(fits).take(1) {
+            found.add(path.clone(), NearState::Fits);
+        }
     }
     let there = found.files.iter().any(NearFile::is_the_library);
     let absolute = std::path::absolute(file).unwrap_or_default();

@@ -1,9 +1,10 @@
 //! Facts of one run that all its advice shares.
 
 use super::listings::Listings;
-use super::machine::{self, PackageTools};
-use super::places;
-use crate::advice::Near;
+use super::packages::Packages;
+use super::root::Root;
+use super::{debian, machine, places};
+use crate::advice::{Distribution, ForeignArchitecture, Near};
 use crate::loader::runs_here;
 use elf_edit::{Class, ElfInfo};
 use std::collections::HashMap;
@@ -18,17 +19,24 @@ pub(crate) struct Surroundings {
     files: Vec<PathBuf>,
     by_name: OnceLock<HashMap<OsString, Vec<usize>>>,
     library_path: Vec<u8>,
-    tools: PackageTools,
+    packages: Packages,
+    pub(super) root: Root,
     configured: OnceLock<Vec<PathBuf>>,
     pub(super) listings: Listings,
 }
 
 impl Surroundings {
     /// `files` are those of the run, as the user names them; `library_path` is LD_LIBRARY_PATH.
-    pub(crate) fn new(files: Vec<PathBuf>, library_path: Option<Vec<u8>>) -> Surroundings {
+    /// With a `root`, advice is for the system below it.
+    pub(crate) fn new(
+        files: Vec<PathBuf>,
+        library_path: Option<Vec<u8>>,
+        root: Option<PathBuf>,
+    ) -> Surroundings {
         Surroundings {
             files,
             library_path: library_path.unwrap_or_default(),
+            root: Root::new(root),
             ..Surroundings::default()
         }
     }
@@ -62,8 +70,13 @@ impl Surroundings {
     /// How this machine installs a driver.
     pub(super) fn machine(&self) -> Near {
         Near {
-            driver_runs: Path::new("/proc/driver/nvidia/version").exists(),
-            system: machine::system(),
+            other_root: !self.root.is_here(),
+            driver_runs: self
+                .root
+                .is_here()
+                .then(|| Path::new("/proc/driver/nvidia/version").exists()),
+            system: machine::system(&self.root),
+            distribution: machine::distribution(&self.root),
             ..Near::default()
         }
     }
@@ -74,13 +87,43 @@ impl Surroundings {
         if driver || info.is_some_and(|info| !runs_here(info.header.machine)) {
             return self.machine();
         }
-        let debian = self.tools.debian(name);
+        let near = self.machine();
+        let debian = match near.distribution {
+            Distribution::Debian => self.packages.debian(&self.root, name),
+            _ => None,
+        };
+        let has = |program: &str| {
+            let mut directories = ["/usr/bin", "/run/current-system/sw/bin"].into_iter();
+            directories.any(|directory| self.root.has(&format!("{directory}/{program}")))
+        };
+        let nixpkgs = match self.root.is_here() {
+            true => self.packages.nixpkgs(name),
+            false => Vec::new(),
+        };
         Near {
-            distribution: machine::distribution(),
-            nixpkgs: self.tools.nixpkgs(name),
-            debian: debian.map(|package| package + info.map_or("", machine::debian_architecture)),
+            nixpkgs,
+            debian,
+            debian_architecture: info.and_then(|info| self.architecture(info)),
+            searches_packages: match near.distribution {
+                Distribution::Debian => has("apt-file"),
+                Distribution::Nixos => has("nix-locate"),
+                _ => true,
+            },
             wide: info.is_none_or(|info| info.header.format.class == Class::Elf64),
-            ..self.machine()
+            ..near
         }
+    }
+
+    /// Debian's architecture of a program that is not of the machine's own.
+    fn architecture(&self, info: &ElfInfo) -> Option<ForeignArchitecture> {
+        let name = debian::architecture(info)?;
+        let known = self.root.text("/var/lib/dpkg/arch").unwrap_or_default();
+        let added = known.lines().any(|line| line == name);
+        Some(ForeignArchitecture { name, added })
+    }
+
+    /// The files of that name in installed packages of Debian.
+    pub(super) fn in_packages(&self, name: &OsStr) -> Vec<PathBuf> {
+        self.packages.installed(&self.root, name)
     }
 }

@@ -1,11 +1,11 @@
 //! Libraries near a file that define a symbol which the process lacks.
 
+use super::listings::Listings;
 use super::{bytes, expanded};
 use crate::advice::{NearFile, NearState};
 use crate::loader::{MissingSymbol, Resolution, library_has};
 use elf_edit::ElfInfo;
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ const MAX_NAMED: usize = 2;
 
 /// Searches beside the file, in its RUNPATH and beside the loaded libraries, but not in those.
 pub(super) fn providers(
+    listings: &Listings,
     file: &Path,
     info: &ElfInfo,
     resolution: &Resolution,
@@ -24,7 +25,7 @@ pub(super) fn providers(
     let mut found: Vec<NearFile> = Vec::new();
     let mut left = MAX_LIBRARIES;
     for directory in directories(file, resolution) {
-        for path in libraries(&directory) {
+        for path in libraries(listings, &directory) {
             if left == 0 || found.len() >= MAX_NAMED {
                 return found;
             }
@@ -69,19 +70,13 @@ fn directories(file: &Path, resolution: &Resolution) -> Vec<PathBuf> {
     all
 }
 
-/// Names of libraries in a directory, sorted.
-fn libraries(directory: &Path) -> Vec<PathBuf> {
-    let listed = match directory.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => directory,
-    };
-    let entries = fs::read_dir(listed).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name());
-    let is_library =
-        |name: &std::ffi::OsString| memchr::memmem::find(name.as_bytes(), b".so").is_some();
-    let mut names: Vec<_> = names.filter(is_library).take(MAX_LIBRARIES).collect();
-    names.sort();
-    names.into_iter().map(|name| directory.join(name)).collect()
+/// The libraries in a directory, sorted, by their names.
+fn libraries(listings: &Listings, directory: &Path) -> Vec<PathBuf> {
+    let listing = listings.of(directory);
+    let is_library = |name: &&OsString| memchr::memmem::find(name.as_bytes(), b".so").is_some();
+    let names = listing.names().iter().filter(is_library);
+    let paths = names.take(MAX_LIBRARIES).map(|name| directory.join(name));
+    paths.collect()
 }
 
 fn state(

@@ -193,6 +193,12 @@ fn check(tree: &Tree, name: &str) {
     );
 }
 
+fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let mut to = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    to.write_all(bytes).unwrap();
+    to.finish().unwrap()
+}
+
 #[test]
 fn each_form_is_read_as_the_tree_in_it() {
     let tree = sample();
@@ -202,6 +208,7 @@ fn each_form_is_read_as_the_tree_in_it() {
     for (name, bytes) in [
         ("a.tar.gz", gzip(&tar)),
         ("a.tar.zst", zstd),
+        ("a.tar.lz4", lz4(&tar)),
         ("a.deb", deb(&gzip(&tar))),
         ("a.nar", nar_of(&tree)),
         ("a.whl", zip_of(&tree)),

@@ -83,7 +83,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     run.tree = run.tree_loaders(&tree)?;
     let files = tree.files.iter().map(|(file, _)| file.path.clone());
     let variable = environment(&run.args, None)?.library_path;
-    run.around = Surroundings::new(files.collect(), variable);
+    run.around = Surroundings::new(files.collect(), variable, run.root.clone());
     run.loaded_by = run.program()?;
     run.all(&pool, &tree)?;
     run.show_together()?;
@@ -256,11 +256,8 @@ impl Run {
         self.show(inspected).map_err(problem)
     }
 
-    /// The advice for each problem; below another root, commands would be for this one.
+    /// The advice for each problem.
     fn advice(&self, path: &Path, info: &ElfInfo, resolution: &Resolution) -> Vec<Advice> {
-        if self.root.is_some() {
-            return Vec::new();
-        }
         let problems = resolution.problems().into_iter();
         let advise = |problem| near::advice(&self.around, path, info, resolution, problem);
         let mut advice = joined(problems.map(advise).collect());

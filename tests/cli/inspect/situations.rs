@@ -272,29 +272,150 @@ fn a_linker_script_is_needed() {
     assert_eq!(shop.inspect(&["p/app"]).status.code(), Some(0));
 }
 
+/// A system below another root, with its program in `bin/app`, which lacks a library.
+fn system_without(library: &str, files: &[(&str, &str)]) -> Workshop {
+    let shop = Workshop::new();
+    shop.exe_without("root/bin/app", library);
+    for (name, text) in files {
+        shop.write(&format!("root/{name}"), text);
+    }
+    // The loader and the libc, so that nothing else is missing.
+    for name in ["ld-linux-x86-64.so.2", "libc.so.6"] {
+        let asked = Command::new("gcc")
+            .arg(format!("-print-file-name={name}"))
+            .output();
+        let file = String::from_utf8(asked.unwrap().stdout).unwrap();
+        let file = fs::read(file.trim_end()).unwrap();
+        shop.write(&format!("root/lib64/{name}"), &file);
+        shop.write(&format!("root/lib/x86_64-linux-gnu/{name}"), &file);
+    }
+    shop
+}
+
+fn inspect_below_root(shop: &Workshop) -> String {
+    text(&shop.inspect(&["--root", "root", "root/bin/app"]))
+}
+
 #[test]
 fn a_package_of_the_distribution_may_have_it() {
-    let shop = Workshop::new();
-    for name in ["libodd-2.0.so.3", "libz.so.99", "libodd-1a2b3c4d.so.3"] {
-        shop.exe_without(&format!("bin/user-{name}"), name);
-    }
-    let tool = shop.write("tools/apt-cache", "#!/bin/sh\necho libodd2.0-3t64\n");
-    fs::set_permissions(tool, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:/usr/bin:/bin", shop.at("tools").display());
-    let report = |file: &str| text(&inspect_with(&shop, &[("PATH", path.clone())], &[file]));
-    let odd = report("bin/user-libodd-2.0.so.3");
-    assert!(
-        odd.contains("help: by Debian's rule for names it is in libodd2.0-3t64"),
-        "{odd}"
+    let debian = ("etc/os-release", "ID=debian\n");
+    let list = (
+        "var/lib/apt/lists/deb.example.org_dists_x_main_binary-amd64_Packages",
+        "Package: libodd2.0-3t64\nArchitecture: amd64\n\nPackage: libother1\n",
     );
-    let other = report("bin/user-libz.so.99");
-    assert!(other.contains("libz.so.1 is another version"), "{other}");
+    let report = |library: &str, more: &[(&str, &str)]| {
+        let files = [&[debian, list], more].concat();
+        inspect_below_root(&system_without(library, &files))
+    };
+    let odd = report("libodd-2.0.so.3", &[]);
+    let rule =
+        "help: by Debian's rule for names it is in libodd2.0-3t64: `apt install libodd2.0-3t64`";
+    assert!(odd.contains(rule), "{odd}");
+    let other = report("libz.so.99", &[]);
+    let search =
+        "`apt update && apt install apt-file && apt-file update && apt-file search /libz.so.99`";
+    assert!(other.contains(search), "{other}");
+    let other = report("libz.so.99", &[("usr/bin/apt-file", "")]);
     assert!(other.contains("`apt-file search /libz.so.99`"), "{other}");
-    let renamed = report("bin/user-libodd-1a2b3c4d.so.3");
+    let renamed = report("libodd-1a2b3c4d.so.3", &[]);
     assert!(
         renamed.contains("a name that auditwheel gave it"),
         "{renamed}"
     );
+    for (os, command) in [
+        ("fedora", "`dnf install 'libodd.so.3()(64bit)'`"),
+        ("opensuse-leap", "`zypper install 'libodd.so.3()(64bit)'`"),
+        ("arch", "`pacman -Fy libodd.so.3`"),
+        ("alpine", "`apk add so:libodd.so.3`"),
+        (
+            "nixos",
+            "nix-locate --whole-name --at-root /lib/libodd.so.3",
+        ),
+    ] {
+        let os = format!("ID={os}\nID_LIKE=\"suse opensuse\"\n");
+        let report = inspect_below_root(&system_without("libodd.so.3", &[("etc/os-release", &os)]));
+        assert!(report.contains(command), "{report}");
+    }
+}
+
+/// Where the program lacks the driver, the remedy depends on the system.
+#[test]
+fn each_kind_of_system_has_its_way_to_the_driver() {
+    for (file, help) in [
+        (".dockerenv", "start the container with `--gpus all`"),
+        ("run/.containerenv", "start the container with `--gpus all`"),
+        ("etc/NIXOS", "set `hardware.graphics.enable`"),
+        (
+            "etc/nv_tegra_release",
+            "install it with JetPack: `apt install nvidia-l4t-cuda`",
+        ),
+        (
+            "etc/debian_version",
+            "install the driver: `apt install libcuda1`",
+        ),
+        (
+            "etc/fedora-release",
+            "install NVIDIA's driver by the system's package",
+        ),
+    ] {
+        let shop = system_without("libcuda.so.1", &[(file, "")]);
+        let report = inspect_below_root(&shop);
+        assert!(
+            report.contains("comes with NVIDIA's driver, never"),
+            "{report}"
+        );
+        assert!(report.contains(&format!("help: {help}")), "{report}");
+        // The state of this machine's kernel says nothing about that system.
+        assert!(!report.contains("driver runs"), "{report}");
+        // The driver is brought into the loader's own directory.
+        shop.lib("root/lib/x86_64-linux-gnu/libcuda.so.1", &[]);
+        let mended = inspect_below_root(&shop);
+        assert!(!mended.contains("not found"), "{mended}");
+    }
+}
+
+#[test]
+fn the_driver_of_windows_is_in_a_directory_of_its_own() {
+    let shop = system_without("libcuda.so.1", &[]);
+    shop.lib("root/usr/lib/wsl/lib/libcuda.so.1", &[]);
+    let report = inspect_below_root(&shop);
+    assert!(report.contains("/usr/lib/wsl/lib"), "{report}");
+    assert_eq!(run_helps(&shop, &report), 1, "{report}");
+    let mended = inspect_below_root(&shop);
+    assert!(!mended.contains("not found"), "{mended}");
+}
+
+#[test]
+fn an_interpreter_that_the_other_system_has() {
+    let shop = system_without("libodd.so.3", &[]);
+    shop.lib("root/lib/x86_64-linux-gnu/libodd.so.3", &[]);
+    let flags = [
+        "root/lib/x86_64-linux-gnu/libodd.so.3",
+        "-Wl,--dynamic-linker,/nix/store/none/ld-linux-x86-64.so.2",
+    ];
+    shop.exe("root/bin/app", &flags);
+    let report = inspect_below_root(&shop);
+    assert!(
+        report.contains("the interpreter /nix/store/none/"),
+        "{report}"
+    );
+    assert_eq!(run_helps(&shop, &report), 1, "{report}");
+    let mended = shop.inspect(&["--check", "--root", "root", "root/bin/app"]);
+    assert_eq!(mended.status.code(), Some(0), "{mended:?}");
+}
+
+/// dpkg knows of it, in a directory that no search reaches.
+#[test]
+fn a_library_that_a_package_has_in_a_directory_of_its_own() {
+    let list = "/.\n/usr/lib/private\n/usr/lib/private/libodd.so.3\n";
+    let lists = [("var/lib/dpkg/info/odd.list", list)];
+    let shop = system_without("libodd.so.3", &lists);
+    shop.lib("root/usr/lib/private/libodd.so.3", &[]);
+    let report = inspect_below_root(&shop);
+    let cause = "/usr/lib/private/libodd.so.3 is there, but no search leads to its directory";
+    assert!(report.contains(cause), "{report}");
+    assert_eq!(run_helps(&shop, &report), 1, "{report}");
+    assert!(!inspect_below_root(&shop).contains("not found"), "{report}");
 }
 
 #[test]
