@@ -33,7 +33,7 @@ pub(super) fn packages(lists: &Path) -> HashSet<Box<str>> {
         let is_list = name.ends_with(b"_Packages")
             || memmem::rfind(name, b"_Packages.").is_some_and(|at| at + 15 > name.len());
         if is_list && let Ok(file) = crate::scan::open(&path, true) {
-            // What is cut off or damaged has given its names until there.
+            // Of one that is cut off or damaged, the names before that count.
             let _ = read_names(file.file(), &mut left, &mut names);
         }
     }
@@ -57,10 +57,7 @@ fn read_names(file: &File, left: &mut u64, names: &mut HashSet<Box<str>>) -> std
     // The first line has none before it.
     let mut text = vec![b'\n'];
     loop {
-        let kept = text.len();
-        text.resize(kept + CHUNK, 0);
-        let read = from.read(&mut text[kept..])?;
-        text.truncate(kept + read);
+        let read = from.by_ref().take(CHUNK as u64).read_to_end(&mut text)?;
         *left -= read as u64;
         if read == 0 {
             return Ok(());
