@@ -2,7 +2,7 @@
 //! would have to choose is refused.
 
 use crate::support::succeeded;
-use elf_edit::{Edit, ElfInfo, FileReader, RewriteOptions, Segment, rewrite};
+use elf_edit::{Edit, ElfInfo, FileReader, RewriteOptions, Segment, prepare, rewrite};
 use object::elf;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -22,13 +22,18 @@ fn program(dir: &Path, doctor: impl FnOnce(&mut Segment, &[Segment], &[u8])) -> 
     let mut notes = info.segments.iter_mut();
     let note = notes.rfind(|s| s.p_type == elf::PT_NOTE).unwrap();
     doctor(note, &others, &bytes);
+    put_headers(&mut bytes, &info);
+    fs::write(&program, bytes).unwrap();
+    program
+}
+
+/// Writes the program headers of `info` to where they are.
+fn put_headers(bytes: &mut [u8], info: &ElfInfo) {
     let (mut table, at) = (Vec::new(), info.header.phoff as usize);
     for segment in &info.segments {
         segment.encode(info.format(), &mut table);
     }
     bytes[at..at + table.len()].copy_from_slice(&table);
-    fs::write(&program, bytes).unwrap();
-    program
 }
 
 fn edit(file: &Path, edit: Edit) -> Result<(), String> {
@@ -76,4 +81,28 @@ fn what_a_header_with_a_wrong_offset_names_is_not_cleared() {
     assert!(interpreter.unwrap().offset > words as u64, "did not move");
     let ran = Command::new(&file).output().unwrap();
     assert_eq!(ran.stdout, b"hi\n");
+}
+
+/// The segment and the note claim terabytes; the fuzzer saw 38 GB allocated for them.
+#[test]
+fn a_note_that_the_file_does_not_have_makes_no_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, library) = (dir.path().join("l.c"), dir.path().join("l.so"));
+    fs::write(&source, "int one(void) { return 1; }\n").unwrap();
+    let mut gcc = Command::new("gcc");
+    let built = gcc.args(["-shared", "-fPIC", "-Wl,--build-id", "-o"]);
+    succeeded(&built.args([&library, &source]).output().unwrap());
+    let mut file = fs::read(library).unwrap();
+    let mut info = ElfInfo::read(&file[..]).unwrap();
+    let mut segments = info.segments.iter_mut();
+    let load = segments.find(|s| s.p_type == elf::PT_LOAD).unwrap();
+    load.filesz = 0x200_0000_0000;
+    load.memsz = load.filesz;
+    let note = segments.find(|s| s.p_type == elf::PT_NOTE).unwrap();
+    note.filesz = 0x9_0100_0024;
+    put_headers(&mut file, &info);
+    let edits = [Edit::AddNeeded(b"libextra.so".to_vec())];
+    let prepared = prepare(&file[..], &info, &edits, &RewriteOptions::default());
+    let patch = prepared.unwrap().patch.unwrap();
+    assert!(patch.bytes_written() < 1 << 20);
 }

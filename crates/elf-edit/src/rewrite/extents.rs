@@ -61,7 +61,8 @@ pub(super) fn moves_with_contents(segment: &Segment) -> bool {
     ) && segment.filesz > 0
 }
 
-/// All movable stretches of a file, by offset, overlapping ones joined.
+/// All movable stretches of a file, by offset, overlapping ones joined. What claims more than the
+/// file has, or more than fits into memory with ease, is none.
 pub(super) fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<Vec<Extent>> {
     let info = tables.info;
     let word = info.format().word_size() as u64;
@@ -82,10 +83,7 @@ pub(super) fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<
         let Some(vaddr) = info.dynamic.as_ref().and_then(|d| d.value(tag)) else {
             continue;
         };
-        let Some(len) = tables
-            .size_of(tag)?
-            .filter(|&len| len > 0 && len <= MAX_EXTENT)
-        else {
+        let Some(len) = tables.size_of(tag)?.filter(|&len| len > 0) else {
             continue;
         };
         if let Some(offset) = info.offset_of(vaddr, len) {
@@ -97,6 +95,10 @@ pub(super) fn movable<R: ReadAt + ?Sized>(tables: &Tables<'_, R>) -> io::Result<
             });
         }
     }
+    found.retain(|extent: &Extent| {
+        let end = extent.offset.checked_add(extent.len);
+        extent.len <= MAX_EXTENT && end.is_some_and(|end| end <= info.size)
+    });
     found.sort_unstable();
     let mut joined: Vec<Extent> = Vec::new();
     for extent in found {
