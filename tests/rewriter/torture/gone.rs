@@ -47,11 +47,11 @@ pub fn run_all(dir: &Path, kinds: &[Kind]) -> Vec<String> {
         .filter(|kind| !kind.name.ends_with("over-4-gib"));
     for (row, kind) in searched.enumerate() {
         for (number, order) in ORDERS.iter().enumerate() {
-            let in_turn = (row + number) % 3 == 0;
-            if !(long || in_turn || !wanted.is_empty()) {
-                continue;
-            }
             for strips in [false, true] {
+                let in_turn = row % 6 == number && strips == (row / 6).is_multiple_of(2);
+                if !(long || in_turn || !wanted.is_empty()) {
+                    continue;
+                }
                 let name = format!("{} / order {number}, strips {strips} / gone", kind.name);
                 if name.contains(&wanted) {
                     chains.push((name, kind, order, strips));

@@ -1,6 +1,6 @@
 //! The kinds of ELF file that the matrix edits, made by compilers and linkers.
 
-use crate::torture::process::must;
+use crate::torture::process::{must, run};
 use crate::torture::target::{ANSWER, OLD_RUNPATH, Target, sources, unused};
 use crate::torture::{doctored, histories, newer, packed, tails};
 use rayon::prelude::*;
@@ -383,29 +383,46 @@ fn rust(dir: &Path, target: &Arc<Target>, used_as: Use) -> Kind {
     kind
 }
 
+/// Compiled and linked without `go build`, which would record the flags, old RUNPATH and all, or
+/// with -trimpath compile the standard library once more.
 fn go(dir: &Path, target: &Arc<Target>) -> Kind {
     let mut kind = kind(dir, "go-internal-link", target, Use::Program);
     kind.linked = false;
     kind.symbol = "main.main";
+    let source = sources().join("program.go");
+    let [packages, object] = ["go-packages", "go-main.o"].map(|name| dir.join(name));
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let export = "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}";
+    let list = ["list", "-export", "-deps", "-f", export, &path(&source)];
+    std::fs::write(&packages, run_go(dir, &list)).unwrap();
+    let [packages, object] = [&packages, &object].map(|file| path(file));
+    let compile = ["tool", "compile", "-p", "main", "-importcfg", &packages];
+    run_go(
+        dir,
+        &[&compile[..], &["-o", &object, &path(&source)]].concat(),
+    );
+    let interpreter = path(&target.interpreter);
     for (output, runpath) in [
-        (&kind.with_runpath, format!("-r {}", old_runpath(target))),
-        (&kind.bare, String::new()),
+        (&kind.with_runpath, &["-r", &old_runpath(target)][..]),
+        (&kind.bare, &[]),
     ] {
-        let flags = format!(
-            "-linkmode=internal -I {} {runpath}",
-            target.interpreter.display()
-        );
-        let source = sources().join("program.go");
-        let mut command = std::process::Command::new("go");
-        command
-            // Without -trimpath the program records the flags, old RUNPATH and all.
-            .args(["build", "-trimpath", "-ldflags", &flags, "-o"])
-            .args([output, &source])
-            .env("GO111MODULE", "off")
-            .env("CGO_ENABLED", "1")
-            .env("GOCACHE", dir.join("go-cache"));
-        let ran = crate::torture::process::run(&mut command);
-        assert!(ran.ok, "{command:?}: {}", ran.stderr);
+        let link = ["tool", "link", "-importcfg", &packages];
+        let options = ["-linkmode=internal", "-I", &interpreter];
+        let files = ["-o", &path(output), &object];
+        run_go(dir, &[&link[..], &options, runpath, &files].concat());
     }
     kind
+}
+
+/// What the go command prints.
+fn run_go(dir: &Path, arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new("go");
+    command
+        .args(arguments)
+        .env("GO111MODULE", "off")
+        .env("CGO_ENABLED", "1")
+        .env("GOCACHE", dir.join("go-cache"));
+    let ran = run(&mut command);
+    assert!(ran.ok, "{command:?}: {}", ran.stderr);
+    ran.stdout
 }

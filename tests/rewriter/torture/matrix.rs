@@ -21,8 +21,8 @@ struct Cell<'a> {
 
 impl Cell<'_> {
     /// Whether a debugger is asked: it takes longer than all the rest of a cell.
-    fn is_debugged(&self) -> bool {
-        matches!(self.change, Change::RunpathFirst | Change::Together)
+    fn is_debugged(&self, long: bool) -> bool {
+        (self.change == Change::Together || long && self.change == Change::RunpathFirst)
             && matches!(
                 self.tool,
                 Tool::Nothing | Tool::StripDebug | Tool::DebugLink
@@ -51,25 +51,32 @@ pub fn run(dir: &Path, kinds: &[Kind]) -> Vec<String> {
     let long = crate::support::long();
     let cells = cells(kinds, long);
     let baselines = baselines(dir, &cells);
-    let outcomes: Vec<(String, Outcome)> = cells
+    let outcomes: Vec<(&Cell, Outcome)> = cells
         .par_iter()
-        .map(|cell| (cell.name(), try_cell(dir, cell, &baselines)))
+        .map(|cell| (cell, try_cell(dir, cell, &baselines)))
         .collect();
 
     let mut failed = Vec::new();
     let mut fine = 0;
+    let mut untried: BTreeSet<&str> = cells.iter().map(|c| c.kind.name.as_str()).collect();
     let mut not_counted: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (name, outcome) in outcomes {
+    for (cell, outcome) in outcomes {
         match outcome {
-            Outcome::Fine => fine += 1,
+            Outcome::Fine => {
+                fine += 1;
+                untried.remove(cell.kind.name.as_str());
+            }
             Outcome::NotCounted(why, of) => {
                 not_counted.entry(why).or_default().insert(of);
             }
             Outcome::Failed(what) => {
+                let name = cell.name();
                 failed.extend(what.into_iter().map(|what| format!("{name}: {what}")));
             }
         }
     }
+    let none = |kind: &&str| format!("{kind}: no cell of it passed");
+    failed.extend(untried.iter().map(none));
     for (why, kinds) in &not_counted {
         let names: Vec<&str> = kinds.iter().map(String::as_str).collect();
         say(&format!("not counted, {why}: {}", names.join(", ")));
@@ -90,38 +97,56 @@ pub fn run(dir: &Path, kinds: &[Kind]) -> Vec<String> {
     failed
 }
 
-/// All cells; or each kind with each edit, the tools taken in turn.
+/// All cells, or those of the short run.
 fn cells(kinds: &[Kind], long: bool) -> Vec<Cell<'_>> {
     let wanted = std::env::var("CUDA_FIXUP_TORTURE").unwrap_or_default();
     let mut cells = Vec::new();
     for (row, kind) in kinds.iter().enumerate() {
+        // Strip tools drop the tail that the program reads.
+        let tools = TOOLS.into_iter();
+        let tools: Vec<Tool> = tools
+            .filter(|tool| !(kind.has_tail && tool.is_foreign()))
+            .collect();
         let changes = CHANGES.iter().filter(|change| change.case(kind).is_some());
-        let tools: Vec<Tool> = match kind.has_tail {
-            // Strip tools drop what the program reads.
-            true => TOOLS
-                .into_iter()
-                .filter(|tool| !tool.is_foreign())
-                .collect(),
-            false => TOOLS.to_vec(),
-        };
-        let turns = tools
-            .iter()
-            .filter(|tool| **tool != Tool::HundredthStripped)
-            .count();
-        for (column, &change) in changes.enumerate() {
-            for (layer, &tool) in tools.iter().enumerate() {
+        let changes: Vec<Change> = changes.copied().collect();
+        let short = short_run(row, &changes, &tools);
+        for &change in &changes {
+            for &tool in &tools {
                 // A hundred strips take long: with one edit each.
                 let tiring = tool == Tool::HundredthStripped && change != Change::RunpathLonger;
-                let in_turn = (row + column) % turns == layer
-                    || (tool == Tool::HundredthStripped && row % 6 == 0);
                 let cell = Cell { kind, change, tool };
                 if !tiring
-                    && (long || in_turn || !wanted.is_empty())
+                    && (long || !wanted.is_empty() || short.contains(&(change, tool)))
                     && cell.name().contains(&wanted)
                 {
                     cells.push(cell);
                 }
             }
+        }
+    }
+    cells
+}
+
+/// The cells of one kind in the short run: all edits at once, then strip, or our own again; a fifth of the edits, each
+/// with one tool, so that the kinds together have each edit with each tool; of some kinds the
+/// hundredth rewrite.
+fn short_run(row: usize, changes: &[Change], tools: &[Tool]) -> Vec<(Change, Tool)> {
+    let is_quick = |tool: &&Tool| tool.rounds() <= 1;
+    let quick: Vec<Tool> = tools.iter().filter(is_quick).copied().collect();
+    let mut cells = Vec::new();
+    let all_at_once = *changes.last().unwrap();
+    // Not every file survives strip before it is edited.
+    let whole = [Tool::Strip, Tool::Second].into_iter();
+    let whole = whole.filter(|tool| tools.contains(tool));
+    cells.extend(whole.map(|tool| (all_at_once, tool)));
+    for (column, &change) in changes.iter().enumerate() {
+        if (row + column).is_multiple_of(5) {
+            cells.push((change, quick[(row / 5 + column) % quick.len()]));
+        }
+    }
+    for (tool, every) in [(Tool::Hundredth, 11), (Tool::HundredthStripped, 17)] {
+        if row.is_multiple_of(every) {
+            cells.push((Change::RunpathLonger, tool));
         }
     }
     cells
@@ -232,7 +257,7 @@ fn try_cell(dir: &Path, cell: &Cell, baselines: &Baselines) -> Outcome {
             wrong.push(format!("grew by {grown} bytes, more than {most}"));
         }
     }
-    if cell.is_debugged() {
+    if cell.is_debugged(crate::support::long()) {
         let now = debug(kind, &file);
         let other = tempfile::tempdir_in(dir).unwrap();
         let never_edited = subject(other.path(), kind, case.bare);

@@ -1,8 +1,8 @@
 //! The torture matrix: every kind of ELF file, edited in every way, then treated by every tool;
 //! afterwards it must run or load, have the expected headers, and cause no new complaints of other
-//! tools. `./test` runs a part that has each kind with each edit and each tool; `./test --long`
-//! (CUDA_FIXUP_LONG=1) runs it whole. CUDA_FIXUP_TORTURE=WORD runs the cells whose names contain
-//! the word.
+//! tools. `./test` runs a part: each kind with all edits at once and strip, and among all kinds each
+//! edit with each tool; `./test --long` (CUDA_FIXUP_LONG=1) runs it whole. CUDA_FIXUP_TORTURE=WORD
+//! runs the cells whose names contain the word.
 
 pub mod doctored;
 pub mod edits;

@@ -207,11 +207,5 @@ pub fn holds(file: &Path, needle: &str) -> bool {
         file.seek(SeekFrom::Start(END.max(size - END))).unwrap();
         file.read_to_end(&mut bytes).unwrap();
     }
-    let needle = needle.as_bytes();
-    // A hash is rare enough that its first byte decides most of the time.
-    bytes
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == needle[0])
-        .any(|(at, _)| bytes[at..].starts_with(needle))
+    memchr::memmem::find(&bytes, needle.as_bytes()).is_some()
 }
