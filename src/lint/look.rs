@@ -112,8 +112,8 @@ impl Linter {
         let through_environment = self.through_environment(path, file, info, &resolution)?;
         let advice = self.advice(shown, info, &resolution);
         let runtimes = match reads(Input::Runtimes) {
-            true => self.libraries.runtimes(&self.loader, &resolution),
-            false => Vec::new(),
+            false if !reads(Input::SharedRuntimes) => Vec::new(),
+            all => self.libraries.runtimes(&self.loader, &resolution, all),
         };
         let (mut lacking, mut older) = Default::default();
         if reads(Input::Interfaces) {

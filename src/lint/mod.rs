@@ -4,6 +4,7 @@
 mod below;
 pub(crate) mod config;
 pub(crate) mod context;
+mod existing;
 mod files;
 mod fix;
 mod interface;

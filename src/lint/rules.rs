@@ -46,7 +46,7 @@ rules! {
     cudart_newer_than_driver Error Elf [Strings Runtimes],
     cudart_other_version Warning Elf [Strings Runtimes],
     cuda_library_twice Warning Elf,
-    cuda_mixed_majors Warning Both [Runtimes],
+    cuda_mixed_majors Warning Both [SharedRuntimes],
     cuda_library_older Error Elf [Interfaces],
     cuda_registration_without_provider Error Elf [Interfaces],
     driver_link_missing Error Elf [Strings] Tidy,

@@ -47,16 +47,21 @@ type Known = Arc<OnceLock<Option<RuntimeKind>>>;
 pub(super) struct KnownLibraries(Mutex<HashMap<FileId, Known>>);
 
 impl KnownLibraries {
-    /// The libraries with a runtime that are loaded with a file, the file itself left out.
+    /// The libraries with a runtime that are loaded with a file, the file itself left out. Without
+    /// `all` only those that are one.
     pub(super) fn runtimes<'a>(
         &self,
         loader: &Loader,
         resolution: &'a Resolution,
+        all: bool,
     ) -> Vec<Runtime<'a>> {
         let objects = resolution.loaded().iter().enumerate().skip(1);
         let runtimes = objects.filter_map(|(object, found)| {
             let library = found.library.as_deref()?;
             let soname = library.soname.as_deref().unwrap_or_default();
+            if !all && !is_cudart(soname) {
+                return None;
+            }
             let kind = self.within(loader, library.id, &found.path, soname)?;
             let path = &found.path;
             Some(Runtime { path, kind, object })

@@ -14,8 +14,11 @@ pub(crate) enum Input {
     Symbols,
     /// The symbols of CUDA's libraries.
     Interfaces,
-    /// The CUDA runtimes of the objects that are loaded with the file.
+    /// The CUDA runtimes of the objects that are loaded with the file, also those that are linked
+    /// into an object, which takes a search of its data.
     Runtimes,
+    /// Those of them that are libraries of their own.
+    SharedRuntimes,
     /// Samples of the code of a large library.
     Samples,
 }

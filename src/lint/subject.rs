@@ -1,6 +1,7 @@
 //! The input of the rules about a file.
 
 use super::context::{Context, Contexts};
+use super::existing::Existing;
 use super::interface::OlderLibrary;
 use super::meeting::CudaLibraries;
 use super::runtimes::{Runtime, RuntimeKind};
@@ -46,6 +47,8 @@ pub(crate) struct Options {
     pub metadata: Vec<PathBuf>,
     /// Maps files to their contexts.
     pub contexts: Contexts,
+    /// Files that rules have asked for.
+    pub existing: Existing,
 }
 
 impl Options {
@@ -55,6 +58,11 @@ impl Options {
             Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
             None => path.to_owned(),
         }
+    }
+
+    /// Whether there is a file at a path inside the root, as it was when it was first asked for.
+    pub(crate) fn exists(&self, path: &Path) -> bool {
+        self.existing.has(&self.here(path))
     }
 
     /// The path inside the root of a file of this machine.

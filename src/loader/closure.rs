@@ -9,7 +9,7 @@ use super::library::Library;
 use super::preload::Preload;
 use super::search_log::{SearchLog, Step, Via, Why};
 use super::tokens::{self, Dir, Trust};
-use elf_edit::{FileHeader, FileId};
+use elf_edit::{ElfInfo, FileHeader, FileId, FileReader};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -63,6 +63,8 @@ pub(super) struct Variables<'a> {
 /// A search that is under way.
 pub(super) struct Closure<'a> {
     pub(super) files: &'a Files,
+    /// The first object's file and its headers, where the caller has them open.
+    pub(super) root: Option<(&'a FileReader, &'a ElfInfo)>,
     pub(super) system: &'a LoaderSystem,
     pub(super) variables: Variables<'a>,
     pub(super) objects: Vec<Object>,
@@ -113,6 +115,7 @@ impl<'a> Closure<'a> {
     ) -> Closure<'a> {
         let mut closure = Closure {
             files,
+            root: None,
             system,
             variables,
             objects: Vec::new(),

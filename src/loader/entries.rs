@@ -159,7 +159,10 @@ pub(super) fn entries(
     };
     let ignored = !runpath && library.runpath.is_some();
     let musl = c.system.rules == Rules::Musl;
-    let origin = c.origin(of);
+    let origin = match text.contains(&b'$') {
+        true => c.origin(of),
+        false => Vec::new(),
+    };
     let mut entries: Vec<SearchEntry> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for element in text.split(|&b| b == b':' || (musl && b == b'\n')) {

@@ -1,21 +1,21 @@
 //! Files and directories that were looked at, shared by all programs of a run: each library's
-//! headers are read once, however many need it. Bounded: a part that grows too large is dropped
-//! and read again.
+//! headers are read once, however many need it. Bounded: where a part grows too large, entries that
+//! were not used lately are dropped, and read again.
 
 use super::library::{self, Library, Planned, Unfit};
 use super::symbols::{Importer, SymbolTable};
 use super::sysroot::Sysroot;
-use elf_edit::{FileId, FileReader};
+use elf_edit::{ElfInfo, FileId, FileReader};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes, roughly, that one cache may hold.
 const MAX_WEIGHT: usize = 8 << 20;
 const SHARDS: usize = 16;
-/// Files whose symbols are kept, each of them open.
-const MAX_SYMBOL_TABLES: usize = 128;
+/// The least that the symbols of a file weigh: each of these files is kept open, so 256 at most.
+const MIN_SYMBOL_TABLE: usize = 2 * MAX_WEIGHT / 256;
 
 /// Result of opening a path.
 #[derive(Clone, Debug)]
@@ -29,23 +29,64 @@ pub(super) enum Probe {
 
 /// A map that many threads use, of bounded size.
 pub(super) struct Cache<K, V> {
-    shards: [Mutex<(HashMap<K, V>, usize)>; SHARDS],
+    shards: [Mutex<Shard<K, V>>; SHARDS],
     hasher: RandomState,
     max_weight: usize,
+}
+
+/// Entries that were used lately and those that were not: where the younger ones grow to half of
+/// the limit, the older ones are dropped and the younger ones get old.
+struct Shard<K, V> {
+    young: HashMap<K, (V, usize)>,
+    old: HashMap<K, (V, usize)>,
+    /// That of the young ones.
+    weight: usize,
+}
+
+impl<K: Hash + Eq, V: Clone> Shard<K, V> {
+    fn get<Q>(&mut self, key: &Q, max_weight: usize) -> Option<V>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if let Some((value, _)) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (key, (value, weight)) = self.old.remove_entry(key)?;
+        self.insert(key, value.clone(), weight, max_weight);
+        Some(value)
+    }
+
+    fn insert(&mut self, key: K, value: V, weight: usize, max_weight: usize) {
+        if self.weight + weight > max_weight / 2 {
+            self.old = std::mem::take(&mut self.young);
+            self.weight = 0;
+        }
+        self.weight += weight;
+        self.young.insert(key, (value, weight));
+    }
 }
 
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// An empty map that may grow to `max_weight`, in bytes or so.
     pub(super) fn new(max_weight: usize) -> Self {
+        let empty = |_| {
+            Mutex::new(Shard {
+                young: HashMap::new(),
+                old: HashMap::new(),
+                weight: 0,
+            })
+        };
         Cache {
             max_weight,
-            shards: std::array::from_fn(|_| Mutex::new((HashMap::new(), 0))),
+            shards: std::array::from_fn(empty),
             hasher: RandomState::new(),
         }
     }
 
-    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> &Mutex<(HashMap<K, V>, usize)> {
-        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, Shard<K, V>> {
+        let shard = self.shards[self.hasher.hash_one(key) as usize % SHARDS].lock();
+        shard.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn get<Q>(&self, key: &Q) -> Option<V>
@@ -53,19 +94,12 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let shard = self.shard(key).lock();
-        let shard = shard.unwrap_or_else(PoisonError::into_inner);
-        shard.0.get(key).cloned()
+        self.shard(key).get(key, self.max_weight / SHARDS)
     }
 
     pub(super) fn insert(&self, key: K, value: V, weight: usize) {
-        let shard = self.shard(&key).lock();
-        let mut shard = shard.unwrap_or_else(PoisonError::into_inner);
-        if shard.1 + weight > self.max_weight / SHARDS {
-            *shard = (HashMap::new(), 0);
-        }
-        shard.1 += weight;
-        shard.0.insert(key, value);
+        let mut shard = self.shard(&key);
+        shard.insert(key, value, weight, self.max_weight / SHARDS);
     }
 }
 
@@ -89,7 +123,7 @@ impl Files {
             by_path: Cache::new(MAX_WEIGHT),
             by_id: Cache::new(MAX_WEIGHT),
             reads_symbols: true,
-            symbols: Cache::new(MAX_SYMBOL_TABLES),
+            symbols: Cache::new(2 * MAX_WEIGHT),
             providers: Cache::new(MAX_WEIGHT),
         }
     }
@@ -137,8 +171,33 @@ impl Files {
         if let Some(known) = self.symbols.get(&id) {
             return known;
         }
-        let table = SymbolTable::read(file).map(Arc::new);
-        self.symbols.insert(id, table.clone(), 1);
+        let info = ElfInfo::read(&file).ok();
+        let table = info.and_then(|info| SymbolTable::read(file.into_file(), &info));
+        self.keep_symbols(id, table)
+    }
+
+    /// The symbols of a file that is open. Those of a program are not kept: nothing else loads it.
+    pub(super) fn symbols_of(
+        &self,
+        id: FileId,
+        file: &FileReader,
+        info: &ElfInfo,
+    ) -> Option<Arc<SymbolTable>> {
+        if let Some(known) = self.symbols.get(&id) {
+            return known;
+        }
+        let table = SymbolTable::read(file.file().try_clone().ok()?, info);
+        match info.interpreter {
+            Some(_) => table.map(Arc::new),
+            None => self.keep_symbols(id, table),
+        }
+    }
+
+    fn keep_symbols(&self, id: FileId, table: Option<SymbolTable>) -> Option<Arc<SymbolTable>> {
+        let table = table.map(Arc::new);
+        let weight = table.as_ref().map_or(0, |table| table.weight());
+        let weight = weight.max(MIN_SYMBOL_TABLE);
+        self.symbols.insert(id, table.clone(), weight);
         table
     }
 
@@ -164,5 +223,22 @@ impl Files {
             Ok(library) => Probe::Library(self.know(library)),
             Err(unfit) => Probe::Unfit(Arc::new(unfit)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cache, SHARDS};
+
+    #[test]
+    fn a_full_cache_keeps_what_is_used() {
+        let cache = Cache::new(SHARDS * 8);
+        cache.insert(0, 0, 1);
+        for key in 1..10_000 {
+            cache.insert(key, key, 1);
+            assert_eq!(cache.get(&0), Some(0), "{key}");
+        }
+        let kept = (0..10_000).filter(|key| cache.get(key).is_some());
+        assert!((2..=SHARDS * 8).contains(&kept.count()));
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct LoaderSystem {
     pub(super) cache_path: Option<Vec<u8>>,
     /// Path of the file that names libraries to preload; musl has none.
     pub(super) preload_path: Option<Vec<u8>>,
+    /// The names in that file, read once.
+    pub(super) preloads: OnceLock<Vec<Vec<u8>>>,
     /// `$LIB`
     pub(super) lib: Vec<u8>,
     /// `$PLATFORM`
@@ -80,6 +82,7 @@ impl LoaderSystem {
             dirs: Vec::new(),
             cache_path: None,
             preload_path: None,
+            preloads: OnceLock::new(),
             lib: Vec::new(),
             platform: None,
             subdirs: Vec::new(),

@@ -152,6 +152,7 @@ impl Loader {
             return Ok(resolution::alone(program.path, root, info));
         };
         let mut closure = self.closure(&program, &system, root, user);
+        closure.root = Some((file, info));
         closure.load();
         let context = match info.interpreter {
             Some(_) => LoadedBy::Itself {

@@ -35,7 +35,8 @@ pub(super) fn load(c: &mut Closure) {
         let variable = c.variables.preload.split(separates);
         names.extend(variable.map(|name| (name.to_vec(), false)));
     }
-    names.extend(from_file(c).into_iter().map(|name| (name, true)));
+    let listed = c.system.preloads.get_or_init(|| from_file(c));
+    names.extend(listed.iter().map(|name| (name.clone(), true)));
     names.retain(|(name, _)| !name.is_empty());
     for (name, listed) in names.iter().take(MAX_NAMES) {
         let mut trail = SearchLog::default();

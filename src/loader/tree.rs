@@ -3,7 +3,7 @@
 //! A library whose dependencies can't be found on their own may find them in a process of its
 //! program: through the program's RPATH, or because they are loaded already.
 
-use super::{LoadedBy, Loader, Resolution};
+use super::{Extent, LoadedBy, Loader, Resolution};
 use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
@@ -185,11 +185,11 @@ fn headers(loader: &Loader, path: &Path) -> Option<Headers> {
     })
 }
 
-/// The files of the tree that one of its loaders loads.
+/// The files of the tree that one of its loaders loads, whether or not symbols are missing.
 fn loaded(loader: &Loader, path: &Path, in_tree: &HashSet<FileId>) -> Vec<FileId> {
-    let resolution =
-        open(loader, path).and_then(|(file, info)| loader.resolve(path, &file, &info, &[]).ok());
-    let objects = resolution.iter().flat_map(|r| r.loaded());
+    let all = |(file, info)| loader.objects(path, &file, &info, Extent::All).ok()?;
+    let loaded = open(loader, path).and_then(all);
+    let objects = loaded.iter().flat_map(|(objects, _)| objects);
     objects
         .filter_map(|object| Some(object.library.as_ref()?.id))
         .filter(|id| in_tree.contains(id))

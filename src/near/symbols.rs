@@ -89,7 +89,8 @@ fn state(
     let found = ElfInfo::read(&file).ok()?;
     let soname = found.dynamic.as_ref().and_then(|d| d.soname.clone());
     let fits = found.platform().goes_with(info.platform());
-    if !fits || !library_has(file, &symbol.name, symbol.version.as_deref()) {
+    let (name, version) = (&symbol.name, symbol.version.as_deref());
+    if !fits || !library_has(file.into_file(), &found, name, version) {
         return None;
     }
     let same = resolution.loaded().iter().find(|object| {

@@ -28,7 +28,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
         let shown = text(&entry.text[..]);
         if s.options.host_compilers.iter().any(|dir| path.starts_with(dir)) {
             say(with_help(format!("{tag} has {shown} of nvcc's host compiler"), &entry.text));
-        } else if s.options.here(&path.join("libstdc++.so.6")).exists() {
+        } else if s.options.exists(&path.join("libstdc++.so.6")) {
             match first {
                 Some(other) if other != &directory[..] => {
                     let message = format!(

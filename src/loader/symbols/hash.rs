@@ -3,6 +3,7 @@
 use super::pages::Pages;
 use elf_edit::{ElfInfo, Endianness, Format, ReadAt};
 use object::elf;
+use std::borrow::Cow;
 
 /// Longer tables, in bytes, are malformed.
 const MAX_TABLE: u64 = 64 << 20;
@@ -41,7 +42,8 @@ impl HashTable {
     }
 
     fn gnu(pages: &Pages, format: Format, at: u64) -> Option<HashTable> {
-        let head = pages.file().read_vec(at, 16).ok()?;
+        let mut head = [0; 16];
+        pages.read(at, &mut head)?;
         let number = |i: usize| format.u32(&head, i * 4);
         let (buckets, first, words, shift) = (number(0)?, number(1)?, number(2)?, number(3)?);
         let word = format.word_size() as u64;
@@ -50,7 +52,7 @@ impl HashTable {
         if words == 0 || buckets == 0 || shift > 31 || bloom_size + buckets_size > MAX_TABLE {
             return None;
         }
-        let bytes = table(pages, at + 16, bloom_size + buckets_size)?;
+        let bytes = &*table(pages, at + 16, bloom_size + buckets_size)?;
         let (bloom, rest) = bytes.split_at(bloom_size as usize);
         let wide = |raw: &[u8]| match (word, format.endian) {
             (8, Endianness::Little) => Some(u64::from_le_bytes(raw.try_into().ok()?)),
@@ -74,7 +76,8 @@ impl HashTable {
         if info.header.machine == elf::EM_S390 && info.format().word_size() == 8 {
             return None;
         }
-        let head = pages.file().read_vec(at, 8).ok()?;
+        let mut head = [0; 8];
+        pages.read(at, &mut head)?;
         let size = u64::from(info.format().u32(&head, 0)?) * 4;
         if size == 0 || size > MAX_TABLE {
             return None;
@@ -153,8 +156,11 @@ impl HashTable {
     }
 }
 
-fn table(pages: &Pages, at: u64, size: u64) -> Option<Vec<u8>> {
-    pages.file().read_vec(at, size as usize).ok()
+fn table(pages: &Pages, at: u64, size: u64) -> Option<Cow<'_, [u8]>> {
+    if let Some(bytes) = pages.part(at, size) {
+        return Some(bytes.into());
+    }
+    Some(pages.read_vec(at, size as usize).ok()?.into())
 }
 
 fn numbers(format: Format, bytes: &[u8]) -> Option<Vec<u32>> {

@@ -11,10 +11,11 @@ mod table;
 
 use super::closure::Closure;
 use super::interpreter::Rules;
-use elf_edit::{FileId, FileReader};
+use elf_edit::{ElfInfo, FileId};
 use relocations::Use;
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashSet};
+use std::fs::File;
 use std::sync::Arc;
 use table::{Undefined, VersionRules};
 
@@ -83,11 +84,11 @@ impl Process<'_> {
             if self.is_known_complete(by) {
                 continue;
             }
-            let table = self.table(by)?;
+            let table = self.table(by)?.clone();
             let now = self.c.system.rules == Rules::Musl || table.binds_now();
             let mut providers = Some(BTreeSet::new());
-            for symbol in table.undefined().unwrap_or_default() {
-                let provider = self.provider(by, symbol, &mut left)?;
+            for symbol in table.undefined() {
+                let provider = self.provider(by, &symbol, &mut left)?;
                 if left == 0 {
                     return Some(found);
                 }
@@ -101,8 +102,8 @@ impl Process<'_> {
                 if found.len() < MAX_MISSING {
                     found.push(MissingSymbol {
                         by,
-                        name: symbol.name.clone(),
-                        version: symbol.version.as_ref().map(|version| version.name.clone()),
+                        name: symbol.name.to_vec(),
+                        version: symbol.version.map(|version| version.name.clone()),
                         lazy: symbol.used == Use::Call && !now,
                     });
                 }
@@ -124,16 +125,19 @@ impl Process<'_> {
     }
 
     /// The object that has a symbol for object `by`. `None` if a table can't be read.
-    fn provider(&mut self, by: usize, symbol: &Undefined, left: &mut u32) -> Option<Option<usize>> {
+    fn provider(
+        &mut self,
+        by: usize,
+        symbol: &Undefined<'_>,
+        left: &mut u32,
+    ) -> Option<Option<usize>> {
         for nth in 0..self.order.len() {
             let at = self.order[nth];
-            let own_copy = symbol.used == Use::Copy && at == by;
-            if !own_copy
-                && self
-                    .table(at)?
-                    .defines(symbol, self.rules, left)
-                    .unwrap_or(true)
-            {
+            if symbol.used == Use::Copy && at == by {
+                continue;
+            }
+            let found = self.table(at)?.defines(symbol, self.rules, left);
+            if found.unwrap_or(true) {
                 self.order[..=nth].rotate_right(1);
                 return Some(Some(at));
             }
@@ -141,10 +145,13 @@ impl Process<'_> {
         Some(None)
     }
 
-    fn table(&self, at: usize) -> Option<Arc<SymbolTable>> {
-        let path = &self.c.objects[at].path;
-        let read = || self.c.files.symbols(self.id(at), path);
-        self.tables[at].get_or_init(read).clone()
+    fn table(&self, at: usize) -> Option<&Arc<SymbolTable>> {
+        let files = self.c.files;
+        let read = || match (self.c.root, self.id(at)) {
+            (Some((file, info)), Some(id)) if at == 0 => files.symbols_of(id, file, info),
+            (_, id) => files.symbols(id, &self.c.objects[at].path),
+        };
+        self.tables[at].get_or_init(read).as_ref()
     }
 
     fn id(&self, at: usize) -> Option<FileId> {
@@ -158,8 +165,8 @@ impl Process<'_> {
 }
 
 /// Whether a library has a symbol, by name and version.
-pub(crate) fn library_has(file: FileReader, name: &[u8], version: Option<&[u8]>) -> bool {
-    let Some(table) = SymbolTable::read(file) else {
+pub(crate) fn library_has(file: File, info: &ElfInfo, name: &[u8], version: Option<&[u8]>) -> bool {
+    let Some(table) = SymbolTable::read(file, info) else {
         return false;
     };
     let version = version.map(|name| elf_edit::versions::Version {
@@ -169,9 +176,9 @@ pub(crate) fn library_has(file: FileReader, name: &[u8], version: Option<&[u8]>)
         weak: false,
     });
     let symbol = Undefined {
-        name: name.to_vec(),
+        name,
         gnu_hash: object::elf::gnu_hash(name),
-        version,
+        version: version.as_ref(),
         used: Use::Call,
     };
     let mut left = MAX_LOOKS;

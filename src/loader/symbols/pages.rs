@@ -1,35 +1,84 @@
-//! Small reads all over a file, each page of it read once.
+//! Small reads all over a file. Short tables are read at once; of long ones each page that is
+//! reached, once.
 
-use elf_edit::{FileReader, ReadAt};
+use elf_edit::ReadAt;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 const PAGE: u64 = 4096;
-/// Pages that all files of the process may keep: 32 MiB.
-const MAX_PAGES: usize = 1 << 13;
-/// Longest string that is compared.
-const MAX_STRING: usize = 1 << 12;
+/// Tables that are no further apart are read at once, up to this many bytes.
+const MAX_REGION: u64 = 1 << 16;
+/// Pages that all files of the process may keep, short tables left out: 16 MiB.
+const MAX_PAGES: usize = 1 << 12;
+/// Longest name, in bytes, that is read.
+const MAX_STRING: usize = 1 << 16;
 
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
-/// A file and the pages that were read of it.
+/// A file and what was read of it.
 #[derive(Debug)]
 pub(super) struct Pages {
-    file: FileReader,
+    file: File,
+    len: u64,
+    /// Short tables, with the offset of each: a look at them takes no lock.
+    regions: Vec<(u64, Vec<u8>)>,
     pages: Mutex<HashMap<u64, Box<[u8]>>>,
 }
 
 impl Pages {
-    pub(super) fn new(file: FileReader) -> Pages {
+    /// `tables` are ranges that are likely to be read, in any order: only how fast it is depends on
+    /// them.
+    pub(super) fn new(file: File, len: u64, mut tables: Vec<Range<u64>>) -> Pages {
+        tables.sort_by_key(|table| table.start);
+        let mut regions: Vec<Range<u64>> = Vec::new();
+        for table in tables {
+            let end = table.end.min(len);
+            match regions.last_mut() {
+                Some(last) if end.saturating_sub(last.start) <= MAX_REGION => {
+                    last.end = last.end.max(end);
+                }
+                _ if end.saturating_sub(table.start) <= MAX_REGION => {
+                    regions.push(table.start..end);
+                }
+                _ => {}
+            }
+        }
+        let read = |region: Range<u64>| {
+            let mut bytes = vec![0; region.end.checked_sub(region.start)? as usize];
+            file.read_exact_at(&mut bytes, region.start).ok()?;
+            Some((region.start, bytes))
+        };
+        let regions = regions.into_iter().filter_map(read).collect();
         Pages {
             file,
+            len,
+            regions,
             pages: Mutex::default(),
         }
     }
 
-    pub(super) fn file(&self) -> &FileReader {
-        &self.file
+    /// The bytes from `at` to the end of a table that was read at once.
+    fn in_region(&self, at: u64) -> Option<&[u8]> {
+        let mut regions = self.regions.iter();
+        regions.find_map(|(start, bytes)| {
+            let from = usize::try_from(at.checked_sub(*start)?).ok()?;
+            bytes.get(from..).filter(|rest| !rest.is_empty())
+        })
+    }
+
+    /// `len` bytes at `at`, where they are of a table that was read at once.
+    pub(super) fn part(&self, at: u64, len: u64) -> Option<&[u8]> {
+        self.in_region(at)?.get(..usize::try_from(len).ok()?)
+    }
+
+    /// Bytes of the tables that were read at once.
+    pub(super) fn weight(&self) -> usize {
+        self.regions.iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
     /// Fills `buffer` from `at` on. `None` where the file ends before.
@@ -69,40 +118,60 @@ impl Pages {
         Some(false)
     }
 
-    /// The string at `at`, without its NUL byte.
-    pub(super) fn string(&self, at: u64) -> Option<Vec<u8>> {
-        let mut text = Vec::new();
-        while text.len() < MAX_STRING {
-            let from = at.checked_add(text.len() as u64)?;
+    /// Adds the string at `at`, without its NUL byte, to `text`.
+    pub(super) fn add_string(&self, at: u64, text: &mut Vec<u8>) -> Option<()> {
+        let start = text.len();
+        while text.len() - start < MAX_STRING {
+            let from = at.checked_add((text.len() - start) as u64)?;
             let ended = self.with_page(from, |bytes| {
+                let bytes = &bytes[..bytes.len().min(MAX_STRING)];
                 let end = memchr::memchr(0, bytes);
                 text.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
                 end.is_some()
             })?;
             if ended {
-                return Some(text);
+                return Some(());
             }
         }
         None
     }
 
-    /// Shows the bytes from `at` to the end of their page, at least one.
+    /// Shows bytes from `at` on, at least one: to the end of their page, or of their table.
     fn with_page<T>(&self, at: u64, see: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if let Some(bytes) = self.in_region(at) {
+            return Some(see(bytes));
+        }
         let (number, offset) = (at / PAGE, (at % PAGE) as usize);
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(page) = pages.get(&number) {
             return Some(see(page.get(offset..).filter(|rest| !rest.is_empty())?));
         }
         let start = number * PAGE;
-        let len = PAGE.min(self.file.len().checked_sub(start)?) as usize;
+        let len = PAGE.min(self.len.checked_sub(start)?) as usize;
         let mut page = vec![0; len].into_boxed_slice();
-        self.file.read_once_at(start, &mut page).ok()?;
+        self.file.read_exact_at(&mut page, start).ok()?;
         if KEPT.fetch_add(1, Ordering::Relaxed) >= MAX_PAGES {
             KEPT.fetch_sub(pages.len(), Ordering::Relaxed);
             pages.clear();
         }
         let page = pages.entry(number).or_insert(page);
         Some(see(page.get(offset..).filter(|rest| !rest.is_empty())?))
+    }
+}
+
+impl ReadAt for Pages {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match self.part(offset, buffer.len() as u64) {
+            Some(bytes) => {
+                buffer.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => self.file.read_exact_at(buffer, offset),
+        }
     }
 }
 

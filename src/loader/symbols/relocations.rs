@@ -1,11 +1,15 @@
 //! Which symbols the relocations of a file ask for, and how.
 
-use elf_edit::{Class, ElfInfo, Endianness, FileReader, ReadAt};
+use super::pages::Pages;
+use elf_edit::{Class, ElfInfo, Endianness, Format, ReadAt};
 use object::elf;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cmp::Reverse;
 
 /// Longer tables, in bytes, are malformed.
 const MAX_TABLE: u64 = 256 << 20;
+/// Uses that are kept before those of one symbol become one.
+const MANY: usize = 1 << 16;
 /// Bytes of relocations that are read at a time.
 const BATCH: u64 = 1 << 16;
 
@@ -29,32 +33,67 @@ pub(super) fn binds_now(info: &ElfInfo) -> bool {
         || has(elf::DT_FLAGS_1, elf::DF_1_NOW)
 }
 
-/// A table of relocations: file offsets, and the size of an entry.
-struct RelocationTable {
-    start: u64,
-    end: u64,
+/// A table of relocations without those that name no symbol: file offsets, and the size of an entry.
+#[derive(Debug)]
+pub(super) struct RelocationTable {
+    pub(super) start: u64,
+    pub(super) end: u64,
     entry: u64,
     calls: bool,
 }
 
-/// Symbols with the strongest use of each. `None` where a table can't be read, and for machines
-/// whose relocations are of other kinds.
-pub(super) fn uses(file: &FileReader, info: &ElfInfo) -> Option<BTreeMap<u32, Use>> {
+/// Symbols in the order of the table, each with its strongest use. `None` where a table can't be
+/// read.
+pub(super) fn uses(
+    pages: &Pages,
+    format: Format,
+    machine: u16,
+    tables: &[RelocationTable],
+) -> Option<Vec<(u32, Use)>> {
+    let mut found = Uses::default();
+    for table in tables {
+        read(pages, format, machine, table, &mut found)?;
+    }
+    found.one_each();
+    Some(found.all)
+}
+
+/// Uses of symbols; those of one symbol become one from time to time, since data of a large library
+/// names a symbol in very many places.
+#[derive(Default)]
+struct Uses {
+    all: Vec<(u32, Use)>,
+    /// How many there were when they were last made one each.
+    different: usize,
+}
+
+impl Uses {
+    fn add(&mut self, symbol: u32, used: Use) {
+        if self.all.last() == Some(&(symbol, used)) {
+            return;
+        }
+        if self.all.len() >= MANY.max(2 * self.different) {
+            self.one_each();
+        }
+        self.all.push((symbol, used));
+    }
+
+    /// Sorts them and keeps the strongest use of each symbol.
+    fn one_each(&mut self) {
+        self.all
+            .sort_unstable_by_key(|&(symbol, used)| (symbol, Reverse(used)));
+        self.all.dedup_by_key(|(symbol, _)| *symbol);
+        self.different = self.all.len();
+    }
+}
+
+/// The tables of a file. `None` where one is malformed, and for machines whose relocations are of
+/// other kinds.
+pub(super) fn tables(info: &ElfInfo) -> Option<Vec<RelocationTable>> {
     // Symbols of the global offset table have no relocations there.
     if info.header.machine == elf::EM_MIPS {
         return None;
     }
-    let mut found = BTreeMap::new();
-    for table in tables(info)? {
-        read(file, info, &table, |symbol, used| {
-            let entry = found.entry(symbol).or_insert(used);
-            *entry = (*entry).max(used);
-        })?;
-    }
-    Some(found)
-}
-
-fn tables(info: &ElfInfo) -> Option<Vec<RelocationTable>> {
     let dynamic = info.dynamic.as_ref()?;
     let size = |with_addend: bool| match (info.format().class, with_addend) {
         (Class::Elf64, true) => 24,
@@ -105,19 +144,20 @@ fn tables(info: &ElfInfo) -> Option<Vec<RelocationTable>> {
 }
 
 fn read(
-    file: &FileReader,
-    info: &ElfInfo,
+    pages: &Pages,
+    format: Format,
+    machine: u16,
     table: &RelocationTable,
-    mut see: impl FnMut(u32, Use),
+    found: &mut Uses,
 ) -> Option<()> {
-    let format = info.format();
-    let copy = copy_type(info.header.machine);
+    let copy = copy_type(machine);
     let mut at = table.start;
-    let mut bytes = vec![0; BATCH as usize];
     while at + table.entry <= table.end {
         let part = (BATCH / table.entry).min((table.end - at) / table.entry) * table.entry;
-        let bytes = &mut bytes[..part as usize];
-        file.read_once_at(at, bytes).ok()?;
+        let bytes: Cow<'_, [u8]> = match pages.part(at, part) {
+            Some(bytes) => bytes.into(),
+            None => pages.read_vec(at, part as usize).ok()?.into(),
+        };
         for raw in bytes.chunks_exact(table.entry as usize) {
             let (symbol, kind) = match (format.class, format.endian) {
                 (Class::Elf32, _) => {
@@ -133,7 +173,7 @@ fn read(
                 false => Use::Address,
             };
             if symbol != 0 {
-                see(symbol, used);
+                found.add(symbol, used);
             }
         }
         at += part;

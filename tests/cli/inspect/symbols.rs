@@ -76,6 +76,40 @@ fn a_symbol_that_went_away_stops_a_program_that_binds_now() {
     assert!(starts(&shop, "app"));
 }
 
+#[test]
+fn names_of_any_length_in_tables_of_any_size() {
+    // One name is longer than a page, and thousands of others make tables that are not read at once.
+    for (others, length) in [(0, 5000), (3000, 20_000), (3000, 4)] {
+        let name = "n".repeat(length);
+        let fillers: String = (0..others)
+            .map(|n| format!("int filler_with_a_long_name_{n}(void) {{ return {n}; }}\n"))
+            .collect();
+        let calls: String = (0..others)
+            .step_by(3)
+            .map(|n| format!("filler_with_a_long_name_{n}() + "))
+            .collect();
+        let declared: String = (0..others)
+            .map(|n| format!("int filler_with_a_long_name_{n}(void);\n"))
+            .collect();
+        let shop = Workshop::new();
+        let shared = ["-shared", "-fPIC", "-Wl,-soname,libx.so"];
+        let library = format!("{fillers} int {name}(void) {{ return 0; }}");
+        shop.cc("gcc", "libx.so", &library, &shared);
+        let main = format!(
+            "{declared} int {name}(void); int main(int c, char **v) {{ return c > 1 ? {calls} {name}() : 0; }}"
+        );
+        let flags = ["-L.", "-lx", "-Wl,-rpath,$ORIGIN", "-Wl,-z,now"];
+        shop.cc("gcc", "app", &main, &flags);
+        assert!(starts(&shop, "app"), "{others} {length}");
+        shop.cc("gcc", "libx.so", &format!("{fillers} int q;"), &shared);
+        assert!(!starts(&shop, "app"), "{others} {length}");
+        assert_eq!(
+            by_inspect(&shop.json(&shop.at("app"), &[])),
+            BTreeSet::from([name])
+        );
+    }
+}
+
 /// A symbol as `ldd -r` and inspect name it: its name alone, Python's own left out of libraries.
 fn by_ldd(file: &str, library: bool) -> BTreeSet<String> {
     let run = Command::new("ldd").arg("-r").arg(file).output().unwrap();

@@ -250,6 +250,11 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
         self.file.borrow()
     }
 
+    /// The open file alone; what was read of it is dropped.
+    pub fn into_file(self) -> F {
+        self.file
+    }
+
     /// The state of the file when it was opened.
     pub fn stamp(&self) -> Stamp {
         Stamp::from(&self.metadata)
