@@ -4,6 +4,7 @@ use super::below::{Covered, OwnFaults};
 use super::context::Context;
 use super::interface;
 use super::meeting::CudaLibraries;
+use super::plugins::Plugins;
 use super::runtimes::{self, KnownLibraries, RuntimeKind, meet_here};
 use super::tree::Member;
 use super::{Check, Finding, Input, Options, Said, SelectedRules, Subject, TextFile};
@@ -44,6 +45,7 @@ pub(crate) struct Linter {
     libraries: KnownLibraries,
     faults: OwnFaults,
     tree: TreeLoaders,
+    plugins: Plugins,
     around: Surroundings,
 }
 
@@ -77,6 +79,7 @@ impl Linter {
             rules,
             libraries: KnownLibraries::default(),
             faults: OwnFaults::default(),
+            plugins: Plugins::new(tree.files().to_vec()),
             tree,
             around,
         }
@@ -126,8 +129,11 @@ impl Linter {
         };
         let below = &self.faults;
         let below = below.below(&self.loader, &self.tree, &resolution, &covered);
+        let plugin = || self.plugins.opener(&self.loader, path, info);
+        let asks = reads(Input::Opener) && lacks_library(&resolution);
         let subject = Subject {
             path,
+            opener: asks.then(plugin).flatten(),
             shown,
             info,
             contents: &contents,
@@ -315,4 +321,11 @@ fn unprovided(
         wanted.retain(|name| !defined.contains(name));
     }
     Ok(wanted)
+}
+
+/// Whether the loader finds a library of the file's own needs nowhere.
+fn lacks_library(resolution: &Resolution) -> bool {
+    let own = resolution.objects.first().into_iter();
+    own.flat_map(|object| &object.needs)
+        .any(|need| need.object.is_none())
 }

@@ -10,6 +10,7 @@ mod fix;
 mod interface;
 mod look;
 mod meeting;
+mod plugins;
 mod rules;
 mod runtimes;
 mod selected;

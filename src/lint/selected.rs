@@ -21,6 +21,8 @@ pub(crate) enum Input {
     SharedRuntimes,
     /// Samples of the code of a large library.
     Samples,
+    /// The file that opens a plugin by name; nothing is read where no library is missing.
+    Opener,
 }
 
 /// The rules of a run.

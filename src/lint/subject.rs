@@ -109,6 +109,8 @@ pub(crate) struct Subject<'a> {
     pub device_code: &'a DeviceCode,
     /// The result of loading it.
     pub resolution: &'a Resolution,
+    /// The file of the tree that opens this one by name, if no file needs it: it is a plugin.
+    pub opener: Option<&'a Path>,
     /// Advice for each of the problems of `resolution`, in their order.
     pub advice: &'a [Advice],
     /// Symbols `__cudaRegister…` that it wants and that nothing has that is loaded with it.

@@ -44,7 +44,7 @@ pub(crate) use resolution::{Interpreter, LoadedBy, Resolution};
 pub(crate) use search_log::{SearchLog, Step, Tried, Via, Why};
 pub(crate) use secure::{Privileges, User};
 pub(crate) use symbols::{MissingSymbol, library_has};
-pub(crate) use tree::TreeLoaders;
+pub(crate) use tree::{TreeLoaders, in_parallel};
 
 use abi::Usual;
 use closure::{Closure, Variables};

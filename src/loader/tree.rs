@@ -53,6 +53,10 @@ impl TreeLoaders {
         }
     }
 
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// Like [`Loader::resolve`]; a library that does not load on its own is tried again in the
     /// processes of the tree's programs and extensions. The first one that loads it counts.
     pub(crate) fn resolve(
@@ -197,7 +201,10 @@ fn loaded(loader: &Loader, path: &Path, in_tree: &HashSet<FileId>) -> Vec<FileId
 }
 
 /// The results in the order of `items`, at any number of threads.
-fn in_parallel<T: Sync, U: Send + Sync>(items: &[T], work: impl Fn(&T) -> U + Sync) -> Vec<U> {
+pub(crate) fn in_parallel<T: Sync, U: Send + Sync>(
+    items: &[T],
+    work: impl Fn(&T) -> U + Sync,
+) -> Vec<U> {
     let next = AtomicUsize::new(0);
     let results: Vec<OnceLock<U>> = items.iter().map(|_| OnceLock::new()).collect();
     std::thread::scope(|scope| {

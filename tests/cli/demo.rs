@@ -112,7 +112,7 @@ fn lint_is_silent_after_fixup() {
             let finding: serde_json::Value = crate::support::schema::parsed(line);
             // RDMA's libraries and cufile.json belong to the system.
             let system = [
-                "needed-not-found",
+                "needed-by-plugin",
                 "cufile-config-not-found",
                 "dlopen-not-found",
             ];

@@ -168,3 +168,75 @@ fn needs_that_an_rpath_above_serves() {
     // A RUNPATH serves the file alone.
     assert_eq!(user("enable"), ["needed-loaded-before"]);
 }
+
+/// A library that another one opens by name, and none needs, may lack what it needs.
+#[test]
+fn a_plugin_that_lacks_a_library_is_no_error_of_the_tree() {
+    let dir = TempDir::new().unwrap();
+    let dir = dir.path();
+    fs::create_dir_all(dir.join("t")).unwrap();
+    library(dir, "libgone.so", PLAIN, &["-Wl,-soname,libgone.so"]);
+    let lacking = |name: &str| {
+        let soname = format!("-Wl,-soname,{name}");
+        let flags = [&soname, "-Wl,--no-as-needed", "libgone.so"];
+        library(dir, &format!("t/{name}"), USER, &flags);
+    };
+    for name in [
+        "net_odd.so.3",
+        "libexact.so.1",
+        "libalone.so",
+        "libneeded.so",
+    ] {
+        lacking(name);
+    }
+    let names = "const char *a = \"net_%s.so.%d\", *b = \"libexact.so.1\", *c = \"libneeded.so\";";
+    library(dir, "t/libhost.so", names, &[]);
+    let needs = ["-Wl,--no-as-needed", "t/libneeded.so", "-Wl,-rpath,$ORIGIN"];
+    library(dir, "t/libuser.so", USER, &needs);
+    fs::remove_file(dir.join("libgone.so")).unwrap();
+    let found = |args: &[&str]| {
+        let run = lint(dir, &[&["--format=json"], args].concat());
+        let mut found: Vec<(String, String)> = Vec::new();
+        for line in str::from_utf8(&run.stdout).unwrap().lines() {
+            let finding: serde_json::Value = crate::support::schema::parsed(line);
+            let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+            if text("code").starts_with("needed-") {
+                found.push((text("path"), text("code")));
+            }
+        }
+        found.sort();
+        found
+    };
+    let pair = |path: &str, code: &str| (path.to_owned(), code.to_owned());
+    let all = [
+        pair("t/libalone.so", "needed-not-found"),
+        pair("t/libexact.so.1", "needed-by-plugin"),
+        pair("t/libneeded.so", "needed-not-found"),
+        pair("t/net_odd.so.3", "needed-by-plugin"),
+    ];
+    assert_eq!(found(&["t"]), all);
+    // The same by these rules alone, and with the remedy of the help.
+    assert_eq!(
+        found(&["--select=needed-not-found", "t"]),
+        [all[0].clone(), all[2].clone()]
+    );
+    assert_eq!(
+        found(&["--allow=needed-by-plugin", "t"]),
+        [all[0].clone(), all[2].clone()]
+    );
+    fs::remove_file(dir.join("t/libalone.so")).unwrap();
+    for name in ["t/libneeded.so", "t/libuser.so"] {
+        fs::remove_file(dir.join(name)).unwrap();
+    }
+    let run = lint(dir, &["t"]);
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+    let text = String::from_utf8(run.stdout).unwrap();
+    assert!(
+        text.contains("libhost.so opens this plugin if it can"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`cuda-fixup lint --allow needed-by-plugin t/"),
+        "{text}"
+    );
+}

@@ -220,6 +220,14 @@ fn example(code: &str) -> Option<Example> {
             e.program(main, &[&["t/lib/libdep.so"], &rpath[..]].concat());
             e
         }
+        "needed-by-plugin" => {
+            let e = new();
+            e.lib("out/libdep.so", PLAIN, &[]);
+            let user = "int f(void); int g(void) { return f(); }";
+            e.lib("t/lib/transport_odd.so.3", user, &["out/libdep.so"]);
+            e.lib("t/lib/libx.so", &opens("transport_%s.so.%d"), &[]);
+            e.by("cuda-fixup fixup --lib out t/lib/transport_odd.so.3")
+        }
         "needed-loaded-before" => {
             let mut e = new();
             e.lib("t/lib/libdep.so", PLAIN, &[]);

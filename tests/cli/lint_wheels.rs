@@ -98,7 +98,7 @@ fn judged(code: &str, path: &Path, message: &str) -> Option<bool> {
     let search_path = || output("readelf", &["-dW"], path).1;
     let entry = || message.rsplit(' ').next().unwrap_or_default().to_owned();
     Some(match code {
-        "needed-not-found" => {
+        "needed-not-found" | "needed-by-plugin" => {
             let name = message.split(' ').next().unwrap_or_default();
             let (_, trace) = output(LD_SO, &[], path);
             trace.contains(&format!("{name} => not found"))
@@ -209,7 +209,7 @@ fn document(rows: &BTreeMap<String, Row>) -> String {
     let mut text = "# The rules of lint on public wheels\n\n\
         `tests/cli/lint_wheels.rs` makes this page (`./test --long`) from the wheels of the set `rules` \
         in\n`testdata/wheels.txt`, each unpacked alone, without the wheels that it depends on. \
-        `needed-not-found`\nand `needed-through-rpath` are judged by glibc's ld.so, entries of RUNPATHs by readelf,\n\
+        `needed-not-found`,\n`needed-by-plugin` and `needed-through-rpath` are judged by glibc's ld.so, entries of RUNPATHs by readelf,\n\
         `nvrtc-builtins-not-found` by NVRTC, which compiles a kernel; the others by hand, with the \
         reason below.\n\n| rule | severity | fired | right | wrong |\n|---|---|---|---|---|\n"
         .to_owned();

@@ -20,7 +20,7 @@ use crate::loader::{Need, Why};
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     for need in s.own_needs() {
         let name = &need.name[..];
-        if name.contains(&b'/') && !name.starts_with(b"/") && !name.starts_with(b"$") {
+        if is_relative_path(name) {
             let bare = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
             let mut said = Said::from(format!(
                 "{} is opened as a path, since it has a slash: it is found from the right \
@@ -32,23 +32,38 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
                 format!("let it be searched by its name: {command}, then `fixup`")
             }));
             say(said);
-            continue;
         }
-        let other_file = |tried: &crate::loader::Tried| {
-            matches!(tried.why, Why::OtherMachine(_) | Why::OtherClass | Why::OtherByteOrder)
-        };
-        let missing = need.object.is_none() && driver::library(&need.name).is_none();
-        if missing && !needed_loaded_before::covers(s, name) && !need.trail.tried.iter().any(other_file) {
-            say(Said {
-                message: format!("{} is not found in {}", text(&need.name[..]), places(need)),
-                advice: s.advice_for(need),
-                missing: Some(need.name.clone()),
-            });
-        }
+    }
+    for need in missing(s).filter(|_| s.opener.is_none()) {
+        say(Said {
+            message: format!("{} is not found in {}", text(&need.name[..]), places(need)),
+            advice: s.advice_for(need),
+            missing: Some(need.name.clone()),
+        });
     }
 }
 
-fn places(need: &Need) -> String {
+/// The needs that are found nowhere, and that no other rule looks after.
+pub(super) fn missing<'a>(s: &'a Subject<'_>) -> impl Iterator<Item = &'a Need> {
+    let other_file = |tried: &crate::loader::Tried| {
+        matches!(tried.why, Why::OtherMachine(_) | Why::OtherClass | Why::OtherByteOrder)
+    };
+    s.own_needs().filter(move |need| {
+        let name = &need.name[..];
+        need.object.is_none()
+            && !is_relative_path(name)
+            && driver::library(name).is_none()
+            && !needed_loaded_before::covers(s, name)
+            && !need.trail.tried.iter().any(other_file)
+    })
+}
+
+/// Whether the loader opens it as a path of the current directory.
+fn is_relative_path(name: &[u8]) -> bool {
+    name.contains(&b'/') && !name.starts_with(b"/") && !name.starts_with(b"$")
+}
+
+pub(super) fn places(need: &Need) -> String {
     match need.trail.tried.len() {
         1 => "the one place that is searched".to_owned(),
         n => format!("any of {n} places"),
