@@ -106,3 +106,43 @@ fn a_note_that_the_file_does_not_have_makes_no_room() {
     let patch = prepared.unwrap().patch.unwrap();
     assert!(patch.bytes_written() < 1 << 20);
 }
+
+/// Our own segment at the end of the address space, where a longer string table doesn't fit.
+#[test]
+fn a_segment_does_not_grow_past_the_address_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, library) = (dir.path().join("l.c"), dir.path().join("l.so"));
+    fs::write(&source, "int one(void) { return 1; }\n").unwrap();
+    let mut gcc = Command::new("gcc");
+    let built = gcc.args(["-shared", "-fPIC", "-nostdlib", "-Wl,--build-id=none", "-o"]);
+    succeeded(&built.args([&library, &source]).output().unwrap());
+    edit(&library, Edit::SetRunpath(vec![b'x'; 300])).unwrap();
+    let mut file = fs::read(&library).unwrap();
+    let mut info = ElfInfo::read(&file[..]).unwrap();
+    let mut loads = info.segments.iter_mut();
+    let ours = loads.rfind(|s| s.p_type == elf::PT_LOAD).unwrap();
+    let (start, len) = (ours.vaddr, ours.memsz);
+    let up = 0xffff_ffff_ffff_e000 - (start & !0xfff);
+    let lies_there = |s: &&mut Segment| s.vaddr >= start && s.vaddr < start + len;
+    for segment in info.segments.iter_mut().filter(lies_there) {
+        segment.vaddr += up;
+        segment.paddr += up;
+    }
+    put_headers(&mut file, &info);
+    let dynamic = info.dynamic.unwrap();
+    for (index, entry) in dynamic.entries.iter().enumerate() {
+        if (start..start + len).contains(&entry.value) {
+            let at = dynamic.offset as usize + 16 * index + 8;
+            file[at..at + 8].copy_from_slice(&(entry.value + up).to_le_bytes());
+        }
+    }
+    // Section headers would have the old addresses.
+    file[40..48].fill(0);
+    file[60..64].fill(0);
+    fs::write(&library, &file).unwrap();
+    edit(&library, Edit::SetRunpath(vec![b'y'; 400])).unwrap();
+    let before = fs::read(&library).unwrap();
+    let why = edit(&library, Edit::SetRunpath(vec![b'z'; 9000])).unwrap_err();
+    assert!(why.contains("no address space is left"), "{why}");
+    assert!(fs::read(&library).unwrap() == before);
+}

@@ -251,7 +251,7 @@ fn by_goblin<R: ReadAt + ?Sized>(file: &R, with_cache: bool) -> Result<View, Mis
                 && vaddr >= s.p_vaddr
                 && vaddr - s.p_vaddr < s.p_filesz
         })?;
-        Some(load.p_offset + (vaddr - load.p_vaddr))
+        load.p_offset.checked_add(vaddr - load.p_vaddr)
     });
     let size = value(elf::DT_STRSZ).unwrap_or(0);
     let mut strings = strtab.map(|strtab| Strings::new(file, strtab, size));

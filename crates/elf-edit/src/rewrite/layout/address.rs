@@ -36,15 +36,20 @@ pub(super) fn address_for<R: ReadAt + ?Sized>(
     }
 }
 
-/// Refuses a segment of a 32-bit file that ends past its address space.
+/// Refuses a segment that ends past the address space of the file's class.
 pub(super) fn check_address_space<R: ReadAt + ?Sized>(
     context: &LayoutContext<'_, R>,
-    end: u64,
+    vaddr: u64,
+    len: u64,
 ) -> Result<(), RewriteError> {
-    if context.info().format().word_size() == 4 && end > u64::from(u32::MAX) {
-        return no_address_space();
+    let most = match context.info().format().word_size() {
+        4 => u64::from(u32::MAX),
+        _ => u64::MAX,
+    };
+    match vaddr.checked_add(len) {
+        Some(end) if end <= most => Ok(()),
+        _ => no_address_space(),
     }
-    Ok(())
 }
 
 fn no_address_space<T>() -> Result<T, RewriteError> {
@@ -88,6 +93,6 @@ pub(super) fn address_of_table(info: &ElfInfo) -> u64 {
             .segments
             .iter()
             .find(|s| s.p_type == elf::PT_LOAD && s.holds_offset(phoff, 1))
-            .map_or(0, |s| s.vaddr + (phoff - s.offset)),
+            .map_or(0, |s| s.vaddr.wrapping_add(phoff - s.offset)),
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     let table_len = context.table_len(usize::from(base.existing.is_none()));
     journal.phdrs = cursor.alloc(table_len, 8);
     let end = cursor.at;
-    check_address_space(context, base.vaddr + (end - base.offset))?;
+    check_address_space(context, base.vaddr, end - base.offset)?;
     journal.segment = Some(AppendedSegment {
         end,
         writable: true,
@@ -112,7 +112,7 @@ impl Cursor<'_> {
         self.at = offset + len;
         Location {
             offset,
-            vaddr: self.base.vaddr + (offset - self.base.offset),
+            vaddr: self.base.vaddr.wrapping_add(offset - self.base.offset),
             len,
         }
     }

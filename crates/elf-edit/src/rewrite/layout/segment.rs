@@ -85,7 +85,7 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     }
     layout.tail = copy_behind(context, segment.offset, cursor.at)?;
     segment.end = layout.tail.map_or(cursor.at, |tail| tail.to);
-    check_address_space(context, segment.vaddr + (segment.end - segment.offset))?;
+    check_address_space(context, segment.vaddr, segment.end - segment.offset)?;
     layout.end = segment.end + layout.tail.map_or(0, |tail| tail.len);
     layout.segment = Some(segment);
     add_new_contents(context, &mut layout);
@@ -282,7 +282,8 @@ fn dynamic_len<R: ReadAt + ?Sized>(context: &LayoutContext<'_, R>, dynamic: &Dyn
     (entries * context.info().format().dyn_size()) as u64
 }
 
-/// Allocates locations in the segment, one behind the other.
+/// Allocates locations in the segment, one behind the other. Whether they fit into the address space
+/// is checked at the end.
 struct Cursor {
     at: u64,
     offset: u64,
@@ -292,13 +293,13 @@ struct Cursor {
 impl Cursor {
     /// `len` bytes at an address that equals `like` modulo `align`.
     fn alloc(&mut self, len: u64, align: u64, like: u64) -> Location {
-        let here = self.vaddr + (self.at - self.offset);
+        let here = self.vaddr.wrapping_add(self.at - self.offset);
         let pad = (like % align + align - here % align) % align;
         let offset = self.at + pad;
         self.at = offset + len;
         Location {
             offset,
-            vaddr: here + pad,
+            vaddr: here.wrapping_add(pad),
             len,
         }
     }
