@@ -169,7 +169,8 @@ fn symbols_that_packed_relocations_name_are_not_renamed() {
 
 #[test]
 fn symbols_that_a_table_of_unknown_form_may_name_are_not_renamed() {
-    // DT_CREL, DT_SYMTAB_SHNDX, DT_SYMINFO, DT_MOVETAB, SPARC's DT_REGISTER, and an unassigned one.
+    // DT_CREL, DT_SYMTAB_SHNDX, DT_SYMINFO, DT_MOVETAB, SPARC's DT_REGISTER, and two unassigned ones,
+    // one of them among the tags of addresses.
     for tag in [
         0x4000_0026,
         elf::DT_SYMTAB_SHNDX,
@@ -177,6 +178,7 @@ fn symbols_that_a_table_of_unknown_form_may_name_are_not_renamed() {
         elf::DT_MOVETAB,
         0x7000_0101,
         0x6123_4567,
+        0x6fff_fe01,
     ] {
         let dir = tempfile::tempdir().unwrap();
         let library = library(dir.path(), &["-Wl,-soname,libl.so"]);

@@ -315,9 +315,11 @@ fn is_rewritten(tag: i64, machine: u16) -> bool {
     match tag {
         // The gABI's up to DT_RELRENT; DT_SYMTAB_SHNDX is a table in the order of the symbols.
         0..=37 => tag != elf::DT_SYMTAB_SHNDX,
-        // Solaris' and GNU's, all but DT_SYMINFO, another table in the order of the symbols, and
-        // DT_MOVETAB, whose records name symbols as relocations do.
-        0x6fff_fd00..=0x6fff_ffff => tag != elf::DT_SYMINFO && tag != elf::DT_MOVETAB,
+        // Numbers; of the addresses, Solaris' and GNU's from DT_GNU_HASH on, all but DT_SYMINFO,
+        // another table in the order of the symbols, and DT_MOVETAB, whose records name symbols as
+        // relocations do; versions.
+        0x6fff_fd00..=0x6fff_fdff | 0x6fff_fff0..=0x6fff_ffff => true,
+        elf::DT_GNU_HASH..=0x6fff_feff => tag != elf::DT_SYMINFO && tag != elf::DT_MOVETAB,
         DT_ANDROID_RELR | DT_ANDROID_RELRSZ | DT_ANDROID_RELRENT => true,
         elf::DT_AUXILIARY | DT_USED | elf::DT_FILTER => true,
         // Addresses, sizes and flags of the processor's own: PLT and GOT, BTI and PAC, memory
