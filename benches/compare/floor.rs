@@ -1,13 +1,17 @@
-//! The least that a program can do which looks at every file: walk, open, read the first 4 KiB; and
-//! the least that one can do which rewrites every ELF file so that a kill at any time leaves a file
-//! that loads.
+//! The least that a program can do which looks at every file: walk, open, read the first 4 KiB; the
+//! least that one can do which learns what libraries there are before it decides about each file,
+//! and lets no other process write meanwhile; and the least that one can do which rewrites every ELF
+//! file so that a kill at any time leaves a file that loads.
 
 use anyhow::Context;
 use rayon::prelude::*;
-use std::fs::{File, OpenOptions};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+const PAGE: u64 = 4096;
 
 /// Walks `tree`, then reads the start of its regular files on `threads` threads.
 pub fn floor(tree: &Path, threads: usize) -> anyhow::Result<()> {
@@ -23,6 +27,42 @@ pub fn floor(tree: &Path, threads: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The same, and each ELF file gets the system calls of two passes that find nothing to change: its
+/// headers are at its start, its dynamic section at its end.
+pub fn examine(tree: &Path, threads: usize) -> anyhow::Result<()> {
+    let files = regular_files(tree)?;
+    let first = |path: &PathBuf| {
+        let file = File::open(path)?;
+        read_headers(&file)
+    };
+    let second = |path: &PathBuf| {
+        let file = File::open(path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // Another process may have replaced the file before the lock was there.
+        fs::symlink_metadata(path)?;
+        read_headers(&file)
+    };
+    let pool = pool(threads)?;
+    let is_elf = |path: &&PathBuf| first(path).unwrap_or(false);
+    let elf: Vec<&PathBuf> = pool.install(|| files.par_iter().filter(is_elf).collect());
+    let one = |path: &&PathBuf| usize::from(second(path).unwrap_or(false));
+    let read: usize = pool.install(|| elf.par_iter().map(one).sum());
+    println!("{} files, {read} examined", files.len());
+    Ok(())
+}
+
+/// Whether it is an ELF file.
+fn read_headers(file: &File) -> io::Result<bool> {
+    let mut page = [0; PAGE as usize];
+    let len = file.metadata()?.len();
+    let read = file.read_at(&mut page, 0)?;
+    if !page[..read].starts_with(b"\x7fELF") {
+        return Ok(false);
+    }
+    file.read_at(&mut page, len.saturating_sub(1) / PAGE * PAGE)?;
+    Ok(true)
+}
+
 /// The same, and each ELF file gets the system calls of a rewrite in place, with the bytes that it
 /// has: it is as before in the end.
 pub fn rewrite(tree: &Path, threads: usize) -> anyhow::Result<()> {
@@ -35,19 +75,13 @@ pub fn rewrite(tree: &Path, threads: usize) -> anyhow::Result<()> {
 
 /// Whether it is an ELF file.
 fn rewrite_file(path: &Path) -> io::Result<bool> {
-    const PAGE: u64 = 4096;
     /// A rewriter reads the tables of a large file, not all of it.
     const MOST: u64 = 32 << 10;
     let mut page = [0; PAGE as usize];
-    // The first pass: headers and dynamic section, of which only a few bytes are kept.
-    let file = File::open(path)?;
-    let read = file.read_at(&mut page, 0)?;
-    if !page[..read].starts_with(b"\x7fELF") {
+    // The first pass, of which only a few bytes are kept.
+    if !read_headers(&File::open(path)?)? {
         return Ok(false);
     }
-    let len = file.metadata()?.len();
-    file.read_at(&mut page, len / PAGE * PAGE)?;
-    drop(file);
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let len = file.metadata()?.len();
     let mut whole = vec![0; len.min(MOST) as usize];

@@ -58,6 +58,8 @@ struct Args {
 enum Program {
     /// Walk a tree and read 4 KiB of each file: the least that any tool must do
     Floor { tree: PathBuf, threads: usize },
+    /// The same, with the system calls of two passes that find nothing to change
+    ExamineFloor { tree: PathBuf, threads: usize },
     /// The same, with the system calls of a safe rewrite of each ELF file
     RewriteFloor { tree: PathBuf, threads: usize },
 }
@@ -99,6 +101,7 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     match &args.program {
         Some(Program::Floor { tree, threads }) => return floor::floor(tree, *threads),
+        Some(Program::ExamineFloor { tree, threads }) => return floor::examine(tree, *threads),
         Some(Program::RewriteFloor { tree, threads }) => return floor::rewrite(tree, *threads),
         None => {}
     }

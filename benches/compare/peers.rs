@@ -44,7 +44,12 @@ pub fn floor(tree: &Path, threads: usize) -> Job {
     this_program("floor", tree, threads)
 }
 
-/// This program as the floor of rewriting.
+/// This program as the floor of two passes that find nothing to change.
+pub fn examine_floor(tree: &Path, threads: usize) -> Job {
+    this_program("examine-floor", tree, threads)
+}
+
+/// This program as the floor of a rewrite.
 pub fn rewrite_floor(tree: &Path, threads: usize) -> Job {
     this_program("rewrite-floor", tree, threads)
 }

@@ -3,7 +3,7 @@
 use crate::contest::{Ring, Tool};
 use crate::corpus::Corpus;
 use crate::measure;
-use crate::peers::{self, floor, ours};
+use crate::peers::{self, examine_floor, floor, ours};
 use crate::table::Contest;
 use anyhow::ensure;
 use std::path::Path;
@@ -32,6 +32,10 @@ pub fn walk(ring: &Ring, corpus: &Corpus) -> anyhow::Result<Vec<Contest>> {
         Tool::reads(&format!("floor, {threads} threads"), move |tree| {
             floor(tree, threads)
         }),
+        Tool::reads(
+            &format!("floor of two passes, {threads} threads"),
+            move |tree| examine_floor(tree, threads),
+        ),
     ];
     let title = "one walk for all applets";
     Ok(vec![ring.contest(title, &fixed, &tools, ring.rounds(7))?])

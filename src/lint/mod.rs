@@ -170,7 +170,7 @@ impl Finding {
         if advice.helps.is_empty()
             && let Some(help) = fix.and_then(|fix| fix.help(&path))
         {
-            advice.helps.push(help);
+            advice.helps = vec![help];
         }
         Finding {
             path,

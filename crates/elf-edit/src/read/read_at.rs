@@ -114,9 +114,11 @@ impl<R: ReadAt + ?Sized> ReadAt for SubReader<'_, R> {
 const HEAD: usize = 4096;
 /// Windows start and end at multiples of this many bytes.
 const BLOCK: u64 = 4096;
+/// A window that ends this many bytes before the end of the file, or fewer, goes on to it.
+const LAST: u64 = 2 * BLOCK;
 /// Longer reads, in bytes, are not cached: such a table is rarely read twice in a row.
 const LONGEST_KEPT: usize = 1 << 15;
-/// Windows kept of one file, so at most 256 KiB and a little.
+/// Windows kept of one file, so at most 320 KiB.
 const KEPT: usize = 8;
 
 /// A state of a file: differs after each write to it.
@@ -282,7 +284,11 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
             return Ok(seen(bytes));
         }
         let start = offset - offset % BLOCK;
-        let stop = end.next_multiple_of(BLOCK).min(self.len());
+        let stop = match end.next_multiple_of(BLOCK) {
+            // The dynamic section of a small file is there, and its section headers are at the end.
+            stop if self.len().saturating_sub(stop) <= LAST => self.len(),
+            stop => stop,
+        };
         let window = read_up_to(self.file(), start, (stop - start) as usize)?;
         let Some(bytes) = part(&window, start, offset, len) else {
             return Err(io::ErrorKind::UnexpectedEof.into());
