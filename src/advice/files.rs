@@ -1,5 +1,6 @@
 //! Advice about files that have the name of a missing library, or almost.
 
+use super::entry::is_literal;
 use super::{Advice, Near, NearFile, NearState, command, directory, replace_needed, shown, word};
 
 pub(super) fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
@@ -11,7 +12,10 @@ pub(super) fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near:
                 "{path} is there, but no search leads to its directory"
             ));
             match near.other_root {
-                true => advice.append_entry(&file.path, needs_it),
+                true => {
+                    let entry = directory(&file.path).to_vec();
+                    advice.append_entry(Some(entry).filter(|dir| is_literal(dir)), needs_it);
+                }
                 false => advice.add_directory("add its directory", &file.path, needs_it),
             }
             by_import(advice, &file.path, near);

@@ -2,6 +2,7 @@
 //! the facts come from `near`. Causes and commands are safe for a terminal.
 
 mod cuda;
+mod entry;
 mod files;
 mod interpreter;
 mod packages;
@@ -289,9 +290,9 @@ pub(crate) fn add_needed(name: &[u8], file: &[u8]) -> Option<String> {
 }
 
 impl Advice {
-    /// Adds the directory of `library`, whose path is below another root than that of `file`.
-    fn append_entry(&mut self, library: &[u8], file: Option<&[u8]>) {
-        let entry = word(directory(library));
+    /// Appends an entry, as it is.
+    fn append_entry(&mut self, entry: Option<Vec<u8>>, file: Option<&[u8]>) {
+        let entry = entry.and_then(|entry| word(&entry));
         let add = entry.map(|dir| format!("fixup --dependencies off --append-runpath {dir}"));
         let command = add.zip(file).and_then(|(add, file)| command(&add, file));
         let help = command.map(|command| format!("add its directory: {command}"));
@@ -302,6 +303,11 @@ impl Advice {
     /// words of a shell.
     pub(crate) fn add_directory(&mut self, what: &str, library: &[u8], file: Option<&[u8]>) {
         let dir = directory(library);
+        if !entry::is_literal(dir) {
+            let from = file.and_then(|file| entry::from_origin(file, dir));
+            self.append_entry(from, file);
+            return;
+        }
         if let (Some(word), Some(file)) = (word(dir), file)
             && let Some(command) = command(&format!("fixup --lib {word}"), file)
         {

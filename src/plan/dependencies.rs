@@ -30,7 +30,8 @@ pub(crate) enum Outcome {
     Missing {
         /// A library of that name for another machine, and where it is.
         elsewhere: Option<(Platform, Vec<u8>)>,
-        /// The directory that has it and can't be an entry, since its path holds a colon.
+        /// The directory that has it and can't be an entry, since its path holds a colon or a dollar
+        /// sign.
         unusable: Option<Vec<u8>>,
         /// The name is a relative path, which the loader opens from the current directory.
         relative: bool,
@@ -242,12 +243,13 @@ impl Search<'_> {
         }
     }
 
-    /// Directories that have it and can be entries, and those that can't, since a colon ends one.
+    /// Directories that have it and can be entries, and those that can't: a colon ends an entry, and a dollar
+    /// sign may begin a token.
     fn usable(&self, name: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let directories = self.context.libraries.find(name, self.platform);
         directories
             .into_iter()
-            .partition(|directory| !directory.contains(&b':'))
+            .partition(|directory| relative::can_name(directory, self.context))
     }
 
     /// The first directory; but one that the file's own RUNPATH names wins where that stays and

@@ -48,10 +48,34 @@ fn normal(path: &[u8]) -> Vec<u8> {
     [b"/".as_slice(), &parts(path).join(&b'/')].concat()
 }
 
+/// Whether the loader takes a path in an entry as it is: a colon ends the entry, and a dollar sign
+/// may begin a token.
+fn is_literal(path: &[u8]) -> bool {
+    !path.iter().any(|byte| b":$".contains(byte))
+}
+
+/// Whether an entry can name a directory: by its path, or from the file, whose own path is not
+/// read again.
+pub(super) fn can_name(directory: &[u8], context: &Context<'_>) -> bool {
+    let from_file = || {
+        let entry = directory_from_origin(directory, context)?;
+        after_token(&entry).map(is_literal)
+    };
+    is_literal(directory) || (context.stays_absolute.is_none() && from_file() == Some(true))
+}
+
 /// The entry as `$ORIGIN/…`, where the file and the directory lie under one of the roots.
 pub(super) fn to_origin(entry: &[u8], context: &Context<'_>) -> Option<Vec<u8>> {
+    match entry.contains(&b'$') {
+        true => None,
+        false => directory_from_origin(entry, context),
+    }
+}
+
+/// The same for a directory, in whose path a dollar sign begins no token.
+pub(super) fn directory_from_origin(entry: &[u8], context: &Context<'_>) -> Option<Vec<u8>> {
     let origin = parts(context.origin()?);
-    if !entry.starts_with(b"/") || entry.contains(&b'$') {
+    if !entry.starts_with(b"/") {
         return None;
     }
     let entry = parts(entry);

@@ -139,7 +139,12 @@ impl List {
     pub(super) fn make_relative(&mut self, context: &Context<'_>) -> bool {
         let mut stays = false;
         for entry in &mut self.0 {
-            let Some(text) = relative::to_origin(&entry.text, context) else {
+            let found = matches!(entry.reason, Reason::Provides(_) | Reason::MayLoad(_));
+            let text = match found {
+                true => relative::directory_from_origin(&entry.text, context),
+                false => relative::to_origin(&entry.text, context),
+            };
+            let Some(text) = text else {
                 continue;
             };
             if context.stays_absolute.is_some() {

@@ -52,7 +52,7 @@ pub(crate) fn hint(outcome: &Outcome) -> String {
             unusable: Some(directory),
             ..
         } => format!(
-            "it is in {}, but a RUNPATH can't name a directory with a colon",
+            "it is in {}, but a RUNPATH can't name a directory with a colon or a dollar sign",
             text(directory)
         ),
         Outcome::Missing { relative: true, .. } => RELATIVE.to_owned(),

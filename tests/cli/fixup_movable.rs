@@ -238,3 +238,69 @@ fn a_lib_that_is_not_there_is_an_error_before_anything_is_written() {
         assert_eq!(tree.state(), before);
     }
 }
+
+/// A colon ends an entry and a dollar sign begins a token: such a directory is found from the file,
+/// or is no entry.
+#[test]
+fn directories_that_an_entry_cannot_name() {
+    for name in ["a:b", "a$LIB", "a${ORIGIN}"] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join(name);
+        fs::create_dir_all(root.join("lib")).unwrap();
+        fs::create_dir_all(root.join("bin")).unwrap();
+        let cc = |args: &[&str], source: &str| {
+            fs::write(root.join("x.c"), source).unwrap();
+            let mut cc = Command::new("gcc");
+            cc.current_dir(&root)
+                .args(args)
+                .arg("x.c")
+                .args(["-Llib", "-lx"]);
+            cc
+        };
+        let library = [
+            "-shared",
+            "-fPIC",
+            "-Wl,-soname,libx.so",
+            "-o",
+            "lib/libx.so",
+        ];
+        fs::write(root.join("x.c"), "int f(void) { return 0; }").unwrap();
+        let made = Command::new("gcc")
+            .current_dir(&root)
+            .args(library)
+            .arg("x.c")
+            .status();
+        assert!(made.unwrap().success());
+        let main = "int f(void); int main(void) { return f(); }";
+        let made = cc(&["-o", "bin/app"], main)
+            .arg("-Wl,--no-as-needed")
+            .status();
+        assert!(made.unwrap().success());
+        let fixup = |args: &[&str]| {
+            let mut fixup = Command::new(env!("CARGO_BIN_EXE_cuda-fixup"));
+            fixup.arg("fixup").args(args).env_remove("NIX_STORE");
+            fixup.current_dir(dir.path()).output().unwrap()
+        };
+        // The file alone: nothing is written that would lead elsewhere.
+        let lib = format!("{name}/lib");
+        let app = format!("{name}/bin/app");
+        let alone = fixup(&["--lib", &lib, &app]);
+        assert_eq!(alone.status.code(), Some(1), "{alone:?}");
+        let text = String::from_utf8_lossy(&alone.stderr).into_owned();
+        assert!(text.contains("a colon or a dollar sign"), "{text}");
+        // The tree.
+        let tree = fixup(&[name]);
+        assert_eq!(tree.status.code(), Some(0), "{tree:?}");
+        assert!(
+            Command::new(root.join("bin/app"))
+                .status()
+                .unwrap()
+                .success()
+        );
+        let again = String::from_utf8_lossy(&fixup(&[name]).stderr).into_owned();
+        assert!(
+            !again.contains(" changed") || again.contains("0 changed"),
+            "{again}"
+        );
+    }
+}
