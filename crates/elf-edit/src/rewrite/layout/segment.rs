@@ -72,7 +72,7 @@ pub(super) fn plan<R: ReadAt + ?Sized>(
     }
     layout.phdrs.len = context.table_len(usize::from(existing.is_none()));
     layout.strip_safe = !moving.phdrs_move && strip_finds_table(context, existing, &layout);
-    if moving.dynamic {
+    if layout.dynamic.is_some_and(|to| to.offset != dynamic.offset) && !in_segment {
         layout.read_only = only_dynamic_is_written(context, dynamic);
     }
     if moving.phdrs_move {
