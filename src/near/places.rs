@@ -12,13 +12,13 @@ const MAX_ENTRIES: usize = 4000;
 /// Levels below the file's directory that are searched.
 const MAX_DEPTH: usize = 3;
 
-/// Files of that name, then other versions, below the file's directory and, of `bin` and the
-/// like, below the one that holds it.
+/// Files of that name, then other versions, below the file's directory, below the one that holds
+/// its `bin` or the like, and in the `lib` beside any other.
 pub(super) fn beside(listings: &Listings, file: &Path, name: &[u8]) -> Vec<PathBuf> {
     let stem = stem(name);
     let parent = file.parent().unwrap_or(Path::new(""));
     let mut starts = vec![parent.to_owned()];
-    starts.extend(prefix(file, parent));
+    starts.extend(around(file, parent));
     let (mut same, mut others) = (Vec::new(), Vec::new());
     let mut left = MAX_ENTRIES;
     let mut level: Vec<PathBuf> = starts;
@@ -43,21 +43,28 @@ pub(super) fn beside(listings: &Listings, file: &Path, name: &[u8]) -> Vec<PathB
     same
 }
 
-/// The directory that holds the `bin` or `lib` of a file, as the user would name it.
-fn prefix(file: &Path, parent: &Path) -> Option<PathBuf> {
-    let absolute = std::path::absolute(file).ok()?;
-    let directory = absolute.parent()?;
+/// The directory that holds the `bin` or `lib` of a file, and else its own `lib`, as the user would
+/// name it.
+fn around(file: &Path, parent: &Path) -> Vec<PathBuf> {
+    let absolute = std::path::absolute(file).unwrap_or_default();
+    let Some(directory) = absolute.parent() else {
+        return Vec::new();
+    };
     let inner = ["bin", "sbin", "lib", "lib64", "libexec"].map(OsStr::new);
-    let above = directory.parent()?;
-    if !inner.contains(&directory.file_name()?)
-        || ["/", "/usr", "/usr/local"].map(Path::new).contains(&above)
-    {
-        return None;
+    let (Some(name), Some(above)) = (directory.file_name(), directory.parent()) else {
+        return Vec::new();
+    };
+    if ["/", "/usr", "/usr/local"].map(Path::new).contains(&above) {
+        return Vec::new();
     }
-    Some(match parent.parent() {
+    let above = match parent.parent() {
         Some(above) if parent.file_name().is_some() => above.to_owned(),
         _ => parent.join(".."),
-    })
+    };
+    match inner.contains(&name) {
+        true => vec![above],
+        false => vec![above.join("lib"), above.join("lib64")],
+    }
 }
 
 /// The directories of /etc/ld.so.conf and the files that it includes.

@@ -50,6 +50,8 @@ fn a_library_beside_the_program_or_in_its_tree() {
         ("p/deep/er/libx.so", "p/app"),
         ("p/lib/libx.so", "p/bin/app"),
         ("p/a dir/libx.so", "p/app"),
+        ("p/lib/libx.so", "p/programs/app"),
+        ("p/lib64/libx.so", "p/app/app"),
         // A colon ends an entry, a dollar sign begins a token: only $ORIGIN leads there.
         ("p:q/lib/libx.so", "p:q/bin/app"),
         ("p$LIB/lib/libx.so", "p$LIB/bin/app"),
