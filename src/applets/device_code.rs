@@ -132,7 +132,10 @@ fn sums(paths: &[PathBuf], json: bool) -> anyhow::Result<Outcome> {
                 writeln!(out, "{object}")?;
             }
         }
-        false => out.write_all(by_arch::human(&files, Paint::stdout()).as_bytes())?,
+        false => {
+            let text = by_arch::human(&files, Paint::stdout(), terminal::columns());
+            out.write_all(text.as_bytes())?;
+        }
     }
     out.flush()?;
     unreadable(&visit.problems)

@@ -11,8 +11,11 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Columns of the longest bar.
-const BAR: u64 = 40;
+/// Columns of the longest bar, and of the longest on a narrow terminal.
+const BAR: usize = 40;
+const SHORT_BAR: usize = 4;
+/// Columns of a row before its bar.
+const BEFORE_BAR: usize = 43;
 
 /// The code of one file.
 pub(crate) type FileCode<'a> = (&'a Path, &'a ByArch);
@@ -36,8 +39,9 @@ fn total(files: &[FileCode<'_>]) -> ByArch {
     total
 }
 
-/// A row with a bar for each kind and architecture, then the files with the most code.
-pub(crate) fn human(files: &[FileCode<'_>], paint: Paint) -> String {
+/// A row with a bar for each kind and architecture, then the files with the most code. Rows are as
+/// long as `columns` allows.
+pub(crate) fn human(files: &[FileCode<'_>], paint: Paint, columns: Option<usize>) -> String {
     let total = total(files);
     let all: u64 = total.values().map(|sum| sum.bytes).sum();
     let most = total.values().map(|sum| sum.bytes).max().unwrap_or(0);
@@ -47,6 +51,13 @@ pub(crate) fn human(files: &[FileCode<'_>], paint: Paint) -> String {
         out.push_str("no device code\n");
         return out;
     }
+    let behind = total.iter().map(|(key, sum)| {
+        let with = files.iter().filter(|(_, code)| code.contains_key(key));
+        of_files(with.count(), sum.images).len()
+    });
+    let around = BEFORE_BAR + 2 + behind.max().unwrap_or(0);
+    let fits = |columns: usize| columns.saturating_sub(around).clamp(SHORT_BAR, BAR);
+    let longest = columns.map_or(BAR, fits);
     for ((kind, capability), sum) in &total {
         let with = files
             .iter()
@@ -58,7 +69,7 @@ pub(crate) fn human(files: &[FileCode<'_>], paint: Paint) -> String {
             kind.word(),
             bytes(sum.bytes),
             percent(sum.bytes, all),
-            paint.good(bar(sum.bytes, most)),
+            paint.good(bar(sum.bytes, most, longest)),
             paint.faint(of_files(with.count(), sum.images)),
         );
     }
@@ -92,14 +103,14 @@ fn percent(part: u64, all: u64) -> f64 {
 }
 
 /// In halves of a column, as wide as the longest one.
-fn bar(part: u64, most: u64) -> String {
-    let halves = u128::from(part) * u128::from(BAR * 2) / u128::from(most.max(1));
+fn bar(part: u64, most: u64, longest: usize) -> String {
+    let halves = u128::from(part) * (longest as u128 * 2) / u128::from(most.max(1));
     let halves = usize::try_from(halves).unwrap_or(0);
     let mut bar = "█".repeat(halves / 2);
     if halves % 2 == 1 || (halves == 0 && part > 0) {
         bar.push('▌');
     }
-    let blank = (BAR as usize).saturating_sub(bar.chars().count());
+    let blank = longest.saturating_sub(bar.chars().count());
     bar + &" ".repeat(blank)
 }
 
@@ -128,4 +139,29 @@ fn rows(code: &ByArch) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_fit_the_terminal() {
+        let code: ByArch = [(75, 900), (80, 7), (120, 1 << 40)]
+            .map(|(number, bytes)| {
+                let capability = format!("{}.{}", number / 10, number % 10).parse();
+                let sum = ArchBytes { bytes, images: 10 };
+                ((ImageKind::Cubin, capability.ok()), sum)
+            })
+            .into();
+        let longest = |columns| {
+            let text = human(&[(Path::new("x"), &code)], Paint::PLAIN, columns);
+            let lines = text.lines().map(|line| line.chars().count());
+            lines.max().unwrap()
+        };
+        assert_eq!(longest(None), 104);
+        assert_eq!(longest(Some(200)), 104);
+        assert_eq!(longest(Some(80)), 80);
+        assert_eq!(longest(Some(20)), 68);
+    }
 }

@@ -11,6 +11,12 @@ pub(crate) use paint::{Label, Paint};
 pub(crate) use progress::Progress;
 pub(crate) use streams::{message, stderr, stdout};
 
+/// The width of the terminal that standard output is, if it is one that says so.
+pub(crate) fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
 /// When text has colours: `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Color {
