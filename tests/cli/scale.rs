@@ -182,3 +182,43 @@ fn memory_for_a_hundred_thousand_files() {
         assert!(peak < 64 << 20, "{args:?}: {peak} bytes");
     }
 }
+
+/// Two passes with nothing in between: open, fstat, read, close; open, lock, fstat, stat of the name,
+/// read, close. Of directories that are missing and that all files name there are no calls.
+#[test]
+fn a_file_in_which_nothing_changes_takes_ten_system_calls() {
+    let calls = |files: usize| {
+        let tree = Tree::new();
+        for at in 0..files {
+            write(&tree, &format!("lib{at}.so"), |file| {
+                file.runpath = Some(b"/missing/driver:/missing/lib".to_vec());
+            });
+        }
+        let trace = tempfile::NamedTempFile::new().unwrap();
+        let mut command = Command::new("strace");
+        let command = command
+            .current_dir(tree.root())
+            .env_remove("NIX_BUILD_CORES");
+        let strace = ["-f", "-qq", "-e", "trace=%file,%desc", "-o"];
+        let fixup = ["fixup", "-j1", "--dependencies=off", "--existing=keep", "."];
+        let command = command
+            .args(strace)
+            .arg(trace.path())
+            .arg(BINARY)
+            .args(fixup);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            said.contains(&format!("{files} ELF files: 0 changed")),
+            "{said}"
+        );
+        let trace = fs::read_to_string(trace.path()).unwrap();
+        // The rest of a call that another thread interrupted, and a check of debug builds at a close.
+        let lines = trace.lines();
+        let calls = lines.filter(|line| !line.contains(" resumed>") && !line.contains(" fcntl("));
+        calls.count()
+    };
+    let (few, many) = (calls(100), calls(300));
+    let each = (many - few) as f64 / 200.0;
+    assert!(each < 10.5, "{each}");
+}
