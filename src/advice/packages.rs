@@ -1,6 +1,8 @@
 //! Advice about the packages that contain a missing library: the driver's, CUDA's, the system's.
 
-use super::{Advice, Bundle, Distribution, Near, System, command, cuda, shown, word};
+use super::{
+    Advice, Bundle, Distribution, Near, System, command, cuda, replace_needed, shown, word,
+};
 use crate::cuda::Soname;
 
 pub(super) fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
@@ -122,6 +124,13 @@ pub(super) fn cuda_library(advice: &mut Advice, name: &[u8], source: cuda::Sourc
 
 /// A library of the system's packages, by the rules of the distribution.
 pub(super) fn system_library(advice: &mut Advice, name: &[u8], near: &Near) {
+    if let Some(slash) = name.iter().rposition(|&byte| byte == b'/') {
+        let file = near.file.as_deref();
+        let by_name = file.and_then(|file| replace_needed(name, &name[slash + 1..], file));
+        let help = by_name.map(|command| format!("let it be searched by its name: {command}"));
+        advice.helps.extend(help);
+        return;
+    }
     for package in &near.nixpkgs {
         advice.help(format!(
             "nixpkgs has it: `nix-build '<nixpkgs>' -A {package}`"

@@ -25,6 +25,7 @@ pub(super) fn near(around: &Surroundings, file: &Path, info: &ElfInfo, interpret
         interpreters: there,
         foreign: foreign.then(|| info.platform().to_string()),
         nixos_stub: is_stub(root, interpreter) == Some(true),
+        distribution: around.distribution(),
         ..around.machine()
     }
 }

@@ -76,7 +76,6 @@ impl Surroundings {
                 .is_here()
                 .then(|| Path::new("/proc/driver/nvidia/version").exists()),
             system: machine::system(&self.root),
-            distribution: machine::distribution(&self.root),
             ..Near::default()
         }
     }
@@ -87,8 +86,8 @@ impl Surroundings {
         if driver || info.is_some_and(|info| !runs_here(info.header.machine)) {
             return self.machine();
         }
-        let near = self.machine();
-        let debian = match near.distribution {
+        let distribution = self.distribution();
+        let debian = match distribution {
             Distribution::Debian => self.packages.debian(&self.root, name),
             _ => None,
         };
@@ -104,14 +103,19 @@ impl Surroundings {
             nixpkgs,
             debian,
             debian_architecture: info.and_then(|info| self.architecture(info)),
-            searches_packages: match near.distribution {
+            distribution,
+            searches_packages: match distribution {
                 Distribution::Debian => has("apt-file"),
                 Distribution::Nixos => has("nix-locate"),
                 _ => true,
             },
             wide: info.is_none_or(|info| info.header.format.class == Class::Elf64),
-            ..near
+            ..self.machine()
         }
+    }
+
+    pub(super) fn distribution(&self) -> Distribution {
+        machine::distribution(&self.root)
     }
 
     /// Debian's architecture of a program that is not of the machine's own.
