@@ -493,8 +493,10 @@ fn signals_remove_the_private_directory() {
         (Signal::HUP, true),
     ] {
         let trap = if ignored { "trap '' HUP; " } else { "" };
-        let mut child = Command::new("sh")
-            .args(["-c", &format!("{trap}{line}")])
+        // As nohup ignores one, and a shell can't undo that.
+        let mut child = Command::new("env")
+            .args(["--default-signal=HUP,INT,TERM", "sh", "-c"])
+            .arg(format!("{trap}{line}"))
             .current_dir(tree.root())
             .env("TMPDIR", &temporary)
             .spawn()

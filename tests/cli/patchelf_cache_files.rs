@@ -45,7 +45,11 @@ impl Setup {
 
     fn edit(&self, words: &[&str], file: &Path) {
         let out = self.patchelf(words, file);
-        assert!(out.status.success() && out.stderr.is_empty(), "{out:?}");
+        assert!(out.status.success(), "{out:?}");
+        // Debian 13's compiler links some of these programs without room for program headers.
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        let room = |line: &str| line.ends_with(": don't strip it");
+        assert!(said.lines().all(room), "{said}");
     }
 
     /// A RUNPATH that finds both libraries.
