@@ -255,7 +255,7 @@ fn a_library_that_is_near_has_it() {
         .nth(1)
         .unwrap_or_else(|| panic!("{text}"));
     let command = command.split('`').next().unwrap();
-    let rest = command.strip_prefix("patchelf ").unwrap();
+    let rest = command.strip_prefix("cuda-fixup patchelf ").unwrap();
     let done = Command::new(super::workshop::BINARY)
         .current_dir(&shop.path)
         .arg("patchelf")
