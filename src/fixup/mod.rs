@@ -150,7 +150,7 @@ impl SecondPass<'_> {
         let mut results = Vec::with_capacity(1);
         while let Some(first) = names.first().cloned() {
             let mut elsewhere = Vec::new();
-            let result = self.fix_names(file, names, &mut elsewhere);
+            let result = self.fix_names(file, &first, names, &mut elsewhere);
             results.push(result.map_err(|pass| (first, pass)));
             names = elsewhere;
         }
@@ -175,34 +175,32 @@ impl SecondPass<'_> {
             .collect()
     }
 
-    /// Fixes the file that the first of the names leads to. The names that lead to another one are
-    /// added to `elsewhere`: another run may be replacing the file by a changed copy, name by name.
+    /// Fixes the file that `first`, the first of the names, leads to. The names that lead to another
+    /// one are added to `elsewhere`: another run may be replacing the file by a changed copy, name by
+    /// name.
     fn fix_names(
         &self,
         file: &Visited<LibraryInfo>,
+        first: &Path,
         mut names: Vec<PathBuf>,
         elsewhere: &mut Vec<PathBuf>,
     ) -> Result<FileReport, FileError> {
-        let Some(first) = names.first().cloned() else {
-            return Err(FileError::Skip(Skip::Vanished));
-        };
         let (lock, reader) = if self.request.dry_run {
-            (None, scan::open(&first, false)?)
-        } else if let Some((lock, reader)) = scan::open_locked(&first, Patience::NONE, self.waits)?
-        {
+            (None, scan::open(first, false)?)
+        } else if let Some((lock, reader)) = scan::open_locked(first, Patience::NONE, self.waits)? {
             (Some(lock), reader)
         } else {
             // Another process holds its lock. That matters only if there is something to change.
-            let reader = scan::open(&first, false)?;
-            // A header that it writes at this moment may look malformed: read again without it.
+            let reader = scan::open(first, false)?;
             let id = FileId::from(&reader);
+            // A header that it writes at this moment may look malformed: read again without it.
             if names[1..].iter().all(|name| leads_to(name, id))
                 && let Ok((info, plan)) = self.examine(file, &names, &reader)
                 && plan.edits.is_empty()
             {
                 return Ok(self.report(names, id, &info, plan, Status::Unchanged));
             }
-            let waited = scan::open_locked(&first, Patience::default(), self.waits)?;
+            let waited = scan::open_locked(first, Patience::default(), self.waits)?;
             let (lock, reader) = waited.ok_or(FileError::Skip(Skip::Vanished))?;
             (Some(lock), reader)
         };

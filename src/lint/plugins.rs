@@ -122,7 +122,7 @@ fn says(loader: &Loader, path: &Path, own: &HashSet<&[u8]>) -> Option<Says> {
     Some(says)
 }
 
-/// The name at the end of the string around a byte; `None` for what is longer than a name.
+/// The name at the end of the string around a byte; `None` where that is longer than a name.
 fn string_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let end = at + memchr::memchr(0, &bytes[at..bytes.len().min(at + MAX_NAME)])?;
     let from = end.saturating_sub(MAX_NAME);

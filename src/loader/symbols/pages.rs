@@ -20,7 +20,7 @@ const MAX_STRING: usize = 1 << 16;
 
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
-/// A file and what was read of it.
+/// A file and the pages that were read of it.
 #[derive(Debug)]
 pub(super) struct Pages {
     file: File,

@@ -252,7 +252,7 @@ impl<F: Borrow<File> + Sync> FileReader<F> {
         self.file.borrow()
     }
 
-    /// The open file alone; what was read of it is dropped.
+    /// The open file alone, without the windows that were read of it.
     pub fn into_file(self) -> F {
         self.file
     }
