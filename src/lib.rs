@@ -9,6 +9,7 @@
 mod advice;
 mod applets;
 mod archive;
+mod build_directories;
 pub mod cli;
 mod cuda;
 mod doctor;

@@ -48,6 +48,10 @@ impl Libraries for FileSystem {
         path(file).is_file()
     }
 
+    fn is_directory(&self, directory: &[u8]) -> bool {
+        path(directory).is_dir()
+    }
+
     fn provides(&self, directory: &[u8], name: &[u8], platform: Platform) -> bool {
         let file = path(directory).join(path(name));
         // Only regular files are opened.

@@ -141,15 +141,24 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// The severity of each rule, None where it is silent: defaults, then the file, then the command
-/// line, the last one wins.
+/// The severity of each rule: defaults, then the file, then the command line, the last one wins.
 #[derive(Clone, Debug)]
-pub(crate) struct Levels(Vec<Option<Severity>>);
+pub(crate) struct Levels(Vec<Choice>);
+
+/// The severity of one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    /// Its own, which depends on where the file is.
+    Default,
+    /// The user's.
+    Given(Severity),
+    Silent,
+}
 
 impl Levels {
     /// Defaults, changed by the file.
     pub(crate) fn new(config: &Config) -> Levels {
-        let mut levels = Levels(RULES.iter().map(|rule| Some(rule.severity)).collect());
+        let mut levels = Levels(vec![Choice::Default; RULES.len()]);
         for (code, &level) in &config.severity {
             levels.set(code.as_ref(), level);
         }
@@ -160,10 +169,10 @@ impl Levels {
         let at = RULES.iter().position(|rule| rule.code() == code);
         if let Some(slot) = at.and_then(|at| self.0.get_mut(at)) {
             *slot = match level {
-                Level::Error => Some(Severity::Error),
-                Level::Warning => Some(Severity::Warning),
-                Level::Note => Some(Severity::Note),
-                Level::Allow => None,
+                Level::Error => Choice::Given(Severity::Error),
+                Level::Warning => Choice::Given(Severity::Warning),
+                Level::Note => Choice::Given(Severity::Note),
+                Level::Allow => Choice::Silent,
             };
         }
     }
@@ -172,21 +181,26 @@ impl Levels {
     /// others.
     pub(crate) fn select(&mut self, codes: &[String]) {
         for (rule, slot) in RULES.iter().zip(&mut self.0) {
-            *slot = match codes.contains(&rule.code()) {
-                true => slot.or(Some(rule.severity)),
-                false => None,
+            *slot = match (codes.contains(&rule.code()), *slot) {
+                (true, Choice::Silent) => Choice::Default,
+                (true, slot) => slot,
+                (false, _) => Choice::Silent,
             };
         }
     }
 
     /// The rules that are not silent.
     pub(crate) fn rules(&self) -> SelectedRules {
-        SelectedRules::new(self.0.iter().map(Option::is_some))
+        SelectedRules::new(self.0.iter().map(|choice| *choice != Choice::Silent))
     }
 
     /// That of a finding.
     pub(crate) fn of(&self, finding: &Finding) -> Option<Severity> {
-        self.0.get(finding.rule).copied().flatten()
+        match self.0.get(finding.rule)? {
+            Choice::Default => Some(finding.context.severity(RULES.get(finding.rule)?)),
+            Choice::Given(severity) => Some(*severity),
+            Choice::Silent => None,
+        }
     }
 }
 

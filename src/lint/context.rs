@@ -1,7 +1,7 @@
 //! The context of a file, which decides which rules apply: a package for a Nix store, Python
 //! wheels, the system's own directories.
 
-use super::Rule;
+use super::{Rule, Severity};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -18,9 +18,15 @@ pub(crate) enum Context {
 /// Rules that require facts of NixOS, or report paths that are intended there.
 const SILENT: [(Context, &[&str]); 2] = [
     // auditwheel writes DT_RPATH, as LD_LIBRARY_PATH must not take the place of bundled libraries.
+    // CMake modules of wheels search the directories of ordinary systems, which have the wheel, too.
     (
         Context::Wheels,
-        &["driver_link_missing", "driver_link_unneeded", "rpath"],
+        &[
+            "driver_link_missing",
+            "driver_link_unneeded",
+            "rpath",
+            "fhs_reference",
+        ],
     ),
     (
         Context::Linux,
@@ -32,6 +38,10 @@ const SILENT: [(Context, &[&str]); 2] = [
         ],
     ),
 ];
+
+/// Rules whose findings are notes outside of a store: a static runtime needs a driver link of its
+/// own only where the loader's cache does not lead to the driver.
+const NOTES: [&str; 1] = ["cudart_static"];
 
 impl Context {
     /// The word that reports and `--context` use.
@@ -62,6 +72,14 @@ impl Context {
     /// Whether a rule applies.
     pub(super) fn applies(self, rule: &Rule) -> bool {
         !self.silent().contains(&rule.module)
+    }
+
+    /// The severity of a rule's findings, if the user gives it no other.
+    pub(super) fn severity(self, rule: &Rule) -> Severity {
+        match self != Context::Nix && NOTES.contains(&rule.module) {
+            true => Severity::Note,
+            false => rule.severity,
+        }
     }
 }
 
@@ -151,11 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn silent_rules_are_there() {
-        for (_, rules) in SILENT {
-            for module in rules {
-                assert!(RULES.iter().any(|rule| rule.module == *module), "{module}");
-            }
+    fn rules_of_contexts_are_there() {
+        let silent = SILENT.iter().flat_map(|(_, rules)| rules.iter());
+        for module in silent.chain(&NOTES) {
+            assert!(RULES.iter().any(|rule| rule.module == *module), "{module}");
         }
     }
 }

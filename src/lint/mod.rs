@@ -23,16 +23,18 @@ pub(crate) use fix::{FileChanges, Fix, file_changes};
 pub(crate) use look::{Linter, Looked};
 pub(crate) use meeting::LoadedCudaLibrary;
 pub use rules::RULES;
-pub(crate) use runtimes::RuntimeKind;
+pub(crate) use runtimes::{Runtime, RuntimeKind};
 pub(crate) use selected::{Input, SelectedRules};
 pub(crate) use subject::{EntryFault, Options, Subject};
 
 use crate::advice::Advice;
+use crate::loader::SearchEntry;
 use std::borrow::Cow;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// For a look; never fails.
     Note,
@@ -93,6 +95,15 @@ impl From<String> for Said {
 }
 
 impl Said {
+    /// About an entry that `fixup --shrink` drops if nothing is found through it; else with the
+    /// command that drops it in any case.
+    fn entry(message: String, entry: &SearchEntry, s: &Subject<'_>) -> Said {
+        match entry.provides.is_empty() && entry.provides_dlopen.is_empty() {
+            true => message.into(),
+            false => Said::drop_entry(message, &entry.text, s.shown.as_os_str().as_bytes()),
+        }
+    }
+
     /// With the command that drops a RUNPATH entry of a file that no package may keep.
     fn drop_entry(message: String, entry: &[u8], file: &[u8]) -> Said {
         let mut said = Said::from(message);

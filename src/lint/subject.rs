@@ -289,9 +289,9 @@ impl<'a> Subject<'a> {
     }
 
     /// Runtimes of other libraries, for a message: `the shared libcudart.so.13`, the first few.
-    pub(crate) fn shown_runtimes(&self, wanted: impl Fn(RuntimeKind) -> bool) -> Option<String> {
+    pub(crate) fn shown_runtimes(&self, wanted: impl Fn(&Runtime<'_>) -> bool) -> Option<String> {
         const SHOWN: usize = 4;
-        let found = self.runtimes.iter().filter(|r| wanted(r.kind));
+        let found = self.runtimes.iter().filter(|r| wanted(r));
         let one = |runtime: &Runtime<'_>| {
             let name = runtime.path.rsplit(|&b| b == b'/').next();
             let path = super::text(name.unwrap_or_default());

@@ -3,6 +3,7 @@
 use super::dependencies::FoundDependencies;
 use super::runpath::{DropReason, Dropped, Reason, RunpathEntry};
 use super::{Context, Driver, DriverUse, Existing, Outcome, Stubs, driver, relative};
+use crate::build_directories::is_build_directory;
 use crate::cuda::driver as driver_libraries;
 use elf_edit::ElfInfo;
 use std::collections::HashSet;
@@ -35,6 +36,13 @@ pub(super) fn entries(
             continue;
         }
         let entries = mapped(text, info, context);
+        if tidy && matches!(&entries[..], [entry] if is_left_by_build(entry, info, context)) {
+            dropped.push(Dropped {
+                text: text.to_vec(),
+                why: DropReason::BuildDirectory,
+            });
+            continue;
+        }
         if stubs_unused
             && matches!(&entries[..], [e] if matches!(e.reason, Reason::ReplacesStubs(_)))
         {
@@ -65,6 +73,24 @@ pub(super) fn entries(
         });
     }
     (kept, dropped, rewritten)
+}
+
+/// Whether an entry is a directory of the machine that built the file, which this one lacks. Entries
+/// that the user asks for and those that lead into the tree itself stay: the directory may be made
+/// later.
+fn is_left_by_build(entry: &RunpathEntry, info: &ElfInfo, context: &Context<'_>) -> bool {
+    let policy = context.policy;
+    let text = &entry.text;
+    let is_given = policy.append.contains(text)
+        || policy.runtime_dependencies.contains(text)
+        || policy.compat.as_ref() == Some(text)
+        || driver::link(info, policy) == *text;
+    entry.reason == Reason::Kept
+        && text.starts_with(b"/")
+        && is_build_directory(text)
+        && !is_given
+        && relative::to_origin(text, context).is_none()
+        && !context.libraries.is_directory(text)
 }
 
 /// The replacements of one entry, after the user's map and the stubs rule; none where the map drops

@@ -35,6 +35,8 @@ pub(crate) trait Libraries: Sync {
     fn elsewhere(&self, name: &[u8], platform: Platform) -> Option<(Platform, Vec<u8>)>;
     /// Whether there is a file at this path.
     fn is_file(&self, path: &[u8]) -> bool;
+    /// Whether there is a directory at this path.
+    fn is_directory(&self, path: &[u8]) -> bool;
     /// Whether this directory has a library of that name that `platform` can load.
     fn provides(&self, directory: &[u8], name: &[u8], platform: Platform) -> bool;
 }

@@ -18,7 +18,8 @@ pub(crate) enum Dependencies {
 /// Treatment of the RUNPATH that a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Existing {
-    /// Stays behind new entries, without those that are empty, relative or there twice
+    /// Stays behind new entries, without those that are empty, relative, there twice, or a build
+    /// directory that does not exist
     Tidy,
     /// Stays behind new entries as it is, without empty entries: for hooks
     #[default]

@@ -64,6 +64,8 @@ pub(crate) enum DropReason {
     Empty,
     /// A relative entry means a directory below the current one.
     Relative,
+    /// A directory of the machine that built the file, which this one lacks.
+    BuildDirectory,
     /// An equal entry comes first.
     Duplicate,
     /// It provides nothing that is needed.
@@ -86,6 +88,7 @@ impl DropReason {
         match self {
             DropReason::Empty => "empty",
             DropReason::Relative => "relative",
+            DropReason::BuildDirectory => "build-directory",
             DropReason::Duplicate => "duplicate",
             DropReason::Shrunk => "shrunk",
             DropReason::Stubs => "stubs",
@@ -102,6 +105,7 @@ impl fmt::Display for DropReason {
         f.write_str(match self {
             DropReason::Empty => "an empty entry means the current directory",
             DropReason::Relative => "a relative entry depends on the caller's current directory",
+            DropReason::BuildDirectory => "a build directory, which doesn't exist",
             DropReason::Duplicate => "is there already",
             DropReason::Shrunk => "provides nothing that is needed",
             DropReason::Stubs => "a stub directory; the driver link is there already",

@@ -115,13 +115,14 @@ pub(crate) fn summary(all: &[ReportedFinding<'_>], fixed: Option<usize>) -> Stri
     text
 }
 
-/// Findings counted by rule, the most frequent first.
+/// Findings counted by rule and severity, the most frequent first.
 fn statistics<'a>(
     all: &'a [ReportedFinding<'a>],
 ) -> impl Iterator<Item = (usize, ReportedFinding<'a>)> {
-    let mut rules: BTreeMap<usize, (usize, ReportedFinding<'a>)> = BTreeMap::new();
+    let mut rules: BTreeMap<_, (usize, ReportedFinding<'a>)> = BTreeMap::new();
     for reported in all {
-        let (n, example) = rules.entry(reported.finding.rule).or_insert((0, *reported));
+        let kind = (reported.finding.rule, reported.severity);
+        let (n, example) = rules.entry(kind).or_insert((0, *reported));
         *n += 1;
         if reported.finding.is_fixable() {
             *example = *reported;

@@ -60,17 +60,18 @@ pub(crate) fn write_findings(
 }
 
 fn groups<'a>(all: &[ReportedFinding<'a>]) -> Vec<Group<'a>> {
-    let mut places: HashMap<(usize, &str), usize> = HashMap::new();
+    let mut places: HashMap<(usize, Severity, &str), usize> = HashMap::new();
     let mut groups: Vec<Group<'a>> = Vec::new();
-    for &told in all {
-        let key = (told.finding.rule, told.finding.message.as_str());
+    for &reported in all {
+        let message = reported.finding.message.as_str();
+        let key = (reported.finding.rule, reported.severity, message);
         match places.get(&key) {
-            Some(&at) => groups[at].others.push(told),
+            Some(&at) => groups[at].others.push(reported),
             None => {
                 places.insert(key, groups.len());
                 let others = Vec::new();
                 groups.push(Group {
-                    first: told,
+                    first: reported,
                     others,
                 });
             }
@@ -86,7 +87,7 @@ fn write_group(out: &mut impl Write, group: &Group<'_>, paint: Paint) -> io::Res
         return group
             .others
             .iter()
-            .try_for_each(|told| write_finding(out, *told, paint));
+            .try_for_each(|reported| write_finding(out, *reported, paint));
     }
     let message = sentence(&group.first.finding.message);
     write_head(out, group.first, paint)?;
@@ -94,7 +95,9 @@ fn write_group(out: &mut impl Write, group: &Group<'_>, paint: Paint) -> io::Res
     let all = [group.first]
         .into_iter()
         .chain(group.others.iter().copied());
-    let files = all.take(FILES).map(|told| shown(&told.finding.path));
+    let files = all
+        .take(FILES)
+        .map(|reported| shown(&reported.finding.path));
     let files: Vec<String> = files.map(|path| path.to_string()).collect();
     let files = paint.title(files.join(", "));
     match count - FILES {
@@ -121,7 +124,7 @@ mod tests {
                 }
             })
             .collect();
-        let told: Vec<_> = findings
+        let reported: Vec<_> = findings
             .iter()
             .map(|finding| ReportedFinding {
                 finding,
@@ -129,7 +132,7 @@ mod tests {
             })
             .collect();
         let mut out = Vec::new();
-        write_findings(&mut out, &told, Paint::PLAIN).unwrap();
+        write_findings(&mut out, &reported, Paint::PLAIN).unwrap();
         String::from_utf8(out).unwrap()
     }
 

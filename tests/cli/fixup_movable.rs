@@ -222,6 +222,42 @@ fn relative_entries_go_as_empty_ones_do() {
     assert_eq!(runpath(&lib).as_deref(), Some(kept));
 }
 
+/// Entries of the machine that built the file, which anyone could create here.
+#[test]
+fn build_directories_that_are_not_there_go() {
+    let tree = Tree::new();
+    fs::create_dir(tree.at("tmp")).unwrap();
+    let there = tree.at("tmp").display().to_string();
+    let gone = [
+        "/project/build/lib",
+        "/srv/tmp/mpi/lib",
+        "/home/nobody-at-all/lib",
+    ];
+    let old = format!(
+        "{}:{there}:/usr/local/cuda-99/lib64:$ORIGIN",
+        gone.join(":")
+    );
+    let set = format!("-Wl,-rpath,{old}");
+    let lib = tree.library("libone.so", &[&set]);
+    let shown = out(&tree.run(&["fixup", ".", "-n"]));
+    for entry in gone {
+        let line = format!("- {entry}  dropped: a build directory, which doesn't exist");
+        assert!(shown.contains(&line), "{shown}");
+    }
+    // One that is there stays, and so do hooks' and those that the user asks for.
+    assert_eq!(status(&tree.run(&["fixup", ".", "--old-entries=keep"])), 0);
+    assert_eq!(runpath(&lib).as_deref(), Some(&*old));
+    let asked = ["fixup", ".", "--append-runpath", gone[1], "--relative=off"];
+    for _ in 0..2 {
+        assert_eq!(status(&tree.run(&asked)), 0);
+        let left = format!("{}:{there}:/usr/local/cuda-99/lib64:$ORIGIN", gone[1]);
+        assert_eq!(runpath(&lib).as_deref(), Some(&*left));
+    }
+    let before = tree.state();
+    assert_eq!(status(&tree.run(&asked)), 0);
+    assert_eq!(tree.state(), before);
+}
+
 #[test]
 fn a_lib_that_is_not_there_is_an_error_before_anything_is_written() {
     let tree = app();

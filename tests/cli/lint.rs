@@ -366,6 +366,22 @@ fn cuda_runtimes_of_real_libraries() {
     let nvjpeg = wheel("nvidia-nvjpeg-13.3.2.43");
     let of = |args: &[&str]| codes(&nvjpeg, &[args, &["--context=nix", "."]].concat());
     let plain = of(&[]);
+    let severity = |args: &[&str]| {
+        let run = lint(
+            &nvjpeg,
+            &[args, &["--select=cudart-static", "--statistics", "."]].concat(),
+        );
+        let text = String::from_utf8(run.stdout).unwrap();
+        text.split_whitespace().nth(1).map(str::to_owned)
+    };
+    assert_eq!(severity(&["--context=nix"]).as_deref(), Some("warning"));
+    for context in ["--context=wheels", "--context=linux"] {
+        assert_eq!(severity(&[context]).as_deref(), Some("note"));
+        assert_eq!(
+            severity(&[context, "--warn=cudart-static"]).as_deref(),
+            Some("warning")
+        );
+    }
     assert!(plain.contains("cudart-static") && plain.contains("driver-link-missing"));
     assert!(!of(&["--cuda=13.4"]).contains("cudart-other-version"));
     assert!(of(&["--cuda=13.0"]).contains("cudart-other-version"));
@@ -650,6 +666,12 @@ fn runtimes_of_the_libraries_that_are_loaded() {
         assert_eq!(found(name, "cudart-twice"), none, "{name}");
         assert_eq!(found(name, "cudart-mixed"), none, "{name}");
     }
+    // CUDA's own of two versions: none of them knows of the other's.
+    linked("libcublas.so.13", Some(&old), &[]);
+    linked("libcusolver.so.12", Some(&new), &["libcublas.so.13"]);
+    assert_eq!(found("libcusolver.so.12", "cudart-twice"), none);
+    linked("libown.so", Some(&new), &["libcublas.so.13"]);
+    assert_eq!(found("libown.so", "cudart-twice").len(), 1);
     linked("libtwo.so", Some(&old), &["libaa.so", "libs.so"]);
     assert_eq!(
         found("libtwo.so", "cudart-twice"),

@@ -339,32 +339,60 @@ fn every_finding_has_a_command_that_removes_it_or_a_reason_why_none_does() {
             continue;
         };
         assert!(!text.contains("No command"), "{code}: it has a command");
-        let before = example.finding(&code);
-        let before = before.unwrap_or_else(|| panic!("{code}: {:?}", example.findings()));
-        let command = match &example.command {
-            Some(command) => {
-                let words: Vec<&str> = command.split(' ').take(3).collect();
-                let on_page =
-                    text.contains(&words.join(" ")) || text.contains(&words[..2].join(" "));
-                assert!(on_page, "{code}: its page lacks {command}");
-                command.clone()
-            }
-            None => {
-                let helps = before["helps"].as_array().unwrap();
-                let command = helps
-                    .iter()
-                    .find_map(|h| h.as_str().unwrap().split('`').nth(1));
-                command
-                    .unwrap_or_else(|| panic!("{code}: {before}"))
-                    .to_owned()
-            }
-        };
-        example.run(&command);
-        let after = example.finding(&code);
-        assert!(after.is_none(), "{code}: {command}: {after:?}");
+        if let Some(command) = &example.command {
+            let words: Vec<&str> = command.split(' ').take(3).collect();
+            let on_page = text.contains(&words.join(" ")) || text.contains(&words[..2].join(" "));
+            assert!(on_page, "{code}: its page lacks {command}");
+        }
+        removed(&code, &example, &|command| command);
         commands += 1;
     }
     assert!(commands >= 26, "{commands} commands");
+}
+
+/// Runs the example's command, or that of the finding's help, with an addition: the finding is gone.
+fn removed(code: &str, example: &Example, with: &dyn Fn(String) -> String) {
+    let before = example.finding(code);
+    let before = before.unwrap_or_else(|| panic!("{code}: {:?}", example.findings()));
+    let command = match &example.command {
+        Some(command) => command.clone(),
+        None => {
+            let mut helps = before["helps"].as_array().unwrap().iter();
+            let command = helps.find_map(|h| h.as_str().unwrap().split('`').nth(1));
+            let command = command.unwrap_or_else(|| panic!("{code}: {before}"));
+            command.to_owned()
+        }
+    };
+    example.run(&with(command.clone()));
+    let after = example.finding(code);
+    assert!(after.is_none(), "{code}: {command}: {after:?}");
+}
+
+/// `fixup --shrink` keeps an entry through which a library is found: the help has another command.
+#[test]
+fn entries_that_provide_a_library_can_be_dropped() {
+    let user = |entry: &str| {
+        let e = Example::new();
+        fs::create_dir_all(e.root.join("tmp/lib")).unwrap();
+        e.lib("tmp/lib/libdep.so", PLAIN, &[]);
+        e.lib("t/lib/libdep.so", PLAIN, &[]);
+        let entry = entry.replace("ROOT", e.root.to_str().unwrap());
+        e.user(&["tmp/lib/libdep.so", &format!("-Wl,-rpath,{entry}")]);
+        e
+    };
+    // "with `--lib DIR` for a library that is found there now"
+    let with_lib = |command: String| command.replace(" fixup ", " fixup --lib t/lib ");
+    removed("runpath-build-directory", &user("ROOT/tmp/lib"), &with_lib);
+    // libc is found through it.
+    let compiler = Command::new("gcc")
+        .arg("-print-file-name=libc.so.6")
+        .output();
+    let libc = String::from_utf8(compiler.unwrap().stdout).unwrap();
+    let libc = fs::canonicalize(libc.trim()).unwrap();
+    let system = libc.parent().unwrap().to_str().unwrap();
+    removed("runpath-fhs", &user(system), &with_lib);
+    let in_store = user(system).option("--store=ROOT/t");
+    removed("runpath-outside-store", &in_store, &with_lib);
 }
 
 /// Those of the files that have the finding, by `--fix`, where the help has the command.

@@ -28,6 +28,7 @@ mod hostile;
 mod hostile_cache;
 mod inspect;
 mod lint;
+mod lint_after_fixup;
 mod lint_cuda;
 mod lint_fix;
 mod lint_loads;

@@ -3,7 +3,8 @@
 //! ## Why is this bad
 //! A static runtime opens libcuda.so.1 itself, so each such file needs a driver link in its own
 //! RUNPATH, and a fix of the runtime needs a rebuild of each. A shared libcudart needs one driver
-//! link, its own.
+//! link, its own. In wheels and on an ordinary system it is a note: the loader's cache leads to the
+//! driver there.
 //!
 //! ## Example
 //! `nvcc -o program program.cu`

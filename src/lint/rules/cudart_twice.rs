@@ -2,7 +2,8 @@
 //!
 //! ## Why is this bad
 //! Two runtimes in one process have separate state: a device that one of them set is not set for the
-//! other, and errors of one are not seen by the other.
+//! other, and errors of one are not seen by the other. CUDA's own libraries (libcusolver, which loads
+//! libcublas) hide theirs from each other and are left out.
 //!
 //! ## Example
 //! A program that links CUDA::cudart_static and a library that needs libcudart.so.12; a program whose
@@ -13,16 +14,21 @@
 //! No command can do it: the runtimes belong to the code that calls them.
 
 use crate::cuda::linkage::Linkage;
-use crate::lint::{RuntimeKind, Subject};
+use crate::cuda::libraries::CudaLibrary;
+use crate::lint::{Runtime, RuntimeKind, Subject};
 
 /// Static runtimes come from the file's contents, shared ones from the libraries loaded with it.
-/// NVIDIA's own libraries come with static ones of one version on purpose. Shared ones are reported
-/// for the file that combines them.
+/// NVIDIA's own libraries come with static ones on purpose. Shared ones are reported for the file
+/// that combines them.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     if s.cudart.linkage == Linkage::Static {
-        let other = |kind| match kind {
+        let is_cudas = s.soname().is_some_and(is_cuda_library);
+        let other = |runtime: &Runtime<'_>| match runtime.kind {
             RuntimeKind::Shared(_) => true,
-            RuntimeKind::Static(version) => version.is_some() && version != s.cudart.version,
+            RuntimeKind::Static(version) => {
+                let both_cudas = is_cudas && is_cuda_library(file_name(runtime.path));
+                !both_cudas && version.is_some() && version != s.cudart.version
+            }
         };
         if let Some(others) = s.shown_runtimes(other) {
             let version = s.cudart.version.map(|v| v.to_string());
@@ -30,8 +36,16 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
             say(format!("holds a static cudart {version} and loads {others}"));
         }
     } else if s.shared_runtimes_meet
-        && let Some(all) = s.shown_runtimes(RuntimeKind::is_shared)
+        && let Some(all) = s.shown_runtimes(|runtime| runtime.kind.is_shared())
     {
         say(format!("loads several CUDA runtimes: {all}"));
     }
+}
+
+fn is_cuda_library(soname: &[u8]) -> bool {
+    CudaLibrary::of_soname(soname).is_some()
+}
+
+fn file_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }

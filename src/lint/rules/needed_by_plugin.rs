@@ -2,7 +2,7 @@
 //!
 //! ## Why is this bad
 //! The plugin can't be opened, and what it is for is missing: a network, a launcher. The file that
-//! opens it goes on without, as it does where the plugin isn't installed, so this is no error.
+//! opens it goes on without, as it does where the plugin isn't installed, so this is a note.
 //!
 //! ## Example
 //! `nvshmem_bootstrap_mpi.so.3` needs libmpi.so.40, which is there on machines with MPI alone.

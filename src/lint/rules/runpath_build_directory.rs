@@ -7,13 +7,16 @@
 //! `/project/build/lib`, seen in published wheels; or a directory below a developer's home.
 //!
 //! ## Fix
-//! `cuda-fixup fixup --shrink`, with `--lib DIR` for a library that is found there now; or `-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON` where it is built.
+//! `cuda-fixup fixup`, if the directory doesn't exist, or `cuda-fixup fixup --shrink`. Where a library
+//! is found there now: `cuda-fixup fixup --replace-runpath DIRECTORY= --lib DIR`, where DIR has it. Or
+//! `-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON` where it is built.
 
-use crate::lint::{EntryFault, Subject, text};
+use crate::lint::{EntryFault, Said, Subject, text};
 
 /// Recognized by path: /build, /tmp, /home, /root and so on, except paths that lead into the store.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     for (tag, entry) in s.entries_with(EntryFault::BuildDirectory) {
-        say(format!("{tag} has the build directory {}", text(&entry.text)));
+        let message = format!("{tag} has the build directory {}", text(&entry.text));
+        say(Said::entry(message, entry, s));
     }
 }

@@ -9,11 +9,12 @@
 //! ## Fix
 //! `cuda-fixup fixup --shrink --lib DIR`, where DIR has the library and is not a system directory.
 
-use crate::lint::{EntryFault, Subject, text};
+use crate::lint::{EntryFault, Said, Subject, text};
 
 /// Compares directories as the loader does; $ORIGIN depends on the file's own path.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     for (tag, entry) in s.entries_with(EntryFault::System) {
-        say(format!("{tag} has the system's {}", text(&entry.text)));
+        let message = format!("{tag} has the system's {}", text(&entry.text));
+        say(Said::entry(message, entry, s));
     }
 }

@@ -10,11 +10,12 @@
 //! ## Fix
 //! `cuda-fixup fixup --shrink --lib DIR`, where DIR is in the store and has the library.
 
-use crate::lint::{EntryFault, Subject, text};
+use crate::lint::{EntryFault, Said, Subject, text};
 
 /// The driver link is the only directory that belongs outside.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     for (tag, entry) in s.entries_with(EntryFault::OutsideStore) {
-        say(format!("{tag} has {}, outside the store", text(&entry.text)));
+        let message = format!("{tag} has {}, outside the store", text(&entry.text));
+        say(Said::entry(message, entry, s));
     }
 }
