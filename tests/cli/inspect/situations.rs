@@ -98,7 +98,7 @@ fn a_file_that_the_user_may_not_read() {
     shop.lib("libx.so", &[]);
     shop.exe("app", &["libx.so", "-Wl,-rpath,$ORIGIN"]);
     let binary = shop.at("cuda-fixup");
-    fs::copy(BINARY, &binary).unwrap();
+    crate::support::copy_binary(&binary);
     fs::set_permissions(&shop.path, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(shop.at("libx.so"), fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = Command::new(&binary);
