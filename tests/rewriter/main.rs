@@ -14,6 +14,7 @@ mod differential;
 mod fuzz;
 mod growth;
 mod headers;
+mod layouts;
 mod properties;
 mod races;
 mod rewrite;

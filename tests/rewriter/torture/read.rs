@@ -87,6 +87,23 @@ pub fn relocations(file: &Path) -> Result<Vec<String>, String> {
         return Err(format!("llvm-readelf: {}: {}", ran.status, ran.stderr));
     }
     let lines = ran.stdout.lines();
-    let numbered = |line: &&str| line.starts_with(|c: char| c.is_ascii_hexdigit());
-    Ok(lines.filter(numbered).map(str::to_owned).collect())
+    let numbered = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_hexdigit()));
+    // From LLVM 18 on, the rows of DT_RELR end with a name of `.symtab`, which strip removes.
+    let relr = |line: &str| {
+        line.split_once("  ")
+            .is_some_and(|(first, _)| first.ends_with(':'))
+    };
+    let without_name = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().take(3).collect();
+        words.join(" ")
+    };
+    Ok(numbered
+        .map(|line| {
+            if relr(line) {
+                without_name(line)
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect())
 }

@@ -100,10 +100,9 @@ impl<R: ReadAt + ?Sized> Tables<'_, R> {
         let by_hash = match (self.tag(elf::DT_HASH), self.tag(elf::DT_GNU_HASH)) {
             (Some(hash), _) => self.sysv_hash(hash)?.map(|h| h.symbols),
             (None, Some(hash)) => self.gnu_hash(hash)?.map(|h| h.symbols),
-            (None, None) => match self.tag(DT_MIPS_XHASH) {
-                Some(hash) => self.gnu_hash(hash + 4)?.map(|h| h.symbols),
-                None => None,
-            },
+            // Its chains are in the order of hashes, not of symbols; the loader knows their number by
+            // the GOT.
+            (None, None) => self.tag(DT_MIPS_XHASH).and(self.tag(elf::DT_MIPS_SYMTABNO)),
         };
         // The larger one: to miss a symbol could mean to overwrite its name.
         Ok(by_section.max(by_hash).filter(|&n| n <= MAX_SYMBOLS))

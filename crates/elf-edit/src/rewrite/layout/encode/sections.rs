@@ -96,10 +96,10 @@ fn write_symbols<R: ReadAt + ?Sized>(
 ) -> Result<(), RewriteError> {
     let format = context.info().format();
     let size = format.symbol_size() as u64;
-    let (value_at, index_at) = if format.word_size() == 8 {
-        (8, 6)
+    let (value_at, kind_at, index_at) = if format.word_size() == 8 {
+        (8, 4, 6)
     } else {
-        (4, 14)
+        (4, 12, 14)
     };
     for section in context
         .sections()
@@ -115,6 +115,11 @@ fn write_symbols<R: ReadAt + ?Sized>(
             other => other?,
         };
         for (number, raw) in bytes.chunks_exact(size as usize).enumerate() {
+            // An offset in the thread's block, not an address: mold's `_TLS_MODULE_BASE_` names the
+            // first section where there is no other.
+            if raw[kind_at] & 0xf == elf::STT_TLS {
+                continue;
+            }
             let index = format.u16(raw, index_at).unwrap_or(0);
             let Some(&by) = distances.get(usize::from(index)).filter(|&&by| by != 0) else {
                 continue;
