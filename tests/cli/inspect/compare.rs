@@ -120,13 +120,28 @@ pub fn agree(shop: &Workshop, file: &Path, env: &[(&str, &str)]) -> Value {
     json
 }
 
+fn is_loader(path: &str) -> bool {
+    Path::new(path).file_name().unwrap() == "ld-linux-x86-64.so.2"
+}
+
 /// Compares inspect's result for a file with the real loader.
 pub fn judge(json: &Value, loader: &Path, file: &Path, dir: &Path, env: &[(&str, &str)]) {
-    let real = of_trace(&trace(loader, file, dir, env));
-    assert_eq!(of_json(json), real, "{}", file.display());
+    let ours = of_json(json);
+    let of_loader = |output: &Output| {
+        let mut answer = of_trace(output);
+        // glibc 2.41 lists itself where nothing needs it, too; 2.36 doesn't.
+        if json["loader"]["rules"] != "glibc 2.36"
+            && !ours.loaded.iter().any(|path| is_loader(path))
+        {
+            answer.loaded.retain(|path| !is_loader(path));
+        }
+        answer
+    };
+    let real = of_loader(&trace(loader, file, dir, env));
+    assert_eq!(ours, real, "{}", file.display());
     let list = list(loader, file, dir, env);
     if real.missing.is_empty() {
-        assert_eq!(of_trace(&list), real, "{}", file.display());
+        assert_eq!(of_loader(&list), real, "{}", file.display());
     } else {
         assert!(!list.status.success(), "{}", file.display());
     }
