@@ -120,7 +120,10 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("advice", &["cuda", "escape"]),
     ("near", &["advice", "archive", "cuda", "loader", "scan"]),
     ("rodata", &["cuda"]),
-    ("doctor", &["advice", "cuda", "loader", "rodata", "scan"]),
+    (
+        "doctor",
+        &["advice", "cuda", "escape", "loader", "rodata", "scan"],
+    ),
     ("redist", &[]),
     ("features", &["cuda", "escape", "redist", "rodata", "scan"]),
     ("resolution", &["cuda", "loader"]),

@@ -1,7 +1,8 @@
 //! Shows the program on a sample tree that it makes itself: needs no network, toolkit or compiler.
 
 use super::Outcome;
-use anyhow::Context;
+use crate::escape::shown;
+use anyhow::{Context, bail};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -50,13 +51,19 @@ const STEPS: [(&str, &[&str]); 5] = [
 pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let temporary;
     let root = match &args.keep {
-        Some(dir) => dir.as_path(),
+        Some(dir) => {
+            let tree = dir.join("app");
+            if tree.symlink_metadata().is_ok() {
+                bail!("{}: is there already: name another directory", shown(&tree));
+            }
+            dir.as_path()
+        }
         None => {
             temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
             temporary.path()
         }
     };
-    make(root).with_context(|| format!("{}: cannot make the tree", root.display()))?;
+    make(root).with_context(|| format!("{}: cannot make the tree", shown(root)))?;
     let binary = std::env::current_exe().context("cannot determine the path of this binary")?;
     for (what, words) in STEPS {
         {
@@ -69,7 +76,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
             .args(words)
             .current_dir(root)
             .status()
-            .with_context(|| format!("{}: cannot be run", binary.display()))?;
+            .with_context(|| format!("{}: cannot be run", shown(&binary)))?;
         writeln!(io::stdout())?;
     }
     Ok(Outcome::Fine)

@@ -136,5 +136,5 @@ pub(super) fn become_program(
     args: impl IntoIterator<Item = OsString>,
 ) -> anyhow::Result<std::convert::Infallible> {
     let error = Command::new(program).arg0(argv0).args(args).exec();
-    Err(error).with_context(|| format!("{}: cannot be run", program.display()))
+    Err(error).with_context(|| format!("{}: cannot be run", crate::escape::shown(program)))
 }

@@ -1,6 +1,7 @@
 //! Links by whose name the binary is an applet.
 
 use super::Outcome;
+use crate::escape::shown;
 use crate::terminal::{Label, message};
 use anyhow::Context;
 use std::fs;
@@ -55,14 +56,14 @@ pub(crate) fn run(args: Args, applets: &[String]) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
     for (place, names) in [("bin", &ON_PATH[..]), ("libexec/cuda-fixup", &hidden[..])] {
         let dir = args.dir.join(place);
-        fs::create_dir_all(&dir).with_context(|| format!("{}: cannot make it", dir.display()))?;
+        fs::create_dir_all(&dir).with_context(|| format!("{}: cannot make it", shown(&dir)))?;
         for name in names
             .iter()
             .filter(|name| applets.iter().any(|a| a == *name))
         {
             let link = dir.join(name);
             make(&target, &link)?;
-            writeln!(out, "{}", link.display())?;
+            writeln!(out, "{}", shown(&link))?;
         }
     }
     if !args.all {
@@ -78,13 +79,13 @@ pub(crate) fn run(args: Args, applets: &[String]) -> anyhow::Result<Outcome> {
 fn make(target: &Path, link: &Path) -> anyhow::Result<()> {
     match fs::symlink_metadata(link) {
         Ok(there) if there.is_symlink() => fs::remove_file(link)
-            .with_context(|| format!("{}: cannot replace the link", link.display()))?,
+            .with_context(|| format!("{}: cannot replace the link", shown(link)))?,
         Ok(_) => anyhow::bail!(
             "{}: is there and is no link: move it away, or name another directory",
-            link.display()
+            shown(link)
         ),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(e).with_context(|| link.display().to_string()),
+        Err(e) => return Err(e).with_context(|| shown(link).to_string()),
     }
-    symlink(target, link).with_context(|| format!("{}: cannot make the link", link.display()))
+    symlink(target, link).with_context(|| format!("{}: cannot make the link", shown(link)))
 }

@@ -178,7 +178,7 @@ impl Machine {
         found.push(Finding {
             code: "nvidia-smi-fails",
             severity: Severity::Error,
-            what: format!("{} says: {error}", program.display()),
+            what: format!("{} says: {error}", crate::escape::shown(program)),
             help: if mismatch {
                 "the driver's libraries were updated while its old kernel module is loaded: reboot"
                     .to_owned()

@@ -199,7 +199,10 @@ impl Subject {
 
 /// The first files by name.
 fn listed(files: &[&Path]) -> String {
-    let names = files.iter().take(NAMED).map(|f| f.display().to_string());
+    let names = files
+        .iter()
+        .take(NAMED)
+        .map(|f| crate::escape::shown(f).to_string());
     let names: Vec<String> = names.collect();
     let names = names.join(", ");
     match files.len().saturating_sub(NAMED) {

@@ -13,7 +13,7 @@ mod visit;
 mod walk;
 
 pub use open::dynamic_info;
-pub(crate) use open::{FileError, open, open_locked};
+pub(crate) use open::{FileError, open, open_locked, read_small, read_small_text};
 pub(crate) use order::tree_order;
 pub use skip::Skip;
 pub(crate) use skip::Skipped;

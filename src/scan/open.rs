@@ -6,8 +6,8 @@ use elf_edit::{
 };
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Why a file is not kept.
@@ -97,6 +97,36 @@ fn open_file(path: &Path, follow_link: bool) -> io::Result<File> {
         .read(true)
         .custom_flags(flags.bits() as i32)
         .open(path)
+}
+
+/// Reads the whole of a small file that the user names: a FIFO, too (`<(command)` of a shell), but
+/// never one that no process writes to, and of a device without an end no more than `most` bytes.
+pub(crate) fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open_file(path, true)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // The open doesn't wait for a process that writes to a FIFO; reading waits for what it writes.
+    let flags = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let what = format!("expected at most {most} bytes, found more");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    if kind.is_fifo() && bytes.is_empty() {
+        let what = "a FIFO to which no process writes";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
+    Ok(bytes)
+}
+
+/// [`read_small`] for text.
+pub(crate) fn read_small_text(path: &Path, most: u64) -> io::Result<String> {
+    String::from_utf8(read_small(path, most)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "expected UTF-8 text"))
 }
 
 pub(super) fn unreadable(error: io::Error) -> FileError {

@@ -164,6 +164,82 @@ fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
     }
 }
 
+#[test]
+fn a_small_file_that_has_no_end_or_never_begins_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let made = Command::new("mkfifo").arg(at("fifo")).status().unwrap();
+    assert!(made.success());
+    let program = Path::new("/proc/self/exe").canonicalize().unwrap();
+    fs::copy(program, at("file")).unwrap();
+    let fifo = at("fifo").into_os_string();
+    let archive = at("archive");
+    fs::create_dir(&archive).unwrap();
+    fs::write(archive.join("LICENSE"), "text").unwrap();
+    for path in [fifo.as_os_str(), OsStr::new("/dev/zero")] {
+        let (file, name) = (at("file"), path.to_str().unwrap());
+        let file = file.to_str().unwrap();
+        let value = format!("@{name}");
+        let commands: &[&[&str]] = &[
+            &["lint", "--config", name, file],
+            &["diff", "--config", name, file, file],
+            &["redist", "index", name],
+            &["redist", "diff", name, name],
+            &[
+                "redist",
+                "features",
+                "--expect",
+                name,
+                archive.to_str().unwrap(),
+            ],
+            &["patchelf", "--set-rpath", &value, file],
+            &["patchelf", "--rename-dynamic-symbols", name, file],
+        ];
+        for args in commands {
+            let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+            let binary = Path::new(env!("CARGO_BIN_EXE_cuda-fixup"));
+            let (code, err) = ends(binary, None, &args, Stdio::null());
+            assert!(code == 1 || code == 2, "{args:?}: {code}");
+            assert!(err.contains(name), "{args:?}: {err}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_a_shell_writes_to_a_pipe_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Path::new("/proc/self/exe").canonicalize().unwrap();
+    fs::copy(program, dir.path().join("file")).unwrap();
+    let words =
+        "\"$0\" lint --config <(sleep 0.1; echo '[severity]'; echo 'no-rule = \"note\"') file";
+    let output = Command::new("bash")
+        .args(["-c", words, env!("CARGO_BIN_EXE_cuda-fixup")])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains(":2: there is no rule `no-rule`"), "{err}");
+}
+
+#[test]
+fn messages_of_applets_that_make_files_escape_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("\x1b[31mred\n");
+    fs::write(&file, "").unwrap();
+    for args in [
+        &["install-links"][..],
+        &["demo", "--keep"],
+        &["man", "--out"],
+    ] {
+        let mut args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+        args.push(file.as_os_str());
+        let binary = Path::new(env!("CARGO_BIN_EXE_cuda-fixup"));
+        let (code, err) = ends(binary, None, &args, Stdio::null());
+        assert_eq!(code, 2, "{args:?}: {err}");
+        assert!(err.contains(r"\x1b[31mred\x0a"), "{args:?}: {err}");
+    }
+}
+
 /// Reading it is EIO; it has no end that `stat` knows.
 const UNREADABLE: &str = "/proc/self/mem";
 

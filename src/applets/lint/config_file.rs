@@ -2,14 +2,16 @@
 
 use crate::escape::{sentence, shown};
 use crate::lint::config::{Config, Exception, line_of};
+use crate::scan::read_small_text;
 use crate::terminal::{Label, message};
 use anyhow::{Context, anyhow};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file of exceptions that is read where none is named.
 const CONFIG: &str = "cuda-fixup.toml";
+/// No list of exceptions is longer.
+const LARGEST: u64 = 16 << 20;
 
 /// The file of exceptions.
 pub(in crate::applets) struct ConfigFile {
@@ -26,7 +28,7 @@ impl ConfigFile {
             None => config_above(&std::env::current_dir()?),
         };
         let path = found.unwrap_or_else(|| CONFIG.into());
-        let text = match fs::read_to_string(&path) {
+        let text = match read_small_text(&path, LARGEST) {
             Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
                 String::new()
             }

@@ -5,11 +5,11 @@
 //! file name, so this is not a clap parser, although clap prints its help.
 
 use super::symbol_map::read_symbol_map;
+use crate::scan::read_small;
 use anyhow::{Context, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -361,6 +361,9 @@ impl PatchelfRequest {
     }
 }
 
+/// No value is longer.
+const LARGEST: u64 = 16 << 20;
+
 /// A value as given, or the contents of FILE for `@FILE`.
 fn text(word: &OsStr) -> anyhow::Result<Vec<u8>> {
     let Some(name) = word.as_bytes().strip_prefix(b"@") else {
@@ -370,11 +373,7 @@ fn text(word: &OsStr) -> anyhow::Result<Vec<u8>> {
     let name = crate::escape::shown(path);
     // patchelf's words for each step.
     fs::metadata(path).with_context(|| format!("getting info about '{name}'"))?;
-    let mut file = File::open(path).with_context(|| format!("opening '{name}'"))?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text)
-        .with_context(|| format!("reading '{name}'"))?;
-    Ok(text)
+    read_small(path, LARGEST).with_context(|| format!("reading '{name}'"))
 }
 
 /// Like C's `atoi`: digits, followed by anything.

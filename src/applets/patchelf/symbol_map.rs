@@ -1,9 +1,12 @@
 //! The file of `--rename-dynamic-symbols`.
 
+use crate::scan::read_small;
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+
+/// No map of symbols is longer.
+const LARGEST: u64 = 256 << 20;
 
 /// Adds the pairs of a file to `pairs`: a line each, two words. As patchelf does, reading ends
 /// at the first blank line, and further words of a line are ignored.
@@ -12,7 +15,7 @@ pub(super) fn read_symbol_map(
     pairs: &mut BTreeMap<Vec<u8>, Vec<u8>>,
 ) -> anyhow::Result<()> {
     let name = crate::escape::shown(path);
-    let text = fs::read(path).with_context(|| format!("Cannot open map file {name}"))?;
+    let text = read_small(path, LARGEST).with_context(|| format!("Cannot open map file {name}"))?;
     for (index, line) in text.split(|&b| b == b'\n').enumerate() {
         let number = index + 1;
         let mut words = line

@@ -6,6 +6,7 @@ use crate::escape::shown;
 use crate::features::{self, Features};
 use crate::report::schema::{self, Line};
 use crate::report::write_features;
+use crate::scan::read_small;
 use crate::terminal::{Label, message};
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -102,9 +103,7 @@ fn compare(file: &Path, archives: &[Features], failed: bool) -> anyhow::Result<O
             archives.len()
         );
     };
-    let mut text = Vec::new();
-    let opened = File::open(file).with_context(|| name.to_string())?;
-    opened.take(LARGEST).read_to_end(&mut text)?;
+    let text = read_small(file, LARGEST).with_context(|| name.to_string())?;
     let expected: Value = serde_json::from_slice(&text).with_context(|| {
         format!("{name}: expected one JSON object, as `redist features --json` writes it")
     })?;

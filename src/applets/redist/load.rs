@@ -4,10 +4,10 @@ use crate::escape::shown;
 use crate::redist::manifest::{self, Manifest};
 use crate::redist::nvidia::{self, Given};
 use crate::redist::{ManifestProblem, Release, Severity, Tables, join::Joined};
+use crate::scan::read_small_text;
 use anyhow::Context;
 use serde::Serialize;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The largest file that is read: forty times the largest manifest.
@@ -83,7 +83,7 @@ impl Loader {
 
     /// The releases of one file.
     pub(super) fn releases(&mut self, file: &Path) -> Vec<Release> {
-        let text = match read(file) {
+        let text = match read_small_text(file, LARGEST) {
             Ok(text) => text,
             Err(error) => {
                 self.failed(file, "a manifest", &error);
@@ -153,18 +153,4 @@ impl Loader {
 fn is_json(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension == "json")
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let mut text = String::new();
-    File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST {
-        return Err(io::Error::other(format!("more than {LARGEST} bytes")));
-    }
-    Ok(text)
 }

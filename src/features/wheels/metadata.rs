@@ -1,8 +1,9 @@
 //! What wheels say of themselves: which distribution each file is of, and which they pin.
 
+use crate::scan::read_small;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Largest METADATA or RECORD that is read, in bytes.
@@ -110,8 +111,7 @@ impl Distributions {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = Vec::new();
-    File::open(path)?.take(LARGEST).read_to_end(&mut text)?;
+    let text = read_small(path, LARGEST)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
