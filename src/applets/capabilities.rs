@@ -101,7 +101,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
         None => table.defaults(wanted.cuda, wanted.jetson),
     };
     match (
-        Selection::new(&table, wanted.cuda, list, !wanted.no_forward_compat),
+        Selection::new(table, wanted.cuda, list, !wanted.no_forward_compat),
         printed,
     ) {
         (Err(wrong), _) => {

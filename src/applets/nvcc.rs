@@ -101,7 +101,7 @@ fn refused(
     let mut refused = Vec::new();
     if !flags.architectures.is_empty() {
         let table = table::GpuTable::read().context("the table of capabilities")?;
-        refused = nvcc::refused_architectures(flags, &table, cuda);
+        refused = nvcc::refused_architectures(flags, table, cuda);
     }
     if let Some(flag) = &flags.native
         && let Err(why) = native_architectures(root)

@@ -208,7 +208,7 @@ impl FarmOptions {
             let cuda = farm::cuda_version(&request.prefixes)?;
             let table = GpuTable::read().context("the table of capabilities")?;
             let forward = !self.no_forward_compat;
-            let selection = Selection::new(&table, cuda, parse_list(list)?, forward)?;
+            let selection = Selection::new(table, cuda, parse_list(list)?, forward)?;
             request.cmake_cuda_architectures = Some(selection.cmake_cuda_architectures);
             request.capabilities = selection.cuda_capabilities;
         }

@@ -10,6 +10,7 @@ use elf_edit::windows::Window;
 use memchr::memmem;
 use object::elf;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// Strings of the runtime that survive `strip`: its shared memory's name, one of its errors' name
@@ -82,9 +83,24 @@ pub(crate) fn is_cudart_itself(info: &ElfInfo) -> bool {
 pub(crate) struct Clues([Option<u64>; 3]);
 
 impl Clues {
-    /// Looks through one window of read-only data.
-    pub(crate) fn look(&mut self, window: Window<'_>) {
-        for (seen, finder) in self.0.iter_mut().zip(FINDERS.iter()) {
+    /// Looks for the first string in one window of read-only data. Nearly every file lacks it, and
+    /// is not searched for the others.
+    pub(crate) fn look_for_first(&mut self, window: Window<'_>) {
+        self.look_for(0..1, window);
+    }
+
+    /// Whether the file has the first string, so that it has to be searched for the others.
+    pub(crate) fn has_first(&self) -> bool {
+        self.0[0].is_some()
+    }
+
+    /// Looks for the other strings.
+    pub(crate) fn look_for_others(&mut self, window: Window<'_>) {
+        self.look_for(1..3, window);
+    }
+
+    fn look_for(&mut self, which: Range<usize>, window: Window<'_>) {
+        for (seen, finder) in self.0[which.clone()].iter_mut().zip(&FINDERS[which]) {
             if seen.is_none() {
                 *seen = finder
                     .find(window.bytes)

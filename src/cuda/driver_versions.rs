@@ -2,6 +2,7 @@
 
 use super::{CudaVersion, RuntimeVersion};
 use serde::{Deserialize, Deserializer};
+use std::sync::LazyLock;
 
 /// One major version of CUDA, whose runtimes run on any driver of that version.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,9 +49,11 @@ fn isa<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(u16, u16), D::Erro
 }
 
 impl DriverVersions {
-    /// The table that this program was built with.
-    pub(crate) fn read() -> Result<DriverVersions, serde_json::Error> {
-        serde_json::from_str(include_str!("../../nix/data/drivers.json"))
+    /// The table that this program was built with, parsed once.
+    pub(crate) fn read() -> Result<&'static DriverVersions, &'static serde_json::Error> {
+        static TABLE: LazyLock<Result<DriverVersions, serde_json::Error>> =
+            LazyLock::new(|| serde_json::from_str(include_str!("../../nix/data/drivers.json")));
+        TABLE.as_ref()
     }
 
     /// Whether a driver for CUDA `driver` runs programs with this runtime. Newer drivers run older

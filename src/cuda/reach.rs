@@ -202,8 +202,8 @@ mod tests {
 
     fn runs(kind: ImageKind, code: &str, gpu: &str) -> bool {
         let machine = Machine {
-            table: &GpuTable::read().unwrap(),
-            drivers: &DriverVersions::read().unwrap(),
+            table: GpuTable::read().unwrap(),
+            drivers: DriverVersions::read().unwrap(),
             driver: None,
         };
         machine.runs(&image(kind, code, (1, 8)), gpu.parse().unwrap())
@@ -273,8 +273,8 @@ mod tests {
         let (table, drivers) = (GpuTable::read().unwrap(), DriverVersions::read().unwrap());
         let on = |driver: &str, version| {
             let machine = Machine {
-                table: &table,
-                drivers: &drivers,
+                table,
+                drivers,
                 driver: Some(driver.parse().unwrap()),
             };
             machine.runs(

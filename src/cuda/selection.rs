@@ -162,12 +162,7 @@ mod tests {
 
     fn select(cuda: &str, list: &str) -> Result<Selection, SelectionError> {
         let list = list.split(' ').map(|c| c.parse().unwrap()).collect();
-        Selection::new(
-            &GpuTable::read().unwrap(),
-            cuda.parse().unwrap(),
-            list,
-            true,
-        )
+        Selection::new(GpuTable::read().unwrap(), cuda.parse().unwrap(), list, true)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Capability, CudaVersion, capability::Variant};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::LazyLock;
 
 /// One capability. Each row has a `source`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -88,9 +89,11 @@ enum Why {
 }
 
 impl GpuTable {
-    /// The table that this program was built with.
-    pub fn read() -> Result<GpuTable, serde_json::Error> {
-        serde_json::from_str(include_str!("../../nix/data/gpus.json"))
+    /// The table that this program was built with, parsed once.
+    pub fn read() -> Result<&'static GpuTable, &'static serde_json::Error> {
+        static TABLE: LazyLock<Result<GpuTable, serde_json::Error>> =
+            LazyLock::new(|| serde_json::from_str(include_str!("../../nix/data/gpus.json")));
+        TABLE.as_ref()
     }
 
     /// The row of a capability.

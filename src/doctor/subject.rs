@@ -30,8 +30,8 @@ pub(crate) struct Yardstick {
     /// The newest CUDA that the driver knows; where none is given, that of the copy of
     /// libcuda.so.1 that a file gets.
     pub driver: Option<CudaVersion>,
-    pub table: GpuTable,
-    pub drivers: DriverVersions,
+    pub table: &'static GpuTable,
+    pub drivers: &'static DriverVersions,
 }
 
 /// A path on the command line.
@@ -315,8 +315,8 @@ fn driver(
 
 fn runs_on(yardstick: &Yardstick, driver: Option<CudaVersion>, code: &DeviceCode) -> Vec<RunsOn> {
     let machine = reach::Machine {
-        table: &yardstick.table,
-        drivers: &yardstick.drivers,
+        table: yardstick.table,
+        drivers: yardstick.drivers,
         driver,
     };
     let gpus = yardstick.gpus.iter().map(|(_, gpu)| *gpu);

@@ -10,7 +10,7 @@ use super::preload::Preload;
 use super::search_log::{SearchLog, Step, Via, Why};
 use super::tokens::{self, Dir, Trust};
 use elf_edit::{ElfInfo, FileHeader, FileId, FileReader};
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -82,6 +82,7 @@ pub(super) struct Closure<'a> {
     pub(super) header: FileHeader,
     has_interpreter: bool,
     lists: HashMap<(usize, List), Rc<[Dir]>>,
+    no_list: Rc<[Dir]>,
     pub(super) looks: u32,
     pub(super) failed_opens: FailedOpens,
     /// Directories that have been searched: glibc remembers which subdirectories they have.
@@ -123,15 +124,16 @@ impl<'a> Closure<'a> {
             hidden: Vec::new(),
             by_variable_alone: Vec::new(),
             complete: true,
-            names: HashMap::new(),
-            sonames: HashMap::new(),
-            ids: HashMap::new(),
+            names: HashMap::default(),
+            sonames: HashMap::default(),
+            ids: HashMap::default(),
             header: root.header.clone(),
             has_interpreter,
-            lists: HashMap::new(),
+            lists: HashMap::default(),
+            no_list: Rc::new([]),
             looks: 0,
             failed_opens: FailedOpens::default(),
-            visited: HashSet::new(),
+            visited: HashSet::default(),
             trail_budget: MAX_TRAIL_BYTES,
         };
         closure.ids.insert(root.id, 0);
@@ -375,7 +377,7 @@ impl<'a> Closure<'a> {
             List::Runpath => self.library(of).and_then(|l| l.runpath.as_deref()),
         };
         let Some(text) = text.filter(|text| !text.is_empty()) else {
-            return Rc::new([]);
+            return self.no_list.clone();
         };
         if let Some(known) = self.lists.get(&(of, which)) {
             return known.clone();

@@ -95,7 +95,7 @@ pub(super) fn entries(
             marks.push(Mark::Empty);
         } else if let Some(dir) = &directory {
             marks.extend((!dir.starts_with(b"/")).then_some(Mark::Relative));
-            marks.extend((!c.files.sysroot.is_dir(dir)).then_some(Mark::Missing));
+            marks.extend((!c.files.is_dir(dir)).then_some(Mark::Missing));
         }
         if let Some(dir) = &directory {
             marks.extend((!seen.insert(dir.clone())).then_some(Mark::Duplicate));

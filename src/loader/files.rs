@@ -6,8 +6,9 @@ use super::library::{self, Library, Planned, Unfit};
 use super::symbols::{Importer, SymbolTable};
 use super::sysroot::Sysroot;
 use elf_edit::{ElfInfo, FileId, FileReader};
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
+use std::hash::{BuildHasher, Hash};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -72,15 +73,15 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     pub(super) fn new(max_weight: usize) -> Self {
         let empty = |_| {
             Mutex::new(Shard {
-                young: HashMap::new(),
-                old: HashMap::new(),
+                young: HashMap::default(),
+                old: HashMap::default(),
                 weight: 0,
             })
         };
         Cache {
             max_weight,
             shards: std::array::from_fn(empty),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 
@@ -107,6 +108,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
 pub(super) struct Files {
     pub(super) sysroot: Sysroot,
     by_path: Cache<Box<[u8]>, Probe>,
+    directories: Cache<Box<[u8]>, bool>,
     by_id: Cache<FileId, Arc<Library>>,
     pub(super) reads_symbols: bool,
     symbols: Cache<FileId, Option<Arc<SymbolTable>>>,
@@ -121,6 +123,7 @@ impl Files {
             planned,
             sysroot,
             by_path: Cache::new(MAX_WEIGHT),
+            directories: Cache::new(MAX_WEIGHT / 8),
             by_id: Cache::new(MAX_WEIGHT),
             reads_symbols: true,
             symbols: Cache::new(2 * MAX_WEIGHT),
@@ -143,6 +146,17 @@ impl Files {
         self.by_path
             .insert(path.into(), probe.clone(), path.len() + 96);
         probe
+    }
+
+    /// Whether there is a directory of that name.
+    pub(super) fn is_dir(&self, path: &[u8]) -> bool {
+        if let Some(known) = self.directories.get(path) {
+            return known;
+        }
+        let is_dir = self.sysroot.is_dir(path);
+        self.directories
+            .insert(path.into(), is_dir, path.len() + 96);
+        is_dir
     }
 
     /// A library whose headers were read elsewhere: the roots of a run are each other's

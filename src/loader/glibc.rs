@@ -208,7 +208,10 @@ fn search(
             c.note(trail, step, b"", Why::GaveUp);
             return Stepped::Stop;
         }
-        let first = c.visited.insert(dir.prefix.clone());
+        let first = !c.visited.contains(&dir.prefix);
+        if first {
+            c.visited.insert(dir.prefix.clone());
+        }
         let Some(subdirs) = system.subdirs_of(c.files, &dir.prefix) else {
             if first {
                 c.failed_opens.plain += 1;

@@ -156,15 +156,22 @@ impl LdCache {
         (index < self.entries).then(|| self.start + HEADER + index * ENTRY)
     }
 
+    /// The bytes from an entry's name on, which ends at the first NUL byte: [`compare`] goes no
+    /// further.
     fn key(&self, index: usize) -> Option<&[u8]> {
-        self.string(self.entry(index)? + 4)
+        self.from(self.entry(index)? + 4)
+    }
+
+    /// The bytes from the string on whose offset is stored at `at`.
+    fn from(&self, at: usize) -> Option<&[u8]> {
+        let from = self.start.checked_add(self.u32(at)? as usize)?;
+        self.bytes.get(from..)
     }
 
     /// The string whose offset is stored at `at`.
     fn string(&self, at: usize) -> Option<&[u8]> {
-        let from = self.start.checked_add(self.u32(at)? as usize)?;
-        let tail = self.bytes.get(from..)?;
-        Some(&tail[..tail.iter().position(|&b| b == 0)?])
+        let tail = self.from(at)?;
+        Some(&tail[..memchr::memchr(0, tail)?])
     }
 
     /// The strings of the extension `glibc_hwcaps`.
@@ -185,7 +192,7 @@ impl LdCache {
     }
 }
 
-/// `_dl_cache_libcmp`: digits are compared as numbers, so that libx.so.10 follows libx.so.9.
+/// `_dl_cache_libcmp`, where `b` may go on behind a NUL byte: digits are compared as numbers, so that libx.so.10 follows libx.so.9.
 fn compare(mut a: &[u8], mut b: &[u8]) -> Ordering {
     fn number(text: &mut &[u8]) -> i32 {
         let mut value = 0i32;

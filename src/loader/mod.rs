@@ -50,8 +50,8 @@ use abi::Usual;
 use closure::{Closure, Variables};
 use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use files::Files;
+use foldhash::HashMap;
 use interpreter::LoaderSystem;
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -103,7 +103,7 @@ pub struct Loader {
 impl Loader {
     /// A loader with empty caches.
     pub fn new(environment: Environment) -> Loader {
-        Loader::of_planned(environment, HashMap::new())
+        Loader::of_planned(environment, HashMap::default())
     }
 
     /// A loader for which these files are as planned edits make them.
@@ -233,7 +233,7 @@ impl Loader {
     }
 
     fn library(&self, file: &FileReader, info: &ElfInfo) -> Result<Arc<Library>, ReadError> {
-        let id = FileId::from(&file.file().metadata()?);
+        let id = FileId::from(file);
         Ok(self.files.know(Library::new(id, file, info)?))
     }
 

@@ -48,12 +48,18 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, Re
     let mut clues = cudart::Clues::default();
     let libdevice = memmem::Finder::new(LIBDEVICE);
     let mut has_libdevice = false;
-    for region in read_only_data(file, info)? {
+    let regions = read_only_data(file, info)?;
+    for &region in &regions {
         windows(file, region, |window| {
             names.look(window);
-            clues.look(window);
+            clues.look_for_first(window);
             has_libdevice = has_libdevice || libdevice.find(window.bytes).is_some();
         })?;
+    }
+    if clues.has_first() {
+        for region in regions {
+            windows(file, region, |window| clues.look_for_others(window))?;
+        }
     }
     let cudart = match clues.all() {
         Some(clues) => {

@@ -67,9 +67,9 @@ fn every_cuda_version_has_the_same_lists() {
             .iter()
             .find(|row| row.cuda == cuda)
             .unwrap();
-        for list in questions(&table, cuda) {
+        for list in questions(table, cuda) {
             for forward in [true, false] {
-                let answer = match Selection::new(&table, cuda, list.clone(), forward) {
+                let answer = match Selection::new(table, cuda, list.clone(), forward) {
                     Ok(selection) => json!({ "selection": selection, "wrong": [] }),
                     Err(wrong) => json!({
                         "selection": null,

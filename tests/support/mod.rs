@@ -255,7 +255,7 @@ pub fn compare_with_table(nvcc: &Path, cuda: &str) {
     assert_eq!(listed, supported);
     // The list leaves those with a letter out; the help text has all.
     let help = succeeded(&Command::new(nvcc).arg("--help").output().unwrap());
-    for row in GpuTable::read().unwrap().capabilities {
+    for row in &GpuTable::read().unwrap().capabilities {
         let name = format!("'sm_{}'", row.capability.digits());
         let supported = row.min <= cuda.parse().unwrap()
             && row.max.is_none_or(|max| max >= cuda.parse().unwrap());

@@ -58,7 +58,7 @@ pub use read::file_id::FileId;
 pub use read::headers::{ElfInfo, Kind, read_sections, read_segments};
 pub use read::lock::{FileLock, LockError, Patience};
 pub use read::platform::{Platform, machine_name};
-pub use read::read_at::{FileReader, ReadAt, Stamp, SubReader};
+pub use read::read_at::{FileReader, ReadAt, Stamp, SubReader, read_up_to};
 pub use read::unfit::{Unfit, unfit};
 pub use read::{notes, resolution_cache, sections, tables, tokens, versions, windows};
 pub use rewrite::edit::Edit;

@@ -4,6 +4,7 @@
 use super::CONTAINER_MAGIC;
 use elf_edit::ReadAt;
 use memchr::memmem;
+use std::cell::Cell;
 use std::io;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +29,11 @@ const THREADS: usize = 4;
 /// A magic may begin in that many bytes before a read's end.
 const OVERLAP: usize = CONTAINER_MAGIC.len() - 1;
 
+thread_local! {
+    /// The buffer of the last window, so that no region pays for clearing one.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Bytes of a file, each read once if requested in order.
 pub(super) struct Window<'a, R: ?Sized> {
     file: &'a R,
@@ -41,7 +47,7 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
     pub(super) fn new(file: &'a R) -> Window<'a, R> {
         Window {
             file,
-            buffer: Vec::new(),
+            buffer: BUFFER.take(),
             filled: 0,
             start: 0,
         }
@@ -122,6 +128,12 @@ impl<'a, R: ReadAt + ?Sized> Window<'a, R> {
         self.file.read_once_at(offset, &mut self.buffer[..size])?;
         self.filled = size;
         Ok(())
+    }
+}
+
+impl<R: ?Sized> Drop for Window<'_, R> {
+    fn drop(&mut self) {
+        BUFFER.set(std::mem::take(&mut self.buffer));
     }
 }
 

@@ -10,8 +10,9 @@ use super::{Choices, bases, loader};
 use crate::loader::{Extent, Loader, Object, Planned};
 use crate::resolution::absolute::base;
 use elf_edit::FileId;
+use foldhash::HashMap;
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a member loads before any choice.

@@ -16,10 +16,13 @@ use crate::lint::Subject;
 
 /// By the images' kinds and capabilities, and with `--max-driver-cuda` by the version of PTX.
 pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+    if s.options.capabilities.is_empty() || s.device_code.images.is_empty() {
+        return;
+    }
     let (Ok(table), Ok(drivers)) = (GpuTable::read(), DriverVersions::read()) else {
         return;
     };
-    let machine = s.machine(&table, &drivers);
+    let machine = s.machine(table, drivers);
     for &wanted in &s.options.capabilities {
         let reach = machine.reach(&s.device_code.images, wanted);
         if let Some(why) = reach.filter(|reach| !reach.runs()) {

@@ -42,7 +42,11 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
         // A toolkit's own libraries find each other there.
         let mark = roots
             .filter(|root| !s.path.starts_with(root))
-            .find_map(|root| MARKS.iter().find(|mark| s.options.exists(&root.join(mark))));
+            .find_map(|root| {
+                let has = |mark: &&str| s.options.here(&root.join(mark)).exists();
+                let find = || MARKS.into_iter().find(has);
+                s.options.existing.toolkit_mark(root, find)
+            });
         if let Some(mark) = mark {
             say(with_help(format!("{tag} has {shown}, part of a toolkit with its own {mark}"), &entry.text));
         }

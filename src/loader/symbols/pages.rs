@@ -1,8 +1,8 @@
 //! Small reads all over a file. Short tables are read at once; of long ones each page that is
 //! reached, once.
 
-use elf_edit::ReadAt;
-use std::collections::HashMap;
+use elf_edit::{ReadAt, read_up_to};
+use foldhash::HashMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -49,9 +49,9 @@ impl Pages {
             }
         }
         let read = |region: Range<u64>| {
-            let mut bytes = vec![0; region.end.checked_sub(region.start)? as usize];
-            file.read_exact_at(&mut bytes, region.start).ok()?;
-            Some((region.start, bytes))
+            let len = region.end.checked_sub(region.start)? as usize;
+            let bytes = read_up_to(&file, region.start, len).ok()?;
+            (bytes.len() == len).then_some((region.start, bytes))
         };
         let regions = regions.into_iter().filter_map(read).collect();
         Pages {
@@ -83,6 +83,10 @@ impl Pages {
 
     /// Fills `buffer` from `at` on. `None` where the file ends before.
     pub(super) fn read(&self, at: u64, buffer: &mut [u8]) -> Option<()> {
+        if let Some(bytes) = self.part(at, buffer.len() as u64) {
+            buffer.copy_from_slice(bytes);
+            return Some(());
+        }
         let mut done = 0;
         while done < buffer.len() {
             let from = at.checked_add(done as u64)?;
@@ -148,8 +152,8 @@ impl Pages {
         }
         let start = number * PAGE;
         let len = PAGE.min(self.len.checked_sub(start)?) as usize;
-        let mut page = vec![0; len].into_boxed_slice();
-        self.file.read_exact_at(&mut page, start).ok()?;
+        let page = read_up_to(&self.file, start, len).ok()?;
+        let page = (page.len() == len).then(|| page.into_boxed_slice())?;
         if KEPT.fetch_add(1, Ordering::Relaxed) >= MAX_PAGES {
             KEPT.fetch_sub(pages.len(), Ordering::Relaxed);
             pages.clear();

@@ -10,6 +10,8 @@ use std::cmp::Reverse;
 const MAX_TABLE: u64 = 256 << 20;
 /// Uses that are kept before those of one symbol become one.
 const MANY: usize = 1 << 16;
+/// Symbols with a smaller number have a place each.
+const LOW: u32 = 1 << 14;
 /// Bytes of relocations that are read at a time.
 const BATCH: u64 = 1 << 16;
 
@@ -55,13 +57,21 @@ pub(super) fn uses(
         read(pages, format, machine, table, &mut found)?;
     }
     found.one_each();
-    Some(found.all)
+    let low = found.low.into_iter().zip(0..);
+    let mut all: Vec<_> = low
+        .filter_map(|(used, symbol)| Some((symbol, used?)))
+        .collect();
+    all.append(&mut found.all);
+    Some(all)
 }
 
-/// Uses of symbols; those of one symbol become one from time to time, since data of a large library
-/// names a symbol in very many places.
+/// Uses of symbols. Symbols with a small number, nearly all that are imported, have a place each;
+/// those of one of the others become one from time to time, since data of a large library names a
+/// symbol in very many places.
 #[derive(Default)]
 struct Uses {
+    /// By the symbol's number.
+    low: Vec<Option<Use>>,
     all: Vec<(u32, Use)>,
     /// How many there were when they were last made one each.
     different: usize,
@@ -69,6 +79,15 @@ struct Uses {
 
 impl Uses {
     fn add(&mut self, symbol: u32, used: Use) {
+        if symbol < LOW {
+            let at = symbol as usize;
+            if at >= self.low.len() {
+                self.low.resize(at + 1, None);
+            }
+            // No use is less than any.
+            self.low[at] = self.low[at].max(Some(used));
+            return;
+        }
         if self.all.last() == Some(&(symbol, used)) {
             return;
         }

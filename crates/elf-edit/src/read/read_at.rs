@@ -344,8 +344,9 @@ pub(super) fn part(bytes: &[u8], start: u64, offset: u64, len: usize) -> Option<
     bytes.get(from..from.checked_add(len)?)
 }
 
-/// Reads `len` bytes, or fewer at the end of the file, without clearing the memory first.
-fn read_up_to(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+/// Reads `len` bytes at `offset`, or fewer at the end of the file, without clearing the memory
+/// first. The caller bounds `len`.
+pub fn read_up_to(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(len);
     while bytes.len() < len {
         let at = offset + bytes.len() as u64;

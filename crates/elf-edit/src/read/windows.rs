@@ -1,7 +1,13 @@
 //! Streams a region of a file through one window of fixed size.
 
 use super::read_at::ReadAt;
+use std::cell::Cell;
 use std::io;
+
+thread_local! {
+    /// The buffer of the last region, so that no region pays for clearing one.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A range of file offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +46,11 @@ pub fn windows<R: ReadAt + ?Sized>(
     if start >= end {
         return Ok(());
     }
-    let mut buffer = vec![0; OVERLAP + STEP.min((end - start) as usize)];
+    let mut buffer = BUFFER.take();
+    let needed = OVERLAP + STEP.min((end - start) as usize);
+    if buffer.len() < needed {
+        buffer.resize(needed, 0);
+    }
     let mut kept = 0;
     while start < end {
         let new = STEP.min((end - start) as usize);
@@ -55,6 +65,7 @@ pub fn windows<R: ReadAt + ?Sized>(
         kept = filled.min(OVERLAP);
         buffer.copy_within(filled - kept..filled, 0);
     }
+    BUFFER.set(buffer);
     Ok(())
 }
 
