@@ -83,6 +83,8 @@ pub(crate) struct Said {
     pub advice: Advice,
     /// The library that is not found.
     pub missing: Option<Vec<u8>>,
+    /// `--fix` leaves it, whatever its rule: its removal could leave a library missing.
+    pub by_hand: bool,
 }
 
 impl From<String> for Said {
@@ -111,6 +113,7 @@ impl Said {
         said.advice.helps.extend(command.map(|c| {
             format!("drop it: {c}, with `--lib DIR` for a library that is found there now")
         }));
+        said.by_hand = true;
         said
     }
 }
@@ -167,6 +170,8 @@ pub(crate) struct Finding {
     pub advice: Advice,
     /// The library that is not found.
     pub missing: Option<Vec<u8>>,
+    /// `--fix` leaves it, whatever its rule.
+    by_hand: bool,
 }
 
 impl Finding {
@@ -176,6 +181,7 @@ impl Finding {
             message,
             mut advice,
             missing,
+            by_hand,
         } = said;
         let fix = RULES.get(rule).and_then(|rule| rule.fix);
         if advice.helps.is_empty()
@@ -190,13 +196,14 @@ impl Finding {
             context,
             advice,
             missing,
+            by_hand,
         }
     }
 
     /// Whether `--fix` may remove it.
     pub(crate) fn is_fixable(&self) -> bool {
         let by_rule = RULES.get(self.rule).is_some_and(|rule| rule.fix.is_some());
-        by_rule || !self.advice.remedies.is_empty()
+        (by_rule && !self.by_hand) || !self.advice.remedies.is_empty()
     }
 }
 

@@ -147,8 +147,11 @@ fn fill(c: &Closure, of: usize, step: Step, dlopen: &[Candidate], entries: &mut 
             entry.provides_dlopen.push(found.name.clone());
         }
     }
-    for entry in entries {
-        if entry.provides.is_empty() && entry.provides_dlopen.is_empty() {
+    let hidden = c.hidden.iter().filter(|hidden| hidden.via.step == step);
+    let hidden: Vec<_> = hidden.filter_map(|hidden| hidden.via.element).collect();
+    for (at, entry) in entries.iter_mut().enumerate() {
+        // What only the environment hides is found through it everywhere else.
+        if entry.provides.is_empty() && entry.provides_dlopen.is_empty() && !hidden.contains(&at) {
             entry.marks.push(Mark::ProvidesNothing);
         }
     }

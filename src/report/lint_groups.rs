@@ -118,10 +118,9 @@ mod tests {
             .iter()
             .map(|(path, message)| {
                 let message = (*message).to_owned();
-                Finding {
-                    advice: crate::advice::Advice::default(),
-                    ..Finding::new(path.into(), rule, Context::Nix, message.into())
-                }
+                let mut finding = Finding::new(path.into(), rule, Context::Nix, message.into());
+                finding.advice = crate::advice::Advice::default();
+                finding
             })
             .collect();
         let reported: Vec<_> = findings

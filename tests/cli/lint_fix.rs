@@ -285,3 +285,52 @@ fn the_action_and_the_hook_lint() {
     let clean = run(&format!("{entry} t/libgood.so"), &[]);
     assert_eq!(clean.status.code(), Some(0), "{clean:?}");
 }
+
+/// An entry through which a library outside of the tree is found: to drop it could break the file.
+#[test]
+fn what_fix_leaves_is_not_counted_as_fixable() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("elsewhere")).unwrap();
+    let soname = ["-Wl,-soname,liby.so"];
+    library(dir.path(), "elsewhere/liby.so", PLAIN, &soname);
+    fs::create_dir(dir.path().join("t")).unwrap();
+    let entry = format!("-Wl,-rpath,{}/elsewhere", dir.path().display());
+    let flags = ["-Wl,--no-as-needed", "elsewhere/liby.so", &entry];
+    library(dir.path(), "t/libx.so", PLAIN, &flags);
+    let select = "--select=runpath-build-directory";
+    let found = lint(dir.path(), &["--context=nix", select, "--format=json", "t"]);
+    let found: Value = serde_json::from_str(&out(&found)).unwrap();
+    assert_eq!(found["code"], "runpath-build-directory", "{found}");
+    assert_eq!(found["fixable"], false, "{found}");
+    let human = lint(dir.path(), &["--context=nix", select, "t"]);
+    assert!(!err(&human).contains("--fix can"), "{human:?}");
+    let diff = lint(dir.path(), &["--context=nix", "--diff", "t"]);
+    assert_eq!((diff.status.code(), out(&diff)), (Some(0), String::new()));
+}
+
+/// `fixup` does not look at the environment, and neither does any other shell.
+#[test]
+fn an_entry_that_only_the_environment_hides_has_a_use() {
+    let dir = TempDir::new().unwrap();
+    for other in ["a", "b"] {
+        fs::create_dir(dir.path().join(other)).unwrap();
+        let flags = ["-Wl,-soname,liby.so"];
+        library(dir.path(), &format!("{other}/liby.so"), PLAIN, &flags);
+    }
+    let flags = ["-Wl,--no-as-needed", "a/liby.so", "-Wl,-rpath,$ORIGIN/a"];
+    library(dir.path(), "libx.so", PLAIN, &flags);
+    for variable in ["LD_LIBRARY_PATH", "LD_PRELOAD"] {
+        let value = match variable {
+            "LD_PRELOAD" => dir.path().join("b/liby.so"),
+            _ => dir.path().join("b"),
+        };
+        let done = std::process::Command::new(crate::support::BINARY)
+            .args(["lint", "--env", "--context=nix", "libx.so"])
+            .current_dir(dir.path())
+            .env(variable, value)
+            .output()
+            .unwrap();
+        let (out, err) = (out(&done), err(&done));
+        assert!(!out.contains("runpath-unused"), "{variable}: {out}{err}");
+    }
+}

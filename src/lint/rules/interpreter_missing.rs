@@ -20,6 +20,6 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     {
         let message = format!("its interpreter {} is not there", text(&interpreter.path[..]));
         let advice = s.advice_where(|problem| matches!(problem, LoadProblem::NoInterpreter(_)));
-        say(Said { message, advice, missing: None });
+        say(Said { message, advice, ..Said::default() });
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
             ),
             advice,
             missing: Some(need.name.clone()),
+            ..Said::default()
         });
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
             message: format!("{} is not found in {}", text(&need.name[..]), places(need)),
             advice: s.advice_for(need),
             missing: Some(need.name.clone()),
+            ..Said::default()
         });
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
                 ),
                 advice: s.advice_for(need),
                 missing: Some(need.name.clone()),
+                ..Said::default()
             });
         }
     }

@@ -25,6 +25,6 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     say(Said {
         message: format!("nothing in the process has {names}"),
         advice: s.advice_where(|problem| matches!(problem, LoadProblem::Symbol(..))),
-        missing: None,
+        ..Said::default()
     });
 }

@@ -33,7 +33,7 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
                     text(&version[..])
                 ),
                 advice: s.advice_for(need),
-                missing: None,
+                ..Said::default()
             });
         }
     }
