@@ -1,7 +1,10 @@
 //! Advice about files that have the name of a missing library, or almost.
 
 use super::entry::is_literal;
-use super::{Advice, Near, NearFile, NearState, command, directory, replace_needed, shown, word};
+use super::{
+    Advice, Near, NearFile, NearState, append_below_root, command, directory, replace_needed,
+    shown, word,
+};
 
 pub(super) fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near: &Near) {
     let path = shown(&file.path);
@@ -13,10 +16,13 @@ pub(super) fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near:
             ));
             match near.other_root {
                 true => {
-                    let entry = directory(&file.path).to_vec();
-                    advice.append_entry(Some(entry).filter(|dir| is_literal(dir)), needs_it);
+                    let entry = Some(directory(&file.path)).filter(|dir| is_literal(dir));
+                    let command = entry.zip(needs_it);
+                    let command = command.and_then(|(dir, file)| append_below_root(dir, file));
+                    let help = command.map(|command| format!("add its directory: {command}"));
+                    advice.helps.extend(help);
                 }
-                false => advice.add_directory("add its directory", &file.path, needs_it),
+                false => advice.add_near("add its directory", &file.path, near),
             }
             by_import(advice, &file.path, near);
         }
@@ -25,7 +31,7 @@ pub(super) fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near:
             advice.note(format!(
                 "{path} is in the RUNPATH of {other}, but a RUNPATH serves only the file that has it"
             ));
-            advice.add_directory("add it here, too", &file.path, needs_it);
+            advice.add_near("add it here, too", &file.path, near);
         }
         NearState::InConfiguration => {
             advice.note(format!(
@@ -37,7 +43,7 @@ pub(super) fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near:
             advice.note(format!(
                 "{path} is in LD_LIBRARY_PATH, which the loader ignores for this program"
             ));
-            advice.add_directory("add its directory", &file.path, needs_it);
+            advice.add_near("add its directory", &file.path, near);
         }
         NearState::Forbidden => {
             advice.note(format!("{path} is there, but this user may not read it"));

@@ -1,6 +1,7 @@
 //! Advice: derives causes and commands from the missing libraries and the files near them. Pure;
 //! the facts come from `near`. Causes and commands are safe for a terminal.
 
+mod commands;
 mod cuda;
 mod entry;
 mod files;
@@ -9,10 +10,12 @@ mod packages;
 pub(crate) mod shell;
 mod versions;
 
+pub(crate) use commands::{add_needed, command, drop_entry, remove, replace_needed};
 pub(crate) use files::{executable_stack, python_package};
 
 use crate::cuda::driver;
 use crate::escape::Shown;
+use commands::{append_below_root, append_entry};
 use shell::word;
 
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +91,8 @@ pub(crate) enum NearState {
 pub(crate) struct Near {
     /// The file that is to be mended, as commands name it; `None` where no command can.
     pub file: Option<Vec<u8>>,
+    /// The current directory, from which relative paths lead.
+    pub here: Vec<u8>,
     /// Files of that name, and other versions.
     pub files: Vec<NearFile>,
     /// Interpreters that are there and fit.
@@ -262,50 +267,35 @@ fn directory(path: &[u8]) -> &[u8] {
     }
 }
 
-/// `prefix FILE` in backquotes, where the name can be a word of a shell.
-pub(crate) fn command(prefix: &str, file: &[u8]) -> Option<String> {
-    Some(format!("`cuda-fixup {prefix} {}`", word(file)?))
-}
-
-/// The command that gives a DT_NEEDED another name.
-pub(crate) fn replace_needed(from: &[u8], to: &[u8], file: &[u8]) -> Option<String> {
-    let (from, to) = (word(from)?, word(to)?);
-    command(&format!("patchelf --replace-needed {from} {to}"), file)
-}
-
-/// The command that drops an entry of a RUNPATH.
-pub(crate) fn drop_entry(entry: &[u8], file: &[u8]) -> Option<String> {
-    let nothing = word(&[entry, b"="].concat())?;
-    command(&format!("fixup --replace-runpath {nothing}"), file)
-}
-
-/// The command that removes a file.
-pub(crate) fn remove(file: &[u8]) -> Option<String> {
-    Some(format!("`rm {}`", word(file)?))
-}
-
-/// The command that adds a DT_NEEDED.
-pub(crate) fn add_needed(name: &[u8], file: &[u8]) -> Option<String> {
-    command(&format!("patchelf --add-needed {}", word(name)?), file)
-}
-
 impl Advice {
     /// Appends an entry, as it is.
     fn append_entry(&mut self, entry: Option<Vec<u8>>, file: Option<&[u8]>) {
-        let entry = entry.and_then(|entry| word(&entry));
-        let add = entry.map(|dir| format!("fixup --dependencies off --append-runpath {dir}"));
-        let command = add.zip(file).and_then(|(add, file)| command(&add, file));
+        let command = entry.zip(file);
+        let command = command.and_then(|(entry, file)| append_entry(&entry, file));
         let help = command.map(|command| format!("add its directory: {command}"));
         self.helps.extend(help);
     }
 
-    /// `cuda-fixup fixup --lib DIR FILE` for the directory of `library`, where the names can be
-    /// words of a shell.
+    /// Adds the directory of a library to the file that is to be mended.
+    fn add_near(&mut self, what: &str, library: &[u8], near: &Near) {
+        let is_relative = !library.starts_with(b"/");
+        match is_relative && !entry::is_literal(&near.here) {
+            true => self.add_from_origin(library, near.file.as_deref()),
+            false => self.add_directory(what, library, near.file.as_deref()),
+        }
+    }
+
+    /// Appends `$ORIGIN/…` for the directory of a library, which `--lib` can't name.
+    fn add_from_origin(&mut self, library: &[u8], file: Option<&[u8]>) {
+        let from = file.and_then(|file| entry::from_origin(file, directory(library)));
+        self.append_entry(from, file);
+    }
+
+    /// `cuda-fixup fixup --lib DIR FILE` for the directory of `library`.
     pub(crate) fn add_directory(&mut self, what: &str, library: &[u8], file: Option<&[u8]>) {
         let dir = directory(library);
         if !entry::is_literal(dir) {
-            let from = file.and_then(|file| entry::from_origin(file, dir));
-            self.append_entry(from, file);
+            self.add_from_origin(library, file);
             return;
         }
         if let (Some(word), Some(file)) = (word(dir), file)

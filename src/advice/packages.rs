@@ -1,7 +1,8 @@
 //! Advice about the packages that contain a missing library: the driver's, CUDA's, the system's.
 
 use super::{
-    Advice, Bundle, Distribution, Near, System, command, cuda, replace_needed, shown, word,
+    Advice, Bundle, Distribution, Near, System, append_below_root, append_entry, cuda,
+    replace_needed, shown, word,
 };
 use crate::cuda::Soname;
 
@@ -29,9 +30,12 @@ pub(super) fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
             .to_owned(),
         System::Wsl => {
             let what = "the driver of Windows is in /usr/lib/wsl/lib";
-            let add = "fixup --dependencies off --append-runpath /usr/lib/wsl/lib";
+            let add = match near.other_root {
+                true => append_below_root,
+                false => append_entry,
+            };
             let file = near.file.as_deref();
-            match file.and_then(|file| command(add, file)) {
+            match file.and_then(|file| add(b"/usr/lib/wsl/lib", file)) {
                 Some(command) => format!("{what}: {command}"),
                 None => what.to_owned(),
             }

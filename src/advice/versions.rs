@@ -57,7 +57,7 @@ pub(super) fn too_old(advice: &mut Advice, path: &[u8], versions: &[Vec<u8>], ne
             }
             _ => {
                 advice.note(format!("{newer} has it"));
-                advice.add_directory("add its directory", &file.path, near.file.as_deref());
+                advice.add_near("add its directory", &file.path, near);
             }
         }
     }

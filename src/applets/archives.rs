@@ -67,8 +67,8 @@ pub(super) fn root(
     Ok(Some(root))
 }
 
-/// Removes commands from advice: none of them can change a member of an archive, and they would be
-/// for this machine's root, not for another one.
+/// Removes commands from advice: none of them can change a member of an archive, and below another
+/// root, `fixup` would search this machine's directories.
 pub(super) fn without_commands(archives: &Archives, root: Option<&Path>, advice: &mut Advice) {
     let named = |text: &String| {
         let mut directories = archives.directories();
@@ -78,9 +78,13 @@ pub(super) fn without_commands(archives: &Archives, root: Option<&Path>, advice:
         })
     };
     if root.is_some() {
-        advice.helps.clear();
+        let searches = |help: &str| {
+            help.contains("`cuda-fixup fixup ") && !help.contains("--dependencies off")
+        };
+        advice.helps.retain(|help| !searches(help));
         advice.remedies.clear();
-    } else if archives.any() {
+    }
+    if archives.any() {
         advice.helps.retain(|help| !named(help));
         advice.remedies.clear();
     }

@@ -1,5 +1,6 @@
 //! Missing dependencies of all files, reported together at the end.
 
+use crate::advice::shell::word;
 use crate::advice::{Miss, advise};
 use crate::escape::{Shown, shown};
 use crate::fixup::{FileReport, Summary};
@@ -111,7 +112,11 @@ impl MissingDependencies {
                 writeln!(out, "{}", paint.advice(&line))?;
             }
         }
-        let names: Vec<String> = self.names.iter().take(20).map(|n| quoted(n)).collect();
+        let names: Vec<String> = {
+            // A name that looks like an option is none of the list.
+            let names = self.names.iter().filter(|name| !name.starts_with(b"-"));
+            names.take(20).filter_map(|name| word(name)).collect()
+        };
         writeln!(
             out,
             "{}: add their directories with {add}, or, if the program does without them: {ignore} {}",
@@ -119,16 +124,5 @@ impl MissingDependencies {
             names.join(" ")
         )?;
         out.flush()
-    }
-}
-
-/// A name as a word of a shell.
-fn quoted(name: &[u8]) -> String {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"._+-".contains(b);
-    let text = Shown::from(name).to_string();
-    if name.iter().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }

@@ -177,11 +177,7 @@ impl Linter {
     /// Advice for each of the problems of a file, in their order.
     fn advice(&self, shown: &Path, info: &ElfInfo, resolution: &Resolution) -> Vec<Advice> {
         let problems = resolution.problems().into_iter();
-        let advise = |problem| match self.options.root {
-            // This machine says nothing about another root.
-            Some(_) => Advice::default(),
-            None => near::advice(&self.around, shown, info, resolution, problem),
-        };
+        let advise = |problem| near::advice(&self.around, shown, info, resolution, problem);
         problems.map(advise).collect()
     }
 

@@ -21,7 +21,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Files that are named.
 const MAX_FILES: usize = 4;
@@ -47,12 +47,12 @@ pub(crate) fn advice(
             advise(Miss::Interpreter(&interpreter.path), &near)
         }
         LoadProblem::Missing(object, need) => {
-            let path = as_named(file, resolution, &object.path);
+            let path = as_named(around, file, resolution, &object.path);
             let near = near_library(around, &path, info, resolution, need);
             advise(Miss::Library(&need.name), &near)
         }
         LoadProblem::Versions(object, need) => {
-            let path = as_named(file, resolution, &object.path);
+            let path = as_named(around, file, resolution, &object.path);
             let found = need.object.map(|o| resolution.objects[o].path.as_slice());
             let near = Near {
                 files: match around.root.is_here() {
@@ -61,6 +61,7 @@ pub(crate) fn advice(
                 },
                 file: Some(bytes(&path)),
                 by_variable: need.via.is_some_and(|via| via.step == Step::LibraryPath),
+                here: around.here.clone(),
                 ..Near::default()
             };
             let miss = Miss::Versions {
@@ -70,13 +71,14 @@ pub(crate) fn advice(
             advise(miss, &near)
         }
         LoadProblem::Symbol(object, symbol) => {
-            let path = as_named(file, resolution, &object.path);
+            let path = as_named(around, file, resolution, &object.path);
             let near = Near {
                 files: match around.root.is_here() {
                     true => symbols::providers(&around.listings, &path, info, resolution, symbol),
                     false => Vec::new(),
                 },
                 file: Some(bytes(&path)),
+                here: around.here.clone(),
                 ..Near::default()
             };
             let name = match &symbol.version {
@@ -139,17 +141,26 @@ fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-/// An object as the user would name it: relative to where the file is relative to.
-fn as_named(file: &Path, resolution: &Resolution, object: &[u8]) -> PathBuf {
-    let object = Path::new(OsStr::from_bytes(object));
+/// An object as the user would name it: relative to where the file is relative to, without `..`.
+fn as_named(around: &Surroundings, file: &Path, resolution: &Resolution, object: &[u8]) -> PathBuf {
     let root = resolution.objects.first().map(|o| o.path.as_slice());
-    if root == Some(object.as_os_str().as_bytes()) {
+    if root == Some(object) {
         return file.to_owned();
     }
-    let here = std::env::current_dir().unwrap_or_default();
-    match object.strip_prefix(&here) {
+    let object = Path::new(OsStr::from_bytes(object));
+    let has_dots = object.components().any(|part| part == Component::ParentDir);
+    let directory = object
+        .parent()
+        .filter(|_| has_dots && around.root.is_here());
+    let directory = directory.and_then(|directory| directory.canonicalize().ok());
+    let object = match directory.zip(object.file_name()) {
+        Some((directory, name)) => directory.join(name),
+        None => object.to_owned(),
+    };
+    let here = Path::new(OsStr::from_bytes(&around.here));
+    match object.strip_prefix(here) {
         Ok(relative) if file.is_relative() => relative.to_owned(),
-        _ => object.to_owned(),
+        _ => object,
     }
 }
 
@@ -248,7 +259,7 @@ fn add_other_places(
     }
     for (path, user) in in_runpaths(resolution, name) {
         if fits(&path) {
-            let path = as_named(file, resolution, &bytes(&path));
+            let path = as_named(around, file, resolution, &bytes(&path));
             found.add(path, NearState::InRunpathOf(user.to_vec()));
         }
     }

@@ -19,6 +19,8 @@ pub(crate) struct Surroundings {
     files: Vec<PathBuf>,
     by_name: OnceLock<HashMap<OsString, Vec<usize>>>,
     library_path: Vec<u8>,
+    /// The current directory.
+    pub(super) here: Vec<u8>,
     packages: Packages,
     pub(super) root: Root,
     configured: OnceLock<Vec<PathBuf>>,
@@ -37,6 +39,7 @@ impl Surroundings {
             files,
             library_path: library_path.unwrap_or_default(),
             root: Root::new(root),
+            here: super::bytes(&std::env::current_dir().unwrap_or_default()),
             ..Surroundings::default()
         }
     }
@@ -70,6 +73,7 @@ impl Surroundings {
     /// How this machine installs a driver.
     pub(super) fn machine(&self) -> Near {
         Near {
+            here: self.here.clone(),
             other_root: !self.root.is_here(),
             driver_runs: self
                 .root

@@ -103,7 +103,7 @@ fn hostile_input_is_refused_or_passed_over_for_every_user() {
     let open = fs::Permissions::from_mode(0o755);
     fs::set_permissions(dir.path(), open.clone()).unwrap();
     let binary = dir.path().join("cuda-fixup");
-    fs::copy(env!("CARGO_BIN_EXE_cuda-fixup"), &binary).unwrap();
+    crate::support::copy_binary(&binary);
     let tree = dir.path().join("tree");
     fs::create_dir(&tree).unwrap();
     fs::set_permissions(&tree, open).unwrap();

@@ -1,7 +1,8 @@
 //! Resolves the words of the command line: files and trees, programs on PATH, and scripts, whose
 //! interpreters are inspected.
 
-use crate::escape::{Shown, shown};
+use crate::advice::shell::word;
+use crate::escape::Shown;
 use crate::report::inspect::Script;
 use crate::scan;
 use std::ffi::{OsStr, OsString};
@@ -180,21 +181,26 @@ fn run_by_env(interpreter: &[u8], argument: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn not_there(path: PathBuf, interpreter: &[u8]) -> Problem {
-    let word = quoted(&path);
+    let file = word(path.as_os_str().as_bytes());
     if let Some(name) = interpreter.strip_suffix(b"\r") {
         let what = format!(
             "its interpreter {} is not there: the lines end in CR LF, as on Windows",
             Shown::from(name)
         );
-        let help = word.map(|word| format!("sed -i 's/\\r$//' {word}"));
+        let help = file.map(|file| format!("sed -i 's/\\r$//' {file}"));
         return Problem { path, what, help };
     }
     let name = interpreter.rsplit(|&byte| byte == b'/').next();
     let near = on_path(OsStr::from_bytes(name.unwrap_or_default()), None);
     let near = near.filter(|_| name.is_some_and(|name| !name.is_empty()));
-    let help = near
-        .zip(word)
-        .map(|(near, word)| format!("sed -i '1s|^#!.*|#!{}|' {word}", shown(&near)));
+    let help = near.zip(file).and_then(|(near, file)| {
+        let near = near.as_os_str().as_bytes();
+        // sed reads these in another way.
+        let plain = !near.iter().any(|byte| b"|&\\\n".contains(byte));
+        let line = [b"1s|^#!.*|#!", near, b"|"].concat();
+        let script = word(&line).filter(|_| plain)?;
+        Some(format!("sed -i {script} {file}"))
+    });
     let what = match interpreter.is_empty() {
         true => "its first line names no interpreter".to_owned(),
         false => format!("its interpreter {} is not there", Shown::from(interpreter)),
@@ -212,13 +218,6 @@ fn not_found_by_env(path: PathBuf, name: &[u8]) -> Problem {
         what,
         help: None,
     }
-}
-
-/// The path as a word of a shell, if it is a plain one.
-fn quoted(path: &Path) -> Option<String> {
-    let text = path.to_str()?;
-    let plain = |c: char| !c.is_control() && c != '\'';
-    text.chars().all(plain).then(|| format!("'{text}'"))
 }
 
 #[cfg(test)]

@@ -73,19 +73,10 @@ impl Counts {
 
     /// The name that a misspelt or shortened one is closest to, if one is close.
     fn nearest(&self, name: &str) -> Option<String> {
-        let names = self
-            .names
-            .iter()
-            .filter_map(|name| str::from_utf8(name).ok());
-        let near = names.map(|other| {
-            let part = !name.is_empty() && other.contains(name);
-            // `lib` and `.so.` make any two names alike.
-            let edits = strsim::damerau_levenshtein(stem(name), stem(other));
-            let whole = strsim::damerau_levenshtein(name, other);
-            (!part, edits, whole, other)
-        });
-        let close = near.filter(|(other, edits, _, near)| !other || *edits <= stem(near).len() / 3);
-        close.min().map(|(.., name)| name.to_owned())
+        let names = self.names.iter();
+        let names = names.filter_map(|name| str::from_utf8(name).ok());
+        let near = names.filter_map(|other| Some((distance(name, other)?, other)));
+        near.min().map(|(_, name)| name.to_owned())
     }
 }
 
@@ -173,8 +164,80 @@ impl Run {
     }
 }
 
-/// `cudart` of `libcudart.so.13`.
+/// The distance of a name from the one that is asked for, if they are alike: whether it does not
+/// contain that, and numbers of edits.
+fn distance(wanted: &str, other: &str) -> Option<(bool, usize, usize)> {
+    let wanted = wanted.rsplit('/').next().unwrap_or(wanted).to_lowercase();
+    let other = other.rsplit('/').next().unwrap_or(other).to_lowercase();
+    let part = !wanted.is_empty() && other.contains(&wanted);
+    let length = stem(&other).chars().count();
+    let edits = strsim::damerau_levenshtein(stem(&wanted), stem(&other));
+    let whole = strsim::damerau_levenshtein(&wanted, &other);
+    // `lib` and `.so.` make any two names alike, unless they are what is misspelt.
+    let few = match wanted.contains(".so") {
+        true => whole <= 1.max(other.len() / 6) && edits < length,
+        false => whole <= other.len() / 4,
+    };
+    let close = part || few || edits <= length / 3;
+    close.then_some((!part, edits.min(whole), whole))
+}
+
+/// `cudart` of `libcudart.so.13` and of `libcudart.13.so`.
 fn stem(name: &str) -> &str {
     let name = name.strip_prefix("lib").unwrap_or(name);
-    name.split_once(".so").map_or(name, |(stem, _)| stem)
+    let stem = name.split_once(".so").map_or(name, |(stem, _)| stem);
+    stem.trim_end_matches(|c: char| c == '.' || c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typos_of_names_that_are_loaded() {
+        let loaded = [
+            "libc.so.6",
+            "libcuda.so.1",
+            "libdl.so.2",
+            "libstdc++.so.6",
+            "libm.so.6",
+        ];
+        let counts = Counts {
+            names: loaded.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            ..Counts::default()
+        };
+        for (wanted, near) in [
+            ("libc.s0.6", "libc.so.6"),
+            ("libc.os.6", "libc.so.6"),
+            ("libcso6", "libc.so.6"),
+            ("libc,so.6", "libc.so.6"),
+            ("libc", "libc.so.6"),
+            ("LIBC.SO.6", "libc.so.6"),
+            ("libc.so.7", "libc.so.6"),
+            ("/lib/libc.so", "libc.so.6"),
+            ("libm.s0.6", "libm.so.6"),
+            ("libcuda.so", "libcuda.so.1"),
+            ("libcuda", "libcuda.so.1"),
+            ("cuda", "libcuda.so.1"),
+            ("libCUDA.so.1", "libcuda.so.1"),
+            ("licbuda.so.1", "libcuda.so.1"),
+            ("libcdua.so.1", "libcuda.so.1"),
+            ("libcuda.so1", "libcuda.so.1"),
+            ("libcuda.1.so", "libcuda.so.1"),
+            ("libstdc++", "libstdc++.so.6"),
+            ("libstdcpp.so.6", "libstdc++.so.6"),
+        ] {
+            assert_eq!(counts.nearest(wanted).as_deref(), Some(near), "{wanted}");
+        }
+        for other in [
+            "",
+            "libz.so.1",
+            "libtotallyelse.so.1",
+            "libcurl.so.4",
+            "python3",
+            "libx",
+        ] {
+            assert_eq!(counts.nearest(other), None, "{other}");
+        }
+    }
 }

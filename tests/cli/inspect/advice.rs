@@ -18,7 +18,7 @@ fn remedy(shop: &Workshop, file: &str) {
         .unwrap_or_else(|| panic!("{text}"));
     let command = help.split('`').nth(1).unwrap_or_else(|| panic!("{text}"));
     let command = command.replace("cuda-fixup ", &format!("{BINARY} "));
-    let run = Command::new("sh")
+    let run = Command::new("bash")
         .current_dir(&shop.path)
         .args(["-c", &command])
         .output()
@@ -66,6 +66,54 @@ fn a_library_beside_the_program_or_in_its_tree() {
             program,
             "is there, but no search leads to its directory",
         );
+    }
+}
+
+/// The command is one of a shell for names that no word can hold as they are.
+#[test]
+fn names_that_a_shell_reads_in_another_way() {
+    for odd in [
+        "it's",
+        "a`touch ran`b",
+        "$(touch ran)",
+        "two\nlines",
+        "tab\t\"quotes\"",
+        "-n",
+        "*",
+        "back\\slash",
+        "\u{9b}31m",
+        "a;touch ran",
+    ] {
+        let shop = Workshop::new();
+        let (library, program) = (format!("{odd}/lib/libx.so"), format!("{odd}/bin/app"));
+        shop.lib(&library, &[]);
+        shop.exe("app", &[&format!("-L./{odd}/lib"), "-lx"]);
+        fs::create_dir(shop.at(odd).join("bin")).unwrap();
+        fs::rename(shop.at("app"), shop.at(&program)).unwrap();
+        let program = shop.at(&program);
+        mends(
+            &shop,
+            program.to_str().unwrap(),
+            "is there, but no search leads",
+        );
+        assert!(!shop.at("ran").exists(), "{odd}");
+    }
+}
+
+/// `fixup --lib` refuses directories that no entry can name: here all of them.
+#[test]
+fn current_directories_that_no_entry_can_name() {
+    for odd in ["p:q", "p$LIB", "${ORIGIN}"] {
+        let shop = Workshop::below(odd);
+        shop.lib("lib/libx.so", &[]);
+        shop.exe("bin/app", &["-Llib", "-lx"]);
+        mends(&shop, "bin/app", "is there, but no search leads");
+        let runpath = told(&shop, "bin/app");
+        assert!(runpath.contains("$ORIGIN/../lib"), "{runpath}");
+        // The library that this one needs is beside it.
+        shop.lib("lib/libz1.so", &[]);
+        shop.lib("lib/libx.so", &["-Llib", "-lz1"]);
+        mends(&shop, "bin/app", "libz1.so");
     }
 }
 

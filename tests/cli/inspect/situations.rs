@@ -2,6 +2,7 @@
 //! remedy, and that the remedy works.
 
 use super::workshop::{BINARY, Workshop};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -292,8 +293,29 @@ fn system_without(library: &str, files: &[(&str, &str)]) -> Workshop {
     shop
 }
 
+/// The report of inspect; lint gives the same advice.
 fn inspect_below_root(shop: &Workshop) -> String {
-    text(&shop.inspect(&["--root", "root", "root/bin/app"]))
+    let report = text(&shop.inspect(&["--root", "root", "root/bin/app"]));
+    let lint = Command::new(BINARY)
+        .current_dir(&shop.path)
+        .args(["lint", "--root", "root", "root/bin/app"])
+        .output()
+        .unwrap();
+    // A machine without a driver is no fault of a package.
+    if report.contains("comes with NVIDIA's driver") {
+        return report;
+    }
+    let advice = |text: &str| -> BTreeSet<String> {
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| line.starts_with("note: ") || line.starts_with("help: "));
+        lines.map(str::to_owned).collect()
+    };
+    let (of_inspect, of_lint) = (advice(&report), advice(&text(&lint)));
+    assert!(
+        of_inspect.is_subset(&of_lint),
+        "{of_inspect:#?}\n{of_lint:#?}"
+    );
+    report
 }
 
 #[test]

@@ -21,6 +21,14 @@ impl Workshop {
         Workshop { _dir: dir, path }
     }
 
+    /// One whose files are in a directory of this name.
+    pub fn below(name: &str) -> Workshop {
+        let mut shop = Workshop::new();
+        shop.path.push(name);
+        fs::create_dir(&shop.path).unwrap();
+        shop
+    }
+
     pub fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
