@@ -48,22 +48,16 @@ cudaFixupIsWanted() {
 # have added to cudaHostPathsSeen; its additions are sorted, since bash's order of keys is arbitrary.
 cudaFixupPieceOptions() {
     local -n cudaFixupPieceOptionsTo=$1
-    local role option piece LC_ALL=C
+    local pair role option piece LC_ALL=C
     local -a added=()
     local -A known=()
-    while read -r role option; do
+    for pair in 0,0:host 0,1:host -1,0:build -1,-1:build-only -1,1:build-for-target 1,1:target; do
+        role=${pair%:*} option=${pair#*:}
         for piece in ${cudaFixupPieces[$role]-}; do
             cudaFixupPieceOptionsTo+=("--$option=$piece")
             if [[ $option == host ]]; then known[$piece]=1; fi
         done
-    done <<'EOF'
-0,0 host
-0,1 host
--1,0 build
--1,-1 build-only
--1,1 build-for-target
-1,1 target
-EOF
+    done
     for piece in "${!cudaHostPathsSeen[@]}"; do
         if [[ -z ${known[$piece]-} ]]; then added+=("$piece"); fi
     done
@@ -125,10 +119,10 @@ cudaFixupIsSet() {
 
 # cudaFixupExport OPTION…: makes the farms, and exports the variables that are not set.
 cudaFixupExport() {
-    local line name
+    local line name words
     local -a lines=()
-    mapfile -d '' -t lines < <("@cudaFixup@" toolkit for-build "$@")
-    wait "$!" || return
+    words=$("@cudaFixup@" toolkit for-build "$@") || return
+    eval "lines=($words)"
     cudaFixupFarms=() cudaFixupFarmMap=() cudaFixupFarmLibs=()
     for line in "${lines[@]}"; do
         name=${line%%=*}

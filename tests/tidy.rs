@@ -129,7 +129,7 @@ const ROOMS: [(&str, &[&str]); 26] = [
     ("resolution", &["cuda", "loader"]),
     ("soname_index", &["scan"]),
     ("plan", &["build_directories", "cuda", "rodata"]),
-    ("toolkit", &["cuda", "escape", "scan"]),
+    ("toolkit", &["cuda", "escape", "rodata", "scan"]),
     (
         "fixup",
         &[

@@ -6,7 +6,6 @@
 mod contest;
 mod corpus;
 mod evaluate;
-mod floor;
 mod growth;
 mod hooks;
 mod measure;
@@ -17,7 +16,7 @@ mod small;
 mod table;
 mod walk;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 use contest::Ring;
 use corpus::Corpus;
 use std::path::PathBuf;
@@ -50,18 +49,6 @@ struct Args {
     /// Cargo gives it to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
-    #[command(subcommand)]
-    program: Option<Program>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Program {
-    /// Walk a tree and read 4 KiB of each file: the least that any tool must do
-    Floor { tree: PathBuf, threads: usize },
-    /// The same, with the system calls of two passes that find nothing to change
-    ExamineFloor { tree: PathBuf, threads: usize },
-    /// The same, with the system calls of a safe rewrite of each ELF file
-    RewriteFloor { tree: PathBuf, threads: usize },
 }
 
 /// In the order of the report.
@@ -99,16 +86,11 @@ enum Part {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    match &args.program {
-        Some(Program::Floor { tree, threads }) => return floor::floor(tree, *threads),
-        Some(Program::ExamineFloor { tree, threads }) => return floor::examine(tree, *threads),
-        Some(Program::RewriteFloor { tree, threads }) => return floor::rewrite(tree, *threads),
-        None => {}
-    }
     if let Some(file) = &args.ours {
         peers::measure_instead(std::fs::canonicalize(file)?);
     }
     let scratch = tempfile::tempdir_in(&args.scratch)?;
+    peers::compile_floor(scratch.path())?;
     let ring = Ring {
         scratch: scratch.path().to_owned(),
         rounds: args.rounds,

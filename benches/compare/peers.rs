@@ -2,7 +2,7 @@
 
 use crate::corpus::{root, wheel};
 use crate::measure::Job;
-use std::ffi::OsStr;
+use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -39,24 +39,42 @@ pub fn fixup(tree: &Path) -> Job {
         .and(tree)
 }
 
-/// This program as the floor.
+/// benches/floors/floor.c, compiled.
+static FLOOR: OnceLock<PathBuf> = OnceLock::new();
+
+/// Compiles the floors: programs that make the system calls of a task and do nothing else.
+pub fn compile_floor(scratch: &Path) -> anyhow::Result<()> {
+    let program = scratch.join("floor");
+    let status = Command::new("cc")
+        .args(["-O2", "-pthread", "-w", "-o"])
+        .arg(&program)
+        .arg(root().join("benches/floors/floor.c"))
+        .status()
+        .context("cc cannot be started")?;
+    ensure!(status.success(), "cc: {status}");
+    let _ = FLOOR.set(program);
+    Ok(())
+}
+
+/// Walks, and reads 4 KiB of each file: the least that any tool must do.
 pub fn floor(tree: &Path, threads: usize) -> Job {
-    this_program("floor", tree, threads)
+    floor_of("read", tree, threads)
 }
 
-/// This program as the floor of two passes that find nothing to change.
+/// The system calls of a fixup that finds nothing to do.
 pub fn examine_floor(tree: &Path, threads: usize) -> Job {
-    this_program("examine-floor", tree, threads)
+    floor_of("examine", tree, threads)
 }
 
-/// This program as the floor of a rewrite.
+/// The system calls of a fixup that changes each ELF file.
 pub fn rewrite_floor(tree: &Path, threads: usize) -> Job {
-    this_program("rewrite-floor", tree, threads)
+    floor_of("rewrite", tree, threads)
 }
 
-fn this_program(word: &str, tree: &Path, threads: usize) -> Job {
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("compare"));
-    Job::new([program.as_os_str(), OsStr::new(word)])
+fn floor_of(task: &str, tree: &Path, threads: usize) -> Job {
+    let program = FLOOR.get().map_or(Path::new("floor"), PathBuf::as_path);
+    Job::new([program])
+        .and(task)
         .and(tree)
         .and(threads.to_string())
 }

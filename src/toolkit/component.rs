@@ -2,7 +2,7 @@
 //! package, as bash's `declare -p` prints an associative array.
 
 use super::FarmError;
-use super::versions::read_start;
+use super::versions::{MAX_BYTES, read_start};
 use crate::cuda::CudaVersion;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(super) fn cuda_version(text: &str) -> Option<CudaVersion> {
 /// The compiler that a package declares: an absolute path, or one below the package.
 pub(super) fn compiler(package: &Path) -> Result<Option<PathBuf>, FarmError> {
     let marker = package.join(PLACE);
-    let text = match read_start(&marker) {
+    let text = match read_start(&marker, MAX_BYTES) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(FarmError::io(&marker, e)),

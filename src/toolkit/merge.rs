@@ -2,6 +2,7 @@
 
 use super::FarmError;
 use super::prefix::{ToolkitPart, joins};
+use elf_edit::FileId;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -131,10 +132,10 @@ fn file_or_directories(
     sources: Vec<PathBuf>,
     dangling: &mut usize,
 ) -> Result<(Option<PathBuf>, Vec<PathBuf>), FarmError> {
-    let mut directories: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut directories: Vec<(FileId, PathBuf)> = Vec::new();
     let mut file: Option<PathBuf> = None;
     for path in sources {
-        let Ok(real) = path.canonicalize() else {
+        let Ok(real) = path.metadata() else {
             *dangling += 1;
             continue;
         };
@@ -143,8 +144,9 @@ fn file_or_directories(
             return Err(conflict(place, other, path));
         }
         if real.is_dir() {
-            if !directories.iter().any(|(there, _)| *there == real) {
-                directories.push((real, path));
+            let id = FileId::from(&real);
+            if !directories.iter().any(|(there, _)| *there == id) {
+                directories.push((id, path));
             }
         } else if let Some(first) = &file {
             if !same_file(first, &path)? {
@@ -191,8 +193,8 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(OsString, PathBuf)>, FarmError> {
 
 /// The same file by another name, or one of the same contents.
 fn same_file(first: &Path, second: &Path) -> Result<bool, FarmError> {
-    let real = |path: &Path| path.canonicalize().map_err(|e| FarmError::io(path, e));
-    if real(first)? == real(second)? {
+    let id = |path: &Path| FileId::at(path).map_err(|e| FarmError::io(path, e));
+    if id(first)? == id(second)? {
         return Ok(true);
     }
     let open = |path: &Path| fs::File::open(path).map_err(|e| FarmError::io(path, e));

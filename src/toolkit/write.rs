@@ -28,9 +28,9 @@ pub(super) fn write(tree: &Tree, out: &Path, relative: bool) -> Result<usize, Fa
                     true => relative_to(path.parent().unwrap_or(&out), target),
                     false => target.clone(),
                 };
-                written += usize::from(make_link(&path, &target)?);
+                written += usize::from(make_link(&path, &target, empty)?);
             }
-            FarmEntry::File(bytes) => written += usize::from(make_file(&path, bytes)?),
+            FarmEntry::File(bytes) => written += usize::from(make_file(&path, bytes, empty)?),
         }
     }
     Ok(written)
@@ -59,21 +59,26 @@ fn make_directory(path: &Path) -> Result<(), FarmError> {
     }
 }
 
-fn make_link(path: &Path, target: &Path) -> Result<bool, FarmError> {
-    if fs::read_link(path).is_ok_and(|there| there == target) {
-        return Ok(false);
+/// `new`: nothing is there.
+fn make_link(path: &Path, target: &Path, new: bool) -> Result<bool, FarmError> {
+    if !new {
+        if fs::read_link(path).is_ok_and(|there| there == target) {
+            return Ok(false);
+        }
+        remove(path)?;
     }
-    remove(path)?;
     symlink(target, path).map_err(|e| FarmError::io(path, e))?;
     Ok(true)
 }
 
-fn make_file(path: &Path, bytes: &[u8]) -> Result<bool, FarmError> {
-    let is_file = fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
-    if is_file && fs::read(path).is_ok_and(|there| there == bytes) {
-        return Ok(false);
+fn make_file(path: &Path, bytes: &[u8], new: bool) -> Result<bool, FarmError> {
+    if !new {
+        let is_file = fs::symlink_metadata(path).is_ok_and(|m| m.is_file());
+        if is_file && fs::read(path).is_ok_and(|there| there == bytes) {
+            return Ok(false);
+        }
+        remove(path)?;
     }
-    remove(path)?;
     fs::write(path, bytes).map_err(|e| FarmError::io(path, e))?;
     Ok(true)
 }

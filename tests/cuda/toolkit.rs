@@ -4,6 +4,7 @@ use crate::support::{failed, farm, split, split_farm, succeeded, wheel};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn all_entries(dir: &Path) -> Vec<(PathBuf, Option<PathBuf>)> {
     let mut entries: Vec<_> = walkdir::WalkDir::new(dir)
@@ -202,6 +203,28 @@ fn the_map_names_the_real_prefixes() {
     assert!(map.lines().any(|line| line == expected), "{map}");
     let lib64 = format!("{}={}:", out.join("lib64").display(), lib(&split()[1]));
     assert!(map.lines().any(|line| line.starts_with(&lib64)), "{map}");
+}
+
+/// `targets/x86_64-linux/lib` leads to `../../lib`, which is something else from the directory in
+/// which a build runs.
+#[test]
+fn the_map_does_not_depend_on_the_current_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let top = dir.path().canonicalize().unwrap();
+    let inside = top.join("build/source");
+    for directory in [&inside, &top.join("lib"), &top.join("include")] {
+        fs::create_dir_all(directory).unwrap();
+    }
+    let map = |cwd: &Path| {
+        let mut farm = Command::new(crate::support::BINARY);
+        farm.args(["toolkit", "farm", "--out"])
+            .arg(top.join("farm"))
+            .args(split());
+        succeeded(&farm.current_dir(cwd).output().unwrap())
+    };
+    let expected = map(&top);
+    assert_eq!(map(&inside), expected);
+    assert!(!expected.contains("=.."), "{expected}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Make the farms of a Nix build, and print its settings
 ///
-/// Prints NAME=VALUE, each followed by a NUL byte: `farm`, `path` (for PATH), `map` (for `fixup
+/// Prints NAME=VALUE, a line each, quoted for a shell: `farm`, `path` (for PATH), `map` (for `fixup
 /// --replace-runpath`), `lib` (for `fixup --lib`), several times each, and variables to export.
 /// Packages without a part of a toolkit are skipped.
 #[derive(Debug, clap::Args)]
@@ -79,10 +79,17 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let mut out = io::stdout().lock();
     for line in lines {
-        out.write_all(&line)?;
-        out.write_all(b"\0")?;
+        out.write_all(&quoted(&line))?;
+        out.write_all(b"\n")?;
     }
     Ok(Outcome::Fine)
+}
+
+/// A word of a shell: bash reads what ends in NUL bytes from a pipe byte by byte, a system call
+/// each, and the output of a command in blocks.
+fn quoted(word: &[u8]) -> Vec<u8> {
+    let parts: Vec<&[u8]> = word.split(|&byte| byte == b'\'').collect();
+    [b"'", &parts.join(&b"'\\''"[..])[..], b"'"].concat()
 }
 
 fn roles(args: &Args) -> anyhow::Result<Roles> {
