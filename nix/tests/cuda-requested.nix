@@ -109,7 +109,7 @@ let
     nvidia_driver = packed "nvidia_driver" ''
       mkdir -p lib lib32 bin etc
       gcc -shared -fPIC -Wl,-soname,libcuda.so.1 -o lib/libcuda.so.999.12.01 ${./src/driver.c}
-      gcc -m32 -nostdlib -shared -fPIC -Wl,-soname,libcuda.so.1 -o lib32/libcuda.so.999.12.01 ${./src/driver.c} || true
+      i686-linux-gnu-gcc -nostdlib -shared -fPIC -Wl,-soname,libcuda.so.1 -o lib32/libcuda.so.999.12.01 ${./src/driver.c}
       library lib/libGLX_nvidia.so.999.12.01 libGLX_nvidia.so.0
       echo '{}' >etc/nvidia_icd.json
       echo '{}' >etc/10_nvidia.json

@@ -237,7 +237,13 @@ fn what_is_no_archive_or_is_empty_fails_with_a_reason() {
 /// The user's program finds no driver; a stub of the set's answers in its place.
 #[test]
 fn programs_run_with_a_drivers_libraries() {
-    let run = build("driver").join("bin/nvidia-driver-run");
+    let driver = build("driver");
+    // Each under its SONAME, those of 32-bit programs apart (EI_CLASS).
+    for (directory, class) in [("lib", 2), ("lib32", 1)] {
+        let library = fs::read(driver.join(directory).join("libcuda.so.1")).unwrap();
+        assert_eq!(library[4], class, "{directory}");
+    }
+    let run = driver.join("bin/nvidia-driver-run");
     let user = build("user").join("bin/user");
     let alone = Command::new(&user).env_clear().output().unwrap();
     assert_eq!(alone.status.code(), Some(127), "{alone:?}");
