@@ -19,12 +19,23 @@ pub(super) fn unknown(advice: &mut Advice, path: &[u8], near: &Near) {
             "{shown} is NixOS's message in place of a loader: \"NixOS cannot run dynamically linked \
              executables intended for generic linux environments out of the box\""
         ));
+    } else if let Some(loader) = &near.nix_ld {
+        advice.note(format!(
+            "{shown} is nix-ld, and the loader that it starts, {}, is not there",
+            super::shown(loader)
+        ));
     } else {
         advice.note(format!(
             "{shown} is no loader of glibc or musl that is known here: what it would find is unknown"
         ));
     }
     take_another(advice, path, near);
+    if near.nixos_stub || near.nix_ld.is_some() {
+        advice.help(
+            "or let NixOS start such programs: programs.nix-ld.enable = true in its configuration"
+                .to_owned(),
+        );
+    }
 }
 
 fn take_another(advice: &mut Advice, path: &[u8], near: &Near) {

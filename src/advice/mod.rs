@@ -119,6 +119,8 @@ pub(crate) struct Near {
     pub foreign: Option<String>,
     /// NixOS's stub is in the interpreter's place.
     pub nixos_stub: bool,
+    /// nix-ld is in the interpreter's place: the loader that it starts.
+    pub nix_ld: Option<Vec<u8>>,
     /// The Python package that the file belongs to.
     pub python_package: Option<Vec<u8>>,
     /// LD_LIBRARY_PATH brought the library that was found.

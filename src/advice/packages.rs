@@ -1,7 +1,7 @@
 //! Advice about the packages that contain a missing library: the driver's, CUDA's, the system's.
 
 use super::{
-    Advice, Bundle, Distribution, Near, System, append_below_root, append_entry, cuda,
+    Advice, Bundle, Distribution, Near, NearFile, System, append_below_root, append_entry, cuda,
     replace_needed, shown, word,
 };
 use crate::cuda::Soname;
@@ -16,6 +16,16 @@ pub(super) fn driver_library(advice: &mut Advice, name: &[u8], near: &Near) {
     advice.note(format!(
         "{name} comes with NVIDIA's driver, never with a CUDA toolkit or a wheel{here}"
     ));
+    if near.files.iter().any(NearFile::is_the_library) {
+        if near.system == System::Jetson {
+            advice.help(
+                "or make the cache again, as root on the board: `ldconfig`, whose configuration \
+                 names the driver's directory"
+                    .to_owned(),
+            );
+        }
+        return;
+    }
     if let Some((note, help)) = near.bundle.and_then(confined) {
         advice.note(note.to_owned());
         advice.help(help.to_owned());
@@ -157,6 +167,12 @@ pub(super) fn system_library(advice: &mut Advice, name: &[u8], near: &Near) {
     };
     if !library {
         return;
+    }
+    if near.nix_ld.is_some() {
+        advice.help(
+            "add the package that has it to programs.nix-ld.libraries in NixOS's configuration"
+                .to_owned(),
+        );
     }
     let command = match near.distribution {
         Distribution::Debian => debian_command(name, near),

@@ -14,7 +14,7 @@ use crate::lint::config::{Config, Level, Levels, known};
 use crate::lint::{
     self, Context, Finding, LintFiles, Options, RULES, Rule, SelectedRules, Severity,
 };
-use crate::loader::{Cpu, Environment, User};
+use crate::loader::{Cpu, Environment, NixLdVariables, User};
 use crate::report::lint::{self as report, ReportedFinding};
 use crate::report::lint_groups::write_findings;
 use crate::scan::{self, FileError, Skip};
@@ -318,6 +318,7 @@ fn look(
         root: None,
         library_path: variable("LD_LIBRARY_PATH"),
         preload: variable("LD_PRELOAD"),
+        nix_ld: NixLdVariables::read(variable),
         // A package is for all users.
         user: User::Ordinary,
         cwd,

@@ -21,6 +21,24 @@ const README: &str = "README of driver 550.163.01, \"Listing of Installed Compon
 /// Newer than the README, and in no package of Debian's yet.
 const LATER: &str = "named so in drivers after 555; not compared with a list of NVIDIA's";
 
+/// Directories of the driver's libraries on common systems.
+pub(crate) const DIRECTORIES: [&str; 14] = [
+    "/run/opengl-driver/lib",
+    "/usr/lib/wsl/lib",
+    "/usr/local/nvidia/lib64",
+    "/usr/local/nvidia/lib",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu/nvidia/current",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu/nvidia",
+    "/usr/lib/aarch64-linux-gnu/nvidia/current",
+    "/usr/lib/aarch64-linux-gnu/tegra",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/lib64/nvidia",
+    "/lib/x86_64-linux-gnu",
+];
+
 /// All of them that programs link to or dlopen by these names.
 pub(crate) const LIBRARIES: [DriverLibrary; 25] = [
     row("libcuda.so", "CUDA driver", README),

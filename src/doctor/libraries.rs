@@ -4,6 +4,7 @@
 use super::Where;
 use super::kernel::is_version;
 use crate::cuda::CudaVersion;
+use crate::cuda::driver;
 use crate::rodata;
 use crate::scan;
 use elf_edit::{ElfInfo, FileReader};
@@ -13,24 +14,6 @@ use std::path::{Path, PathBuf};
 const LIBCUDA: &str = "libcuda.so.1";
 /// Opened by libcuda.so.1, by name, for every program that has only PTX for this GPU.
 const PTX_COMPILER: &str = "libnvidia-ptxjitcompiler.so.1";
-
-/// Directories of the driver's libraries on common systems.
-const PLACES: [&str; 14] = [
-    "/run/opengl-driver/lib",
-    "/usr/lib/wsl/lib",
-    "/usr/local/nvidia/lib64",
-    "/usr/local/nvidia/lib",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu/nvidia/current",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu/nvidia",
-    "/usr/lib/aarch64-linux-gnu/nvidia/current",
-    "/usr/lib/aarch64-linux-gnu/tegra",
-    "/usr/lib64",
-    "/usr/lib",
-    "/usr/lib64/nvidia",
-    "/lib/x86_64-linux-gnu",
-];
 
 /// Programs that every Linux has some of, and that have no RUNPATH of their own to the driver.
 const ORDINARY: [&str; 4] = [
@@ -105,7 +88,7 @@ impl Libraries {
             found.loader = Some(loader);
             found.default = path.and_then(|path| add(&mut found.copies, path, false));
         }
-        for dir in PLACES {
+        for dir in driver::DIRECTORIES {
             add(&mut found.copies, format!("{dir}/{LIBCUDA}"), false);
         }
         for name in place.names("/usr/local") {

@@ -5,11 +5,13 @@
 //! lib64 and a store's glibc (own prefix only, with the directory of libgcc in nixpkgs). A table is
 //! used only for a missing interpreter, and the result then says so.
 
+use super::Environment;
 use super::abi::{self, Usual};
 use super::files::{Cache, Files, Probe};
 use super::hwcaps::Cpu;
 use super::ldcache::LdCache;
 use super::library::Library;
+use super::nix_ld::{NixLd, StandIn};
 use super::search_log::Why;
 use super::tokens::{self, Tokens, Trust};
 use elf_edit::{ElfInfo, FileReader, Format, ReadAt};
@@ -36,8 +38,10 @@ pub enum Rules {
 
 /// One interpreter and its settings.
 pub(super) struct LoaderSystem {
-    /// Its path, as the program names it.
+    /// Its path, as the program or nix-ld names it.
     pub(super) interpreter: Vec<u8>,
+    /// The program that the kernel starts in its place.
+    pub(super) nix_ld: Option<NixLd>,
     pub(super) library: Option<Arc<Library>>,
     pub(super) rules: Rules,
     /// Default directories, each with a slash at the end; musl's path list has none.
@@ -66,10 +70,34 @@ impl LoaderSystem {
     /// Reads the settings of the interpreter at `interpreter` for programs like `info`.
     pub(super) fn read(
         files: &Files,
-        cpu: &Cpu,
+        environment: &Environment,
         interpreter: &[u8],
         info: &ElfInfo,
     ) -> LoaderSystem {
+        let cpu = &environment.cpu;
+        let (mut system, stand_in) = LoaderSystem::read_one(files, cpu, interpreter, info);
+        if stand_in != Some(StandIn::NixLd) {
+            return system;
+        }
+        let library_path = environment.library_path.as_deref();
+        let nix_ld = NixLd::new(interpreter, &environment.nix_ld, library_path);
+        let (mut started, other) = LoaderSystem::read_one(files, cpu, &nix_ld.loader, info);
+        if started.library.is_none() || other.is_some() {
+            // It ends with a message.
+            system.nix_ld = Some(nix_ld);
+            return system;
+        }
+        started.nix_ld = Some(nix_ld);
+        started
+    }
+
+    /// Reads those of one file, which may be something else in the place of a loader.
+    fn read_one(
+        files: &Files,
+        cpu: &Cpu,
+        interpreter: &[u8],
+        info: &ElfInfo,
+    ) -> (LoaderSystem, Option<StandIn>) {
         let library = match files.probe(interpreter) {
             Probe::Library(library) => Some(library),
             _ => None,
@@ -78,6 +106,7 @@ impl LoaderSystem {
         let usual = Usual::of(&info.header);
         let mut system = LoaderSystem {
             interpreter: interpreter.to_vec(),
+            nix_ld: None,
             rules: Rules::Unknown,
             dirs: Vec::new(),
             cache_path: None,
@@ -98,7 +127,10 @@ impl LoaderSystem {
             Some(_) => Strings::read(files, interpreter),
             None => Strings::default(),
         };
-        if let Some(arch) = abi::musl_arch(name) {
+        let stand_in = strings.stand_in;
+        if stand_in.is_some() {
+            // Its name is that of a loader.
+        } else if let Some(arch) = abi::musl_arch(name) {
             system.rules = Rules::Musl;
             system.dirs = musl_dirs(files, interpreter, arch);
         } else if abi::is_glibc_name(name) || strings.release.is_some() {
@@ -111,7 +143,7 @@ impl LoaderSystem {
             system.platform = cpu.platform(machine, release);
             system.subdirs = cpu.subdirs(machine, release);
         }
-        system
+        (system, stand_in)
     }
 
     fn set_glibc(&mut self, files: &Files, usual: Option<&Usual>, strings: Strings) {
@@ -199,6 +231,7 @@ struct Strings {
     cache: Option<Vec<u8>>,
     preload: Option<Vec<u8>>,
     release: Option<(u32, u32)>,
+    stand_in: Option<StandIn>,
 }
 
 impl Strings {
@@ -228,6 +261,7 @@ impl Strings {
 
     /// Looks for the strings in the bytes of one segment; the first match of each is kept.
     fn take(&mut self, bytes: &[u8]) {
+        self.stand_in = self.stand_in.or_else(|| StandIn::of(bytes));
         let mut run: Vec<Vec<u8>> = Vec::new();
         for string in bytes.split(|&b| b == 0) {
             // `system_dirs` is one array: directories that end in a slash, NUL between them.

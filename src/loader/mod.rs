@@ -19,6 +19,7 @@ mod interpreter;
 mod ldcache;
 mod library;
 mod musl;
+mod nix_ld;
 mod open_verify;
 mod preload;
 mod problems;
@@ -39,6 +40,7 @@ pub(crate) use hidden::Hidden;
 pub(crate) use hwcaps::Cpu;
 pub(crate) use interpreter::Rules;
 pub(crate) use library::{Library, Planned};
+pub(crate) use nix_ld::NixLdVariables;
 pub(crate) use problems::{LoadProblem, Verdict};
 pub(crate) use resolution::{Interpreter, LoadedBy, Resolution};
 pub(crate) use search_log::{SearchLog, Step, Tried, Via, Why};
@@ -73,6 +75,8 @@ pub struct Environment {
     pub library_path: Option<Vec<u8>>,
     /// LD_PRELOAD
     pub preload: Option<Vec<u8>>,
+    /// Variables of nix-ld.
+    pub nix_ld: NixLdVariables,
     /// The user who runs the programs.
     pub user: User,
     /// The current directory, as seen inside the root; absolute.
@@ -257,7 +261,10 @@ impl Loader {
             _ => b"",
         };
         let variables = Variables {
-            library_path: variable(&environment.library_path),
+            library_path: match &system.nix_ld {
+                Some(nix_ld) if !secure => &nix_ld.library_path,
+                _ => variable(&environment.library_path),
+            },
             preload: variable(&environment.preload),
             secure,
         };
@@ -324,8 +331,8 @@ impl Loader {
         if systems.len() >= MAX_SYSTEMS {
             systems.remove(0);
         }
-        let cpu = &self.environment.cpu;
-        let system = Arc::new(LoaderSystem::read(&self.files, cpu, interpreter, info));
+        let system = LoaderSystem::read(&self.files, &self.environment, interpreter, info);
+        let system = Arc::new(system);
         systems.push((key, system.clone()));
         system
     }

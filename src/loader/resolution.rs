@@ -7,6 +7,7 @@ use super::failed_opens::FailedOpens;
 use super::hidden::Hidden;
 use super::interpreter::Rules;
 use super::library::Library;
+use super::nix_ld::NixLd;
 use super::preload::Preload;
 use super::search_log::{Step, Via};
 use super::secure::{Privileges, User};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
     pub path: Vec<u8>,
+    /// It is nix-ld, which starts the loader of which the rest is said.
+    pub nix_ld: Option<NixLd>,
     /// Whether the file names it (PT_INTERP); else it is the one that would load the file.
     pub named: bool,
     /// Whether it is there and is an ELF file.
@@ -155,7 +158,11 @@ pub(super) fn finish(
     let system = closure.system;
     let mut resolution = Resolution {
         interpreter: Some(Interpreter {
-            path: system.interpreter.clone(),
+            path: match &system.nix_ld {
+                Some(nix_ld) => nix_ld.path.clone(),
+                None => system.interpreter.clone(),
+            },
+            nix_ld: system.nix_ld.clone(),
             named: info.interpreter.is_some(),
             exists: system.library.is_some(),
             rules: system.rules,

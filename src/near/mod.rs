@@ -8,6 +8,7 @@ mod machine;
 mod packages;
 mod places;
 mod root;
+mod state;
 mod surroundings;
 mod symbols;
 
@@ -15,11 +16,10 @@ pub(crate) use surroundings::Surroundings;
 
 use crate::advice::{Advice, Miss, Near, NearFile, NearState, advise, python_package};
 use crate::loader::{LoadProblem, Need, Resolution, Rules, Step, Why};
-use elf_edit::{ElfInfo, FileReader, ReadAt};
+use elf_edit::ElfInfo;
+use state::{other_version, state};
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -38,7 +38,8 @@ pub(crate) fn advice(
     let unknown = unknown.filter(|i| i.exists && i.rules == Rules::Unknown);
     if let (LoadProblem::Missing(..), Some(interpreter)) = (problem, unknown) {
         // Nothing can be found by rules that are not known.
-        let near = interpreters::near(around, file, info, &interpreter.path);
+        let mut near = interpreters::near(around, file, info, &interpreter.path);
+        near.nix_ld = nix_ld(resolution);
         return advise(Miss::UnknownInterpreter(&interpreter.path), &near);
     }
     match problem {
@@ -137,6 +138,12 @@ fn has_versions(path: &Path, info: &ElfInfo, versions: &[Vec<u8>]) -> Option<boo
     Some(versions.iter().all(has))
 }
 
+/// The loader that nix-ld starts, where that is the interpreter.
+fn nix_ld(resolution: &Resolution) -> Option<Vec<u8>> {
+    let nix_ld = resolution.interpreter.as_ref()?.nix_ld.as_ref();
+    nix_ld.map(|nix_ld| nix_ld.loader.clone())
+}
+
 fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
@@ -186,6 +193,15 @@ fn near_library(
             found.add(path.clone(), NearState::Fits);
         }
     }
+    if crate::cuda::driver::library(&need.name).is_some() && found.files.is_empty() {
+        let name = OsStr::from_bytes(&need.name);
+        let directories = crate::cuda::driver::DIRECTORIES.iter();
+        let mut paths = directories.map(|directory| Path::new(directory).join(name));
+        let fits = |path: &PathBuf| state(&around.root.host(path), info) == Some(NearState::Fits);
+        if let Some(path) = paths.find(fits) {
+            found.add(path, NearState::Fits);
+        }
+    }
     let there = found.files.iter().any(NearFile::is_the_library);
     let absolute = std::path::absolute(file).unwrap_or_default();
     Near {
@@ -193,6 +209,7 @@ fn near_library(
         files: found.files,
         python_package: python_package(&bytes(&absolute)).map(<[u8]>::to_vec),
         bundle: bundle::of(&absolute),
+        nix_ld: nix_ld(resolution),
         ..match there || !look {
             true => around.machine(),
             false => around.packages(&need.name, Some(info)),
@@ -329,68 +346,4 @@ fn expanded(entry: &[u8], origin: Option<&Path>) -> Option<PathBuf> {
     }
     let path = Path::new(OsStr::from_bytes(entry));
     (path.is_absolute() && !entry.contains(&b'$')).then(|| path.to_owned())
-}
-
-/// State of the file at a path; `None` if there is none, or no remedy for it.
-fn state(path: &Path, info: &ElfInfo) -> Option<NearState> {
-    let link = fs::symlink_metadata(path).ok()?;
-    let Ok(file) = crate::scan::open(path, true) else {
-        // Opening a FIFO would wait for a writer.
-        let regular = fs::metadata(path).is_ok_and(|meta| meta.is_file());
-        let denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-        if regular && fs::File::open(path).is_err_and(denied) {
-            return Some(NearState::Forbidden);
-        }
-        let target = link.is_symlink().then(|| fs::read_link(path).ok())??;
-        return (!path.exists()).then(|| NearState::Dangling(bytes(&target)));
-    };
-    match ElfInfo::read(&file) {
-        Ok(found) if found.platform().goes_with(info.platform()) => Some(NearState::Fits),
-        Ok(found) => Some(NearState::OtherPlatform {
-            is: found.platform().to_string(),
-            wanted: info.platform().to_string(),
-        }),
-        Err(error) => Some(text_state(&file).unwrap_or(NearState::Unfit(error.to_string()))),
-    }
-}
-
-fn text_state(file: &FileReader) -> Option<NearState> {
-    let head = file.read_vec(0, file.len().min(512) as usize).ok()?;
-    let has = |what: &[u8]| memchr::memmem::find(&head, what).is_some();
-    if head.starts_with(b"version https://git-lfs.github.com/spec/") {
-        Some(NearState::LfsPointer)
-    } else if has(b"GNU ld script") || has(b"INPUT(") || has(b"GROUP (") || has(b"INPUT (") {
-        Some(NearState::LinkerScript(library_of_script(&head)))
-    } else {
-        None
-    }
-}
-
-/// The name of the first library with a version that a linker script has.
-fn library_of_script(text: &[u8]) -> Option<Vec<u8>> {
-    let mut words = text.split(|byte| b" \t\n()".contains(byte));
-    let library = words.find(|word| memchr::memmem::find(word, b".so.").is_some())?;
-    library
-        .rsplit(|&byte| byte == b'/')
-        .next()
-        .map(<[u8]>::to_vec)
-}
-
-/// Another version of the library, by its SONAME if there is a file of that name.
-fn other_version(path: &Path, info: &ElfInfo, name: &[u8]) -> Option<(PathBuf, NearState)> {
-    let file = crate::scan::open(path, true).ok()?;
-    let found = ElfInfo::read(&file).ok()?;
-    if !found.platform().goes_with(info.platform()) {
-        return None;
-    }
-    let soname = found.dynamic?.soname;
-    if soname.as_deref() == Some(name) {
-        // Beside the file of that name it is its target or a copy.
-        let has_link = path.with_file_name(OsStr::from_bytes(name)).exists();
-        return (!has_link).then(|| (path.to_owned(), NearState::OtherVersion(true)));
-    }
-    let by_soname = soname.map(|soname| path.with_file_name(OsStr::from_bytes(&soname)));
-    let by_soname = by_soname.filter(|path| path.is_file());
-    let path = by_soname.unwrap_or_else(|| path.to_owned());
-    Some((path, NearState::OtherVersion(false)))
 }

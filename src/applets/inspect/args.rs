@@ -1,7 +1,7 @@
 //! The command line of `inspect`.
 
 use super::super::jobs::Jobs;
-use crate::loader::{Cpu, Environment, User};
+use crate::loader::{Cpu, Environment, NixLdVariables, User};
 use crate::report::graph::GraphFormat;
 use anyhow::Context;
 use clap::ValueEnum;
@@ -107,6 +107,7 @@ pub(super) fn environment(args: &Args, root: Option<PathBuf>) -> anyhow::Result<
         None => variable("LD_LIBRARY_PATH"),
     };
     let preload = variable("LD_PRELOAD");
+    let nix_ld = NixLdVariables::read(|name| variable(name).map(OsStringExt::into_vec));
     let cwd = std::env::current_dir().context("cannot determine the current directory")?;
     let cwd = match &root {
         Some(root) => Path::new("/").join(cwd.strip_prefix(root).unwrap_or(Path::new(""))),
@@ -116,6 +117,7 @@ pub(super) fn environment(args: &Args, root: Option<PathBuf>) -> anyhow::Result<
         root,
         library_path: library_path.map(OsStringExt::into_vec),
         preload: preload.map(OsStringExt::into_vec),
+        nix_ld,
         user: args.user.unwrap_or_else(User::current),
         cwd,
         interpreter: args

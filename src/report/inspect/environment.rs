@@ -32,6 +32,11 @@ pub(super) fn by_variable_alone(
     paint: Paint,
 ) -> std::fmt::Result {
     let resolution = file.resolution;
+    let interpreter = resolution.interpreter.as_ref();
+    if interpreter.is_some_and(|interpreter| interpreter.nix_ld.is_some()) {
+        // nix-ld sets the variable for everyone.
+        return Ok(());
+    }
     let found = resolution.by_variable_alone.iter();
     let found: Vec<_> = found
         .filter(|(by, _)| *by < resolution.loaded().len())

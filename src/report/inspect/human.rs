@@ -69,7 +69,13 @@ fn header(out: &mut String, file: Inspected, paint: Paint) -> std::fmt::Result {
         } else {
             "loader"
         };
-        write!(out, "  {what} {path} ({rules})")?;
+        match &interpreter.nix_ld {
+            Some(nix_ld) => {
+                let loader = shown(&nix_ld.loader);
+                write!(out, "  {what} {path} (nix-ld, starts {loader}: {rules})")?;
+            }
+            None => write!(out, "  {what} {path} ({rules})")?,
+        }
         match (interpreter.exists, interpreter.rules) {
             (false, _) => writeln!(out, "  {}", paint.bad("no such ELF file"))?,
             (true, Rules::Unknown) => writeln!(out, "  {}", paint.odd("nothing can be resolved"))?,

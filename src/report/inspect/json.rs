@@ -6,16 +6,30 @@ use super::super::schema::INSPECT;
 use super::super::{entries_json, groups_json, problems_json};
 use super::schema::{
     CandidateJson, Considered, Counts, EntryJson, File, HiddenJson, Loaded, LoadedByJson, Loader,
-    MissingSymbolJson, NeedJson, PreloadJson, ProblemJson, ScriptJson, Summary,
+    MissingSymbolJson, NeedJson, NixLd, PreloadJson, ProblemJson, ScriptJson, Summary,
 };
 use super::shown;
 use super::{Inspected, Script};
 use crate::escape::counted;
 use crate::loader::{
-    Candidate, Hidden, LoadProblem, LoadedBy, MissingSymbol, Need, Object, Resolution, SearchEntry,
-    SearchLog, Step, Via,
+    Candidate, Hidden, Interpreter, LoadProblem, LoadedBy, MissingSymbol, Need, Object, Resolution,
+    SearchEntry, SearchLog, Step, Via,
 };
 use serde::Serialize;
+
+fn loader(i: &Interpreter) -> Loader {
+    Loader {
+        path: text(&i.path),
+        exists: i.exists,
+        rules: i.rules.describe(),
+        directories: i.directories.iter().map(|d| directory(d)).collect(),
+        cache: i.cache.as_deref().map(text),
+        nix_ld: i.nix_ld.as_ref().map(|nix_ld| NixLd {
+            loader: text(&nix_ld.loader),
+            library_path: text(&nix_ld.library_path),
+        }),
+    }
+}
 
 /// The line of one file.
 pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
@@ -28,13 +42,7 @@ pub(crate) fn json(file: Inspected) -> serde_json::Result<String> {
         kind: file.info.kind.as_str(),
         machine: file.machine(),
         interpreter: file.info.interpreter.as_deref().map(text),
-        loader: resolution.interpreter.as_ref().map(|i| Loader {
-            path: text(&i.path),
-            exists: i.exists,
-            rules: i.rules.describe(),
-            directories: i.directories.iter().map(|d| directory(d)).collect(),
-            cache: i.cache.as_deref().map(text),
-        }),
+        loader: resolution.interpreter.as_ref().map(loader),
         on_its_own: file.on_its_own(),
         loaded_by: loaded_by(file),
         soname: dynamic.and_then(|d| d.soname.as_deref()).map(text),

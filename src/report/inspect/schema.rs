@@ -48,6 +48,14 @@ pub(super) struct Loader {
     pub(super) rules: String,
     pub(super) directories: Vec<String>,
     pub(super) cache: Option<String>,
+    pub(super) nix_ld: Option<NixLd>,
+}
+
+/// The interpreter is nix-ld.
+#[derive(Serialize)]
+pub(super) struct NixLd {
+    pub(super) loader: String,
+    pub(super) library_path: String,
 }
 
 /// The process to which the result applies.

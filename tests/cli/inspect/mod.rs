@@ -14,5 +14,6 @@ mod secure;
 mod situations;
 mod store;
 mod symbols;
+mod systems;
 mod versions;
 mod workshop;
