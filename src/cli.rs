@@ -2,15 +2,19 @@
 
 use crate::applets::{self, Outcome};
 use crate::terminal::{Color, Label, message};
+use clap::builder::styling::{Style, Styles};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+/// clap's, without its yellow, which can't be read on a light background.
+const STYLES: Styles = Styles::styled().invalid(Style::new().bold());
+
 /// Sets interpreters and RUNPATHs of prebuilt and CUDA software in one pass, and explains them.
 #[derive(Debug, Parser)]
-#[command(name = "cuda-fixup", version, max_term_width = 100, after_help = applets::examples::CUDA_FIXUP)]
+#[command(name = "cuda-fixup", version, max_term_width = 100, styles = STYLES, after_help = applets::examples::CUDA_FIXUP)]
 pub struct Cli {
     /// Print the names of the applets, one a line
     #[arg(long)]

@@ -26,6 +26,7 @@ mod report;
 mod resolution;
 mod rodata;
 mod scan;
+mod signals;
 mod soname_index;
 mod store;
 mod survey;

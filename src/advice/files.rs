@@ -33,6 +33,13 @@ pub(super) fn near_file(advice: &mut Advice, name: &[u8], file: &NearFile, near:
             ));
             advice.add_near("add it here, too", &file.path, near);
         }
+        NearState::InIgnoredOrigin => {
+            advice.note(format!(
+                "$ORIGIN in the program's RUNPATH leads to {path}, but the loader ignores it in a \
+                 set-uid, set-gid or capability program"
+            ));
+            advice.add_near("add the absolute path", &file.path, near);
+        }
         NearState::InConfiguration => {
             advice.note(format!(
                 "{path} is in a directory of /etc/ld.so.conf, but not in the cache: it is stale"

@@ -64,6 +64,9 @@ pub(crate) enum NearState {
     Fits,
     /// It fits, and the RUNPATH of this other file leads to it.
     InRunpathOf(Vec<u8>),
+    /// It fits, and `$ORIGIN` in the program's own entry leads to it, which is ignored for a set-uid
+    /// program.
+    InIgnoredOrigin,
     /// It fits, and lies in a directory of ld.so.conf.
     InConfiguration,
     /// It fits, and lies in a directory of LD_LIBRARY_PATH, which is ignored for a set-uid program.

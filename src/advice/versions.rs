@@ -1,5 +1,6 @@
 //! Advice about symbols and symbol versions that the loaded libraries lack.
 
+use super::entry::is_literal;
 use super::{Advice, Near, NearState, command, directory, shown, word};
 
 pub(super) fn symbol(advice: &mut Advice, name: &str, near: &Near) {
@@ -13,9 +14,12 @@ pub(super) fn symbol(advice: &mut Advice, name: &str, near: &Near) {
                     shown(loaded)
                 ));
                 if let Some(dir) = word(directory(&file.path)) {
+                    let without = match near.by_variable {
+                        true => "take the other out of LD_LIBRARY_PATH, or ",
+                        false => "",
+                    };
                     advice.help(format!(
-                        "let that one be found first: take the other out of LD_LIBRARY_PATH, or try \
-                         `LD_LIBRARY_PATH={dir}`"
+                        "let that one be found first: {without}try `LD_LIBRARY_PATH={dir}`"
                     ));
                 }
             }
@@ -57,12 +61,10 @@ pub(super) fn too_old(advice: &mut Advice, path: &[u8], versions: &[Vec<u8>], ne
             }
             _ => {
                 advice.note(format!("{newer} has it"));
-                advice.add_near("add its directory", &file.path, near);
+                add_newer(advice, &file.path, near);
             }
         }
     }
-    // A tree that has both may be searched in another order than --lib alone.
-    advice.remedies.clear();
     let systems = having(versions);
     if advice.helps.is_empty() {
         let glibc = versions.iter().any(|v| v.starts_with(b"GLIBC_"));
@@ -77,6 +79,21 @@ pub(super) fn too_old(advice: &mut Advice, path: &[u8], versions: &[Vec<u8>], ne
             }
             false => "bring the newer library, or build with the older one".to_owned(),
         });
+    }
+}
+
+/// Adds the directory of a library. The libc's directory may have an older one, which counts as
+/// found without --keep-libc.
+fn add_newer(advice: &mut Advice, library: &[u8], near: &Near) {
+    let dir = directory(library);
+    if !is_literal(dir) || (!library.starts_with(b"/") && !is_literal(&near.here)) {
+        advice.add_near("add its directory", library, near);
+        return;
+    }
+    let add = word(dir).map(|dir| format!("fixup --keep-libc --lib {dir}"));
+    let program = add.zip(near.file.as_deref());
+    if let Some(command) = program.and_then(|(add, file)| command(&add, file)) {
+        advice.help(format!("add its directory: {command}"));
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cuda::selection::Selection;
 use crate::cuda::table::GpuTable;
 use crate::cuda::{Capability, CudaVersion};
 use crate::report::schema::{self, Line};
-use crate::terminal::{Label, message};
+use crate::terminal::{self, Label, message};
 use anyhow::Context;
 use std::io::{self, Write};
 
@@ -74,17 +74,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
     let (wanted, printed) = match args.command {
         Command::Table => {
+            // On a terminal in columns, and without the sources, which are sentences.
+            let width = terminal::columns();
             for row in &table.capabilities {
-                let (min, max) = (row.min, row.max.map(|max| max.to_string()));
-                writeln!(
-                    out,
-                    "{}\t{}\t{min}\t{}\t{}\t{}",
-                    row.capability,
-                    row.name,
-                    max.unwrap_or_default(),
-                    if row.jetson { "Jetson" } else { "" },
-                    row.source
-                )?;
+                let capability = row.capability.to_string();
+                let (name, min) = (&row.name, row.min.to_string());
+                let max = row.max.map(|max| max.to_string()).unwrap_or_default();
+                let jetson = if row.jetson { "Jetson" } else { "" };
+                let line = match width {
+                    Some(_) => format!("{capability:<6}  {name:<12}  {min:>5}  {max:>5}  {jetson}"),
+                    None => {
+                        let source = &row.source;
+                        format!("{capability}\t{name}\t{min}\t{max}\t{jetson}\t{source}")
+                    }
+                };
+                writeln!(out, "{}", line.trim_end_matches(' '))?;
             }
             return Ok(Outcome::Fine);
         }

@@ -21,6 +21,15 @@ pub(crate) struct Args {
 /// Prints the script.
 pub(crate) fn run(args: Args, mut command: Command) -> anyhow::Result<Outcome> {
     command = command.mut_subcommand("lint", |lint| lint.defer(with_codes));
+    let applets: Vec<String> = command
+        .get_subcommands()
+        .map(|applet| applet.get_name().to_owned())
+        .collect();
+    command = command.mut_subcommand("man", |man| {
+        super::man::Args::augment_args(man.defer(|man| man)).mut_arg("applet", |arg| {
+            arg.value_parser(PossibleValuesParser::new(applets))
+        })
+    });
     let mut script = Vec::new();
     if args.shell == Shell::Bash {
         // clap_complete writes two names for one function where a program's has a hyphen.

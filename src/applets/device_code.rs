@@ -178,6 +178,13 @@ fn list(paths: &[PathBuf], summary: bool, json: bool) -> anyhow::Result<Outcome>
         }
     }
     out.flush()?;
+    let any = visit
+        .files
+        .iter()
+        .any(|file| file.named || !file.value.is_empty());
+    if !json && !any && visit.problems.is_empty() {
+        message(Label::Note, "no device code")?;
+    }
     Ok(match unreadable(&visit.problems)? {
         Outcome::Fine => outcome,
         errors => errors,

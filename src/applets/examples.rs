@@ -13,10 +13,10 @@ examples! {
     FIXUP:
         "# Show what would change in a tree, with the reason of each entry:"
         "$ cuda-fixup fixup --dry-run app"
-        "# Change it; libraries are found in the tree, and in a directory outside of it:"
+        "# Change it; libraries are found in the tree, and in a directory elsewhere:"
         "$ cuda-fixup fixup --lib app/cuda/lib app";
     AUTO_PATCHELF:
-        "$ cuda-fixup auto-patchelf --paths app/lib --libs app/cuda/lib --ignore-missing 'libcuda.so.*'";
+        "$ cuda-fixup auto-patchelf --paths app/lib --ignore-missing 'libcuda*'";
     ADD_DRIVER_RUNPATH:
         "$ cuda-fixup add-driver-runpath app/lib/libmodel.so.1";
     DEMO:
@@ -91,7 +91,7 @@ examples! {
     TOOLKIT:
         "$ cuda-fixup toolkit farm --out farm prefixes/*";
     TOOLKIT_FARM:
-        "# One toolkit out of several packages; prints FARM=REAL for fixup --replace-runpath:"
+        "# One toolkit out of several packages; prints FARM=REAL for fixup:"
         "$ cuda-fixup toolkit farm --out farm prefixes/*";
     TOOLKIT_LEAKS:
         "$ cuda-fixup toolkit farm --out farm prefixes/*"
@@ -114,15 +114,15 @@ examples! {
     REDIST_CHECK:
         "$ cuda-fixup redist check manifests/cudnn";
     REDIST_CHECK_WHEEL:
-        "# Whether the libraries below app/cuda could replace those that the wheel was built with:"
+        "# Whether the libraries in app/cuda could replace those of the wheel's build:"
         "$ cuda-fixup redist check-wheel app/lib --set app/cuda";
     REDIST_FEATURES:
         "$ cuda-fixup redist features archive"
         "$ cuda-fixup redist features --json app > app.json"
         "$ cuda-fixup redist features --expect app.json app";
     REDIST_INSTALL:
-        "$ cuda-fixup redist install archive --cuda 13 --output out=out --output dev=dev";
+        "$ cuda-fixup redist install archive --cuda 13 --output out=out";
     REDIST_JOIN:
-        "$ cuda-fixup redist install archive --cuda 13 --output out=out --output dev=dev"
-        "$ cuda-fixup redist join --output out=out --output dev=dev";
+        "$ cuda-fixup redist install archive --cuda 13 --output out=out"
+        "$ mkdir dev && cuda-fixup redist join --output out=out --output dev=dev";
 }

@@ -16,10 +16,12 @@ use std::process::{Command, Stdio};
 #[derive(Debug, clap::Args)]
 #[command(after_help = examples::MAN)]
 pub(crate) struct Args {
-    /// The applet whose page is shown [default: the page of cuda-fixup]
+    /// The applet whose page is shown, such as `lint` or `redist check` [default: the page of
+    /// cuda-fixup]
     #[arg(conflicts_with = "out")]
-    applet: Option<String>,
-    /// Write cuda-fixup.1 and a cuda-fixup-APPLET.1 each into DIR, and print their names
+    applet: Vec<String>,
+    /// Write cuda-fixup.1 and a page for each applet and its subcommands into DIR, and print their
+    /// names
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -52,13 +54,23 @@ const ENVIRONMENT: [(&str, &str, &[&str]); 8] = [
             "report",
             "auto-patchelf",
             "add-driver-runpath",
+            "doctor",
+            "closure",
+            "redist",
             "toolkit",
         ],
     ),
     (
         "NIX_STORE",
         "Where packages are, instead of /nix/store.",
-        &["fixup", "lint", "diff", "report", "auto-patchelf"],
+        &[
+            "fixup",
+            "lint",
+            "diff",
+            "report",
+            "closure",
+            "auto-patchelf",
+        ],
     ),
     (
         "DEFAULT_BINTOOLS",
@@ -78,7 +90,7 @@ const FILES: [(&str, &str, &[&str]); 4] = [
     (
         "cuda-fixup.toml",
         "Severities and exceptions, in the current directory or in one that it is in.",
-        &["lint"],
+        &["lint", "diff", "report"],
     ),
     (
         "/etc/ld.so.cache, /etc/ld.so.preload, /etc/ld.so.conf",
@@ -110,22 +122,31 @@ pub(crate) fn run(args: Args, command: clap::Command) -> anyhow::Result<Outcome>
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let Some(dir) = args.out else {
-        let name = args.applet.as_deref().unwrap_or("cuda-fixup");
-        let applet = name.strip_prefix("cuda-fixup-").unwrap_or(name);
-        if applet != "cuda-fixup" && command.find_subcommand(applet).is_none() {
-            bail!(
+        let name = args.applet.join(" ");
+        let name = name.strip_prefix("cuda-fixup-").unwrap_or(&name);
+        let words: Vec<&str> = name
+            .split(' ')
+            .filter(|w| !["", "cuda-fixup"].contains(w))
+            .collect();
+        return match page(&command, &words)? {
+            Some(page) => show(&page),
+            None => bail!(
                 "there is no applet {}: `cuda-fixup --list` prints them",
-                shown(applet)
-            );
-        }
-        return show(&page(&command, applet)?);
+                shown(name)
+            ),
+        };
     };
     let mut stdout = io::stdout().lock();
     fs::create_dir_all(&dir).with_context(|| format!("{}: cannot make it", shown(&dir)))?;
-    let applets: Vec<&str> = command.get_subcommands().map(|c| c.get_name()).collect();
-    for applet in ["cuda-fixup"].into_iter().chain(applets) {
-        let file = dir.join(format!("{}.1", title(applet)));
-        let text = page(&command, applet)?;
+    let mut all: Vec<Vec<&str>> = vec![Vec::new()];
+    for applet in command.get_subcommands() {
+        all.push(vec![applet.get_name()]);
+        let inner = applet.get_subcommands().filter(|c| !c.is_hide_set());
+        all.extend(inner.map(|inner| vec![applet.get_name(), inner.get_name()]));
+    }
+    for words in all {
+        let file = dir.join(format!("{}.1", title(&words)));
+        let text = page(&command, &words)?.unwrap_or_default();
         fs::write(&file, text).with_context(|| format!("{}: cannot write it", shown(&file)))?;
         writeln!(stdout, "{}", shown(&file))?;
     }
@@ -153,28 +174,34 @@ fn show(page: &[u8]) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn title(applet: &str) -> String {
-    match applet {
-        "cuda-fixup" => applet.to_owned(),
-        _ => format!("cuda-fixup-{applet}"),
-    }
+/// `cuda-fixup-redist-check`
+fn title(words: &[&str]) -> String {
+    let all: Vec<&str> = ["cuda-fixup"].iter().chain(words).copied().collect();
+    all.join("-")
 }
 
-fn page(command: &clap::Command, applet: &str) -> io::Result<Vec<u8>> {
-    let own = match command.find_subcommand(applet) {
-        None => command.clone(),
-        // The name that the page has in its title and the words that a user types.
-        Some(found) => found
-            .clone()
-            .display_name(title(applet))
-            .bin_name(format!("cuda-fixup {applet}")),
-    };
+/// The page of an applet or its subcommand, if there is one.
+fn page(command: &clap::Command, words: &[&str]) -> io::Result<Option<Vec<u8>>> {
+    let mut own = command;
+    for word in words {
+        match own
+            .find_subcommand(word)
+            .filter(|found| found.get_name() != "help")
+        {
+            Some(found) => own = found,
+            None => return Ok(None),
+        }
+    }
+    let name = format!("cuda-fixup {}", words.join(" "));
+    // The name that the page has in its title and the words that a user types.
+    let own = own.clone().disable_help_subcommand(true);
+    let own = own.display_name(title(words)).bin_name(name.trim_end());
     let help = own
         .get_after_help()
         .map(ToString::to_string)
         .unwrap_or_default();
     let has_commands = own.get_subcommands().next().is_some();
-    let man = Man::new(own).title(title(applet));
+    let man = Man::new(own).title(title(words));
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
@@ -184,15 +211,16 @@ fn page(command: &clap::Command, applet: &str) -> io::Result<Vec<u8>> {
     if has_commands {
         man.render_subcommands_section(&mut text)?;
     }
-    sections(command, applet, &help).to_writer(&mut text)?;
-    if applet == "cuda-fixup" {
+    sections(command, words, &help).to_writer(&mut text)?;
+    if words.is_empty() {
         man.render_version_section(&mut text)?;
     }
-    Ok(text)
+    Ok(Some(text))
 }
 
 /// The sections that clap knows nothing of.
-fn sections(command: &clap::Command, applet: &str, help: &str) -> Roff {
+fn sections(command: &clap::Command, words: &[&str], help: &str) -> Roff {
+    let applet = words.first().copied().unwrap_or("cuda-fixup");
     let mut roff = Roff::new();
     roff.control("SH", ["EXIT STATUS"]);
     let statuses: &[(&str, &str)] = match applet {
@@ -235,7 +263,8 @@ fn sections(command: &clap::Command, applet: &str, help: &str) -> Roff {
     roff.control("SH", ["SEE ALSO"]);
     let mut also = match applet {
         "cuda-fixup" => Vec::new(),
-        _ => vec!["cuda-fixup(1)".to_owned()],
+        _ if words.len() == 1 => vec!["cuda-fixup(1)".to_owned()],
+        _ => vec![format!("cuda-fixup-{applet}(1)")],
     };
     if applet == "cuda-fixup" {
         let applets = command.get_subcommands();

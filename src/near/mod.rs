@@ -15,7 +15,9 @@ mod symbols;
 pub(crate) use surroundings::Surroundings;
 
 use crate::advice::{Advice, Miss, Near, NearFile, NearState, advise, python_package};
-use crate::loader::{LoadProblem, Need, Resolution, Rules, Step, Why};
+use crate::loader::{
+    LoadProblem, MissingSymbol, Need, Object, Resolution, Rules, Step, Why, glibc_names,
+};
 use elf_edit::ElfInfo;
 use state::{other_version, state};
 use std::collections::HashSet;
@@ -73,15 +75,7 @@ pub(crate) fn advice(
         }
         LoadProblem::Symbol(object, symbol) => {
             let path = as_named(around, file, resolution, &object.path);
-            let near = Near {
-                files: match around.root.is_here() {
-                    true => symbols::providers(&around.listings, &path, info, resolution, symbol),
-                    false => Vec::new(),
-                },
-                file: Some(bytes(&path)),
-                here: around.here.clone(),
-                ..Near::default()
-            };
+            let near = near_symbol(around, &path, info, resolution, (object, symbol));
             let name = match &symbol.version {
                 Some(version) => [&symbol.name[..], b", version ", version].concat(),
                 None => symbol.name.clone(),
@@ -90,6 +84,41 @@ pub(crate) fn advice(
         }
         LoadProblem::VersionsOfNothing(..) | LoadProblem::Incomplete => Advice::default(),
     }
+}
+
+fn near_symbol(
+    around: &Surroundings,
+    file: &Path,
+    info: &ElfInfo,
+    resolution: &Resolution,
+    (object, symbol): (&Object, &MissingSymbol),
+) -> Near {
+    Near {
+        files: match around.root.is_here() {
+            true => {
+                let namesakes = namesakes(around, file, object);
+                let providers = symbols::Providers::new(info, resolution, symbol);
+                providers.search(&around.listings, file, namesakes)
+            }
+            false => Vec::new(),
+        },
+        file: Some(bytes(file)),
+        here: around.here.clone(),
+        by_variable: !resolution.hidden.is_empty(),
+        ..Near::default()
+    }
+}
+
+/// Files in the tree and beside the file that have the names of the libraries that it needs.
+fn namesakes(around: &Surroundings, file: &Path, object: &Object) -> Vec<PathBuf> {
+    let names = object.needs.iter().map(|need| &need.name);
+    let near = names.flat_map(|name| {
+        let name = OsStr::from_bytes(name);
+        let beside = places::beside(&around.listings, file, name.as_bytes()).into_iter();
+        let same = beside.filter(move |path| path.file_name() == Some(name));
+        same.chain(around.in_tree(name))
+    });
+    near.collect()
 }
 
 /// Libraries of that name that have the versions which the one that is found lacks: hidden by it,
@@ -119,7 +148,13 @@ fn with_versions(
         let path = Path::new(OsStr::from_bytes(directory)).join(name);
         add(path, NearState::InsteadOf(loaded.clone()));
     }
-    for path in places::beside(&around.listings, file, &need.name) {
+    // Another glibc works only with its own loader.
+    let of_glibc = glibc_names().any(|own| own.as_bytes() == need.name);
+    let beside = match of_glibc {
+        true => Vec::new(),
+        false => places::beside(&around.listings, file, &need.name),
+    };
+    for path in beside {
         if path.file_name() == Some(name) {
             add(path, NearState::Fits);
         }
@@ -227,7 +262,12 @@ struct NearFiles {
 
 impl NearFiles {
     fn add(&mut self, path: PathBuf, state: NearState) {
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let real = path.canonicalize().unwrap_or_else(|_| {
+            // A dangling link.
+            let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
+            let there = parent.zip(path.file_name());
+            there.map_or_else(|| path.clone(), |(parent, name)| parent.join(name))
+        });
         if self.files.len() < MAX_FILES && self.seen.insert(real) {
             let path = bytes(&path);
             self.files.push(NearFile { path, state });
@@ -274,10 +314,17 @@ fn add_other_places(
             found.add(path, NearState::InIgnoredVariable);
         }
     }
+    let owns = |object: &&Object| object.needs.iter().any(|n| std::ptr::eq(n, need));
+    let owner = resolution.objects.iter().find(owns);
     for (path, user) in in_runpaths(resolution, name) {
         if fits(&path) {
             let path = as_named(around, file, resolution, &bytes(&path));
-            found.add(path, NearState::InRunpathOf(user.to_vec()));
+            let own = owner.is_some_and(|owner| owner.path == user);
+            let state = match own && resolution.loaded_by.secure() {
+                true => NearState::InIgnoredOrigin,
+                false => NearState::InRunpathOf(user.to_vec()),
+            };
+            found.add(path, state);
         }
     }
     let cache = |tried: &crate::loader::Tried| tried.why == Why::NotInCache;

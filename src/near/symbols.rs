@@ -14,29 +14,59 @@ const MAX_LIBRARIES: usize = 256;
 /// Those that are named.
 const MAX_NAMED: usize = 2;
 
-/// Searches beside the file, in its RUNPATH and beside the loaded libraries, but not in those.
-pub(super) fn providers(
-    listings: &Listings,
-    file: &Path,
-    info: &ElfInfo,
-    resolution: &Resolution,
-    symbol: &MissingSymbol,
-) -> Vec<NearFile> {
-    let mut found: Vec<NearFile> = Vec::new();
-    let mut left = MAX_LIBRARIES;
-    for directory in directories(file, resolution) {
-        for path in libraries(listings, &directory) {
-            if left == 0 || found.len() >= MAX_NAMED {
-                return found;
+/// The search for one symbol.
+pub(super) struct Providers<'a> {
+    info: &'a ElfInfo,
+    resolution: &'a Resolution,
+    symbol: &'a MissingSymbol,
+    left: usize,
+    found: Vec<NearFile>,
+}
+
+impl<'a> Providers<'a> {
+    pub(super) fn new(
+        info: &'a ElfInfo,
+        resolution: &'a Resolution,
+        symbol: &'a MissingSymbol,
+    ) -> Providers<'a> {
+        Providers {
+            info,
+            resolution,
+            symbol,
+            left: MAX_LIBRARIES,
+            found: Vec::new(),
+        }
+    }
+
+    /// Searches beside the file, in its RUNPATH and beside the loaded libraries, but not in those;
+    /// then in `namesakes` of the libraries that it needs.
+    pub(super) fn search(
+        mut self,
+        listings: &Listings,
+        file: &Path,
+        namesakes: Vec<PathBuf>,
+    ) -> Vec<NearFile> {
+        for directory in directories(file, self.resolution) {
+            self.add(libraries(listings, &directory));
+        }
+        if self.found.is_empty() {
+            self.add(namesakes);
+        }
+        self.found
+    }
+
+    fn add(&mut self, paths: Vec<PathBuf>) {
+        for path in paths {
+            if self.left == 0 || self.found.len() >= MAX_NAMED {
+                return;
             }
-            left -= 1;
-            if let Some(state) = state(&path, info, resolution, symbol) {
+            self.left -= 1;
+            if let Some(state) = state(&path, self.info, self.resolution, self.symbol) {
                 let path = bytes(&path);
-                found.push(NearFile { path, state });
+                self.found.push(NearFile { path, state });
             }
         }
     }
-    found
 }
 
 fn directories(file: &Path, resolution: &Resolution) -> Vec<PathBuf> {

@@ -8,7 +8,8 @@ use std::io;
 const TITLE: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
-const ODD: Style = AnsiColor::Yellow.on_default();
+/// Yellow and the bright colours can't be read on a light background.
+const ODD: Style = AnsiColor::Magenta.on_default();
 const FAINT: Style = Style::new().dimmed();
 
 /// Whether text gets colours.
@@ -42,13 +43,12 @@ impl Label {
     }
 
     fn style(self) -> Style {
-        let colour = match self {
-            Label::Error => AnsiColor::Red,
-            Label::Warning => AnsiColor::Yellow,
-            Label::Note => AnsiColor::BrightGreen,
-            Label::Help => AnsiColor::BrightCyan,
-        };
-        colour.on_default().bold()
+        match self {
+            Label::Error => AnsiColor::Red.on_default().bold(),
+            Label::Warning => AnsiColor::Magenta.on_default().bold(),
+            Label::Note => Style::new().bold(),
+            Label::Help => AnsiColor::Cyan.on_default().bold(),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! A line on standard error with the progress of work that takes longer than a second.
 
 use super::streams;
+use crate::signals;
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ fn draw(end: &(Mutex<bool>, Condvar), text: &dyn Fn() -> String) {
             return;
         }
         drop(ended);
+        static WATCHED: Once = Once::new();
+        WATCHED.call_once(|| signals::before_end(streams::end));
         streams::line().draw(&text());
         wait = NEXT;
     }

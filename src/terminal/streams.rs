@@ -24,6 +24,13 @@ pub(super) fn line() -> MutexGuard<'static, Line> {
     LINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Clears the line of progress before the process ends. Nothing is written any more.
+pub(super) fn end() {
+    let mut line = line();
+    line.clear();
+    std::mem::forget(line);
+}
+
 impl Line {
     /// Draws `text` as the line of progress, unless output is under way.
     pub(super) fn draw(&mut self, text: &str) {

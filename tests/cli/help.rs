@@ -144,12 +144,24 @@ fn every_help_has_examples_and_they_run() {
 }
 
 #[test]
+fn examples_fit_a_terminal_of_80_columns() {
+    for words in commands() {
+        let help = help(&words);
+        let part = help.split("\nExamples:\n").nth(1).unwrap_or_default();
+        for line in part.lines() {
+            let whole = line.starts_with("  $ ") || line.starts_with("  # ");
+            assert!(whole && line.len() <= 80, "{words:?}: {line}");
+        }
+    }
+}
+
+#[test]
 fn manual_pages_have_all_sections() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().to_str().unwrap();
     let listed = succeeded(&run(&["man", "--out", dir]));
-    let applets = succeeded(&run(&["--list"]));
-    assert_eq!(listed.lines().count(), applets.lines().count() + 1);
+    assert_eq!(listed.lines().count(), commands().len());
+    let reference = regex::Regex::new(r"cuda\\-fixup(\\-[a-z]+)*\(1\)").unwrap();
     for file in listed.lines() {
         let page = fs::read_to_string(file).unwrap();
         let sections = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"];
@@ -168,6 +180,15 @@ fn manual_pages_have_all_sections() {
             );
         }
         assert!(!page.contains("Examples:"), "{file}");
+        for other in reference.find_iter(&page) {
+            let name = other.as_str().replace('\\', "").replace("(1)", ".1");
+            assert!(Path::new(dir).join(&name).exists(), "{file}: no {name}");
+        }
+        let options = page.split(".SH \"EXIT STATUS\"").next().unwrap();
+        for variable in ["NIX\\_BUILD\\_CORES", "NIX_BUILD_CORES"] {
+            let twice = page.matches(variable).count() > options.matches(variable).count();
+            assert!(!options.contains(variable) || twice, "{file}: {variable}");
+        }
         let checked = Command::new("man")
             .args(["-l", "--warnings", file])
             .output();
@@ -180,7 +201,12 @@ fn manual_pages_have_all_sections() {
         one,
         fs::read_to_string(format!("{dir}/cuda-fixup-inspect.1")).unwrap()
     );
-    assert_eq!(run(&["man", "nonesuch"]).status.code(), Some(2));
+    let inner = succeeded(&run(&["man", "redist", "check"]));
+    let file = format!("{dir}/cuda-fixup-redist-check.1");
+    assert_eq!(inner, fs::read_to_string(file).unwrap());
+    for none in [&["man", "nonesuch"][..], &["man", "redist", "nonesuch"]] {
+        assert_eq!(run(none).status.code(), Some(2));
+    }
 }
 
 #[test]
@@ -197,15 +223,18 @@ fn completions_know_codes_and_values() {
             assert!(script.contains(word), "{shell}: no {word}");
         }
     }
-    // bash itself completes a code behind --allow.
+    // bash itself completes a code behind --allow, and an applet behind man.
     let script = succeeded(&run(&["completions", "bash"]));
     let ask = r#"
-        COMP_WORDS=(cuda-fixup lint --allow runpath-st); COMP_CWORD=3
         complete=($(complete -p cuda-fixup)); for ((i = 0; i < ${#complete[@]}; i++)); do
-            [[ ${complete[i]} != -F ]] || "${complete[i + 1]}" cuda-fixup runpath-st --allow
-        done; echo "${COMPREPLY[@]}""#;
+            [[ ${complete[i]} != -F ]] || complete=${complete[i + 1]}
+        done
+        COMP_WORDS=(cuda-fixup lint --allow runpath-st); COMP_CWORD=3
+        $complete cuda-fixup runpath-st --allow; echo "${COMPREPLY[@]}"
+        COMP_WORDS=(cuda-fixup man insp); COMP_CWORD=2
+        $complete cuda-fixup insp man; echo "${COMPREPLY[@]}""#;
     let bash = Command::new("bash").args(["-c", &(script + ask)]).output();
-    assert_eq!(succeeded(&bash.unwrap()), "runpath-stubs\n");
+    assert_eq!(succeeded(&bash.unwrap()), "runpath-stubs\ninspect\n");
 }
 
 #[test]

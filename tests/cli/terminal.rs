@@ -143,6 +143,54 @@ fn the_words_are_the_same_with_and_without_colours() {
     }
 }
 
+/// Yellow, white and the bright colours can't be read on a light background, black and blue not on
+/// a dark one.
+#[test]
+fn colours_can_be_read_on_light_and_dark_backgrounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tree(dir.path());
+    let codes = regex::Regex::new("\x1b\\[([0-9;]*)m").unwrap();
+    let readable = [
+        "0", "1", "2", "4", "22", "24", "31", "32", "35", "36", "39", "49",
+    ];
+    for args in speaking(&tree) {
+        let mut coloured = program(&args);
+        let coloured = both(&coloured.env("CLICOLOR_FORCE", "1").output().unwrap());
+        for code in codes.captures_iter(&coloured) {
+            for code in code[1].split(';') {
+                assert!(readable.contains(&code), "{args:?}: {code}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_shows_nothing_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap();
+    for (args, expected) in [
+        (&["inspect", path][..], "note: no dynamic ELF file\n"),
+        (&["inspect", "--tree", path], "note: no dynamic ELF file\n"),
+        (
+            &["inspect", "--why", "libx.so", path],
+            "note: no dynamic ELF file\n",
+        ),
+        (&["inspect", "--check", path], "no dynamic ELF file\n"),
+        (&["lint", path], "no findings\n"),
+        (&["device-code", "list", path], "note: no device code\n"),
+    ] {
+        let done = program(args).output().unwrap();
+        assert_eq!(both(&done), expected, "{args:?}");
+    }
+    // Machines get an empty list.
+    for args in [
+        &["inspect", "--headers", path][..],
+        &["device-code", "list", "--json", path],
+    ] {
+        assert_eq!(both(&program(args).output().unwrap()), "", "{args:?}");
+    }
+}
+
 #[test]
 fn output_that_cannot_be_written_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
@@ -241,4 +289,29 @@ fn what_takes_over_a_second_shows_progress_on_a_terminal_only() {
     assert!(!dumb.contains("files inspected"), "{dumb:?}");
     let piped = both(&inspect().output().unwrap());
     assert_eq!(piped, format!("{} files: all load\n", links + 1));
+}
+
+/// Ctrl-C: the shell's prompt begins on an empty line.
+#[test]
+fn a_signal_leaves_no_progress_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::copy(std::env::current_exe().unwrap(), &file).unwrap();
+    for link in 0..20_000 {
+        fs::hard_link(&file, dir.path().join(format!("file{link}"))).unwrap();
+    }
+    let path = dir.path().to_str().unwrap();
+    let seen = ["2", "8", "30"].map(|seconds| {
+        let mut timeout = Command::new("timeout");
+        timeout.args(["--foreground", "-s", "INT", seconds, BINARY]);
+        timeout.args(["inspect", "--check", "--dlopen", "all", "-j1", path]);
+        for name in ["NO_COLOR", "LD_LIBRARY_PATH"] {
+            timeout.env_remove(name);
+        }
+        move || on_terminal(timeout.env("TERM", "xterm"))
+    });
+    // On a busy machine nothing may be drawn in the first second.
+    let mut seen = seen.into_iter().map(|mut run| run());
+    let seen = seen.find(|seen| seen.contains(" files ")).unwrap();
+    assert!(seen.ends_with("\r\x1b[K"), "{seen:?}");
 }

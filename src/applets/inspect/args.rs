@@ -1,9 +1,11 @@
 //! The command line of `inspect`.
 
 use super::super::jobs::Jobs;
+use super::targets::place;
+use crate::escape::shown;
 use crate::loader::{Cpu, Environment, NixLdVariables, User};
 use crate::report::graph::GraphFormat;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -113,6 +115,11 @@ pub(super) fn environment(args: &Args, root: Option<PathBuf>) -> anyhow::Result<
         Some(root) => Path::new("/").join(cwd.strip_prefix(root).unwrap_or(Path::new(""))),
         None => cwd,
     };
+    if let Some(interpreter) = &args.interpreter
+        && !place(interpreter.as_os_str().as_encoded_bytes(), root.as_deref()).exists()
+    {
+        bail!("--interpreter {}: no such file", shown(interpreter));
+    }
     Ok(Environment {
         root,
         library_path: library_path.map(OsStringExt::into_vec),

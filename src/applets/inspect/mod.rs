@@ -322,10 +322,18 @@ impl Run {
 
     /// The program of `--loaded-by`, which must be an ELF file.
     fn program(&self) -> anyhow::Result<Option<PathBuf>> {
-        let Some(program) = &self.args.loaded_by else {
+        let Some(given) = &self.args.loaded_by else {
             return Ok(None);
         };
-        let name = || format!("--loaded-by {}", shown(program));
+        let name = || format!("--loaded-by {}", shown(given));
+        let found = match self.root {
+            None => targets::program(given).flatten(),
+            Some(_) => None,
+        };
+        let program = found.as_ref().unwrap_or(given);
+        if !program.exists() {
+            bail!("{}: no such file, and no such program on PATH", name());
+        }
         scan::open(program, true)
             .and_then(|file| scan::dynamic_info(&file))
             .map_err(|error| anyhow!(what(error)))

@@ -120,7 +120,7 @@ fn on_path(name: &OsStr, root: Option<&Path>) -> Option<PathBuf> {
     })
 }
 
-fn place(path: &[u8], root: Option<&Path>) -> PathBuf {
+pub(super) fn place(path: &[u8], root: Option<&Path>) -> PathBuf {
     let path = Path::new(OsStr::from_bytes(path));
     match root {
         Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
@@ -197,7 +197,8 @@ fn not_there(path: PathBuf, interpreter: &[u8]) -> Problem {
         let near = near.as_os_str().as_bytes();
         // sed reads these in another way.
         let plain = !near.iter().any(|byte| b"|&\\\n".contains(byte));
-        let line = [b"1s|^#!.*|#!", near, b"|"].concat();
+        // The argument behind the interpreter stays.
+        let line = [b"1s|^#! *[^ ]*|#!", near, b"|"].concat();
         let script = word(&line).filter(|_| plain)?;
         Some(format!("sed -i {script} {file}"))
     });

@@ -94,6 +94,10 @@ impl Run {
         if !machine && !self.args.headers && self.args.why.is_none() {
             self.totals(&counts, walked)?;
         }
+        let quiet = machine || self.args.check || self.args.headers;
+        if !quiet && walked && counts.files == 0 && !counts.errors {
+            terminal::message(Label::Note, "no dynamic ELF file")?;
+        }
         if self.args.verbose {
             let mut err = terminal::stderr();
             writeln!(err, "{} looked at", counted(counts.files, "file", "files"))?;

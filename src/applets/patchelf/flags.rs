@@ -304,7 +304,9 @@ pub(super) const FLAGS: [Flag; 33] = [
         "Write the result to FILE and leave the input as it is",
         Take::Text(|r, v| r.output = Some(OsStr::from_bytes(&v).into())),
     ),
-    switch("--debug", "Tell on stderr what is done", |r| &mut r.debug),
+    switch("--debug", "Print each step to standard error", |r| {
+        &mut r.debug
+    }),
     flag("--help", &[], "Print the options", Take::Help).or("-h"),
     flag("--version", &[], "Print patchelf's version", Take::Version),
 ];

@@ -256,6 +256,149 @@ fn an_older_copy_hides_the_one_that_has_the_version() {
     assert_eq!(shop.inspect(&["p/app"]).status.code(), Some(0));
 }
 
+/// The libc's directory has an older library of that name.
+#[test]
+fn a_newer_libstdcxx_is_beside_the_program() {
+    let shop = Workshop::new();
+    let map = shop.write("map", "GLIBCXX_9.9 { global: libstdc___so_6; local: *; };");
+    let map = format!("-Wl,--version-script={}", map.display());
+    shop.lib("p/lib/libstdc++.so.6", &[&map]);
+    let source = "int libstdc___so_6(void); int main(void) { return libstdc___so_6(); }";
+    shop.cc("gcc", "p/bin/app", source, &["p/lib/libstdc++.so.6"]);
+    let report = text(&shop.inspect(&["p/bin/app"]));
+    assert!(report.contains("GLIBCXX_9.9 not found in it"), "{report}");
+    assert!(report.contains("p/lib/libstdc++.so.6 has it"), "{report}");
+    assert_eq!(run_helps(&shop, &report), 1, "{report}");
+    assert_eq!(shop.inspect(&["p/bin/app"]).status.code(), Some(0));
+}
+
+/// The loader of the system's glibc can't load another libc.
+#[test]
+fn a_newer_libc_is_beside_the_program() {
+    let shop = Workshop::new();
+    let map = shop.write("map", "GLIBC_9.9 { global: libc_so_6; local: *; };");
+    let map = format!("-Wl,--version-script={}", map.display());
+    shop.lib("p/lib/libc.so.6", &["-nostdlib", &map]);
+    let source = "int libc_so_6(void); int user(void) { return libc_so_6(); }";
+    let flags = ["-shared", "-fPIC", "-nostdlib", "p/lib/libc.so.6"];
+    shop.cc("gcc", "p/lib/libuser.so", source, &flags);
+    let report = text(&shop.inspect(&["p/lib/libuser.so"]));
+    assert!(report.contains("GLIBC_9.9 not found in it"), "{report}");
+    assert!(
+        report.contains("help: run it on a newer system"),
+        "{report}"
+    );
+    assert!(!report.contains("fixup --lib"), "{report}");
+    assert!(!report.contains("--keep-libc"), "{report}");
+}
+
+#[test]
+fn a_set_uid_program_whose_own_entry_has_origin() {
+    let shop = Workshop::new();
+    shop.lib("p/lib/libx.so", &[]);
+    let program = shop.exe("p/bin/app", &["p/lib/libx.so", "-Wl,-rpath,$ORIGIN/../lib"]);
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    let args = ["--user", "4711", "p/bin/app"];
+    let report = text(&shop.inspect(&args));
+    assert!(
+        report.contains("but the loader ignores it in a set-uid"),
+        "{report}"
+    );
+    assert!(
+        !report.contains("serves only the file that has it"),
+        "{report}"
+    );
+    assert_eq!(run_helps(&shop, &report), 1);
+    assert_eq!(shop.inspect(&args).status.code(), Some(0));
+}
+
+/// Elsewhere in the tree, without any search that leads there.
+#[test]
+fn a_namesake_of_a_loaded_library_has_the_symbol() {
+    let shop = Workshop::new();
+    let shared = ["-shared", "-fPIC", "-Wl,-soname,libjit.so.1"];
+    shop.cc(
+        "gcc",
+        "p/new/er/libjit.so.1",
+        "int added(void) { return 0; }",
+        &shared,
+    );
+    shop.cc(
+        "gcc",
+        "p/libjit.so.1",
+        "int kept(void) { return 0; }",
+        &shared,
+    );
+    let main = "int added(void); int main(void) { return added(); }";
+    let flags = ["p/new/er/libjit.so.1", "-Wl,-rpath,$ORIGIN", "-Wl,-z,now"];
+    shop.cc("gcc", "p/app", main, &flags);
+    let report = text(&shop.inspect(&["p/app"]));
+    assert!(
+        report.contains("p/new/er/libjit.so.1 has added, but "),
+        "{report}"
+    );
+    let path = report.split("try `LD_LIBRARY_PATH=").nth(1).unwrap();
+    let path = path.split('`').next().unwrap().to_owned();
+    let with = inspect_with(&shop, &[("LD_LIBRARY_PATH", path)], &["p/app"]);
+    assert_eq!(with.status.code(), Some(0));
+    assert!(!report.contains("take the other out"), "{report}");
+}
+
+#[test]
+fn a_dangling_link_is_named_once() {
+    let shop = Workshop::new();
+    shop.lib("p/lib/libx.so", &[]);
+    shop.exe("p/bin/app", &["p/lib/libx.so", "-Wl,-rpath,$ORIGIN/../lib"]);
+    fs::remove_file(shop.at("p/lib/libx.so")).unwrap();
+    std::os::unix::fs::symlink("libx.so.9", shop.at("p/lib/libx.so")).unwrap();
+    let report = text(&shop.inspect(&["p/bin/app"]));
+    assert_eq!(
+        report.matches("is a link to libx.so.9").count(),
+        1,
+        "{report}"
+    );
+}
+
+#[test]
+fn a_program_or_an_interpreter_that_is_not_there() {
+    let shop = Workshop::new();
+    shop.lib("libx.so", &[]);
+    for (option, name) in [
+        ("--loaded-by", "no-such-program"),
+        ("--interpreter", "/no/such"),
+    ] {
+        let run = shop.inspect(&[option, name, "libx.so"]);
+        assert_eq!(run.status.code(), Some(2));
+        let error = String::from_utf8(run.stderr).unwrap();
+        assert!(
+            error.contains(&format!("{option} {name}: no such file")),
+            "{error}"
+        );
+    }
+    // A program is looked for on PATH.
+    let run = shop.inspect(&["--loaded-by", "gcc", "libx.so"]);
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+}
+
+/// The command of a script's help leaves its argument.
+#[test]
+fn a_script_whose_interpreter_is_elsewhere() {
+    let shop = Workshop::new();
+    shop.write("script", "#! /no/such/sh -e\nexit 0\n");
+    let run = shop.inspect(&["script"]);
+    let error = String::from_utf8(run.stderr).unwrap();
+    let help = error.lines().find_map(|line| line.strip_prefix("help: "));
+    let command = help.unwrap();
+    let mut shell = Command::new("sh");
+    shell.current_dir(&shop.path).args(["-c", command]);
+    assert!(shell.status().unwrap().success(), "{error}");
+    let text = fs::read_to_string(shop.at("script")).unwrap();
+    assert!(
+        text.starts_with("#!/") && text.contains("/sh -e\n"),
+        "{text}"
+    );
+}
+
 #[test]
 fn a_linker_script_is_needed() {
     let shop = Workshop::new();
