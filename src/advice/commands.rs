@@ -44,3 +44,8 @@ pub(super) fn append_below_root(entry: &[u8], file: &[u8]) -> Option<String> {
 pub(crate) fn add_needed(name: &[u8], file: &[u8]) -> Option<String> {
     command(&format!("patchelf --add-needed {}", word(name)?), file)
 }
+
+/// The command that lets a file open libraries of its own directory.
+pub(crate) fn open_beside(file: &[u8]) -> Option<String> {
+    append_entry(b"$ORIGIN", file)
+}

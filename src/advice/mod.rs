@@ -10,7 +10,7 @@ mod packages;
 pub(crate) mod shell;
 mod versions;
 
-pub(crate) use commands::{add_needed, command, drop_entry, remove, replace_needed};
+pub(crate) use commands::{add_needed, command, drop_entry, open_beside, remove, replace_needed};
 pub(crate) use files::{executable_stack, python_package};
 
 use crate::cuda::driver;

@@ -4,12 +4,14 @@
 mod below;
 pub(crate) mod config;
 pub(crate) mod context;
+mod entries;
 mod existing;
 mod files;
 mod fix;
 mod interface;
 mod look;
 mod meeting;
+mod options;
 mod plugins;
 mod rules;
 mod runtimes;
@@ -18,14 +20,16 @@ mod subject;
 pub(crate) mod tree;
 
 pub(crate) use context::{Context, Contexts};
+pub(crate) use entries::EntryFault;
 pub(crate) use files::LintFiles;
 pub(crate) use fix::{FileChanges, Fix, file_changes};
 pub(crate) use look::{Linter, Looked};
 pub(crate) use meeting::LoadedCudaLibrary;
+pub(crate) use options::Options;
 pub use rules::RULES;
 pub(crate) use runtimes::{Runtime, RuntimeKind};
 pub(crate) use selected::{Input, SelectedRules};
-pub(crate) use subject::{EntryFault, Options, Subject};
+pub(crate) use subject::Subject;
 
 use crate::advice::Advice;
 use crate::loader::SearchEntry;
@@ -104,6 +108,13 @@ impl Said {
             true => message.into(),
             false => Said::drop_entry(message, &entry.text, s.shown.as_os_str().as_bytes()),
         }
+    }
+
+    /// About libraries that the file opens, with the command for one that is beside it.
+    fn opens(message: String, names: &[&[u8]], s: &Subject<'_>) -> Said {
+        let mut said = Said::from(message);
+        said.advice.helps.extend(s.open_beside(names));
+        said
     }
 
     /// With the command that drops a RUNPATH entry of a file that no package may keep.

@@ -1,100 +1,25 @@
 //! The input of the rules about a file.
 
-use super::context::{Context, Contexts};
-use super::existing::Existing;
+use super::context::Context;
+use super::entries::below;
 use super::interface::OlderLibrary;
 use super::meeting::CudaLibraries;
+use super::options::Options;
 use super::runtimes::{Runtime, RuntimeKind};
 use crate::advice::Advice;
+use crate::cuda::RuntimeVersion;
 use crate::cuda::device_code::DeviceCode;
 use crate::cuda::driver_versions::DriverVersions;
 use crate::cuda::linkage::{Cudart, Linkage};
 use crate::cuda::reach::Machine;
 use crate::cuda::table::GpuTable;
-use crate::cuda::{Capability, CudaVersion, RuntimeVersion, driver};
-use crate::loader::{Library, LoadProblem, Mark, Need, Resolution, SearchEntry};
+use crate::loader::{Library, LoadProblem, Need, Resolution};
 use crate::rodata::Contents;
 use elf_edit::ElfInfo;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-/// The user's options for the package.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
-    /// The CUDA that it is built with.
-    pub cuda: Option<CudaVersion>,
-    /// The newest CUDA that the driver runs.
-    pub max_driver_cuda: Option<CudaVersion>,
-    /// The GPUs to run on.
-    pub capabilities: Vec<Capability>,
-    /// Stores, the directories of packages: one directory, by all its names.
-    pub stores: Vec<PathBuf>,
-    /// The driver link, where it isn't the usual one of the file's machine.
-    pub driver_link: Option<PathBuf>,
-    /// All files are given a driver link on purpose.
-    pub driver_link_everywhere: bool,
-    /// Symlink farms of the build, there or not.
-    pub farms: Vec<PathBuf>,
-    /// Directories of nvcc's host compiler.
-    pub host_compilers: Vec<PathBuf>,
-    /// Where absolute paths begin, if not at this machine's root; free of links.
-    pub root: Option<PathBuf>,
-    /// The directories that are linted, free of links, as seen inside the root.
-    pub trees: Vec<PathBuf>,
-    /// The names of the files in them.
-    pub names: BTreeSet<Vec<u8>>,
-    /// METADATA files of Python packages in them.
-    pub metadata: Vec<PathBuf>,
-    /// Maps files to their contexts.
-    pub contexts: Contexts,
-    /// Files that rules have asked for.
-    pub existing: Existing,
-}
-
-impl Options {
-    /// The file of this machine at a path inside the root.
-    pub(crate) fn here(&self, path: &Path) -> PathBuf {
-        match &self.root {
-            Some(root) => root.join(path.strip_prefix("/").unwrap_or(path)),
-            None => path.to_owned(),
-        }
-    }
-
-    /// Whether there is a file at a path inside the root, as it was when it was first asked for.
-    pub(crate) fn exists(&self, path: &Path) -> bool {
-        self.existing.has(&self.here(path))
-    }
-
-    /// The path inside the root of a file of this machine.
-    pub(crate) fn inside(&self, path: &Path) -> PathBuf {
-        let root = self.root.as_deref();
-        match root.and_then(|root| path.strip_prefix(root).ok()) {
-            Some(inside) => Path::new("/").join(inside),
-            None => path.to_owned(),
-        }
-    }
-
-    /// A path inside the root without links.
-    pub(crate) fn real(&self, path: &Path) -> Option<PathBuf> {
-        let real = self.here(path).canonicalize().ok()?;
-        Some(self.inside(&real))
-    }
-}
-
-/// The fault of an entry of a RUNPATH or RPATH: the first that applies, so that one cause has one
-/// finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EntryFault {
-    Empty,
-    Relative,
-    Duplicate,
-    Stubs,
-    BuildDirectory,
-    OutsideStore,
-    System,
-    Missing,
-    Unused,
-}
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// One file, with everything that was read from it.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +76,18 @@ impl<'a> Subject<'a> {
         own.into_iter().flat_map(|object| &object.needs)
     }
 
+    /// The command that lets the file open a library which is beside it, of names that it opens.
+    pub(crate) fn open_beside(&self, names: &[&[u8]]) -> Option<String> {
+        let directory = self.path.parent()?;
+        let beside = |name: &&&[u8]| {
+            let path = directory.join(OsStr::from_bytes(name));
+            !name.contains(&b'/') && self.options.exists(&path)
+        };
+        let name = names.iter().find(beside)?;
+        let command = crate::advice::open_beside(self.shown.as_os_str().as_bytes())?;
+        Some(format!("{} is beside it: {command}", super::text(name)))
+    }
+
     /// Causes and remedies of a need that is not met.
     pub(crate) fn advice_for(&self, need: &Need) -> Advice {
         self.advice_where(|problem| match problem {
@@ -166,126 +103,6 @@ impl<'a> Subject<'a> {
         let at = self.resolution.problems().iter().position(is_it);
         let found = at.and_then(|at| self.advice.get(at));
         found.cloned().unwrap_or_default()
-    }
-
-    /// The entries with a fault, each with the name of its tag.
-    pub(crate) fn entries_with(
-        &self,
-        fault: EntryFault,
-    ) -> impl Iterator<Item = (&'static str, &'a SearchEntry)> {
-        let all = self.search_path();
-        all.filter(move |(_, entry)| self.fault(entry) == Some(fault))
-    }
-
-    fn fault(&self, entry: &SearchEntry) -> Option<EntryFault> {
-        let has = |mark| entry.marks.contains(&mark);
-        let is_stubs = || driver::is_stubs(entry.directory.as_deref().unwrap_or(&entry.text));
-        let leaves_store = || {
-            let directory = entry.directory.as_deref();
-            self.in_store(self.path.as_os_str().as_encoded_bytes())
-                && directory.is_some_and(|directory| !self.in_store(directory))
-        };
-        // A wheel lists the directories of packages that may be installed beside it.
-        let is_option = self.context == Context::Wheels && entry.text.starts_with(b"$");
-        if has(Mark::Empty) {
-            Some(EntryFault::Empty)
-        } else if has(Mark::Relative) {
-            Some(EntryFault::Relative)
-        } else if has(Mark::Duplicate) {
-            Some(EntryFault::Duplicate)
-        } else if is_stubs() {
-            Some(EntryFault::Stubs)
-        } else if self.is_build_directory(entry) {
-            Some(EntryFault::BuildDirectory)
-        } else if self.is_driver_link(entry) {
-            None
-        } else if leaves_store() {
-            Some(EntryFault::OutsideStore)
-        } else if self.is_system(entry) && self.context != Context::Linux {
-            Some(EntryFault::System)
-        } else if is_option {
-            None
-        } else if has(Mark::Missing) {
-            Some(EntryFault::Missing)
-        } else if has(Mark::ProvidesNothing) && !has(Mark::Ignored) {
-            Some(EntryFault::Unused)
-        } else {
-            None
-        }
-    }
-
-    /// Entries of RUNPATH and RPATH, each with the name of its tag.
-    pub(crate) fn search_path(&self) -> impl Iterator<Item = (&'static str, &'a SearchEntry)> {
-        let runpath = self.resolution.runpath.iter().map(|e| ("RUNPATH", e));
-        runpath.chain(self.resolution.rpath.iter().map(|e| ("RPATH", e)))
-    }
-
-    /// Directory of the driver's libraries for the file's machine.
-    pub(crate) fn driver_link(&self) -> &'a [u8] {
-        match &self.options.driver_link {
-            Some(path) => path.as_os_str().as_encoded_bytes(),
-            None => driver::link(self.info.header.machine).as_bytes(),
-        }
-    }
-
-    /// Whether this entry is the driver link.
-    pub(crate) fn is_driver_link(&self, entry: &SearchEntry) -> bool {
-        let bare = |path: &[u8]| {
-            path.trim_ascii()
-                .strip_suffix(b"/")
-                .unwrap_or(path)
-                .to_vec()
-        };
-        bare(&entry.text) == bare(self.driver_link())
-    }
-
-    /// Whether the file's own search path leads to the driver.
-    pub(crate) fn has_driver_link(&self) -> bool {
-        self.search_path()
-            .any(|(_, entry)| self.is_driver_link(entry))
-    }
-
-    /// Whether a path is below the store.
-    pub(crate) fn in_store(&self, path: &[u8]) -> bool {
-        let stores = self.options.stores.iter();
-        let mut stores = stores.map(|store| store.as_os_str().as_encoded_bytes());
-        stores.any(|store| below(path, store))
-    }
-
-    /// Whether an entry is a directory of the machine that built the file. A store, or the linted
-    /// tree, may itself be below /tmp or /home: entries that lead there are intended.
-    pub(crate) fn is_build_directory(&self, entry: &SearchEntry) -> bool {
-        let meant = || entry.directory.as_deref().is_some_and(|d| self.in_store(d));
-        entry.marks.contains(&Mark::BuildDirectory)
-            && !meant()
-            && !self.is_below_tree(entry)
-            && !self.is_in_own_home(entry)
-    }
-
-    /// Whether an entry exists in the home directory in which the file is installed, as in a virtual
-    /// environment. A package is built there for other machines.
-    fn is_in_own_home(&self, entry: &SearchEntry) -> bool {
-        let path = self.path.as_os_str().as_encoded_bytes();
-        let directory = entry.directory.as_deref();
-        self.context != Context::Nix
-            && !entry.marks.contains(&Mark::Missing)
-            && directory.is_some_and(|directory| is_same_home(path, directory))
-    }
-
-    /// Whether an entry leads into one of the linted trees.
-    fn is_below_tree(&self, entry: &SearchEntry) -> bool {
-        let Some(directory) = &entry.directory else {
-            return false;
-        };
-        let trees = self.options.trees.iter();
-        let mut trees = trees.map(|tree| tree.as_os_str().as_encoded_bytes());
-        trees.any(|tree| below(directory, tree))
-    }
-
-    /// Whether an entry is a directory of the system.
-    pub(crate) fn is_system(&self, entry: &SearchEntry) -> bool {
-        let mut system = [&b"/usr"[..], b"/lib", b"/lib64", b"/opt"].into_iter();
-        system.any(|directory| below(&entry.text, directory))
     }
 
     /// Runtimes of other libraries, for a message: `the shared libcudart.so.13`, the first few.
@@ -356,55 +173,6 @@ impl<'a> Subject<'a> {
             table,
             drivers,
             driver: self.options.max_driver_cuda,
-        }
-    }
-}
-
-/// Whether `path` is `directory` or below it, by name: `/a/b/../../c` is not below `/a`.
-fn below(path: &[u8], directory: &[u8]) -> bool {
-    let normal = crate::plan::expand(path, None);
-    let path = normal.as_deref().unwrap_or(path);
-    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
-    let rest = path.strip_prefix(directory);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-}
-
-/// Whether both paths are in the home directory of one user.
-fn is_same_home(one: &[u8], other: &[u8]) -> bool {
-    const HOMES: &[u8] = b"/home/";
-    let user = one.strip_prefix(HOMES);
-    let home = match user.and_then(|rest| rest.iter().position(|&byte| byte == b'/')) {
-        Some(length) => &one[..HOMES.len() + length],
-        None => b"/root",
-    };
-    below(one, home) && below(other, home)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{below, is_same_home};
-
-    #[test]
-    fn dots_lead_out_of_a_directory() {
-        assert!(below(b"/a/b", b"/a") && below(b"/a/b/../c", b"/a/") && below(b"/a", b"/a"));
-        assert!(!below(b"/a/b/../../c", b"/a") && !below(b"/ab", b"/a"));
-        assert!(below(b"$ORIGIN", b"$ORIGIN"));
-    }
-
-    #[test]
-    fn homes_are_of_one_user() {
-        let same = |one: &str, other: &str| is_same_home(one.as_bytes(), other.as_bytes());
-        assert!(same("/home/u/env/site-packages/a.so", "/home/u/env/lib"));
-        assert!(same("/root/env/site-packages/a.so", "/root/lib"));
-        for (one, other) in [
-            ("/home/u/a.so", "/home/v/lib"),
-            ("/home/u/a.so", "/home/user/lib"),
-            ("/home/a.so", "/home/lib"),
-            ("/srv/a.so", "/srv/lib"),
-            ("/srv/a.so", "/root/lib"),
-            ("/home/u/a.so", "/root/lib"),
-        ] {
-            assert!(!same(one, other), "{one} {other}");
         }
     }
 }

@@ -148,6 +148,14 @@ fn nothing_is_wrong_with_nvidias_wheels() {
     assert_eq!(wheels.warnings, set(&["runpath-fhs"]));
 }
 
+/// The wheel's libnvrtc has no RUNPATH, and what it opens is beside it.
+#[test]
+fn the_builtins_of_nvrtc_are_beside_it() {
+    let wheels = fixed(&["nvidia-cuda-nvrtc-13.0.88"]);
+    assert_eq!(wheels.errors, set(&["nvrtc-builtins-not-found"]));
+    assert_eq!(wheels.notes, set(&[]));
+}
+
 #[test]
 fn nothing_is_wrong_with_pytorch() {
     if !long() {

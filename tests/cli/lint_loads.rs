@@ -1,6 +1,7 @@
 //! `lint` and `inspect --check` give one answer to whether a file loads.
 
 use crate::lint::{PLAIN, codes, library, lint};
+use crate::support::BINARY;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -239,4 +240,11 @@ fn a_plugin_that_lacks_a_library_is_no_error_of_the_tree() {
         text.contains("`cuda-fixup lint --allow needed-by-plugin t/"),
         "{text}"
     );
+    // Of the files themselves inspect says that they do not load, as docs/inspect.md explains.
+    let status = |args: &[&str]| {
+        let run = Command::new(BINARY).current_dir(dir).args(args).output();
+        run.unwrap().status.code()
+    };
+    assert_eq!(status(&["inspect", "--check", "t"]), Some(1));
+    assert_eq!(status(&["lint", "--deny=needed-by-plugin", "t"]), Some(1));
 }

@@ -395,6 +395,30 @@ fn entries_that_provide_a_library_can_be_dropped() {
     removed("runpath-outside-store", &in_store, &with_lib);
 }
 
+/// The library that is opened is beside the file: the finding has the command.
+#[test]
+fn libraries_that_are_opened_may_be_beside() {
+    for (code, file, beside) in [
+        ("dlopen-not-found", "libx.so", "libplugin.so.7"),
+        (
+            "nvrtc-builtins-not-found",
+            "libnvrtc.so.12",
+            "libnvrtc-builtins.so.12.9",
+        ),
+        (
+            "cudnn-sublibrary-not-found",
+            "libcudnn.so.9",
+            "libcudnn_ops.so.9",
+        ),
+    ] {
+        let e = Example::new();
+        e.lib(&format!("t/lib/{beside}"), PLAIN, &[]);
+        let source = format!("const char *name = \"{beside}\";");
+        e.lib(&format!("t/lib/{file}"), &source, &[]);
+        removed(code, &e, &|command| command);
+    }
+}
+
 /// Those of the files that have the finding, by `--fix`, where the help has the command.
 #[test]
 fn fix_does_what_the_helps_say() {

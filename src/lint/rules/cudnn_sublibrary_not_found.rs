@@ -14,8 +14,7 @@
 //! exception.
 
 use crate::cuda::Soname;
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::lint::{Said, Subject, text};
 
 /// Not in every edition of cuDNN: the others do without.
 const OPTIONAL: [&[u8]; 3] = [
@@ -25,7 +24,7 @@ const OPTIONAL: [&[u8]; 3] = [
 ];
 
 /// By the names that cuDNN's libraries have among their strings.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     let missing = s.resolution.dlopen.iter().filter(|c| c.found.is_none());
     let names = missing.filter_map(|candidate| candidate.names.first());
     let counts = |name: &&Vec<u8>| {
@@ -33,9 +32,11 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
         soname.is_some_and(|s| !s.version.is_empty() && !OPTIONAL.contains(&s.stem))
     };
     let names = names.filter(|name| covers(s, name)).filter(counts);
-    let names: Vec<_> = names.map(|name| text(name)).collect();
+    let names: Vec<&[u8]> = names.map(|name| &name[..]).collect();
+    let shown: Vec<_> = names.iter().map(|name| text(name)).collect();
     if !names.is_empty() {
-        say(format!("opens {}, which would not be found", names.join(", ")));
+        let message = format!("opens {}, which would not be found", shown.join(", "));
+        say(Said::opens(message, &names, s));
     }
 }
 

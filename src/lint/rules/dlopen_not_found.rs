@@ -12,8 +12,7 @@
 
 use super::{cudnn_sublibrary_not_found, nvrtc_builtins_not_found};
 use crate::cuda::driver;
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::lint::{Said, Subject, text};
 
 /// Starts of the names of CUDA's libraries: without them the GPU is not used, or the program stops.
 const CUDA: [&[u8]; 10] = [
@@ -47,7 +46,7 @@ const OPTIONAL: [(&str, &str); 20] = [
 
 /// From `.note.dlopen`, each, and from strings, all at once: CUDA's first, optional ones last; one
 /// of several alternatives is enough.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     let mut strings = Vec::new();
     for candidate in s.resolution.dlopen.iter().filter(|c| c.found.is_none()) {
         let name = candidate.names.first().map_or(&[][..], |name| name);
@@ -58,8 +57,9 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
             continue;
         }
         if candidate.noted {
-            let name = text(name);
-            say(format!("{name}, which its .note.dlopen names, would not be found"));
+            let message = format!("{}, which its .note.dlopen names, would not be found", text(name));
+            let names: Vec<&[u8]> = candidate.names.iter().map(|name| &name[..]).collect();
+            say(Said::opens(message, &names, s));
         } else if !has_version_of(s, name) {
             strings.push(name);
         }
@@ -68,18 +68,19 @@ pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
     strings.sort_by_key(|name| !CUDA.iter().any(|start| name.starts_with(start)));
     let (optional, wanted): (Vec<_>, Vec<_>) = strings.into_iter().partition(|name| is_optional(name));
     let list = |names: &[&[u8]]| names.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
-    match (list(&wanted), list(&optional)) {
-        (wanted, optional) if wanted.is_empty() && optional.is_empty() => {}
+    let message = match (list(&wanted), list(&optional)) {
+        (wanted, optional) if wanted.is_empty() && optional.is_empty() => return,
         (wanted, optional) if optional.is_empty() => {
-            say(format!("strings in it name {wanted}, which would not be found"));
+            format!("strings in it name {wanted}, which would not be found")
         }
         (wanted, optional) if wanted.is_empty() => {
-            say(format!("strings in it name {optional}, which would not be found and are optional"));
+            format!("strings in it name {optional}, which would not be found and are optional")
         }
-        (wanted, optional) => say(format!(
+        (wanted, optional) => format!(
             "strings in it name {wanted}, which would not be found; optional ones too: {optional}"
-        )),
-    }
+        ),
+    };
+    say(Said::opens(message, &[wanted, optional].concat(), s));
 }
 
 /// Whether programs that name a library go on without it.

@@ -13,18 +13,18 @@
 //! `cuda-fixup fixup --dlopen auto --lib DIR libnvrtc.so.12`, where DIR has libnvrtc-builtins.
 
 use crate::cuda::Soname;
-use crate::lint::Subject;
-use crate::lint::text;
+use crate::lint::{Said, Subject, text};
 
 /// Uses the name in libnvrtc's strings.
-pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(String)) {
+pub(super) fn check(s: &Subject<'_>, say: &mut dyn FnMut(Said)) {
     let missing = s.resolution.dlopen.iter().filter(|c| c.found.is_none());
     let mut names = missing.filter_map(|candidate| candidate.names.first());
     if let Some(name) = names.find(|name| covers(s, name)) {
-        say(format!(
+        let message = format!(
             "opens {}, which would not be found: NVRTC compiles nothing without it",
             text(name)
-        ));
+        );
+        say(Said::opens(message, &[&name[..]], s));
     }
 }
 
