@@ -38,7 +38,12 @@ fn run(line: &str, dir: &Path) -> String {
     // Debian 12's, whichever this machine has.
     let version = regex::Regex::new(r"\(glibc 2\.\d+\)").unwrap();
     let text = version.replace_all(&text, "(glibc 2.36)");
-    text.lines().map(columns).collect()
+    // The remedy depends on the system and its package lists.
+    let own = |text: &&str| line.contains("--why") && text.trim_start().starts_with("help: ");
+    text.lines()
+        .filter(|text| !own(text))
+        .map(columns)
+        .collect()
 }
 
 /// A line with two spaces between its columns: how wide they are depends on the directory.

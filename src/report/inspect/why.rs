@@ -3,7 +3,7 @@
 use super::Inspected;
 use super::human::trail;
 use super::shown;
-use crate::loader::{Candidate, Need};
+use crate::loader::{Candidate, LoadProblem, Need};
 use crate::terminal::Paint;
 use std::fmt::Write;
 
@@ -27,6 +27,7 @@ pub(crate) fn why(file: Inspected, name: &[u8], paint: Paint) -> Option<String> 
     let _ = writeln!(out, "{}", paint.title(crate::escape::shown(file.path)));
     if let Some((by, need)) = users.first() {
         let _ = chain(&mut out, file, *by, need, paint);
+        let _ = remedy(&mut out, file, need, paint);
     }
     for (by, _) in users.iter().skip(1) {
         let _ = writeln!(out, "  also needed by {}", file.shown_object(*by));
@@ -76,6 +77,23 @@ fn is(file: Inspected, need: &Need, name: &[u8]) -> bool {
             .library
             .as_ref()
             .is_some_and(|l| l.soname.as_deref() == Some(name))
+}
+
+/// Cause and remedy, where it is not found or lacks a version.
+fn remedy(out: &mut String, file: Inspected, need: &Need, paint: Paint) -> std::fmt::Result {
+    let of_need = |problem: &LoadProblem| match problem {
+        LoadProblem::Missing(_, other) | LoadProblem::Versions(_, other) => {
+            std::ptr::eq(*other, need)
+        }
+        _ => false,
+    };
+    let problems = file.resolution.problems();
+    let advice = problems.iter().position(of_need);
+    let advice = advice.and_then(|at| file.advice.get(at));
+    for line in advice.iter().flat_map(|advice| advice.lines()) {
+        writeln!(out, "  {}", paint.advice(&line))?;
+    }
+    Ok(())
 }
 
 /// From the file down to the object that needs it, one a line.

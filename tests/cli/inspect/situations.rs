@@ -345,6 +345,22 @@ fn a_namesake_of_a_loaded_library_has_the_symbol() {
 }
 
 #[test]
+fn why_names_the_remedy() {
+    let shop = Workshop::new();
+    shop.lib("p/lib/libx.so", &[]);
+    shop.lib("p/libf.so", &["p/lib/libx.so"]);
+    let flags = ["p/libf.so", "-Wl,-rpath,$ORIGIN", "-Wl,-rpath-link,p/lib"];
+    shop.exe("p/app", &flags);
+    let why = ["--why", "libx.so", "p/app"];
+    let report = text(&shop.inspect(&why));
+    assert!(report.contains("needs libx.so => not found"), "{report}");
+    assert_eq!(run_helps(&shop, &report), 1, "{report}");
+    let report = text(&shop.inspect(&why));
+    assert!(!report.contains("help: "), "{report}");
+    assert_eq!(shop.inspect(&["p/app"]).status.code(), Some(0));
+}
+
+#[test]
 fn a_dangling_link_is_named_once() {
     let shop = Workshop::new();
     shop.lib("p/lib/libx.so", &[]);
