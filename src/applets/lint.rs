@@ -346,8 +346,9 @@ fn look(
         found.map_err(|error| FileError::Problem(error.to_string()))
     };
     let (roots, files, problems) = pool.install(|| files.read(read));
-    let mut findings = Vec::new();
-    let mut members = Vec::new();
+    let counts = files.iter().map(|file| file.value.findings.len());
+    let mut findings = Vec::with_capacity(counts.sum());
+    let mut members = Vec::with_capacity(files.len());
     let mut contexts = BTreeSet::new();
     for file in files {
         contexts.extend(file.value.member.as_ref().map(|member| member.context));
@@ -357,8 +358,8 @@ fn look(
     findings.extend(lint::tree::check(
         &roots, members, &options, rules, &findings,
     ));
-    findings.sort();
-    // One RUNPATH may have one fault several times.
+    // In place: equal ones are the same in all. One RUNPATH may have one fault several times.
+    findings.sort_unstable();
     findings.dedup();
     Ok((findings, problems, contexts))
 }

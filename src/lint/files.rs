@@ -12,13 +12,16 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The files of some trees that rules read.
 pub(crate) struct LintFiles {
     rules: SelectedRules,
     visit: Visit<()>,
-    noted: Noted,
+    /// Names that a program may ask the loader for, and libdevice.10.bc.
+    names: Arc<BTreeSet<Vec<u8>>>,
+    /// Files that may be metadata of Python packages.
+    metadata: BTreeSet<PathBuf>,
     /// Where absolute paths begin: canonical.
     root: Option<PathBuf>,
     /// Regular files in the trees.
@@ -82,7 +85,8 @@ impl LintFiles {
         LintFiles {
             rules,
             visit,
-            noted,
+            names: Arc::new(noted.names),
+            metadata: noted.metadata,
             root: root.map(Path::to_owned),
             all: all.into_inner(),
         }
@@ -99,7 +103,7 @@ impl LintFiles {
 
     /// The options of a run over these files. `context` is the user's choice.
     pub(crate) fn options(&self, context: Option<Context>, options: Options) -> Options {
-        let metadata = self.noted.metadata.iter();
+        let metadata = self.metadata.iter();
         let options = Options {
             root: self.root.clone(),
             ..options
@@ -108,7 +112,7 @@ impl LintFiles {
         let trees = self.roots().iter();
         Options {
             contexts: Contexts::new(context, &options.stores, inside.iter()),
-            names: self.noted.names.clone(),
+            names: self.names.clone(),
             metadata: metadata
                 .filter(|path| path.ends_with("METADATA"))
                 .cloned()

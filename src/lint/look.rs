@@ -79,7 +79,7 @@ impl Linter {
             rules,
             libraries: KnownLibraries::default(),
             faults: OwnFaults::default(),
-            plugins: Plugins::new(tree.files().to_vec()),
+            plugins: Plugins::new(tree.files().clone()),
             tree,
             around,
         }

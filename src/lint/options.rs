@@ -5,6 +5,7 @@ use super::existing::Existing;
 use crate::cuda::{Capability, CudaVersion};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The user's options for the package.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,7 @@ pub(crate) struct Options {
     /// The directories that are linted, free of links, as seen inside the root.
     pub trees: Vec<PathBuf>,
     /// The names of the files in them.
-    pub names: BTreeSet<Vec<u8>>,
+    pub names: Arc<BTreeSet<Vec<u8>>>,
     /// METADATA files of Python packages in them.
     pub metadata: Vec<PathBuf>,
     /// Maps files to their contexts.

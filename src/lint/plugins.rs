@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A longer string is no name of a file.
 const MAX_NAME: usize = 255;
@@ -23,7 +23,7 @@ const MIN_START: usize = 4;
 /// The files of one run, as seen inside the root. Nothing is read before a library lacks another.
 #[derive(Default)]
 pub(super) struct Plugins {
-    files: Vec<PathBuf>,
+    files: Arc<[PathBuf]>,
     found: OnceLock<Found>,
 }
 
@@ -44,7 +44,7 @@ struct Says {
 }
 
 impl Plugins {
-    pub(super) fn new(files: Vec<PathBuf>) -> Plugins {
+    pub(super) fn new(files: Arc<[PathBuf]>) -> Plugins {
         Plugins {
             files,
             found: OnceLock::new(),

@@ -10,6 +10,7 @@ use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes, roughly, that one cache may hold.
@@ -35,36 +36,46 @@ pub(super) struct Cache<K, V> {
     max_weight: usize,
 }
 
+/// Values with their weights.
+type Entries<K, V> = HashMap<K, (V, usize)>;
+
 /// Entries that were used lately and those that were not: where the younger ones grow to half of
 /// the limit, the older ones are dropped and the younger ones get old.
 struct Shard<K, V> {
-    young: HashMap<K, (V, usize)>,
-    old: HashMap<K, (V, usize)>,
+    young: Entries<K, V>,
+    old: Entries<K, V>,
     /// That of the young ones.
     weight: usize,
 }
 
 impl<K: Hash + Eq, V: Clone> Shard<K, V> {
-    fn get<Q>(&mut self, key: &Q, max_weight: usize) -> Option<V>
+    /// The value, and what makes room for it.
+    fn get<Q>(&mut self, key: &Q, max_weight: usize) -> (Option<V>, Entries<K, V>)
     where
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         if let Some((value, _)) = self.young.get(key) {
-            return Some(value.clone());
+            return (Some(value.clone()), HashMap::default());
         }
-        let (key, (value, weight)) = self.old.remove_entry(key)?;
-        self.insert(key, value.clone(), weight, max_weight);
-        Some(value)
+        let Some((key, (value, weight))) = self.old.remove_entry(key) else {
+            return (None, HashMap::default());
+        };
+        let dropped = self.insert(key, value.clone(), weight, max_weight);
+        (Some(value), dropped)
     }
 
-    fn insert(&mut self, key: K, value: V, weight: usize, max_weight: usize) {
+    /// Returns what makes room for the value. The caller drops it without the lock: files are closed
+    /// then, and memory is given back to the system.
+    fn insert(&mut self, key: K, value: V, weight: usize, max_weight: usize) -> Entries<K, V> {
+        let mut dropped = HashMap::default();
         if self.weight + weight > max_weight / 2 {
-            self.old = std::mem::take(&mut self.young);
+            dropped = mem::replace(&mut self.old, mem::take(&mut self.young));
             self.weight = 0;
         }
         self.weight += weight;
         self.young.insert(key, (value, weight));
+        dropped
     }
 }
 
@@ -95,12 +106,18 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.shard(key).get(key, self.max_weight / SHARDS)
+        let (value, _dropped) = {
+            let mut shard = self.shard(key);
+            shard.get(key, self.max_weight / SHARDS)
+        };
+        value
     }
 
     pub(super) fn insert(&self, key: K, value: V, weight: usize) {
-        let mut shard = self.shard(&key);
-        shard.insert(key, value, weight, self.max_weight / SHARDS);
+        let _dropped = {
+            let mut shard = self.shard(&key);
+            shard.insert(key, value, weight, self.max_weight / SHARDS)
+        };
     }
 }
 

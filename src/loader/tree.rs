@@ -8,8 +8,8 @@ use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Loaders that are tried for one library: hostile trees have very many.
 const MAX_TRIED: usize = 32;
@@ -19,7 +19,7 @@ const THREADS: usize = 4;
 /// The files of one run, as seen inside the root. Nothing is read before a library needs it.
 #[derive(Default)]
 pub(crate) struct TreeLoaders {
-    files: Vec<PathBuf>,
+    files: Arc<[PathBuf]>,
     found: OnceLock<FoundLoaders>,
 }
 
@@ -48,12 +48,12 @@ impl TreeLoaders {
     /// The files of a tree, in its order.
     pub(crate) fn new(files: Vec<PathBuf>) -> TreeLoaders {
         TreeLoaders {
-            files,
+            files: files.into(),
             found: OnceLock::new(),
         }
     }
 
-    pub(crate) fn files(&self) -> &[PathBuf] {
+    pub(crate) fn files(&self) -> &Arc<[PathBuf]> {
         &self.files
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that may wait for their turn.
@@ -18,14 +19,24 @@ pub(crate) struct Output {
 
 /// Two outputs, results and messages, that many threads write to.
 pub(crate) struct Ordered<O, M> {
-    state: Mutex<State<O, M>>,
-    turn: Condvar,
+    state: Mutex<State>,
+    /// Signals that `next` has moved, or the end.
+    moved: Condvar,
+    sink: Mutex<Sink<O, M>>,
 }
 
-struct State<O, M> {
+struct State {
     next: usize,
     waiting: BTreeMap<usize, Output>,
     bytes: usize,
+    /// A thread is writing; it also takes what becomes ready meanwhile.
+    writing: bool,
+    /// Threads that wait for `moved`: waking none is a system call, too.
+    blocked: usize,
+    closed: bool,
+}
+
+struct Sink<O, M> {
     out: O,
     messages: M,
     error: Option<io::Error>,
@@ -39,62 +50,98 @@ impl<O: Write, M: Write> Ordered<O, M> {
                 next: 0,
                 waiting: BTreeMap::new(),
                 bytes: 0,
+                writing: false,
+                blocked: 0,
+                closed: false,
+            }),
+            moved: Condvar::new(),
+            sink: Mutex::new(Sink {
                 out,
                 messages,
                 error: None,
             }),
-            turn: Condvar::new(),
         }
     }
 
     /// Submits piece `index`. `false` means stop: the output is closed.
     pub(crate) fn submit(&self, index: usize, piece: Output) -> bool {
         let mut state = self.lock();
-        let size = piece.out.len() + piece.messages.len();
-        while state.error.is_none() && index != state.next && state.bytes + size > MAX_WAITING {
-            state = self
-                .turn
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+        let size = piece.size();
+        while !state.closed && index != state.next && state.bytes + size > MAX_WAITING {
+            state.blocked += 1;
+            let moved = self.moved.wait(state);
+            state = moved.unwrap_or_else(PoisonError::into_inner);
+            state.blocked -= 1;
         }
         state.bytes += size;
         state.waiting.insert(index, piece);
-        state.write_ready();
-        let going = state.error.is_none();
-        drop(state);
-        self.turn.notify_all();
-        going
-    }
-
-    /// Flushes, and returns the first error of a write.
-    pub(crate) fn finish(self) -> io::Result<()> {
-        let state = self.state.into_inner();
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = state.error {
-            return Err(error);
+        if mem::replace(&mut state.writing, true) {
+            return !state.closed;
         }
-        state.out.flush()?;
-        state.messages.flush()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<O, M>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<O: Write, M: Write> State<O, M> {
-    fn write_ready(&mut self) {
-        while self.error.is_none()
-            && let Some(piece) = self.waiting.remove(&self.next)
-        {
-            self.bytes -= piece.out.len() + piece.messages.len();
-            self.next += 1;
-            if let Err(error) = self.write(&piece) {
-                self.error = Some(error);
+        loop {
+            let ready = state.take_ready();
+            if ready.is_empty() || state.closed {
+                state.writing = false;
+                return !state.closed;
+            }
+            let is_awaited = state.blocked > 0;
+            drop(state);
+            if is_awaited {
+                self.moved.notify_all();
+            }
+            let written = self.write(&ready);
+            state = self.lock();
+            if !written {
+                state.closed = true;
+                self.moved.notify_all();
             }
         }
     }
 
+    /// Flushes, and returns the first error of a write.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        let sink = self.sink.into_inner();
+        let mut sink = sink.unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = sink.error {
+            return Err(error);
+        }
+        sink.out.flush()?;
+        sink.messages.flush()
+    }
+
+    /// Returns whether to go on.
+    fn write(&self, ready: &[Output]) -> bool {
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = ready.iter().try_for_each(|piece| sink.write(piece));
+        sink.error = result.err();
+        sink.error.is_none()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Output {
+    fn size(&self) -> usize {
+        self.out.len() + self.messages.len()
+    }
+}
+
+impl State {
+    /// The pieces whose turn it is.
+    fn take_ready(&mut self) -> Vec<Output> {
+        let mut ready = Vec::new();
+        while let Some(piece) = self.waiting.remove(&self.next) {
+            self.bytes -= piece.size();
+            self.next += 1;
+            ready.push(piece);
+        }
+        ready
+    }
+}
+
+impl<O: Write, M: Write> Sink<O, M> {
     fn write(&mut self, piece: &Output) -> io::Result<()> {
         self.out.write_all(&piece.out)?;
         if !piece.messages.is_empty() {
