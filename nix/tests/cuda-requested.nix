@@ -329,7 +329,7 @@ in
       shell = test {
         name = "gpu-shell";
         shell = ''
-          tool | tee "''${out-/dev/stdout}.log"
+          tool | tee
         '';
         packages = [ (runCommand "tool" { } ''mkdir -p "$out/bin"; printf '#!/bin/bash\necho a GPU' >"$out/bin/tool"; chmod +x "$out/bin/tool"'') ];
       };
