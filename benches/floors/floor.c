@@ -5,7 +5,7 @@
  * examine  the calls of a fixup that finds nothing to do: a first pass reads the headers of each
  *          file; the second reads those of each ELF file again, under its lock.
  * rewrite  the calls of a fixup that changes each ELF file so that a kill at any time leaves a file
- *          that loads. What it writes is what is there: the file is as before in the end.
+ *          that loads. It writes the bytes that it has read: the file is as before in the end.
  *
  * Headers are at the start of a file, its dynamic section at the end. With one thread the first
  * pass reads each file while the directory is open, by its name alone. */

@@ -1,4 +1,4 @@
-//! The user's options for the package, and what is known of its files.
+//! The user's options for the package, and facts about its files.
 
 use super::context::Contexts;
 use super::existing::Existing;

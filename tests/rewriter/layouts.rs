@@ -2,15 +2,12 @@
 //! gives a TLS symbol the first section, and libraries of MIPS have DT_MIPS_XHASH for DT_HASH.
 
 use crate::support::succeeded;
+use crate::tables::read;
 use elf_edit::{Edit, ElfInfo, FileReader, RewriteError, RewriteOptions, Rewritten, rewrite};
 use object::elf;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
-
-fn info(file: &Path) -> ElfInfo {
-    ElfInfo::read(&FileReader::new(File::open(file).unwrap()).unwrap()).unwrap()
-}
 
 fn edit(file: &Path, edit: Edit) -> Result<Rewritten, RewriteError> {
     let reader = FileReader::new(File::open(file).unwrap()).unwrap();
@@ -32,15 +29,15 @@ fn compile(compiler: &str, source: &str, flags: &[&str], to: &Path) {
     );
 }
 
-/// The first edit clears the interpreter's old place and leaves the hash table's, so that what lies
-/// behind the program headers is no part of the moved tables in one piece.
+/// The first edit clears the interpreter's old place and leaves the hash table's, so that the bytes
+/// behind the program headers are no part of the moved tables in one piece.
 #[test]
 fn two_edits_find_room_where_the_interpreter_lies_between_tables() {
     let dir = tempfile::tempdir().unwrap();
     let said = Command::new("ld").arg("--verbose").output().unwrap();
     let said = succeeded(&said);
-    let script = said.split("==================================================");
-    let script = script.clone().nth(1).unwrap().to_owned();
+    let mut parts = said.split("==================================================");
+    let script = parts.nth(1).unwrap();
     let interp = script
         .lines()
         .find(|line| line.trim_start().starts_with(".interp "));
@@ -59,13 +56,13 @@ fn two_edits_find_room_where_the_interpreter_lies_between_tables() {
         &[&by, "-Wl,--build-id=none"],
         &program,
     );
-    let table = info(&program).header.phoff;
+    let table = read(&program).header.phoff;
 
     edit(&program, Edit::SetRunpath(vec![b'x'; 300])).unwrap();
     let cache = b"libc.so.6\0=/lib/x86_64-linux-gnu/libc.so.6\0\0".to_vec();
     let done = edit(&program, Edit::SetResolutionCache(cache)).unwrap();
     assert!(done.strip_safe);
-    assert_eq!(info(&program).header.phoff, table);
+    assert_eq!(read(&program).header.phoff, table);
     succeeded(&Command::new("strip").arg(&program).output().unwrap());
     let ran = Command::new(&program).status().unwrap();
     assert_eq!(ran.code(), Some(7));
@@ -82,9 +79,9 @@ fn the_offset_of_a_tls_symbol_does_not_move_with_its_section() {
         &program,
     );
     let mut bytes = fs::read(&program).unwrap();
-    let header = info(&program).header;
+    let header = read(&program).header;
     let sections = elf_edit::read_sections(&bytes[..], &header).unwrap();
-    let segments = info(&program).segments;
+    let segments = read(&program).segments;
     let interp = segments
         .iter()
         .find(|s| s.p_type == elf::PT_INTERP)
@@ -122,7 +119,7 @@ fn a_mips_loader_is_known_by_a_symbol_that_its_xhash_has() {
     let flags = ["-shared", "-nostdlib", "-fPIC", "-Wl,--hash-style=gnu"];
     for compiler in ["mips-linux-gnu-gcc", "mips64el-linux-gnuabi64-gcc"] {
         compile(compiler, source, &flags, &library);
-        let info = info(&library);
+        let info = read(&library);
         let dynamic = info.dynamic.as_ref().unwrap();
         assert_eq!(dynamic.value(elf::DT_HASH), None, "{compiler}");
         let before = fs::read(&library).unwrap();

@@ -12,7 +12,7 @@ use std::process::Command;
 
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
-fn read(file: &Path) -> ElfInfo {
+pub(crate) fn read(file: &Path) -> ElfInfo {
     ElfInfo::read(&FileReader::new(File::open(file).unwrap()).unwrap()).unwrap()
 }
 

@@ -177,7 +177,7 @@ fn distance(wanted: &str, other: &str) -> Option<(bool, usize, usize)> {
     let length = stem(&other).chars().count();
     let edits = strsim::damerau_levenshtein(stem(&wanted), stem(&other));
     let whole = strsim::damerau_levenshtein(&wanted, &other);
-    // `lib` and `.so.` make any two names alike, unless they are what is misspelt.
+    // `lib` and `.so.` make any two names alike, unless the typo is in one of them.
     let few = match wanted.contains(".so") {
         true => whole <= 1.max(other.len() / 6) && edits < length,
         false => whole <= other.len() / 4,
