@@ -5,9 +5,10 @@ use super::exec_wrapper::{Called, PassedOn, become_program, refuse};
 use crate::cuda::host_compilers::{self, Compiler};
 use crate::cuda::table;
 use crate::escape::shown;
+use crate::toolkit::compiler;
 use crate::toolkit::nvcc::flags::Flags;
 use crate::toolkit::nvcc::{self, DO_NOT_COMPRESS};
-use crate::toolkit::record::{KnownCompiler, Record, farm_of};
+use crate::toolkit::record::{Record, farm_of};
 use anyhow::Context;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -156,16 +157,5 @@ fn ask_compiler(file: &Path, record: &Record) -> Option<Compiler> {
     {
         return Some(known.compiler);
     }
-    known_compiler(file).map(|known| known.compiler)
-}
-
-/// Asks a compiler for its version.
-pub(crate) fn known_compiler(file: &Path) -> Option<KnownCompiler> {
-    let output = Command::new(file).arg("--version").output().ok()?;
-    let compiler = Compiler::from_version_text(&String::from_utf8_lossy(&output.stdout))?;
-    Some(KnownCompiler {
-        path: file.to_owned(),
-        size: file.metadata().ok()?.len(),
-        compiler,
-    })
+    compiler::known(file).map(|known| known.compiler)
 }

@@ -5,12 +5,12 @@ mod for_build;
 use super::Outcome;
 use super::capabilities::parse_list;
 use super::jobs::Jobs;
-use super::nvcc::known_compiler;
 use crate::cuda::selection::Selection;
 use crate::cuda::table::GpuTable;
 use crate::escape::{counted, shown};
 use crate::report::schema::{self, Line};
 use crate::terminal::{Label, message};
+use crate::toolkit::compiler;
 use crate::toolkit::farm::{self, Farm, FarmRequest};
 use crate::toolkit::leaks;
 use crate::toolkit::record::{Record, Runtime};
@@ -171,15 +171,16 @@ fn make(request: &FarmRequest) -> anyhow::Result<Farm> {
     } else {
         ""
     };
-    writeln!(
-        io::stderr(),
-        "{}: CUDA {}{without}, {}, {} written, {} left out",
+    // One write: standard error has no buffer.
+    let text = format!(
+        "{}: CUDA {}{without}, {}, {} written, {} left out\n",
         shown(&request.out),
         made.record.cuda_version,
         counted(made.entries, "place", "places"),
         made.written,
         counted(made.dangling, "dangling link", "dangling links")
-    )?;
+    );
+    io::stderr().write_all(text.as_bytes())?;
     Ok(made)
 }
 
@@ -195,7 +196,7 @@ impl FarmOptions {
             out: std::path::absolute(out)?,
             program: env::current_exe().context("cannot determine the path of this binary")?,
             relative: false,
-            known_compiler: known.as_deref().and_then(known_compiler),
+            known_compiler: known.as_deref().and_then(compiler::known),
             host_compiler,
             capabilities: Vec::new(),
             cmake_cuda_architectures: None,
@@ -241,7 +242,7 @@ fn find_leaks(args: LeaksArgs) -> anyhow::Result<Outcome> {
         runpaths_only: args.runpaths,
         dry_run: args.dry_run,
     };
-    let pool = args.jobs.pool()?;
+    let pool = args.jobs.pool_for_paths(&request.paths)?;
     let found = pool.install(|| leaks::find(&request))?;
     let mut out = io::stdout().lock();
     for file in &found.rewritten {

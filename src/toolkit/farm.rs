@@ -236,11 +236,9 @@ fn directories(tree: &Tree) -> Vec<(PathBuf, Vec<PathBuf>)> {
                 false => Some(with_files),
             }
         }
+        FarmEntry::DirectoryLink(target) => Some(vec![target.clone()]),
         // A relative one is a name for another directory of the farm.
-        FarmEntry::Link(target) if target.is_absolute() && target.is_dir() => {
-            Some(vec![target.clone()])
-        }
-        _ => None,
+        FarmEntry::Link(_) | FarmEntry::File(_) => None,
     };
     let mut directories: Vec<(PathBuf, Vec<PathBuf>)> = tree
         .iter()

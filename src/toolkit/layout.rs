@@ -118,7 +118,7 @@ pub(super) fn sources(tree: &Tree, place: &Path, sources: &[PathBuf]) -> Vec<Pat
         if !below.starts_with(place) {
             break;
         }
-        let FarmEntry::Link(target) = entry else {
+        let (FarmEntry::Link(target) | FarmEntry::DirectoryLink(target)) = entry else {
             continue;
         };
         let dir = target.parent().filter(|dir| dir.is_absolute());

@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 pub(super) enum FarmEntry {
     /// A directory of our own, with the directories that it merges.
     Directory(Vec<PathBuf>),
-    /// A link to a file or directory of a prefix.
+    /// A link to a file of a prefix, or a relative one inside the farm.
     Link(PathBuf),
+    /// A link to a directory of a prefix.
+    DirectoryLink(PathBuf),
     /// A file of our own.
     File(Vec<u8>),
 }
@@ -60,7 +62,10 @@ pub(super) fn merge(pieces: &[ToolkitPart]) -> Result<(Tree, usize), FarmError> 
         for name in &piece.place {
             node = node.below.entry(name.to_owned()).or_default();
         }
-        node.here.push(piece.source.clone());
+        node.here.push(Source {
+            path: piece.source.clone(),
+            is_directory: None,
+        });
     }
     for (name, sources) in root.below {
         lay(&mut tree, &mut dangling, PathBuf::from(name), sources, 0)?;
@@ -71,8 +76,14 @@ pub(super) fn merge(pieces: &[ToolkitPart]) -> Result<(Tree, usize), FarmError> 
 /// The sources of one path: whole directories or files, and pieces below it.
 #[derive(Default)]
 struct Sources {
-    here: Vec<PathBuf>,
+    here: Vec<Source>,
     below: BTreeMap<OsString, Sources>,
+}
+
+struct Source {
+    path: PathBuf,
+    /// `None`: unknown yet, it may be a link to either.
+    is_directory: Option<bool>,
 }
 
 fn lay(
@@ -95,7 +106,7 @@ fn lay(
     }
     let ours = OURS.iter().any(|ours| place == Path::new(ours));
     if let ([only], false, true) = (&paths[..], ours, sources.below.is_empty()) {
-        tree.insert(place, FarmEntry::Link(only.clone()));
+        tree.insert(place, FarmEntry::DirectoryLink(only.clone()));
         return Ok(());
     }
     if paths.is_empty() && sources.below.is_empty() {
@@ -112,9 +123,9 @@ fn lay(
     }
     let mut below = sources.below;
     for path in &paths {
-        for (name, path) in list(path)? {
+        for (name, source) in list_sources(path)? {
             if joins(&place, &name) {
-                below.entry(name).or_default().here.push(path);
+                below.entry(name).or_default().here.push(source);
             }
         }
     }
@@ -129,25 +140,28 @@ fn lay(
 /// kinds, and files that differ, are a conflict; links that lead nowhere are counted.
 fn file_or_directories(
     place: &Path,
-    sources: Vec<PathBuf>,
+    sources: Vec<Source>,
     dangling: &mut usize,
 ) -> Result<(Option<PathBuf>, Vec<PathBuf>), FarmError> {
-    let mut directories: Vec<(FileId, PathBuf)> = Vec::new();
+    let mut directories: Vec<PathBuf> = Vec::new();
     let mut file: Option<PathBuf> = None;
-    for path in sources {
-        let Ok(real) = path.metadata() else {
-            *dangling += 1;
-            continue;
+    for Source { path, is_directory } in sources {
+        let is_directory = match is_directory {
+            Some(known) => known,
+            None => match path.metadata() {
+                Ok(real) => real.is_dir(),
+                Err(_) => {
+                    *dangling += 1;
+                    continue;
+                }
+            },
         };
-        let other = directories.first().map(|(_, path)| path).or(file.as_ref());
-        if real.is_dir() == directories.is_empty() && other.is_some() {
+        let other = directories.first().or(file.as_ref());
+        if is_directory == directories.is_empty() && other.is_some() {
             return Err(conflict(place, other, path));
         }
-        if real.is_dir() {
-            let id = FileId::from(&real);
-            if !directories.iter().any(|(there, _)| *there == id) {
-                directories.push((id, path));
-            }
+        if is_directory {
+            directories.push(path);
         } else if let Some(first) = &file {
             if !same_file(first, &path)? {
                 return Err(conflict(place, other, path));
@@ -156,7 +170,15 @@ fn file_or_directories(
             file = Some(path);
         }
     }
-    let directories = directories.into_iter().map(|(_, path)| path).collect();
+    if directories.len() > 1 {
+        let mut seen = Vec::new();
+        directories.retain(|path| {
+            let id = FileId::at(path).ok();
+            let is_new = id.is_none() || !seen.contains(&id);
+            seen.push(id);
+            is_new
+        });
+    }
     Ok((file, directories))
 }
 
@@ -170,6 +192,13 @@ fn conflict(place: &Path, first: Option<&PathBuf>, second: PathBuf) -> FarmError
 
 /// The entries of a directory, sorted by name; none if it doesn't exist.
 pub(super) fn list(dir: &Path) -> Result<Vec<(OsString, PathBuf)>, FarmError> {
+    let sources = list_sources(dir)?.into_iter();
+    Ok(sources.map(|(name, source)| (name, source.path)).collect())
+}
+
+/// The same, with what the directory itself says of their kinds: nearly all entries are files, for
+/// which it saves a system call each.
+fn list_sources(dir: &Path) -> Result<Vec<(OsString, Source)>, FarmError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e)
@@ -185,9 +214,14 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(OsString, PathBuf)>, FarmError> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|e| FarmError::io(dir, e))?;
-        found.push((entry.file_name(), entry.path()));
+        let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
+        let source = Source {
+            path: entry.path(),
+            is_directory: kind.map(|kind| kind.is_dir()),
+        };
+        found.push((entry.file_name(), source));
     }
-    found.sort();
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found)
 }
 

@@ -6,6 +6,7 @@
 //! and `leaks`, which finds references to a farm in a package that was built with it.
 
 pub(crate) mod cmake;
+pub(crate) mod compiler;
 mod component;
 mod dev_links;
 mod device_runtime;

@@ -1,7 +1,7 @@
 //! Layouts of prefixes: Nix outputs, wheels, redist archives, Debian's packages.
 
 use super::FarmError;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -59,8 +59,17 @@ pub(super) fn pieces(prefix: &Path) -> Result<Vec<ToolkitPart>, FarmError> {
         ));
     }
     let mut pieces = Vec::new();
+    // Most of these places are not there: one list of the directory is cheaper than a look at each.
+    let names = super::merge::list(prefix).ok();
+    let is_listed = |source: &Path| {
+        let inside = source.strip_prefix(prefix).unwrap_or(source);
+        let name = inside.iter().next();
+        let listed =
+            |names: &Vec<(OsString, PathBuf)>| names.iter().any(|(n, _)| Some(&**n) == name);
+        names.as_ref().is_none_or(listed)
+    };
     let mut add = |place: PathBuf, source: PathBuf| {
-        if source.exists() {
+        if is_listed(&source) && source.exists() {
             pieces.push(ToolkitPart { place, source });
         }
     };

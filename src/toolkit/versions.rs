@@ -140,8 +140,10 @@ pub(super) fn version_json(cuda: CudaVersion, nvcc: Option<&str>) -> String {
 
 /// The first bytes of a text file.
 pub(super) fn read_start(path: &Path, len: u64) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(len).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    let expected = file.metadata()?.len().min(len) as usize;
+    let mut bytes = Vec::with_capacity(expected + 1);
+    file.take(len).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -23,7 +23,7 @@ pub(super) fn write(tree: &Tree, out: &Path, relative: bool) -> Result<usize, Fa
         let path = out.join(place);
         match entry {
             FarmEntry::Directory(_) => make_directory(&path)?,
-            FarmEntry::Link(target) => {
+            FarmEntry::Link(target) | FarmEntry::DirectoryLink(target) => {
                 let target = match relative && target.is_absolute() {
                     true => relative_to(path.parent().unwrap_or(&out), target),
                     false => target.clone(),
@@ -45,7 +45,10 @@ fn remove_others(tree: &Tree, out: &Path, place: &Path) -> Result<(), FarmError>
         match (real.is_dir(), wanted) {
             (true, Some(FarmEntry::Directory(_))) => remove_others(tree, out, &place)?,
             (true, _) => fs::remove_dir_all(&path).map_err(|e| FarmError::io(&path, e))?,
-            (false, Some(FarmEntry::Link(_) | FarmEntry::File(_))) => {}
+            (
+                false,
+                Some(FarmEntry::Link(_) | FarmEntry::DirectoryLink(_) | FarmEntry::File(_)),
+            ) => {}
             (false, _) => fs::remove_file(&path).map_err(|e| FarmError::io(&path, e))?,
         }
     }

@@ -77,11 +77,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
             role(&args.options, suffix, packages, &top, &mut lines)?;
         }
     }
-    let mut out = io::stdout().lock();
+    let mut text = Vec::new();
     for line in lines {
-        out.write_all(&quoted(&line))?;
-        out.write_all(b"\n")?;
+        text.extend(quoted(&line));
+        text.push(b'\n');
     }
+    // One write: each wakes the shell that reads it.
+    io::stdout().write_all(&text)?;
     Ok(Outcome::Fine)
 }
 
