@@ -148,23 +148,33 @@ cudaFixupPass() {
 
 # cudaFixupCall [OPTION…] PART… -- PATH…: one process that does these parts to these paths.
 cudaFixupCall() {
-    local cudaFixupStatus=0 cudaFixupMode
+    local cudaFixupStatus=0 cudaFixupMode others=''
     # As nixpkgs' hooks do it.
-    local -a cudaFixupArgs=(--inherited-rpath=convert)
+    local -a cudaFixupArgs=(--inherited-rpath=convert) cudaFixupOptional=()
     local -A cudaFixupModes=([add-driver-runpath]=off [dependencies]=off [existing]=keep [stubs]=keep)
     if [[ -n $cudaFixupDriverLink ]]; then cudaFixupArgs+=("--driver-link=$cudaFixupDriverLink"); fi
     while [[ $1 != -- ]]; do
         case $1 in
-            --*) cudaFixupArgs+=("$1") ;;
+            --*) cudaFixupOptional+=("$1") ;;
             *) "$1" || return ;;
         esac
         shift
     done
+    cudaFixupList cudaFixupOptional cudaFixupFlags
+    # Where the package has no option for the program to check, there may be nothing to do.
+    if (( ${#cudaFixupOptional[@]} == 0 )) && [[ ${cudaFixupModes[dependencies]} != find &&
+        ${cudaFixupModes[add-driver-runpath]} == @(all|needed|off) ]]; then
+        # shellcheck source=small.sh
+        source "@small@"
+        if cudaFixupHasNoElf "${@:2}"; then
+            echo "0 ELF files: 0 changed, 0 failed, 0 dependencies missing; $others passed over"
+            return 0
+        fi
+    fi
     for cudaFixupMode in add-driver-runpath dependencies existing stubs; do
         cudaFixupArgs+=("--$cudaFixupMode=${cudaFixupModes[$cudaFixupMode]}")
     done
-    cudaFixupList cudaFixupArgs cudaFixupFlags
-    "@cudaFixup@" fixup "${cudaFixupArgs[@]}" "$@" || cudaFixupStatus=$?
+    "@cudaFixup@" fixup "${cudaFixupArgs[@]}" "${cudaFixupOptional[@]}" "$@" || cudaFixupStatus=$?
     if (( cudaFixupStatus )); then
         "${cudaFixupSay[error]}" "cuda-fixup ended with status $cudaFixupStatus: add what is missing to" \
             "buildInputs or autoPatchelfIgnoreMissingDeps; the messages above name everything else"

@@ -28,7 +28,9 @@ let
         (lib.attrValues substitutions)
         (builtins.readFile file)
     );
+  small = script ../hooks/small.sh { };
   library = script ../hooks/lib.sh {
+    small = "${small}";
     cudaFixup = "${cuda-fixup}/bin/cuda-fixup";
     driverLink = if driverLink == null then "" else "${driverLink}/lib";
   };
@@ -36,6 +38,7 @@ let
   # With the part of the library that is about toolkits.
   withToolkit = file: substitutions: script file ({ toolkit = "${toolkit}"; } // substitutions);
   toolkit = withLibrary ../hooks/toolkit.sh {
+    small = "${small}";
     cudaFixup = "${cuda-fixup}/bin/cuda-fixup";
     hostCompiler = lib.optionalString (
       hostCompiler != null

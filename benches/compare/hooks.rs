@@ -165,7 +165,12 @@ impl Workshop {
         let package = self.scratch.join(whose).join(name);
         let support = package.join("nix-support");
         fs::create_dir_all(&support)?;
-        for (file, to) in [("lib", "lib"), ("toolkit", "toolkit"), (name, "setup-hook")] {
+        for (file, to) in [
+            ("lib", "lib"),
+            ("small", "small"),
+            ("toolkit", "toolkit"),
+            (name, "setup-hook"),
+        ] {
             let source = sources.join(file).with_extension("sh");
             if source.exists() {
                 let text = fs::read_to_string(&source)?;
@@ -182,6 +187,7 @@ impl Workshop {
         for (name, value) in [
             ("cudaFixup", program),
             ("lib", its("lib")),
+            ("small", its("small")),
             ("toolkit", its("toolkit")),
             ("bintools", self.scratch.join("bintools").into()),
             ("auto", "1".into()),

@@ -24,6 +24,7 @@ mod fixup_movable;
 mod fixup_wheels;
 mod graph;
 mod help;
+mod hooks_small;
 mod hostile;
 mod hostile_cache;
 mod inspect;
