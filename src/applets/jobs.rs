@@ -48,10 +48,14 @@ impl Jobs {
     fn pool_for(self, files: usize) -> anyhow::Result<ThreadPool> {
         let of_nix = std::env::var(VARIABLE).ok();
         let cores = || thread::available_parallelism().map_or(1, NonZero::get);
-        ThreadPoolBuilder::new()
-            .num_threads(self.threads(files, of_nix.as_deref(), cores))
-            .build()
-            .context("cannot start threads")
+        let threads = self.threads(files, of_nix.as_deref(), cores);
+        let builder = || ThreadPoolBuilder::new().num_threads(threads);
+        // Starting a thread takes a fifth of a short run. A thread can be in one such pool only.
+        let own = (threads == 1).then(|| builder().use_current_thread().build().ok());
+        match own.flatten() {
+            Some(pool) => Ok(pool),
+            None => builder().build().context("cannot start threads"),
+        }
     }
 
     /// Number of threads; 0 for one per core.
@@ -93,6 +97,7 @@ fn is_little<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rayon::prelude::*;
     use std::fs::{self, File};
 
     #[test]
@@ -113,6 +118,27 @@ mod tests {
         file.set_len(LITTLE_BYTES + 1).unwrap();
         assert!(!is_little(&[large]));
         assert!(!is_little(&[dir.path().join("missing")]));
+    }
+
+    #[test]
+    fn one_thread_is_the_callers_own_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let little = [dir.path().to_owned()];
+        // Not the thread of another test.
+        let own = thread::spawn(move || {
+            let ids = || {
+                let pool = Jobs::default().pool_for_paths(&little).unwrap();
+                let sum = || (1..100_u64).into_par_iter().sum::<u64>();
+                assert_eq!(pool.install(sum), 4950);
+                let all = pool.broadcast(|_| thread::current().id());
+                assert_eq!(all, [pool.install(|| thread::current().id())]);
+                (pool, all[0])
+            };
+            let ((_first, first), (_second, second)) = (ids(), ids());
+            assert_ne!(first, second);
+            first == thread::current().id()
+        });
+        assert!(own.join().unwrap());
     }
 
     #[test]
