@@ -4,6 +4,9 @@
 
 if declare -F cudaFixupFiles >/dev/null; then return 0; fi
 
+# An ELF file was there: another look would only cost time.
+cudaFixupElfSeen=''
+
 # cudaFixupFiles DIRECTORY…: lists the files in so few directories that reading them here takes less
 # time than the start of a process, in the caller's array `files`, and counts links in `links`. Fails
 # where there is more than that, or anything that the program has a message for.
@@ -13,8 +16,8 @@ cudaFixupFiles() {
     local -a directories=("$@")
     local -
     set +f
-    # With these, globs list other things.
-    if [[ -n ${GLOBIGNORE-} || :$BASHOPTS: == *:@(dotglob|failglob):* ]]; then return 1; fi
+    # With these options, globs list other things.
+    if [[ -n $cudaFixupElfSeen${GLOBIGNORE-} || :$BASHOPTS: == *:@(dotglob|failglob):* ]]; then return 1; fi
     for (( ; at < ${#directories[@]}; at++ )); do
         entry=${directories[at]}
         if [[ -L $entry || ! -d $entry || ! -r $entry || ! -x $entry ]]; then return 1; fi
@@ -41,7 +44,10 @@ cudaFixupHasNoElf() {
     for file in "${files[@]}"; do
         # Up to a NUL byte: bash drops those, and would read a file that is full of them to its end.
         IFS= read -r -d '' -n 4 magic <"$file" || true
-        if [[ $magic == $'\x7fELF' ]]; then return 1; fi
+        if [[ $magic == $'\x7fELF' ]]; then
+            cudaFixupElfSeen=1
+            return 1
+        fi
     done
     links+=${#files[@]}
     # shellcheck disable=SC2034 # the caller's
