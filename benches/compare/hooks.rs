@@ -1,15 +1,15 @@
 //! What a hook adds to a build, bash included: builds of one package without hooks, with ours, and
 //! with one that does what nixpkgs' does, in turn.
 //!
-//! The ratio is one of user and system time. A hook adds a few milliseconds to a build of many
-//! processes, whose wall times differ by more than that on a machine with other work.
+//! A hook adds a few milliseconds to a build of many processes, whose times differ by more than that
+//! on a machine with other work. So it is the least of the rounds with it less the least of those
+//! without, and the ratio is one of user and system time.
 
 use crate::contest::Ring;
 use crate::corpus::{fetch, root, settle, wheel};
 use crate::growth::Seeds;
 use crate::measure::{self, Job, Sample};
 use crate::peers::{self, ours};
-use crate::table::spread;
 use anyhow::{Context, ensure};
 use std::fmt::Write;
 use std::fs;
@@ -66,59 +66,78 @@ pub fn hooks(ring: &Ring) -> anyhow::Result<String> {
     let shop = Workshop::make(&ring.scratch.join("builds"))?;
     let mut out = String::from(
         "### What a hook adds to a build\n\n\
-         | hook | package | ours: wall, user + sys | nixpkgs': wall, user + sys | ratio of medians |\n\
+         | hook | package | ours: wall, user + sys | nixpkgs': wall, user + sys | ratio of user + sys |\n\
          |---|---|---|---|---|\n",
     );
     for (name, mine, its) in HOOKS {
         let mine = shop.hook("ours", &root().join("hooks"), mine)?;
-        let its = shop.hook("theirs", &root().join("benches/peers/hooks"), its)?;
+        let peers = root().join("benches/peers/hooks");
+        let its = shop.hook("theirs", &peers, its)?;
+        let mut hooks = vec![mine, its];
+        if name == "setupCudaHook" {
+            hooks.push(shop.hook("floor", &peers, "cuda-setup-floor")?);
+        }
         for (package, payload) in &shop.payloads {
             eprintln!("  {name}, {package}");
-            let mut added = [Added::default(), Added::default()];
+            let mut without = Least::default();
+            let mut with = vec![Least::default(); hooks.len()];
             // The first round warms up.
             for round in 0..=ring.rounds(30) {
                 let none = shop.build(payload, None, &ring.scratch)?;
-                for (hook, added) in [&mine, &its].into_iter().zip(&mut added) {
-                    let with = shop.build(payload, Some(hook), &ring.scratch)?;
+                if round > 0 {
+                    without.take(&none);
+                }
+                for (hook, with) in hooks.iter().zip(&mut with) {
+                    let sample = shop.build(payload, Some(hook), &ring.scratch)?;
                     if round > 0 {
-                        added.push(&with, &none);
+                        with.take(&sample);
                     }
                 }
             }
-            let [mine, its] = added.map(Added::medians);
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                out,
-                "| {name} | {package} | {:.1} ms, {:.1} ms | {:.1} ms, {:.1} ms | **{:.2}** |",
-                mine.0,
-                mine.1,
-                its.0,
-                its.1,
-                mine.1 / its.1
-            );
+            let added: Vec<_> = with.iter().map(|with| with.less(&without)).collect();
+            let its = added[1];
+            // The third is the floor, where there is one.
+            for (what, mine) in [name, "the least that its program does"]
+                .into_iter()
+                .zip(added.iter().step_by(2))
+            {
+                // Writing to a String cannot fail.
+                let _ = writeln!(
+                    out,
+                    "| {what} | {package} | {:.1} ms, {:.1} ms | {:.1} ms, {:.1} ms | **{:.2}** |",
+                    mine.0,
+                    mine.1,
+                    its.0,
+                    its.1,
+                    mine.1 / its.1
+                );
+            }
         }
     }
     Ok(out)
 }
 
-/// Milliseconds that a hook added in each round.
-#[derive(Default)]
-struct Added {
-    wall: Vec<f64>,
-    cpu: Vec<f64>,
+/// The least of the rounds.
+#[derive(Clone, Default)]
+struct Least {
+    wall: Option<Duration>,
+    cpu: Option<Duration>,
 }
 
-impl Added {
-    fn push(&mut self, with: &Sample, without: &Sample) {
-        let more = |of: fn(&Sample) -> Duration| {
-            (of(with).as_secs_f64() - of(without).as_secs_f64()) * 1e3
-        };
-        self.wall.push(more(|sample| sample.wall));
-        self.cpu.push(more(|sample| sample.cpu));
+impl Least {
+    fn take(&mut self, sample: &Sample) {
+        for (least, new) in [(&mut self.wall, sample.wall), (&mut self.cpu, sample.cpu)] {
+            *least = Some(least.map_or(new, |least| least.min(new)));
+        }
     }
 
-    fn medians(self) -> (f64, f64) {
-        (spread(self.wall).1, spread(self.cpu).1)
+    /// Milliseconds more than `other`, of wall time and of user and system time.
+    fn less(&self, other: &Least) -> (f64, f64) {
+        let more = |with: Option<Duration>, without: Option<Duration>| {
+            let seconds = |time: Option<Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64());
+            (seconds(with) - seconds(without)) * 1e3
+        };
+        (more(self.wall, other.wall), more(self.cpu, other.cpu))
     }
 }
 
@@ -202,6 +221,13 @@ impl Workshop {
             ("driverLink", "".into()),
             ("hostCompiler", "".into()),
             ("setupCudaHook", its("")),
+            (
+                "theirs",
+                self.scratch
+                    .join("theirs/cuda-setup/nix-support/setup-hook")
+                    .into(),
+            ),
+            ("floor", peers::toolkit_floor().into()),
         ] {
             let value = value.to_str().context("a path that is not UTF-8")?;
             text = text.replace(&format!("@{name}@"), value);
@@ -211,6 +237,13 @@ impl Workshop {
 
     /// One build.
     fn build(&self, payload: &Path, hook: Option<&Path>, notes: &Path) -> anyhow::Result<Sample> {
+        // What the build before has left is not this one's to remove.
+        for left in ["out", "top"] {
+            let left = self.scratch.join(left);
+            if left.exists() {
+                fs::remove_dir_all(left)?;
+            }
+        }
         let [nvcc, cudart] = &self.pieces;
         let native = hook.into_iter().chain([nvcc.as_path()]);
         let native: Vec<String> = native.map(|path| path.display().to_string()).collect();

@@ -39,21 +39,33 @@ pub fn fixup(tree: &Path) -> Job {
         .and(tree)
 }
 
-/// benches/floors/floor.c, compiled.
-static FLOOR: OnceLock<PathBuf> = OnceLock::new();
+/// The programs of benches/floors: floor and toolkit.
+static FLOORS: OnceLock<[PathBuf; 2]> = OnceLock::new();
 
 /// Compiles the floors: programs that make the system calls of a task and do nothing else.
 pub fn compile_floor(scratch: &Path) -> anyhow::Result<()> {
-    let program = scratch.join("floor");
-    let status = Command::new("cc")
-        .args(["-O2", "-pthread", "-w", "-o"])
-        .arg(&program)
-        .arg(root().join("benches/floors/floor.c"))
-        .status()
-        .context("cc cannot be started")?;
-    ensure!(status.success(), "cc: {status}");
-    let _ = FLOOR.set(program);
+    let compile = |name: &str, options: &[&str]| -> anyhow::Result<PathBuf> {
+        let source = root().join("benches/floors").join(name).with_extension("c");
+        let program = scratch.join(name);
+        let status = Command::new("cc")
+            .args(["-O2", "-w"])
+            .args(options)
+            .arg("-o")
+            .args([&program, &source])
+            .status()
+            .context("cc cannot be started")?;
+        ensure!(status.success(), "cc: {status}");
+        Ok(program)
+    };
+    let toolkit = compile("toolkit", &["-static"])?;
+    let _ = FLOORS.set([compile("floor", &["-pthread"])?, toolkit]);
     Ok(())
+}
+
+/// The least that setupCudaHook's program does.
+pub fn toolkit_floor() -> PathBuf {
+    let floors = FLOORS.get();
+    floors.map_or("toolkit-floor".into(), |[_, toolkit]| toolkit.clone())
 }
 
 /// Walks, and reads 4 KiB of each file: the least that any tool must do.
@@ -72,7 +84,8 @@ pub fn rewrite_floor(tree: &Path, threads: usize) -> Job {
 }
 
 fn floor_of(task: &str, tree: &Path, threads: usize) -> Job {
-    let program = FLOOR.get().map_or(Path::new("floor"), PathBuf::as_path);
+    let floors = FLOORS.get();
+    let program = floors.map_or(Path::new("floor"), |[floor, _]| floor.as_path());
     Job::new([program])
         .and(task)
         .and(tree)
