@@ -2,10 +2,12 @@
 
 use elf_edit::read_sections;
 use elf_edit::tables::Tables;
+use elf_edit::windows::{Region, windows};
 use elf_edit::{ElfInfo, FileReader, ReadAt, ReadError};
 use memchr::memmem;
 use object::elf;
 use std::collections::BTreeSet;
+use std::io;
 
 /// Symbol tables are read in parts of this many entries.
 const BATCH: u64 = 4096;
@@ -74,6 +76,29 @@ pub(crate) fn strings(file: &FileReader, info: &ElfInfo) -> Result<Option<Vec<u8
     }
 }
 
+/// Whether the dynamic string table may have one of these, by a search that keeps nothing of a long
+/// table in memory.
+fn may_have_names(file: &FileReader, info: &ElfInfo, prefixes: &[&[u8]]) -> io::Result<bool> {
+    /// Bytes of a table that is read whole.
+    const SHORT: u64 = 1 << 15;
+    let Some(dynamic) = info.dynamic.as_ref().filter(|d| d.strsz > SHORT) else {
+        return Ok(true);
+    };
+    let table = Region {
+        start: dynamic.strtab,
+        end: dynamic.strtab.saturating_add(dynamic.strsz),
+    };
+    if table.end > file.len() {
+        return Ok(true);
+    }
+    let mut found = false;
+    let finders: Vec<_> = prefixes.iter().map(memmem::Finder::new).collect();
+    windows(file, table, |window| {
+        found = found || finders.iter().any(|f| f.find(window.bytes).is_some());
+    })?;
+    Ok(found)
+}
+
 /// Reads the symbols of one file that begin with one of the prefixes.
 pub(crate) fn of_interface(
     file: &FileReader,
@@ -81,10 +106,13 @@ pub(crate) fn of_interface(
     prefixes: &[&[u8]],
 ) -> Result<Interface, ReadError> {
     let mut found = Interface::default();
+    // Nearly every file is done here.
+    if !may_have_names(file, info, prefixes)? {
+        return Ok(found);
+    }
     let Some(strings) = strings(file, info)? else {
         return Ok(found);
     };
-    // Nearly every file is done here.
     let names: BTreeSet<u32> = prefixes
         .iter()
         .flat_map(|prefix| memmem::find_iter(&strings, prefix))

@@ -72,6 +72,7 @@ impl Linter {
         );
         let mut loader = Loader::new(environment);
         loader.read_symbols(rules.read(Input::Symbols));
+        loader.note_registration(rules.read(Input::Interfaces));
         Linter {
             loader,
             elsewhere: has_path.then(|| Loader::new(without)),
@@ -308,6 +309,11 @@ fn unprovided(
     info: &ElfInfo,
     resolution: &Resolution,
 ) -> Result<BTreeSet<Vec<u8>>, ReadError> {
+    let own = resolution.objects.first();
+    let library = own.and_then(|object| object.library.as_deref());
+    if library.is_some_and(|library| !loader.may_register(library)) {
+        return Ok(BTreeSet::new());
+    }
     let mut wanted = of_interface(file, info, &[REGISTERS])?.wanted;
     for object in resolution.loaded().iter().skip(1) {
         if wanted.is_empty() {

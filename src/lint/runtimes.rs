@@ -88,6 +88,9 @@ impl KnownLibraries {
                     own.or_else(|| RuntimeVersion::of_soname(soname)),
                 ));
             }
+            if !loader.may_have_string(id, DLSYM) {
+                return None;
+            }
             // An unreadable library is reported, if at all, when it is linted itself.
             let (file, info) = open(loader, path)?;
             let strings = symbols::strings(&file, &info).ok()?;

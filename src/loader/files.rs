@@ -16,8 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Bytes, roughly, that one cache may hold.
 const MAX_WEIGHT: usize = 8 << 20;
 const SHARDS: usize = 16;
-/// The least that the symbols of a file weigh: each of these files is kept open, so 256 at most.
-const MIN_SYMBOL_TABLE: usize = 2 * MAX_WEIGHT / 256;
+/// Bytes, roughly, of all tables of symbols; in few parts, as a table may be large.
+const MAX_SYMBOLS: usize = 12 << 20;
+const SYMBOL_SHARDS: usize = 4;
+/// The least that the symbols of a file weigh which is kept open: 256 files at most.
+const MIN_OPEN_TABLE: usize = MAX_SYMBOLS / 256;
 
 /// Result of opening a path.
 #[derive(Clone, Debug)]
@@ -31,8 +34,9 @@ pub(super) enum Probe {
 
 /// A map that many threads use, of bounded size.
 pub(super) struct Cache<K, V> {
-    shards: [Mutex<Shard<K, V>>; SHARDS],
+    shards: Vec<Mutex<Shard<K, V>>>,
     hasher: RandomState,
+    /// That of one part.
     max_weight: usize,
 }
 
@@ -82,6 +86,11 @@ impl<K: Hash + Eq, V: Clone> Shard<K, V> {
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// An empty map that may grow to `max_weight`, in bytes or so.
     pub(super) fn new(max_weight: usize) -> Self {
+        Cache::of_shards(SHARDS, max_weight)
+    }
+
+    /// The same in so many parts: with heavy values, few parts have room for more of them.
+    fn of_shards(shards: usize, max_weight: usize) -> Self {
         let empty = |_| {
             Mutex::new(Shard {
                 young: HashMap::default(),
@@ -90,14 +99,14 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
             })
         };
         Cache {
-            max_weight,
-            shards: std::array::from_fn(empty),
+            max_weight: max_weight / shards,
+            shards: (0..shards).map(empty).collect(),
             hasher: RandomState::default(),
         }
     }
 
     fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> MutexGuard<'_, Shard<K, V>> {
-        let shard = self.shards[self.hasher.hash_one(key) as usize % SHARDS].lock();
+        let shard = self.shards[self.hasher.hash_one(key) as usize % self.shards.len()].lock();
         shard.unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,7 +117,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     {
         let (value, _dropped) = {
             let mut shard = self.shard(key);
-            shard.get(key, self.max_weight / SHARDS)
+            shard.get(key, self.max_weight)
         };
         value
     }
@@ -116,7 +125,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     pub(super) fn insert(&self, key: K, value: V, weight: usize) {
         let _dropped = {
             let mut shard = self.shard(&key);
-            shard.insert(key, value, weight, self.max_weight / SHARDS)
+            shard.insert(key, value, weight, self.max_weight)
         };
     }
 }
@@ -128,6 +137,7 @@ pub(super) struct Files {
     directories: Cache<Box<[u8]>, bool>,
     by_id: Cache<FileId, Arc<Library>>,
     pub(super) reads_symbols: bool,
+    pub(super) notes_registration: bool,
     symbols: Cache<FileId, Option<Arc<SymbolTable>>>,
     providers: Cache<Importer, Arc<[FileId]>>,
     /// Files that count as if edits of them were made already.
@@ -143,7 +153,8 @@ impl Files {
             directories: Cache::new(MAX_WEIGHT / 8),
             by_id: Cache::new(MAX_WEIGHT),
             reads_symbols: true,
-            symbols: Cache::new(2 * MAX_WEIGHT),
+            notes_registration: false,
+            symbols: Cache::of_shards(SYMBOL_SHARDS, MAX_SYMBOLS),
             providers: Cache::new(MAX_WEIGHT),
         }
     }
@@ -192,8 +203,13 @@ impl Files {
     }
 
     /// The symbols of the file at `path`; `None` where they can't be read. `id` saves opening it,
-    /// where that is known.
-    pub(super) fn symbols(&self, id: Option<FileId>, path: &[u8]) -> Option<Arc<SymbolTable>> {
+    /// where that is known. With `imports`, those that it imports are read with them.
+    pub(super) fn symbols(
+        &self,
+        id: Option<FileId>,
+        path: &[u8],
+        imports: bool,
+    ) -> Option<Arc<SymbolTable>> {
         if let Some(known) = id.and_then(|id| self.symbols.get(&id)) {
             return known;
         }
@@ -203,7 +219,7 @@ impl Files {
             return known;
         }
         let info = ElfInfo::read(&file).ok();
-        let table = info.and_then(|info| SymbolTable::read(file.into_file(), &info));
+        let table = info.and_then(|info| symbols_in(&file, &info, imports));
         self.keep_symbols(id, table)
     }
 
@@ -213,11 +229,12 @@ impl Files {
         id: FileId,
         file: &FileReader,
         info: &ElfInfo,
+        imports: bool,
     ) -> Option<Arc<SymbolTable>> {
         if let Some(known) = self.symbols.get(&id) {
             return known;
         }
-        let table = SymbolTable::read(file.file().try_clone().ok()?, info);
+        let table = symbols_in(file, info, imports);
         match info.interpreter {
             Some(_) => table.map(Arc::new),
             None => self.keep_symbols(id, table),
@@ -226,10 +243,17 @@ impl Files {
 
     fn keep_symbols(&self, id: FileId, table: Option<SymbolTable>) -> Option<Arc<SymbolTable>> {
         let table = table.map(Arc::new);
-        let weight = table.as_ref().map_or(0, |table| table.weight());
-        let weight = weight.max(MIN_SYMBOL_TABLE);
-        self.symbols.insert(id, table.clone(), weight);
+        let weight = table.as_ref().map_or(0, |table| match table.is_open() {
+            true => table.weight().max(MIN_OPEN_TABLE),
+            false => table.weight(),
+        });
+        self.symbols.insert(id, table.clone(), weight + 64);
         table
+    }
+
+    /// Whether the string table of a file has these bytes, if its symbols were read lately.
+    pub(super) fn has_string(&self, id: FileId, bytes: &[u8]) -> Option<bool> {
+        self.symbols.get(&id)??.has_string(bytes)
     }
 
     /// The files that have all symbols that a file imports, as far as a process was seen in which
@@ -255,6 +279,14 @@ impl Files {
             Err(unfit) => Probe::Unfit(Arc::new(unfit)),
         })
     }
+}
+
+fn symbols_in(file: &FileReader, info: &ElfInfo, imports: bool) -> Option<SymbolTable> {
+    let table = SymbolTable::read(file.file(), info)?;
+    if imports {
+        table.read_imports(|| Some(file.file()));
+    }
+    Some(table)
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ pub struct Library {
     refusal: Option<&'static str>,
     defined: OnceLock<Option<Vec<Version>>>,
     has_definitions: bool,
+    /// Whether its string table has a name of the functions that register device code, as far as
+    /// that was looked for.
+    pub(super) names_registration: OnceLock<bool>,
 }
 
 impl Library {
@@ -57,6 +60,7 @@ impl Library {
             refusal: refusal(info, flags_1),
             defined: OnceLock::new(),
             has_definitions: dynamic.is_some_and(|d| d.value(elf::DT_VERDEF).is_some()),
+            names_registration: OnceLock::new(),
         })
     }
 

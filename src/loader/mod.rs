@@ -48,6 +48,7 @@ pub(crate) use secure::{Privileges, User};
 pub(crate) use symbols::{MissingSymbol, library_has};
 pub(crate) use tree::{TreeLoaders, in_parallel};
 
+use crate::cuda::symbols::REGISTERS;
 use abi::Usual;
 use closure::{Closure, Variables};
 use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
@@ -127,6 +128,23 @@ impl Loader {
     /// default.
     pub(crate) fn read_symbols(&mut self, read: bool) {
         self.files.reads_symbols = read;
+    }
+
+    /// Whether a search for symbols looks for the names of functions that register device code.
+    pub(crate) fn note_registration(&mut self, note: bool) {
+        self.files.notes_registration = note;
+    }
+
+    /// Whether a library may name a function that registers device code.
+    pub(crate) fn may_register(&self, library: &Library) -> bool {
+        let noted = library.names_registration.get().copied();
+        let names = || self.files.has_string(library.id, REGISTERS);
+        noted.or_else(names).unwrap_or(true)
+    }
+
+    /// Whether the string table of a library may have these bytes.
+    pub(crate) fn may_have_string(&self, id: FileId, bytes: &[u8]) -> bool {
+        self.files.has_string(id, bytes).unwrap_or(true)
     }
 
     /// Finds everything that loading `path` loads. `path` is as seen inside the root, `file` is

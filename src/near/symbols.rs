@@ -120,7 +120,7 @@ fn state(
     let soname = found.dynamic.as_ref().and_then(|d| d.soname.clone());
     let fits = found.platform().goes_with(info.platform());
     let (name, version) = (&symbol.name, symbol.version.as_deref());
-    if !fits || !library_has(file.into_file(), &found, name, version) {
+    if !fits || !library_has(file.file(), &found, name, version) {
         return None;
     }
     let same = resolution.loaded().iter().find(|object| {

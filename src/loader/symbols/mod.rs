@@ -6,11 +6,15 @@
 
 mod hash;
 mod pages;
+mod places;
 mod relocations;
 mod table;
+mod versions;
 
 use super::closure::Closure;
 use super::interpreter::Rules;
+use super::library::Library;
+use crate::cuda::symbols::REGISTERS;
 use elf_edit::{ElfInfo, FileId};
 use foldhash::HashSet;
 use relocations::Use;
@@ -88,12 +92,20 @@ impl Process<'_> {
             let table = self.table(by)?.clone();
             let now = self.c.system.rules == Rules::Musl || table.binds_now();
             let mut providers = Some(BTreeSet::new());
+            // The object that had the last symbol of each version: the others of that version are
+            // mostly there too.
+            let mut last = vec![None; table.versions()];
+            table.read_imports(|| self.open(by));
             for symbol in table.undefined() {
-                let provider = self.provider(by, &symbol, &mut left)?;
+                let first = symbol.place.and_then(|place| last[place]);
+                let provider = self.provider(by, &symbol, first, &mut left)?;
                 if left == 0 {
                     return Some(found);
                 }
                 if let Some(provider) = provider {
+                    if let Some(place) = symbol.place {
+                        last[place] = Some(provider);
+                    }
                     providers.iter_mut().for_each(|all| {
                         all.insert(provider);
                     });
@@ -125,20 +137,23 @@ impl Process<'_> {
         providers.is_some_and(|ids| ids.iter().all(|id| self.ids.contains(id)))
     }
 
-    /// The object that has a symbol for object `by`. `None` if a table can't be read.
+    /// The object that has a symbol for object `by`, of which `first` is asked first. `None` if a
+    /// table can't be read.
     fn provider(
         &mut self,
         by: usize,
         symbol: &Undefined<'_>,
+        first: Option<usize>,
         left: &mut u32,
     ) -> Option<Option<usize>> {
+        if let Some(at) = first
+            && self.has(at, by, symbol, left)?
+        {
+            return Some(first);
+        }
         for nth in 0..self.order.len() {
             let at = self.order[nth];
-            if symbol.used == Use::Copy && at == by {
-                continue;
-            }
-            let found = self.table(at)?.defines(symbol, self.rules, left);
-            if found.unwrap_or(true) {
+            if Some(at) != first && self.has(at, by, symbol, left)? {
                 self.order[..=nth].rotate_right(1);
                 return Some(Some(at));
             }
@@ -146,18 +161,49 @@ impl Process<'_> {
         Some(None)
     }
 
+    /// Whether object `at` has a symbol for object `by`.
+    fn has(&self, at: usize, by: usize, symbol: &Undefined<'_>, left: &mut u32) -> Option<bool> {
+        if symbol.used == Use::Copy && at == by {
+            return Some(false);
+        }
+        let found = self.table(at)?.defines(symbol, self.rules, left);
+        Some(found.unwrap_or(true))
+    }
+
     fn table(&self, at: usize) -> Option<&Arc<SymbolTable>> {
+        self.tables[at].get_or_init(|| self.read_table(at)).as_ref()
+    }
+
+    fn read_table(&self, at: usize) -> Option<Arc<SymbolTable>> {
         let files = self.c.files;
-        let read = || match (self.c.root, self.id(at)) {
-            (Some((file, info)), Some(id)) if at == 0 => files.symbols_of(id, file, info),
-            (_, id) => files.symbols(id, &self.c.objects[at].path),
+        // What an object imports is read while it is open, if that is needed.
+        let imports = !self.is_known_complete(at);
+        let (Some((file, info)), Some(library), 0) = (self.c.root, self.library(at), at) else {
+            return files.symbols(self.id(at), &self.c.objects[at].path, imports);
         };
-        self.tables[at].get_or_init(read).as_ref()
+        let table = files.symbols_of(library.id, file, info, imports)?;
+        if files.notes_registration
+            && let Some(has) = table.has_string(REGISTERS)
+        {
+            library.names_registration.get_or_init(|| has);
+        }
+        Some(table)
+    }
+
+    /// Opens the file of an object.
+    fn open(&self, at: usize) -> Option<File> {
+        match self.c.root {
+            Some((file, _)) if at == 0 => file.file().try_clone().ok(),
+            _ => self.c.files.sysroot.open(&self.c.objects[at].path).ok(),
+        }
+    }
+
+    fn library(&self, at: usize) -> Option<&Library> {
+        self.c.objects[at].library.as_deref()
     }
 
     fn id(&self, at: usize) -> Option<FileId> {
-        let library = self.c.objects[at].library.as_ref();
-        library.map(|library| library.id)
+        self.library(at).map(|library| library.id)
     }
 
     fn importer(&self, at: usize) -> Option<Importer> {
@@ -166,7 +212,12 @@ impl Process<'_> {
 }
 
 /// Whether a library has a symbol, by name and version.
-pub(crate) fn library_has(file: File, info: &ElfInfo, name: &[u8], version: Option<&[u8]>) -> bool {
+pub(crate) fn library_has(
+    file: &File,
+    info: &ElfInfo,
+    name: &[u8],
+    version: Option<&[u8]>,
+) -> bool {
     let Some(table) = SymbolTable::read(file, info) else {
         return false;
     };
@@ -178,8 +229,9 @@ pub(crate) fn library_has(file: File, info: &ElfInfo, name: &[u8], version: Opti
     });
     let symbol = Undefined {
         name,
-        gnu_hash: object::elf::gnu_hash(name),
+        gnu_hash: hash::gnu(name),
         version: version.as_ref(),
+        place: None,
         used: Use::Call,
     };
     let mut left = MAX_LOOKS;

@@ -1,10 +1,11 @@
 //! Which symbols the relocations of a file ask for, and how.
 
-use super::pages::Pages;
-use elf_edit::{Class, ElfInfo, Endianness, Format, ReadAt};
+use elf_edit::{Class, ElfInfo, Endianness, Format};
 use object::elf;
-use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Reverse;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// Longer tables, in bytes, are malformed.
 const MAX_TABLE: u64 = 256 << 20;
@@ -44,18 +45,24 @@ pub(super) struct RelocationTable {
     calls: bool,
 }
 
+thread_local! {
+    /// The buffer of the last relocations: these are read once and not kept.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// Symbols in the order of the table, each with its strongest use. `None` where a table can't be
 /// read.
 pub(super) fn uses(
-    pages: &Pages,
+    file: &File,
     format: Format,
     machine: u16,
     tables: &[RelocationTable],
 ) -> Option<Vec<(u32, Use)>> {
     let mut found = Uses::default();
-    for table in tables {
-        read(pages, format, machine, table, &mut found)?;
-    }
+    let mut buffer = BUFFER.take();
+    let read = read_all(file, format, machine, tables, &mut buffer, &mut found);
+    BUFFER.set(buffer);
+    read?;
     found.one_each();
     let low = found.low.into_iter().zip(0..);
     let mut all: Vec<_> = low
@@ -162,40 +169,74 @@ pub(super) fn tables(info: &ElfInfo) -> Option<Vec<RelocationTable>> {
     Some(all)
 }
 
-fn read(
-    pages: &Pages,
+fn read_all(
+    file: &File,
     format: Format,
     machine: u16,
-    table: &RelocationTable,
+    tables: &[RelocationTable],
+    buffer: &mut Vec<u8>,
     found: &mut Uses,
 ) -> Option<()> {
     let copy = copy_type(machine);
-    let mut at = table.start;
-    while at + table.entry <= table.end {
-        let part = (BATCH / table.entry).min((table.end - at) / table.entry) * table.entry;
-        let bytes: Cow<'_, [u8]> = match pages.part(at, part) {
-            Some(bytes) => bytes.into(),
-            None => pages.read_vec(at, part as usize).ok()?.into(),
-        };
-        for raw in bytes.chunks_exact(table.entry as usize) {
-            let (symbol, kind) = match (format.class, format.endian) {
-                (Class::Elf32, _) => {
-                    let info = format.u32(raw, 4)?;
-                    (info >> 8, info & 0xff)
-                }
-                (_, Endianness::Little) => (format.u32(raw, 12)?, format.u32(raw, 8)?),
-                (_, Endianness::Big) => (format.u32(raw, 8)?, format.u32(raw, 12)?),
-            };
-            let used = match table.calls {
-                true => Use::Call,
-                false if Some(kind) == copy => Use::Copy,
-                false => Use::Address,
-            };
-            if symbol != 0 {
-                found.add(symbol, used);
-            }
+    // They are mostly next to each other, and short.
+    let start = tables.iter().map(|table| table.start).min().unwrap_or(0);
+    let end = tables.iter().map(|table| table.end).max().unwrap_or(0);
+    if end.saturating_sub(start) <= BATCH {
+        let bytes = fill(file, start, end - start, buffer)?;
+        for table in tables {
+            let part = (table.start - start) as usize..(table.end - start) as usize;
+            add(format, copy, table, bytes.get(part)?, found)?;
         }
-        at += part;
+        return Some(());
+    }
+    for table in tables {
+        let mut at = table.start;
+        while at + table.entry <= table.end {
+            let part = (BATCH / table.entry).min((table.end - at) / table.entry) * table.entry;
+            let bytes = fill(file, at, part, buffer)?;
+            add(format, copy, table, bytes, found)?;
+            at += part;
+        }
+    }
+    Some(())
+}
+
+/// Reads a part of a file into the beginning of a buffer that only grows.
+fn fill<'a>(file: &File, start: u64, len: u64, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    let len = usize::try_from(len).ok()?;
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+    let bytes = buffer.get_mut(..len)?;
+    file.read_exact_at(bytes, start).ok()?;
+    Some(bytes)
+}
+
+/// Adds the symbols of the relocations in a part of a table.
+fn add(
+    format: Format,
+    copy: Option<u32>,
+    table: &RelocationTable,
+    bytes: &[u8],
+    found: &mut Uses,
+) -> Option<()> {
+    for raw in bytes.chunks_exact(table.entry as usize) {
+        let (symbol, kind) = match (format.class, format.endian) {
+            (Class::Elf32, _) => {
+                let info = format.u32(raw, 4)?;
+                (info >> 8, info & 0xff)
+            }
+            (_, Endianness::Little) => (format.u32(raw, 12)?, format.u32(raw, 8)?),
+            (_, Endianness::Big) => (format.u32(raw, 8)?, format.u32(raw, 12)?),
+        };
+        let used = match table.calls {
+            true => Use::Call,
+            false if Some(kind) == copy => Use::Copy,
+            false => Use::Address,
+        };
+        if symbol != 0 {
+            found.add(symbol, used);
+        }
     }
     Some(())
 }

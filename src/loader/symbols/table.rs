@@ -1,14 +1,16 @@
 //! The dynamic symbols of one file: what it defines, and what its relocations ask for.
 
-use super::hash::{HashTable, Hashed};
-use super::pages::Pages;
+use super::hash::{self, HashTable, Hashed};
+use super::pages::{OpenPages, Pages, Table};
+use super::places::{End, short_tables};
 use super::relocations::{self, RelocationTable, Use};
+use super::versions::Versions;
 use elf_edit::versions::{self, Version};
 use elf_edit::{ElfInfo, Format};
+use memchr::memmem;
 use object::elf;
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
 use std::fs::File;
-use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Undefined symbols of one file, and bytes of their names; a file with more is not looked at.
@@ -22,29 +24,31 @@ pub(super) struct Undefined<'a> {
     pub(super) gnu_hash: u32,
     /// The version that it was linked with.
     pub(super) version: Option<&'a Version>,
+    /// The place of that version in those of the file.
+    pub(super) place: Option<usize>,
     pub(super) used: Use,
 }
 
 /// All symbols that a file asks for, in the order of its table.
 #[derive(Debug, Default)]
 struct AllUndefined {
-    /// One behind the other.
+    /// Names that are not in the part of the string table that was read at once, one behind the
+    /// other.
     names: Vec<u8>,
     symbols: Vec<NamedUse>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct NamedUse {
-    /// Where its name ends in the names of all.
-    end: u32,
+    /// Where its name begins: in the string table, else in `names`.
+    start: u32,
+    len: u32,
+    in_table: bool,
     gnu_hash: u32,
     /// By its index; 0 and 1 are none.
     version: u16,
     used: Use,
 }
-
-/// What a version index of DT_VERSYM names.
-type Versions = BTreeMap<u16, Version>;
 
 /// The symbols of one file.
 #[derive(Debug)]
@@ -55,11 +59,12 @@ pub(in crate::loader) struct SymbolTable {
     binds_now: bool,
     /// `None` where its relocations can't be read.
     relocations: Option<Vec<RelocationTable>>,
-    symtab: u64,
-    strtab: u64,
+    symtab: Table,
+    strtab: Table,
+    strsz: u64,
     hash: HashTable,
     /// DT_VERSYM, where the file has versions.
-    versym: Option<u64>,
+    versym: Option<Table>,
     versions: Versions,
     undefined: OnceLock<Option<AllUndefined>>,
 }
@@ -85,43 +90,77 @@ pub(super) enum VersionRules {
 
 impl SymbolTable {
     /// `None` where a table is not there or makes no sense.
-    pub(in crate::loader) fn read(file: File, info: &ElfInfo) -> Option<SymbolTable> {
+    pub(in crate::loader) fn read(file: &File, info: &ElfInfo) -> Option<SymbolTable> {
         let dynamic = info.dynamic.as_ref()?;
         let place = |tag| info.offset_of(dynamic.value(tag)?, 1);
         let symtab = place(elf::DT_SYMTAB)?;
         let versym = place(elf::DT_VERSYM);
-        let relocations = relocations::tables(info);
-        let tables = short_tables(info, relocations.as_deref().unwrap_or_default());
-        let pages = Pages::new(file, info.size, tables);
-        let mut versions = Versions::new();
+        let (tables, end) = short_tables(info);
+        let mut pages = Pages::new(file, info.size, tables);
+        let open = OpenPages {
+            pages: &pages,
+            file,
+        };
+        let mut versions = Versions::default();
         if versym.is_some() {
-            let wanted = versions::wanted(&pages, info).ok()?;
-            let defined = versions::defined(&pages, info).ok()?;
+            let wanted = versions::wanted(&open, info).ok()?;
+            let defined = versions::defined(&open, info).ok()?;
             let wanted = wanted.into_iter().flat_map(|library| library.versions);
-            let all = wanted.chain(defined.into_iter().flatten());
-            // 0 and 1 are for symbols without a version; the file's own name has 1.
-            let real = all.filter(|version| version.index > 1);
-            versions.extend(real.map(|version| (version.index, version)));
+            versions = Versions::new(wanted.chain(defined.into_iter().flatten()));
         }
-        let hash = HashTable::read(&pages, info)?;
+        let hash = HashTable::read(&open, info)?;
+        let is_whole = match end {
+            End::Known => true,
+            End::Unknown => false,
+            End::Hash => hash.has_chains(&pages, info.format()),
+        };
+        if !is_whole {
+            pages.keep_open(file);
+        }
         Some(SymbolTable {
-            pages,
             format: info.format(),
             machine: info.header.machine,
             binds_now: relocations::binds_now(info),
-            relocations,
-            symtab,
-            strtab: dynamic.strtab,
+            relocations: relocations::tables(info),
+            symtab: pages.table(symtab),
+            strtab: pages.table(dynamic.strtab),
+            strsz: dynamic.strsz,
             hash,
-            versym,
+            versym: versym.map(|start| pages.table(start)),
             versions,
             undefined: OnceLock::new(),
+            pages,
         })
     }
 
-    /// Approximate size in memory, in bytes, before anything is looked up.
+    /// Approximate size in memory, in bytes, without pages that are read later.
     pub(in crate::loader) fn weight(&self) -> usize {
-        self.pages.weight()
+        let imports = self.undefined.get().and_then(Option::as_ref);
+        let imports = imports.map_or(0, |all| {
+            all.names.capacity() + all.symbols.capacity() * size_of::<NamedUse>()
+        });
+        size_of::<SymbolTable>() + self.versions.len() * 64 + imports + self.pages.weight()
+    }
+
+    /// Whether the file is kept open.
+    pub(in crate::loader) fn is_open(&self) -> bool {
+        self.pages.is_open()
+    }
+
+    /// Whether the string table has these bytes; `None` where not all of it was read at once.
+    pub(in crate::loader) fn has_string(&self, bytes: &[u8]) -> Option<bool> {
+        let strings = self.pages.kept(&self.strtab);
+        let strings = strings.get(..usize::try_from(self.strsz).ok()?)?;
+        Some(memmem::find(strings, bytes).is_some())
+    }
+
+    /// Reads what the file imports, unless that was done; `open` opens it.
+    pub(in crate::loader) fn read_imports<F: Borrow<File>>(
+        &self,
+        open: impl FnOnce() -> Option<F>,
+    ) {
+        let read = || self.read_undefined(open()?.borrow());
+        self.undefined.get_or_init(read);
     }
 
     pub(super) fn binds_now(&self) -> bool {
@@ -129,27 +168,35 @@ impl SymbolTable {
     }
 
     /// Symbols that must be found somewhere, in the order of the table; none where the relocations
-    /// can't be read.
+    /// can't be read, or were not.
     pub(super) fn undefined(&self) -> impl Iterator<Item = Undefined<'_>> {
-        let all = self.undefined.get_or_init(|| self.read_undefined());
+        let all = self.undefined.get().unwrap_or(&None);
         let names = all.as_ref().map_or(&[][..], |all| &all.names);
+        let strings = self.pages.kept(&self.strtab);
         let symbols = all.as_ref().map_or(&[][..], |all| &all.symbols);
-        let mut start = 0;
         symbols.iter().map(move |symbol| {
-            let end = symbol.end as usize;
+            let place = self.versions.place(symbol.version);
+            let names = if symbol.in_table { strings } else { names };
             Undefined {
-                name: &names[std::mem::replace(&mut start, end)..end],
+                name: &names[symbol.start as usize..][..symbol.len as usize],
                 gnu_hash: symbol.gnu_hash,
-                version: self.versions.get(&symbol.version),
+                version: place.and_then(|place| self.versions.at(place)),
+                place,
                 used: symbol.used,
             }
         })
     }
 
-    fn read_undefined(&self) -> Option<AllUndefined> {
+    /// The number of versions that symbols of the file have.
+    pub(super) fn versions(&self) -> usize {
+        self.versions.len()
+    }
+
+    fn read_undefined(&self, file: &File) -> Option<AllUndefined> {
         let mut found = AllUndefined::default();
+        let mut name_bytes = 0;
         let tables = self.relocations.as_ref()?;
-        let uses = relocations::uses(&self.pages, self.format, self.machine, tables)?;
+        let uses = relocations::uses(file, self.format, self.machine, tables)?;
         for (index, used) in uses {
             let here = index >= self.hash.first_defined();
             if here && used != Use::Copy {
@@ -163,20 +210,47 @@ impl SymbolTable {
             if (entry.section != elf::SHN_UNDEF && !copied) || entry.is_local() {
                 continue;
             }
-            let start = found.names.len();
-            let name = self.strtab + u64::from(entry.name);
-            self.pages.add_string(name, &mut found.names)?;
-            if found.symbols.len() >= MAX_UNDEFINED || found.names.len() > MAX_NAMES {
+            let (start, name, in_table) = match self.kept_string(entry.name) {
+                Some(name) => (entry.name, name, true),
+                None => {
+                    let start = found.names.len();
+                    let at = self.strtab.start.checked_add(entry.name.into())?;
+                    self.pages.add_string(at, &mut found.names)?;
+                    (start as u32, &found.names[start..], false)
+                }
+            };
+            name_bytes += name.len();
+            if found.symbols.len() >= MAX_UNDEFINED || name_bytes > MAX_NAMES {
                 return None;
             }
             found.symbols.push(NamedUse {
-                end: found.names.len() as u32,
-                gnu_hash: elf::gnu_hash(&found.names[start..]),
+                start,
+                len: name.len() as u32,
+                in_table,
+                gnu_hash: hash::gnu(name),
                 version: self.version_of(index).unwrap_or(0),
                 used,
             });
         }
         Some(found)
+    }
+
+    /// A string of the string table, where all of it was read at once.
+    fn kept_string(&self, at: u32) -> Option<&[u8]> {
+        let rest = self.pages.kept(&self.strtab).get(at as usize..)?;
+        rest.get(..memchr::memchr(0, rest)?)
+    }
+
+    /// Whether the string table has this name at a place.
+    fn is_name(&self, at: u32, name: &[u8]) -> Option<bool> {
+        let kept = self.pages.kept(&self.strtab).get(at as usize..);
+        match kept.and_then(|rest| rest.get(..=name.len())) {
+            Some(bytes) => Some(bytes.starts_with(name) && bytes[name.len()] == 0),
+            None => {
+                let at = self.strtab.start.checked_add(at.into())?;
+                self.pages.is_string(at, name)
+            }
+        }
     }
 
     /// Whether the file has the symbol; `None` where its tables can't be read, or where `left`
@@ -194,8 +268,7 @@ impl SymbolTable {
         let mut defaults = 0;
         let see = |index| {
             let entry = self.entry(index)?;
-            let name = self.strtab + u64::from(entry.name);
-            if !entry.defines(wanted.used) || !self.pages.is_string(name, wanted.name)? {
+            if !entry.defines(wanted.used) || !self.is_name(entry.name, wanted.name)? {
                 return Some(false);
             }
             Some(match rules {
@@ -217,7 +290,7 @@ impl SymbolTable {
             return Some(true);
         };
         let (number, hidden) = (raw & elf::VERSYM_VERSION, raw & elf::VERSYM_HIDDEN != 0);
-        let its = self.versions.get(&number);
+        let its = self.versions.get(number);
         match &wanted.version {
             Some(version) => {
                 let same = its.is_some_and(|v| v.hash == version.hash && v.name == version.name);
@@ -232,12 +305,16 @@ impl SymbolTable {
     }
 
     fn versym(&self, index: u32) -> Option<Option<u16>> {
-        let Some(start) = self.versym else {
+        let Some(table) = &self.versym else {
             return Some(None);
         };
+        let from = u64::from(index) * 2;
+        let kept = self.pages.kept(table);
+        if let Some(version) = self.format.u16(kept, usize::try_from(from).ok()?) {
+            return Some(Some(version));
+        }
         let mut raw = [0; 2];
-        self.pages
-            .read(start.checked_add(u64::from(index) * 2)?, &mut raw)?;
+        self.pages.read(table.start.checked_add(from)?, &mut raw)?;
         Some(self.format.u16(&raw, 0))
     }
 
@@ -247,14 +324,28 @@ impl SymbolTable {
     }
 
     fn entry(&self, index: u32) -> Option<Entry> {
-        let format = self.format;
-        let size = format.symbol_size();
-        let at = self.symtab.checked_add(u64::from(index) * size as u64)?;
+        let size = self.format.symbol_size();
+        let from = u64::from(index) * size as u64;
+        let kept = self.pages.kept(&self.symtab);
+        let kept = kept.get(usize::try_from(from).ok()?..);
+        if let Some(raw) = kept.and_then(|rest| rest.get(..size)) {
+            return Entry::decode(self.format, raw);
+        }
         let mut raw = [0; 24];
         let raw = &mut raw[..size];
-        self.pages.read(at, raw)?;
+        self.pages.read(self.symtab.start.checked_add(from)?, raw)?;
+        Entry::decode(self.format, raw)
+    }
+}
+
+impl Entry {
+    fn decode(format: Format, raw: &[u8]) -> Option<Entry> {
         // st_info and st_shndx are before st_value in 64-bit symbols and last in 32-bit ones.
-        let (value, info) = if size == 24 { (8..16, 4) } else { (4..8, 12) };
+        let (value, info) = if raw.len() == 24 {
+            (8..16, 4)
+        } else {
+            (4..8, 12)
+        };
         Some(Entry {
             name: format.u32(raw, 0)?,
             info: raw[info],
@@ -263,37 +354,7 @@ impl SymbolTable {
             has_value: raw[value].iter().any(|&byte| byte != 0),
         })
     }
-}
 
-/// The tables in which symbols are looked up, each to the next one at most.
-fn short_tables(info: &ElfInfo, relocations: &[RelocationTable]) -> Vec<Range<u64>> {
-    /// Bytes that are read of a table behind which there is no other.
-    const LAST: u64 = 4096;
-    let Some(dynamic) = &info.dynamic else {
-        return Vec::new();
-    };
-    let tags = [
-        elf::DT_GNU_HASH,
-        elf::DT_HASH,
-        elf::DT_SYMTAB,
-        elf::DT_VERSYM,
-        elf::DT_VERNEED,
-        elf::DT_VERDEF,
-    ];
-    let tables = tags.iter().filter_map(|&tag| dynamic.value(tag));
-    let mut starts: Vec<u64> = tables.filter_map(|at| info.offset_of(at, 1)).collect();
-    starts.push(dynamic.strtab);
-    starts.extend(relocations.iter().map(|table| table.start));
-    starts.sort_unstable();
-    let ends = starts.iter().skip(1).copied();
-    let ends = ends.chain(starts.last().map(|last| last.saturating_add(LAST)));
-    let mut tables: Vec<Range<u64>> = starts.iter().zip(ends).map(|(&s, e)| s..e).collect();
-    tables.push(dynamic.strtab..dynamic.strtab.saturating_add(dynamic.strsz));
-    tables.extend(relocations.iter().map(|table| table.start..table.end));
-    tables
-}
-
-impl Entry {
     /// Hidden and internal symbols are found by no other file.
     fn is_local(self) -> bool {
         matches!(self.other & 3, elf::STV_HIDDEN | elf::STV_INTERNAL)
