@@ -22,6 +22,9 @@ const STRINGS: [&str; 3] = [
     "CUDA driver version is insufficient for CUDA runtime version",
 ];
 
+/// Where `.sh` is in the first string.
+const FIRST_DOT: usize = "/cudart".len();
+
 static FINDERS: LazyLock<[memmem::Finder<'static>; 3]> =
     LazyLock::new(|| STRINGS.map(memmem::Finder::new));
 
@@ -87,6 +90,17 @@ impl Clues {
     /// is not searched for the others.
     pub(crate) fn look_for_first(&mut self, window: Window<'_>) {
         self.look_for(0..1, window);
+    }
+
+    /// The same where `.sh` is at `at`, a part of that string.
+    pub(crate) fn look_at_first(&mut self, window: Window<'_>, at: usize) {
+        let [first, ..] = &mut self.0;
+        let Some(start) = at.checked_sub(FIRST_DOT) else {
+            return;
+        };
+        if first.is_none() && window.bytes[start..].starts_with(STRINGS[0].as_bytes()) {
+            *first = Some(window.offset + start as u64);
+        }
     }
 
     /// Whether the file has the first string, so that it has to be searched for the others.

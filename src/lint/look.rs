@@ -253,11 +253,12 @@ fn contents(
     info: &ElfInfo,
 ) -> Result<(Contents, DeviceCode), ReadError> {
     let (mut contents, mut code) = Default::default();
-    if inputs.contains(&Input::Strings) {
-        contents = rodata::read(file, info)?;
-    }
-    if inputs.contains(&Input::DeviceCode) {
-        code = device_code::read_elf(file, &info.header)?;
+    let reads = |input| inputs.contains(&input);
+    match (reads(Input::Strings), reads(Input::DeviceCode)) {
+        (true, true) => (contents, code) = rodata::read_with_device_code(file, info)?,
+        (true, false) => contents = rodata::read(file, info)?,
+        (false, true) => code = device_code::read_elf(file, &info.header)?,
+        (false, false) => {}
     }
     Ok((contents, code))
 }

@@ -104,7 +104,7 @@ impl KnownLibraries {
 
 /// The version of the runtime in a file, from its code; `None` without a runtime.
 fn version(file: &FileReader, info: &ElfInfo) -> Option<Option<RuntimeVersion>> {
-    let code = rodata::read(file, info).ok()?.cudart?;
+    let code = rodata::cudart(file, info).ok()??;
     let number = code.version;
     Some(number.map(|number| CudaVersion::from_number(number).into()))
 }

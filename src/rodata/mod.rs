@@ -11,16 +11,19 @@ mod sonames;
 pub(crate) use crate::cuda::cudart::RuntimeCode;
 pub(crate) use regions::{code, read_only_data};
 
-use crate::cuda::{CudaVersion, Soname, cudart};
-use elf_edit::windows::windows;
+use crate::cuda::device_code::{self, DeviceCode};
+use crate::cuda::{CudaVersion, Soname, cudart, fatbin};
+use elf_edit::windows::{Region, windows};
 use elf_edit::{ElfInfo, ReadAt, ReadError};
 use memchr::memmem;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Names kept of one file: a real one has a few dozen.
 const MAX_SONAMES: usize = 4096;
 /// NVVM's library of device functions.
-const LIBDEVICE: &[u8] = b"libdevice.10.bc\0";
+static FIND_LIBDEVICE: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"libdevice.10.bc\0"));
 
 /// Results of the scan of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,33 +47,60 @@ pub struct Contents {
 
 /// Reads the read-only data of `file`, whose headers are `info`.
 pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, ReadError> {
+    let regions = read_only_data(file, info)?;
+    contents(file, info, &regions, |_, _| ())
+}
+
+/// The same and the file's device code, for which the read-only data is read only once.
+pub(crate) fn read_with_device_code<R: ReadAt + ?Sized>(
+    file: &R,
+    info: &ElfInfo,
+) -> Result<(Contents, DeviceCode), ReadError> {
+    let regions = read_only_data(file, info)?;
+    let mut quiet = vec![true; regions.len()];
+    let contents = contents(file, info, &regions, |number, bytes| {
+        quiet[number] = quiet[number] && !fatbin::may_begin_in(bytes);
+    })?;
+    let quiet: Vec<Region> = regions
+        .into_iter()
+        .zip(quiet)
+        .filter_map(|(region, quiet)| quiet.then_some(region))
+        .collect();
+    let code = device_code::read_elf_outside(file, &info.header, &quiet)?;
+    Ok((contents, code))
+}
+
+/// The runtime in a file alone, without the names.
+pub(crate) fn cudart<R: ReadAt + ?Sized>(
+    file: &R,
+    info: &ElfInfo,
+) -> Result<Option<RuntimeCode>, ReadError> {
+    let regions = read_only_data(file, info)?;
+    let mut clues = cudart::Clues::default();
+    for &region in &regions {
+        windows(file, region, |window| clues.look_for_first(window))?;
+    }
+    runtime(file, info, &regions, clues)
+}
+
+/// Reads these regions. `also` gets the number of a region and the bytes of each of its windows.
+fn contents<R: ReadAt + ?Sized>(
+    file: &R,
+    info: &ElfInfo,
+    regions: &[Region],
+    mut also: impl FnMut(usize, &[u8]),
+) -> Result<Contents, ReadError> {
     let mut names = sonames::Finder::new(MAX_SONAMES);
     let mut clues = cudart::Clues::default();
-    let libdevice = memmem::Finder::new(LIBDEVICE);
     let mut has_libdevice = false;
-    let regions = read_only_data(file, info)?;
-    for &region in &regions {
+    for (number, &region) in regions.iter().enumerate() {
         windows(file, region, |window| {
-            names.look(window);
-            clues.look_for_first(window);
-            has_libdevice = has_libdevice || libdevice.find(window.bytes).is_some();
+            names.look(window, |at| clues.look_at_first(window, at));
+            has_libdevice = has_libdevice || FIND_LIBDEVICE.find(window.bytes).is_some();
+            also(number, window.bytes);
         })?;
     }
-    if clues.has_first() {
-        for region in regions {
-            windows(file, region, |window| clues.look_for_others(window))?;
-        }
-    }
-    let cudart = match clues.all() {
-        Some(clues) => {
-            let mut versions = cudart::Versions::new(info.header.machine);
-            for region in code(info) {
-                windows(file, region, |window| versions.look(window))?;
-            }
-            Some(RuntimeCode::new(clues, &versions))
-        }
-        None => None,
-    };
+    let cudart = runtime(file, info, regions, clues)?;
     let own = info.dynamic.as_ref().and_then(|d| d.soname.as_deref());
     let mut contents = Contents {
         truncated: names.truncated(),
@@ -92,6 +122,28 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, Re
         contents.offsets.insert(name, found.offset);
     }
     Ok(contents)
+}
+
+/// The runtime in a file that was searched for the first of its strings.
+fn runtime<R: ReadAt + ?Sized>(
+    file: &R,
+    info: &ElfInfo,
+    regions: &[Region],
+    mut clues: cudart::Clues,
+) -> Result<Option<RuntimeCode>, ReadError> {
+    if clues.has_first() {
+        for &region in regions {
+            windows(file, region, |window| clues.look_for_others(window))?;
+        }
+    }
+    let Some(clues) = clues.all() else {
+        return Ok(None);
+    };
+    let mut versions = cudart::Versions::new(info.header.machine);
+    for region in code(info) {
+        windows(file, region, |window| versions.look(window))?;
+    }
+    Ok(Some(RuntimeCode::new(clues, &versions)))
 }
 
 /// cuDNN makes the names of its own parts at run time: it has `libcudnn_ops.so` and opens

@@ -1,7 +1,7 @@
 //! The ranges of a file that hold read-only data, and those that hold code.
 
 use elf_edit::read_sections;
-use elf_edit::sections::read_names;
+use elf_edit::sections::SectionNames;
 use elf_edit::windows::Region;
 use elf_edit::{ElfInfo, Kind, ReadAt, ReadError, Section};
 use object::elf;
@@ -61,14 +61,14 @@ fn by_sections<R: ReadAt + ?Sized>(
         Err(ReadError::Io(e)) => return Err(e.into()),
         _ => return Ok(None),
     };
-    let names = read_names(file, &info.header, &sections)?;
+    let names = SectionNames::read(file, &info.header, &sections)?;
     let unwanted = u64::from(elf::SHF_WRITE | elf::SHF_EXECINSTR);
     let mut regions = Vec::new();
-    for (section, name) in sections.iter().zip(&names) {
+    for section in &sections {
         if section.sh_type == elf::SHT_PROGBITS
             && section.flags & u64::from(elf::SHF_ALLOC) != 0
             && section.flags & unwanted == 0
-            && !SKIPPED.contains(&&name[..])
+            && !SKIPPED.contains(&names.of(section))
             && !starts_with_device_code(file, section)?
         {
             regions.push(range(section.offset, section.size));

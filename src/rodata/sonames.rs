@@ -8,6 +8,7 @@
 use elf_edit::windows::Window;
 use memchr::memmem;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Longest file name in Linux, in bytes.
 const NAME_MAX: usize = 255;
@@ -21,9 +22,11 @@ pub(super) struct FoundSoname {
     pub whole: bool,
 }
 
+/// Of `.so`; `.shm` of a CUDA runtime is found with it, in one search for both.
+static DOT_S: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b".s"));
+
 /// Collects sonames from windows.
 pub(super) struct Finder {
-    so: memmem::Finder<'static>,
     found: BTreeMap<Vec<u8>, FoundSoname>,
     most: usize,
     truncated: bool,
@@ -33,16 +36,23 @@ impl Finder {
     /// Keeps at most `most` names.
     pub(super) fn new(most: usize) -> Finder {
         Finder {
-            so: memmem::Finder::new(b".so"),
             found: BTreeMap::new(),
             most,
             truncated: false,
         }
     }
 
-    /// Looks through one window.
-    pub(super) fn look(&mut self, window: Window<'_>) {
-        for dot in self.so.find_iter(window.bytes) {
+    /// Looks through one window. `other` gets each place of `.sh`.
+    pub(super) fn look(&mut self, window: Window<'_>, mut other: impl FnMut(usize)) {
+        for dot in DOT_S.find_iter(window.bytes) {
+            match window.bytes.get(dot + 2) {
+                Some(b'o') => {}
+                Some(b'h') => {
+                    other(dot);
+                    continue;
+                }
+                _ => continue,
+            }
             let Some((name, whole)) = soname_at(window, dot) else {
                 continue;
             };
@@ -147,7 +157,7 @@ mod tests {
             start: 0,
             end: bytes.len() as u64,
         };
-        windows::windows(bytes, region, |w| finder.look(w)).unwrap();
+        windows::windows(bytes, region, |w| finder.look(w, |_| ())).unwrap();
         finder
             .found()
             .into_iter()
@@ -225,11 +235,12 @@ mod tests {
         let bytes: Vec<u8> = (0..50)
             .flat_map(|i| format!("lib{i}.so\0").into_bytes())
             .collect();
-        finder.look(Window {
+        let window = Window {
             bytes: &bytes,
             offset: 0,
             first: true,
-        });
+        };
+        finder.look(window, |_| ());
         assert!(finder.truncated());
         assert_eq!(finder.found().len(), 3);
     }

@@ -12,7 +12,7 @@ use super::Outcome;
 use super::archives;
 use crate::advice::{Advice, joined};
 use crate::archive::{Archives, Extent};
-use crate::cuda::device_code;
+use crate::cuda::device_code::{self, DeviceCode};
 use crate::cuda::linkage::Cudart;
 use crate::escape::{sentence, shown};
 use crate::loader::{LoadedBy, Loader, Resolution, TreeLoaders, User};
@@ -285,18 +285,18 @@ impl Run {
         };
         let loaded = info.dynamic.is_some() && info.kind != Kind::Object;
         let cuda = named || self.args.device_code;
-        let contents = match (strings || cuda) && loaded {
-            true => rodata::read(file, &info)?,
-            false => Contents::default(),
-        };
-        let cuda = match cuda {
-            true => Some(Cuda {
-                cudart: Cudart::new(&info, contents.cudart.as_ref()),
-                code: device_code::read_elf(file, &info.header)?,
-                every: self.args.device_code,
-            }),
-            false => None,
-        };
+        let (mut contents, mut code) = (Contents::default(), DeviceCode::default());
+        match (cuda, loaded) {
+            (true, true) => (contents, code) = rodata::read_with_device_code(file, &info)?,
+            (true, false) => code = device_code::read_elf(file, &info.header)?,
+            (false, true) if strings => contents = rodata::read(file, &info)?,
+            (false, _) => {}
+        }
+        let cuda = cuda.then(|| Cuda {
+            cudart: Cudart::new(&info, contents.cudart.as_ref()),
+            code,
+            every: self.args.device_code,
+        });
         let names = match strings {
             true => &contents.sonames[..],
             false => &[],

@@ -3,7 +3,8 @@
 use super::{DeviceCode, Place};
 use crate::cuda::fatbin::{FatbinRegion, FoundFatbins, scan};
 use elf_edit::Format;
-use elf_edit::sections::read_names;
+use elf_edit::sections::SectionNames;
+use elf_edit::windows::Region;
 use elf_edit::{FileHeader, ReadAt, ReadError, Section};
 use elf_edit::{read_sections, read_segments};
 use object::elf;
@@ -26,11 +27,13 @@ const WRAPPER_MAGIC: u32 = 0x4662_43b1;
 /// A section of more wrappers than this is not counted to its end.
 const MAX_WRAPPER_BYTES: u64 = 4 << 20;
 
-/// Reads the sections; in a file without sections, the segments.
+/// Reads the sections; in a file without sections, the segments. In the ranges `quiet` no fatbin
+/// begins.
 pub(super) fn read<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
     place: &Place,
+    quiet: &[Region],
     code: &mut DeviceCode,
 ) -> Result<(), ReadError> {
     // The loader reads no section headers: a broken table is as good as none.
@@ -39,11 +42,10 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         Err(ReadError::Io(e)) => return Err(e.into()),
         Err(_) => Vec::new(),
     };
-    let names = read_names(file, header, &sections)?;
-    let mut regions: Vec<(FatbinRegion, Option<Vec<u8>>)> = sections
-        .iter()
-        .zip(names)
-        .filter_map(|(section, name)| Some((region(section, &name)?, Some(name))))
+    let names = SectionNames::read(file, header, &sections)?;
+    let named = sections.iter().map(|section| (section, names.of(section)));
+    let mut regions: Vec<(FatbinRegion, Option<&[u8]>)> = named
+        .filter_map(|(section, name)| Some((region(section, name)?, Some(name))))
         .collect();
     if regions.is_empty() {
         let data = read_segments(file, header)?.into_iter();
@@ -51,6 +53,11 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         regions.extend(data.map(|s| (whole(s.offset, s.filesz, false), None)));
     }
     regions.sort_by_key(|(region, _)| region.start);
+    let is_quiet = |region: &FatbinRegion| {
+        let end = region.end.min(file.len());
+        let holds = |quiet: &Region| quiet.start <= region.start && end <= quiet.end;
+        !region.only_fatbins && quiet.iter().any(holds)
+    };
     let mut done = 0;
     for (mut region, section) in regions {
         // Headers that lie many times over the same bytes cost one read of them.
@@ -63,19 +70,22 @@ pub(super) fn read<R: ReadAt + ?Sized>(
                 file.len().saturating_sub(region.start)
             );
             let place = Place {
-                section: section.clone(),
+                section: section.map(<[u8]>::to_vec),
                 ..place.clone()
             };
             code.problem(place, region.start, what);
         }
-        if section.as_deref() == Some(WRAPPERS) {
+        if section == Some(WRAPPERS) {
             count_wrappers(file, header.format, region, code)?;
+            continue;
+        }
+        if is_quiet(&region) {
             continue;
         }
         let mut found = FoundFatbins::default();
         scan(file, region, &mut found)?;
         let place = Place {
-            section,
+            section: section.map(<[u8]>::to_vec),
             ..place.clone()
         };
         code.add(place, found);

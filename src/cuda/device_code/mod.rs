@@ -15,6 +15,7 @@ use super::fatbin::{
     CONTAINER_MAGIC, Compression, FatbinEntry, FatbinProblem, FatbinRegion, FoundFatbins,
     ImageKind, scan,
 };
+use elf_edit::windows::Region;
 use elf_edit::{FileHeader, FileReader, ReadAt, ReadError};
 use std::fs::File;
 use std::io;
@@ -158,8 +159,17 @@ pub(crate) fn read_elf<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
 ) -> Result<DeviceCode, ReadError> {
+    read_elf_outside(file, header, &[])
+}
+
+/// The same for a file whose ranges `quiet` were searched already: no fatbin begins there.
+pub(crate) fn read_elf_outside<R: ReadAt + ?Sized>(
+    file: &R,
+    header: &FileHeader,
+    quiet: &[Region],
+) -> Result<DeviceCode, ReadError> {
     let mut code = DeviceCode::default();
-    read_elf_into(file, header, &Place::default(), &mut code)?;
+    read_elf_into(file, header, &Place::default(), quiet, &mut code)?;
     Ok(code)
 }
 
@@ -189,7 +199,7 @@ fn read_image<R: ReadAt + ?Sized>(
             "the ELF header is cut off, or of an unknown class or byte order".to_owned(),
         ));
     };
-    read_elf_into(file, &header, place, code)?;
+    read_elf_into(file, &header, place, &[], code)?;
     Ok(true)
 }
 
@@ -197,6 +207,7 @@ fn read_elf_into<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
     place: &Place,
+    quiet: &[Region],
     code: &mut DeviceCode,
 ) -> Result<(), ReadError> {
     if header.machine == EM_CUDA {
@@ -205,7 +216,7 @@ fn read_elf_into<R: ReadAt + ?Sized>(
         code.add(place.clone(), found);
         return Ok(());
     }
-    host::read(file, header, place, code)
+    host::read(file, header, place, quiet, code)
 }
 
 /// A cubin in a file of its own, as an entry.

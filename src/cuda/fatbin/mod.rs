@@ -13,6 +13,7 @@ mod window;
 pub(crate) use entry::{Compression, FatbinEntry, ImageKind};
 pub(crate) use scan::{FatbinRegion, scan};
 pub(crate) use walk::{FatbinProblem, FoundFatbins};
+pub(crate) use window::may_begin_in;
 
 /// Start of a container: magic 0xba55ed50, version 1, header size 16, all little-endian.
 pub(crate) const CONTAINER_MAGIC: [u8; 8] = [0x50, 0xed, 0x55, 0xba, 1, 0, 16, 0];

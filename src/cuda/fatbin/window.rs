@@ -13,6 +13,11 @@ use std::thread;
 static MAGIC: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new(&CONTAINER_MAGIC));
 
+/// Whether a container may begin in these bytes.
+pub(crate) fn may_begin_in(bytes: &[u8]) -> bool {
+    MAGIC.find(bytes).is_some()
+}
+
 /// Nearly every header is smaller.
 const SMALL: usize = 512;
 /// Bytes read at a time once a search has found nothing for long: as many as fit a processor's

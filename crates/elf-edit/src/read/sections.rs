@@ -11,35 +11,56 @@ pub(crate) const MAX_NAME_TABLE: u64 = 8 << 20;
 /// Longest name that is kept, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The names of `sections`, in the same order. An unreadable name becomes empty: section names are
-/// hints, and a file with a broken table still runs.
+/// The names of sections. An unreadable name is empty: section names are hints, and a file with a
+/// broken table still runs.
+#[derive(Debug)]
+pub struct SectionNames(Vec<u8>);
+
+impl SectionNames {
+    /// Reads the table of the names of `sections`.
+    pub fn read<R: ReadAt + ?Sized>(
+        file: &R,
+        header: &FileHeader,
+        sections: &[Section],
+    ) -> io::Result<SectionNames> {
+        let mut index = u32::from(header.shstrndx);
+        if header.shstrndx == elf::SHN_XINDEX {
+            // Extended numbering: the real index is sh_link of section 0 (gABI).
+            index = sections.first().map_or(0, |s| s.link);
+        }
+        let table = match sections.get(index as usize) {
+            Some(s) if s.sh_type == elf::SHT_STRTAB && s.size <= MAX_NAME_TABLE => {
+                match file.read_vec(s.offset, s.size as usize) {
+                    Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Vec::new(),
+                    other => other?,
+                }
+            }
+            _ => Vec::new(),
+        };
+        Ok(SectionNames(table))
+    }
+
+    /// The name of one of the sections.
+    pub fn of(&self, section: &Section) -> &[u8] {
+        name_at(&self.0, section.name)
+    }
+}
+
+/// The names of `sections`, in the same order.
 pub fn read_names<R: ReadAt + ?Sized>(
     file: &R,
     header: &FileHeader,
     sections: &[Section],
 ) -> io::Result<Vec<Vec<u8>>> {
-    let mut index = u32::from(header.shstrndx);
-    if header.shstrndx == elf::SHN_XINDEX {
-        // Extended numbering: the real index is sh_link of section 0 (gABI).
-        index = sections.first().map_or(0, |s| s.link);
-    }
-    let table = match sections.get(index as usize) {
-        Some(s) if s.sh_type == elf::SHT_STRTAB && s.size <= MAX_NAME_TABLE => {
-            match file.read_vec(s.offset, s.size as usize) {
-                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Vec::new(),
-                other => other?,
-            }
-        }
-        _ => Vec::new(),
-    };
-    Ok(sections.iter().map(|s| name_at(&table, s.name)).collect())
+    let names = SectionNames::read(file, header, sections)?;
+    Ok(sections.iter().map(|s| names.of(s).to_vec()).collect())
 }
 
-fn name_at(table: &[u8], at: u32) -> Vec<u8> {
+fn name_at(table: &[u8], at: u32) -> &[u8] {
     let tail = table.get(at as usize..).unwrap_or_default();
     let tail = &tail[..tail.len().min(MAX_NAME)];
     let end = tail.iter().position(|&b| b == 0).unwrap_or(0);
-    tail[..end].to_vec()
+    &tail[..end]
 }
 
 #[cfg(test)]
