@@ -109,7 +109,7 @@ pub(crate) fn make(request: &FarmRequest) -> Result<Farm, FarmError> {
 
 /// Whether a prefix has anything that a toolkit is made of, and whether that is the compiler's.
 pub(crate) fn parts(prefix: &Path) -> Result<(bool, bool), FarmError> {
-    let some = !prefix::pieces(prefix)?.is_empty();
+    let some = prefix::has_pieces(prefix)?;
     let compiler = ["bin/nvcc", "nvvm", "include/crt"];
     let compiler = compiler.iter().any(|place| prefix.join(place).exists());
     let published = component::compiler(prefix)?.is_some();

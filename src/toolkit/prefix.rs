@@ -40,8 +40,15 @@ const SAME_PLACE: [&str; 9] = [
     "version.json",
 ];
 
-/// The pieces of a prefix and their paths in the farm. Empty if it has no part of a toolkit.
-pub(super) fn pieces(prefix: &Path) -> Result<Vec<ToolkitPart>, FarmError> {
+/// Whether a prefix has part of a toolkit.
+pub(super) fn has_pieces(prefix: &Path) -> Result<bool, FarmError> {
+    check(prefix)?;
+    let has_some = SAME_PLACE.iter().any(|place| prefix.join(place).exists());
+    Ok(has_some || !pieces(prefix)?.is_empty())
+}
+
+/// Refuses what can't join a farm.
+fn check(prefix: &Path) -> Result<(), FarmError> {
     if !prefix.is_dir() {
         return Err(FarmError::prefix(prefix, "is no directory"));
     }
@@ -58,6 +65,12 @@ pub(super) fn pieces(prefix: &Path) -> Result<Vec<ToolkitPart>, FarmError> {
              (dpkg -x PACKAGE DIR) and name DIR/usr",
         ));
     }
+    Ok(())
+}
+
+/// The pieces of a prefix and their paths in the farm. Empty if it has no part of a toolkit.
+pub(super) fn pieces(prefix: &Path) -> Result<Vec<ToolkitPart>, FarmError> {
+    check(prefix)?;
     let mut pieces = Vec::new();
     // Most of these places are not there: one list of the directory is cheaper than a look at each.
     let names = super::merge::list(prefix).ok();

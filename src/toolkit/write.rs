@@ -2,8 +2,10 @@
 
 use super::merge::{FarmEntry, Tree, list};
 use super::{FarmError, record};
+use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
@@ -19,6 +21,7 @@ pub(super) fn write(tree: &Tree, out: &Path, relative: bool) -> Result<usize, Fa
         remove_others(tree, &out, Path::new(""))?;
     }
     let mut written = 0;
+    let mut directory = Directory::default();
     for (place, entry) in tree {
         let path = out.join(place);
         match entry {
@@ -28,7 +31,12 @@ pub(super) fn write(tree: &Tree, out: &Path, relative: bool) -> Result<usize, Fa
                     true => relative_to(path.parent().unwrap_or(&out), target),
                     false => target.clone(),
                 };
-                written += usize::from(make_link(&path, &target, empty)?);
+                match empty {
+                    true => directory.link(&path, &target)?,
+                    false if !make_link(&path, &target)? => continue,
+                    false => {}
+                }
+                written += 1;
             }
             FarmEntry::File(bytes) => written += usize::from(make_file(&path, bytes, empty)?),
         }
@@ -62,16 +70,40 @@ fn make_directory(path: &Path) -> Result<(), FarmError> {
     }
 }
 
-/// `new`: nothing is there.
-fn make_link(path: &Path, target: &Path, new: bool) -> Result<bool, FarmError> {
-    if !new {
-        if fs::read_link(path).is_ok_and(|there| there == target) {
-            return Ok(false);
-        }
-        remove(path)?;
+fn make_link(path: &Path, target: &Path) -> Result<bool, FarmError> {
+    if fs::read_link(path).is_ok_and(|there| there == target) {
+        return Ok(false);
     }
+    remove(path)?;
     symlink(target, path).map_err(|e| FarmError::io(path, e))?;
     Ok(true)
+}
+
+/// The directory of the last link, open: most links are made in one of a hundred others, and each
+/// would look up the whole path.
+#[derive(Default)]
+struct Directory(Option<(PathBuf, OwnedFd)>);
+
+impl Directory {
+    /// Makes a link where nothing is.
+    fn link(&mut self, path: &Path, target: &Path) -> Result<(), FarmError> {
+        self.try_link(path, target)
+            .map_err(|e| FarmError::io(path, e))
+    }
+
+    fn try_link(&mut self, path: &Path, target: &Path) -> io::Result<()> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = match self.0.take() {
+            Some((of, open)) if of == parent => open,
+            _ => rustix::fs::open(parent, flags, Mode::empty())?,
+        };
+        let made = rustix::fs::symlinkat(target, &open, name);
+        self.0 = Some((parent.to_owned(), open));
+        Ok(made?)
+    }
 }
 
 fn make_file(path: &Path, bytes: &[u8], new: bool) -> Result<bool, FarmError> {
