@@ -51,7 +51,7 @@ pub(crate) use tree::{TreeLoaders, in_parallel};
 use crate::cuda::symbols::REGISTERS;
 use abi::Usual;
 use closure::{Closure, Variables};
-use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
+use elf_edit::{ElfInfo, FileId, FileReader, Format, ReadError};
 use files::Files;
 use foldhash::HashMap;
 use interpreter::LoaderSystem;
@@ -95,8 +95,9 @@ pub(crate) enum Extent {
     All,
 }
 
-/// An interpreter by its path and the machine of the program.
-type Known = ((Vec<u8>, u16), Arc<LoaderSystem>);
+/// An interpreter by its path and the machine and format of the program: PowerPC has two byte
+/// orders.
+type Known = ((Vec<u8>, u16, Format), Arc<LoaderSystem>);
 
 /// Resolves the libraries of files. Shared by threads; caches every file that it reads.
 pub struct Loader {
@@ -340,7 +341,7 @@ impl Loader {
     }
 
     fn system(&self, interpreter: &[u8], info: &ElfInfo) -> Arc<LoaderSystem> {
-        let key = (interpreter.to_vec(), info.header.machine);
+        let key = (interpreter.to_vec(), info.header.machine, info.format());
         let lock = self.systems.lock();
         let mut systems = lock.unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = systems.iter().find(|(k, _)| *k == key) {

@@ -1,7 +1,7 @@
 //! Files in the way: other machines, no ELF at all, cycles of links, names that bite.
 
 use super::compare::{agree, need, text, tried_by_glibc, tried_by_us};
-use super::workshop::Workshop;
+use super::workshop::{BINARY, Workshop};
 use elf_edit::{Class, Endianness, Platform};
 use elf_fixtures::Minimal;
 use serde_json::Value;
@@ -292,4 +292,45 @@ fn a_hostile_search_path_costs_bounded_time_and_memory() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let json: Value = crate::support::schema::parsed(&output.stdout);
     assert_eq!(json["loads"], false);
+}
+
+/// The loader of PowerPC has one path for both byte orders, which read another cache each: what is
+/// said of a file doesn't depend on the one before it.
+#[test]
+fn files_of_two_byte_orders_have_a_loader_each() {
+    let shop = Workshop::new();
+    // A cache of one empty entry, in the byte order of the first file.
+    let mut cache = b"glibc-ld.so.cache1.1".to_vec();
+    cache.extend(1_u32.to_le_bytes());
+    cache.resize(96, 0);
+    shop.write("root/etc/ld.so.cache", cache);
+    let orders = [("little", Endianness::Little), ("big", Endianness::Big)];
+    for (name, endian) in orders {
+        let library = Minimal {
+            needed: vec![b"libnowhere.so".to_vec()],
+            ..Minimal::new(Platform {
+                machine: object::elf::EM_PPC64,
+                endian,
+                ..X86_64
+            })
+        };
+        shop.write(&format!("root/lib/{name}.so"), library.bytes());
+    }
+    let said = |names: &[&str]| {
+        let mut command = Command::new(BINARY);
+        command.current_dir(&shop.path);
+        command.args(["inspect", "--json", "-j1", "--root", "root"]);
+        let files = names.iter().map(|name| format!("root/lib/{name}.so"));
+        let output = command.args(files).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let mut lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let alone = [said(&["big"]), said(&["little"])].concat();
+    assert_eq!(alone.len(), 2, "{alone:?}");
+    assert!(alone[0].contains("not a ld.so.cache"), "{}", alone[0]);
+    assert!(!alone[1].contains("not a ld.so.cache"), "{}", alone[1]);
+    assert_eq!(said(&["little", "big"]), alone);
+    assert_eq!(said(&["big", "little"]), alone);
 }
