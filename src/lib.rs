@@ -50,7 +50,7 @@ pub mod parts {
         pub use crate::cuda::fatbin::payload::write as write_payload;
     }
     pub mod rodata {
-        pub use crate::rodata::{Contents, read};
+        pub use crate::rodata::{Contents, read, read_with_device_code};
     }
     pub mod scan {
         pub use crate::scan::{Skip, Visit, Walk, dynamic_info, visit};

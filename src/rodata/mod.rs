@@ -52,7 +52,7 @@ pub fn read<R: ReadAt + ?Sized>(file: &R, info: &ElfInfo) -> Result<Contents, Re
 }
 
 /// The same and the file's device code, for which the read-only data is read only once.
-pub(crate) fn read_with_device_code<R: ReadAt + ?Sized>(
+pub fn read_with_device_code<R: ReadAt + ?Sized>(
     file: &R,
     info: &ElfInfo,
 ) -> Result<(Contents, DeviceCode), ReadError> {

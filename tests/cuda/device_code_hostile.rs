@@ -2,6 +2,8 @@
 //! and memory and time stay in proportion to the file's size.
 
 use cuda_fixup::parts::device_code::{self, DeviceCode};
+use cuda_fixup::parts::rodata;
+use elf_edit::ElfInfo;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -224,6 +226,36 @@ fn sections_that_lie() {
         ("again", CONTENTS + half, half),
     ];
     assert_eq!(archs(&read(&shifted)), [80, 90]);
+}
+
+/// One pass over the read-only data for its strings and its device code finds what two find,
+/// wherever sections begin and end.
+#[test]
+fn one_pass_for_strings_and_device_code_finds_what_two_find() {
+    let one = container(&[entry(2, 80, &[7; 24])]);
+    let text = b"\0libcuda.so.1\0plain text\0";
+    let bytes = [&text[..], &one, text, &one, &[0; 8]].concat();
+    let len = bytes.len() as u64;
+    let mut found = 0;
+    for start in (0..len).step_by(13) {
+        for size in (0..=len - start).step_by(17) {
+            let rest = len - start - size;
+            let file = elf(
+                &bytes,
+                &[
+                    (".rodata", CONTENTS, start),
+                    ("other", CONTENTS + start, size),
+                    (".nv_fatbin", CONTENTS + start + size, rest),
+                ],
+            );
+            let info = ElfInfo::read(&file[..]).unwrap();
+            let (contents, code) = rodata::read_with_device_code(&file[..], &info).unwrap();
+            assert_eq!(contents, rodata::read(&file[..], &info).unwrap());
+            assert_eq!(code, read(&file).unwrap(), "{start} {size}");
+            found += code.images.len();
+        }
+    }
+    assert!(found > 100, "{found}");
 }
 
 #[test]
