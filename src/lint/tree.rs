@@ -3,9 +3,10 @@
 use super::{Check, Context, Finding, Options, SelectedRules};
 use crate::scan::{Root, absolute};
 use elf_edit::{ElfInfo, FileReader, ReadAt};
+use foldhash::quality::FixedState;
 use object::elf;
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -68,7 +69,8 @@ impl Member {
 /// A hash of samples of the executable segments: tools that change SONAME or RUNPATH leave these
 /// as they are.
 fn code(file: &FileReader, info: &ElfInfo) -> io::Result<u64> {
-    let mut hash = DefaultHasher::new();
+    let mut hash = FixedState::default().build_hasher();
+    let mut sample = vec![0; SAMPLE as usize];
     let executable = info.segments.iter();
     let executable = executable.filter(|s| s.p_type == elf::PT_LOAD && s.flags & elf::PF_X != 0);
     for segment in executable {
@@ -83,7 +85,8 @@ fn code(file: &FileReader, info: &ElfInfo) -> io::Result<u64> {
             if offset.saturating_add(length) > info.size {
                 break;
             }
-            hash.write(&file.read_vec(offset, length as usize)?);
+            file.read_once_at(offset, &mut sample[..length as usize])?;
+            hash.write(&sample[..length as usize]);
             at = at.saturating_add(step);
         }
     }

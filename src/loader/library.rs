@@ -110,6 +110,14 @@ impl Library {
             .as_deref()
     }
 
+    /// Reads the versions that the file, which is open, defines.
+    fn define(&self, file: &FileReader, info: &ElfInfo) {
+        if self.has_definitions {
+            let read = || versions::defined(file, info).ok()?;
+            self.defined.get_or_init(read);
+        }
+    }
+
     /// Whether a program with the header `of` can load this file as a dependency: `Ok(Some)` gives
     /// the reason to search on, `Err` the reason to stop.
     pub(super) fn fits(&self, of: &FileHeader) -> Result<Option<Why>, Why> {
@@ -193,7 +201,12 @@ pub(super) fn read(file: File, meta: &Metadata, id: FileId) -> Result<Library, U
     if reader.len() < smallest {
         return unfit(None, Why::TooShort);
     }
-    let read = ElfInfo::read(&reader).and_then(|info| Library::new(id, &reader, &info));
+    let read = ElfInfo::read(&reader).and_then(|info| {
+        let library = Library::new(id, &reader, &info)?;
+        // What loads it asks for these next, mostly; it is open now.
+        library.define(&reader, &info);
+        Ok(library)
+    });
     read.map_err(|e| Unfit {
         header,
         why: match e {
