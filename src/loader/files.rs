@@ -223,21 +223,22 @@ impl Files {
         self.keep_symbols(id, table)
     }
 
-    /// The symbols of a file that is open. Those of a program are not kept: nothing else loads it.
+    /// The symbols of a file that is open. They are kept if others load it, as far as is known:
+    /// plugins and programs are more than half of a tree.
     pub(super) fn symbols_of(
         &self,
-        id: FileId,
+        library: &Library,
         file: &FileReader,
         info: &ElfInfo,
         imports: bool,
     ) -> Option<Arc<SymbolTable>> {
-        if let Some(known) = self.symbols.get(&id) {
+        if let Some(known) = self.symbols.get(&library.id) {
             return known;
         }
         let table = symbols_in(file, info, imports);
-        match info.interpreter {
-            Some(_) => table.map(Arc::new),
-            None => self.keep_symbols(id, table),
+        match library.is_found() {
+            true => self.keep_symbols(library.id, table),
+            false => table.map(Arc::new),
         }
     }
 
@@ -271,13 +272,15 @@ impl Files {
         let file = self.sysroot.open(path)?;
         let meta = file.metadata()?;
         let id = FileId::from(&meta);
-        if let Some(known) = self.by_id.get(&id) {
-            return Ok(Probe::Library(known));
-        }
-        Ok(match library::read(file, &meta, id) {
-            Ok(library) => Probe::Library(self.know(library)),
-            Err(unfit) => Probe::Unfit(Arc::new(unfit)),
-        })
+        let library = match self.by_id.get(&id) {
+            Some(known) => known,
+            None => match library::read(file, &meta, id) {
+                Ok(library) => self.know(library),
+                Err(unfit) => return Ok(Probe::Unfit(Arc::new(unfit))),
+            },
+        };
+        library.note_found();
+        Ok(Probe::Library(library))
     }
 }
 

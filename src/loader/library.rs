@@ -6,6 +6,7 @@ use elf_edit::{Class, ElfInfo, FileHeader, FileId, FileReader, Kind, ReadAt, Rea
 use object::elf;
 use std::fs::{File, Metadata};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What edits that are planned make of a file, for its loader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Library {
     refusal: Option<&'static str>,
     defined: OnceLock<Option<Vec<Version>>>,
     has_definitions: bool,
+    /// Whether a search has found it for another file.
+    found: AtomicBool,
     /// Whether its string table has a name of the functions that register device code, as far as
     /// that was looked for.
     pub(super) names_registration: OnceLock<bool>,
@@ -60,6 +63,7 @@ impl Library {
             refusal: refusal(info, flags_1),
             defined: OnceLock::new(),
             has_definitions: dynamic.is_some_and(|d| d.value(elf::DT_VERDEF).is_some()),
+            found: AtomicBool::new(false),
             names_registration: OnceLock::new(),
         })
     }
@@ -108,6 +112,16 @@ impl Library {
                 versions::defined(&file, &info).ok()?
             })
             .as_deref()
+    }
+
+    /// Notes that a search has found it.
+    pub(super) fn note_found(&self) {
+        self.found.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a search has found it for another file: more of them are likely to load it.
+    pub(super) fn is_found(&self) -> bool {
+        self.found.load(Ordering::Relaxed)
     }
 
     /// Reads the versions that the file, which is open, defines.

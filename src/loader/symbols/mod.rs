@@ -178,14 +178,18 @@ impl Process<'_> {
         let files = self.c.files;
         // What an object imports is read while it is open, if that is needed.
         let imports = !self.is_known_complete(at);
-        let (Some((file, info)), Some(library), 0) = (self.c.root, self.library(at), at) else {
-            return files.symbols(self.id(at), &self.c.objects[at].path, imports);
+        let table = match (self.c.root, self.library(at)) {
+            (Some((file, info)), Some(library)) if at == 0 => {
+                files.symbols_of(library, file, info, imports)?
+            }
+            _ => files.symbols(self.id(at), &self.c.objects[at].path, imports)?,
         };
-        let table = files.symbols_of(library.id, file, info, imports)?;
         if files.notes_registration
+            && let Some(noted) = self.library(at).map(|library| &library.names_registration)
+            && noted.get().is_none()
             && let Some(has) = table.has_string(REGISTERS)
         {
-            library.names_registration.get_or_init(|| has);
+            noted.get_or_init(|| has);
         }
         Some(table)
     }
