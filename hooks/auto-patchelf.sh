@@ -5,6 +5,18 @@ source "@lib@"
 
 if ! declare -F autoPatchelfPostFixup >/dev/null; then
 
+# cudaFixupArray VARIABLE: makes an array of a list that an attribute may have set, so that
+# elements can be added to it.
+cudaFixupArray() {
+    local -a cudaFixupArrayItems=()
+    cudaFixupList cudaFixupArrayItems "$1"
+    unset -v "$1"
+    declare -ga "$1"
+    local -n cudaFixupArrayTo=$1
+    # shellcheck disable=SC2034 # it is the caller's variable
+    cudaFixupArrayTo=("${cudaFixupArrayItems[@]}")
+}
+
 # nixpkgs' names: library directories of inputs, and those that the package adds.
 cudaFixupArray autoPatchelfLibs
 cudaFixupArray extraAutoPatchelfLibs

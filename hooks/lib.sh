@@ -43,18 +43,6 @@ cudaFixupList() {
     fi
 }
 
-# cudaFixupArray VARIABLE: makes an array of a list that an attribute may have set, so that
-# elements can be added to it.
-cudaFixupArray() {
-    local -a cudaFixupArrayItems=()
-    cudaFixupList cudaFixupArrayItems "$1"
-    unset -v "$1"
-    declare -ga "$1"
-    local -n cudaFixupArrayTo=$1
-    # shellcheck disable=SC2034 # it is the caller's variable
-    cudaFixupArrayTo=("${cudaFixupArrayItems[@]}")
-}
-
 # cudaFixupOptions OPTION VARIABLE [SUFFIX]: for each element of the list VARIABLE, the argument
 # OPTION=ELEMENTSUFFIX.
 cudaFixupOptions() {
@@ -117,7 +105,8 @@ cudaFixupActive() {
     local -a words
     for entry in "${postFixupHooks[@]}"; do
         if [[ -z $entry || -z ${cudaFixupParts[$entry]-} ]]; then continue; fi
-        read -ra words <<<"${cudaFixupParts[$entry]}"
+        # shellcheck disable=SC2206 # names; a here-string would be a file
+        words=(${cudaFixupParts[$entry]})
         for variable in "${words[@]:1}"; do
             if [[ -n ${!variable-} ]]; then continue 2; fi
         done

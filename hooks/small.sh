@@ -55,18 +55,3 @@ cudaFixupHasNoElf() {
     # shellcheck disable=SC2034
     if (( links == 1 )); then others='1 other file'; fi
 }
-
-# cudaFixupHasNone TEXT DIRECTORY…: whether no file has the text, as far as that is seen quickly: small
-# files without NUL bytes, and no link, whose target only a process can read.
-cudaFixupHasNone() {
-    local file text LC_ALL=C
-    local -i links=0 budget=16384
-    local -a files=()
-    if ! cudaFixupFiles "${@:2}" || (( links )); then return 1; fi
-    for file in "${files[@]}"; do
-        # Succeeds where something follows, a NUL byte or more than is asked for.
-        if IFS= read -r -d '' -n "$budget" text <"$file" || [[ $text == *"$1"* ]]; then return 1; fi
-        budget=$((budget - ${#text}))
-        if (( budget <= 0 )); then return 1; fi
-    done
-}

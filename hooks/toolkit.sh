@@ -198,6 +198,21 @@ cudaFixupFarmPart() {
     cudaFixupArgs+=("${cudaFixupFarmMap[@]/#/--replace-runpath=}" "${cudaFixupFarmLibs[@]/#/--lib=}")
 }
 
+# cudaFixupHasNone TEXT DIRECTORY…: whether no file has the text, as far as that is seen quickly: small
+# files without NUL bytes, and no link, whose target only a process can read.
+cudaFixupHasNone() {
+    local file text LC_ALL=C
+    local -i links=0 budget=16384
+    local -a files=()
+    if ! cudaFixupFiles "${@:2}" || (( links )); then return 1; fi
+    for file in "${files[@]}"; do
+        # Succeeds where something follows, a NUL byte or more than is asked for.
+        if IFS= read -r -d '' -n "$budget" text <"$file" || [[ $text == *"$1"* ]]; then return 1; fi
+        budget=$((budget - ${#text}))
+        if (( budget <= 0 )); then return 1; fi
+    done
+}
+
 # cudaFixupLeaks VARIABLE OPTION…: searches the outputs for paths that must not be there. The
 # package lets them pass by setting VARIABLE.
 cudaFixupLeaks() {
@@ -210,11 +225,7 @@ cudaFixupLeaks() {
     source "@small@"
     case $2 in
         # A path in the farm has the name of its directory, however the way there is written.
-        --farm)
-            if [[ -f $3/share/cuda-fixup/farm.json ]] && cudaFixupHasNone "/${3##*/}" "${paths[@]}"; then
-                return 0
-            fi
-            ;;
+        --farm) if [[ -f $3/share/cuda-fixup/farm.json ]] && cudaFixupHasNone "/${3##*/}" "${paths[@]}"; then return 0; fi ;;
         --runpaths) if cudaFixupHasNoElf "${paths[@]}"; then return 0; fi ;;
     esac
     if ! "@cudaFixup@" toolkit leaks "${@:2}" -- "${paths[@]}"; then
