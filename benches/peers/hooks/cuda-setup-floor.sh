@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # What setupCudaHook does beside nixpkgs' hook, and no more of it than must be: benches/floors/toolkit.c.
-# shellcheck source=cuda-setup.sh
+# shellcheck source=/dev/null
 source "@theirs@"
 
 floorFarm() {
     local nvcc
     nvcc=$(type -P nvcc)
+    # shellcheck disable=SC2154 # cuda-setup.sh fills it
     "@floor@" farm "${NIX_BUILD_TOP:?}/cuda-toolkit" "$nvcc" "${!cudaPieces[@]}" "${nvcc%/bin/nvcc}"
 }
 postHooks+=(floorFarm)
