@@ -20,6 +20,7 @@ mod lint;
 mod loader;
 mod near;
 mod parallel;
+mod path_list;
 mod plan;
 mod redist;
 mod report;

@@ -13,23 +13,31 @@ pub(crate) fn map<T: Sync, U: Send + Sync>(
     weight: impl Fn(&T) -> u64,
     work: impl Fn(&T) -> U + Sync,
 ) -> Vec<U> {
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by_cached_key(|&at| std::cmp::Reverse(weight(&items[at])));
     let results: Vec<OnceLock<U>> = items.iter().map(|_| OnceLock::new()).collect();
+    let work = |at: usize| {
+        // Each place is filled once.
+        let _ = results[at].set(work(&items[at]));
+    };
+    each(items.len(), |at| weight(&items[at]), work);
+    let results = results.into_iter();
+    results.filter_map(OnceLock::into_inner).collect()
+}
+
+/// Does the work of each place below `count`, the heaviest first.
+pub(crate) fn each(count: usize, weight: impl Fn(usize) -> u64, work: impl Fn(usize) + Sync) {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_cached_key(|&at| std::cmp::Reverse(weight(at)));
     let next = AtomicUsize::new(0);
     let take = || {
         while let Some(&at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // Each place is filled once.
-            let _ = results[at].set(work(&items[at]));
+            work(at);
         }
     };
-    match items.len() {
+    match count {
         // Waking a pool costs more than it gains here.
         0 | 1 => take(),
         _ => drop(rayon::broadcast(|_| take())),
     }
-    let results = results.into_iter();
-    results.filter_map(OnceLock::into_inner).collect()
 }
 
 /// Items that may be done before the one whose turn it is.

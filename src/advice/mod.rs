@@ -185,7 +185,7 @@ pub(crate) struct ForeignArchitecture {
 }
 
 /// Causes and remedies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Advice {
     /// Causes, a line each.
     pub notes: Vec<String>,
@@ -198,7 +198,7 @@ pub(crate) struct Advice {
 }
 
 /// A help line that adds a directory to a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Addition {
     /// Its place in `helps`.
     help: usize,
@@ -208,7 +208,7 @@ struct Addition {
 }
 
 /// What `fixup` can do about a miss.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Remedy {
     /// Look for libraries in this directory, too.
     Directory(Vec<u8>),
@@ -221,6 +221,17 @@ impl Advice {
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         let notes = self.notes.iter().map(|note| format!("note: {note}"));
         notes.chain(self.helps.iter().map(|help| format!("help: {help}")))
+    }
+
+    /// The same in the least memory, for advice that is not [`joined`] with other.
+    pub(crate) fn settled(mut self) -> Advice {
+        self.additions = Vec::new();
+        let texts = self.notes.iter_mut().chain(&mut self.helps);
+        texts.for_each(String::shrink_to_fit);
+        self.notes.shrink_to_fit();
+        self.helps.shrink_to_fit();
+        self.remedies.shrink_to_fit();
+        self
     }
 
     fn note(&mut self, text: String) {

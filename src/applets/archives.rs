@@ -4,6 +4,7 @@ use super::Outcome;
 use crate::advice::Advice;
 use crate::archive::{Archives, Extent};
 use crate::escape::{sentence, shown};
+use crate::lint::{Finding, Sayings};
 use crate::terminal::{Label, message};
 use anyhow::{Context, anyhow, bail};
 use std::os::unix::ffi::OsStrExt;
@@ -65,6 +66,21 @@ pub(super) fn root(
         }
     }
     Ok(Some(root))
+}
+
+/// [`without_commands`] for the advice of findings.
+pub(super) fn without_commands_of(
+    findings: &mut [Finding],
+    archives: &Archives,
+    root: Option<&Path>,
+    sayings: &Sayings,
+) {
+    if root.is_none() && !archives.any() {
+        return;
+    }
+    for finding in findings {
+        finding.change_advice(sayings, |advice| without_commands(archives, root, advice));
+    }
 }
 
 /// Removes commands from advice: none of them can change a member of an archive, and below another

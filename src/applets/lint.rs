@@ -7,12 +7,12 @@ use super::Outcome;
 use super::archives;
 use super::jobs::Jobs;
 use super::survey_args::RuleArgs;
-use crate::archive::Extent;
+use crate::archive::{Archives, Extent};
 use crate::cuda::{Capability, CudaVersion};
 use crate::escape::shown;
 use crate::lint::config::{Config, Level, Levels, known};
 use crate::lint::{
-    self, Context, Finding, LintFiles, Options, RULES, Rule, SelectedRules, Severity,
+    self, Context, Finding, LintFiles, Looked, Options, RULES, Rule, SelectedRules, Severity,
 };
 use crate::loader::{Cpu, Environment, NixLdVariables, User};
 use crate::report::lint::{self as report, ReportedFinding};
@@ -131,10 +131,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
         true => SelectedRules::all(),
         false => levels.rules(),
     };
-    let (mut findings, mut problems, contexts) = look(&args, &rules)?;
-    for finding in &mut findings {
-        archives::without_commands(&archives, args.rules.root.as_deref(), &mut finding.advice);
-    }
+    let (mut findings, mut problems, contexts) = look(&args, &rules, &archives)?;
     let mut fixed = None;
     if args.fix || args.diff {
         let before = Selection::new(&findings, &file.config, &levels);
@@ -149,7 +146,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
             });
         }
         let all = before.reported.len();
-        (findings, problems, _) = look(&args, &rules)?;
+        (findings, problems, _) = look(&args, &rules, &archives)?;
         let after = Selection::new(&findings, &file.config, &levels);
         fixed = Some((all.saturating_sub(after.reported.len()), fix.failed));
     }
@@ -308,6 +305,7 @@ fn report_contexts(rules: &SelectedRules, contexts: &BTreeSet<Context>) -> io::R
 fn look(
     args: &Args,
     rules: &SelectedRules,
+    archives: &Archives,
 ) -> anyhow::Result<(Vec<Finding>, Vec<scan::ScanProblem>, BTreeSet<Context>)> {
     let cwd = std::env::current_dir().context("cannot determine the current directory")?;
     let variable = |name: &str| {
@@ -345,19 +343,19 @@ fn look(
         let found = linter.elf(shown, path, file, &info);
         found.map_err(|error| FileError::Problem(error.to_string()))
     };
-    let (roots, files, problems) = pool.install(|| files.read(read));
-    let counts = files.iter().map(|file| file.value.findings.len());
-    let mut findings = Vec::with_capacity(counts.sum());
-    let mut members = Vec::with_capacity(files.len());
+    let mut findings = Vec::new();
+    let mut members = Vec::new();
     let mut contexts = BTreeSet::new();
-    for file in files {
-        contexts.extend(file.value.member.as_ref().map(|member| member.context));
-        findings.extend(file.value.findings);
-        members.extend(file.value.member);
-    }
-    findings.extend(lint::tree::check(
-        &roots, members, &options, rules, &findings,
-    ));
+    let take = |_, looked: Looked| {
+        contexts.extend(looked.member.as_ref().map(|member| member.context));
+        findings.extend(looked.findings);
+        members.extend(looked.member);
+    };
+    let problems = pool.install(|| files.read(read, take));
+    let (roots, sayings) = (files.roots(), linter.sayings());
+    let of_trees = lint::tree::check(roots, members, &options, rules, &findings, sayings);
+    findings.extend(of_trees);
+    archives::without_commands_of(&mut findings, archives, args.rules.root.as_deref(), sayings);
     // In place: equal ones are the same in all. One RUNPATH may have one fault several times.
     findings.sort_unstable();
     findings.dedup();
@@ -386,9 +384,7 @@ fn print(
             bail!("--statistics goes with --format human or --format json")
         }
         (Format::Sarif, false) => {
-            // An error of serde_json would hide that the pipe is closed.
-            let text = serde_json::to_string_pretty(&report::sarif(reported))?;
-            writeln!(out, "{text}")?;
+            report::write_sarif(out, reported)?;
         }
         (Format::Github, false) => {
             for t in reported {

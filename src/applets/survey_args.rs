@@ -7,7 +7,7 @@ use super::lint::config_file::ConfigFile;
 use crate::archive::Extent;
 use crate::escape::{sentence, shown};
 use crate::lint::config::Levels;
-use crate::lint::{Context, ReportedFinding};
+use crate::lint::{Context, ReportedFinding, Sayings};
 use crate::store::{StoreClosure, StoreOptions};
 use crate::survey::{Survey, SurveyOptions};
 use crate::terminal::{Label, Progress, message};
@@ -84,9 +84,8 @@ impl SurveyArgs {
         let pool = self.jobs.pool()?;
         let mut survey = pool.install(|| Survey::read(&paths, &options, cwd, &seen));
         survey.incomplete = !archives.problems.is_empty();
-        for finding in &mut survey.findings {
-            archives::without_commands(&archives, options.root.as_deref(), &mut finding.advice);
-        }
+        let (findings, root) = (&mut survey.findings, options.root.as_deref());
+        archives::without_commands_of(findings, &archives, root, &Sayings::default());
         Ok(survey)
     }
 

@@ -87,7 +87,7 @@ impl Config {
                     .path
                     .as_deref()
                     .is_none_or(|glob| path_matches(glob, &finding.path))
-                && glob_matches(message.as_bytes(), finding.message.as_bytes())
+                && glob_matches(message.as_bytes(), finding.message().as_bytes())
         })
     }
 }
@@ -211,10 +211,11 @@ mod tests {
     fn finding(code: &str, path: &str, message: &str) -> Finding {
         let rule = RULES.iter().position(|rule| rule.code() == code).unwrap();
         Finding::new(
-            path.into(),
+            Path::new(path).into(),
             rule,
             crate::lint::Context::Nix,
             message.to_owned().into(),
+            &Default::default(),
         )
     }
 

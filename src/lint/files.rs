@@ -5,7 +5,9 @@ use super::context::site_of;
 use super::look::{Linter, has_text_finding};
 use super::{Context, Contexts, Options, SelectedRules};
 use crate::loader::{Environment, TreeLoaders};
-use crate::scan::{self, FileError, Root, ScanProblem, Skip, Visit, Visited, Walk, Walked};
+use crate::parallel;
+use crate::path_list::PathList;
+use crate::scan::{self, FileError, Root, ScanProblem, Skip, Walk, Walked};
 use elf_edit::FileReader;
 use memchr::memmem;
 use std::collections::BTreeSet;
@@ -17,7 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The files of some trees that rules read.
 pub(crate) struct LintFiles {
     rules: SelectedRules,
-    visit: Visit<()>,
+    roots: Vec<Root>,
+    files: Vec<LintFile>,
+    /// As the user names them: all names of each file, in the order of the files.
+    names_of_files: Arc<PathList>,
+    /// What the walk could not read.
+    problems: Vec<ScanProblem>,
     /// Names that a program may ask the loader for, and libdevice.10.bc.
     names: Arc<BTreeSet<Vec<u8>>>,
     /// Files that may be metadata of Python packages.
@@ -26,6 +33,15 @@ pub(crate) struct LintFiles {
     root: Option<PathBuf>,
     /// Regular files in the trees.
     pub all: u64,
+}
+
+/// A file that rules read. There may be very many.
+struct LintFile {
+    /// The place of its first name.
+    name: u32,
+    /// Whether the user named the file itself.
+    named: bool,
+    size: u64,
 }
 
 /// Files that rules ask for by their paths.
@@ -78,13 +94,27 @@ impl LintFiles {
         let absolute = |path: &PathBuf| scan::absolute(&visit.roots, path);
         noted.metadata = noted.metadata.iter().filter_map(absolute).collect();
         noted.metadata.retain(|path| site_of(path).is_some());
-        for path in visit.files.iter().flat_map(|file| &file.names) {
-            let name = path.file_name().unwrap_or_default();
-            noted.names.insert(name.as_bytes().to_vec());
-        }
+        let names: PathList = visit.files.iter().flat_map(|file| &file.names).collect();
+        noted
+            .names
+            .extend((0..names.len()).map(|at| names.name(at).to_vec()));
+        let mut name = 0;
+        let files = visit.files.iter().map(|file| {
+            let first = name;
+            // 2^32 names do not fit into memory.
+            name += file.names.len() as u32;
+            LintFile {
+                name: first,
+                named: file.named,
+                size: file.size,
+            }
+        });
         LintFiles {
             rules,
-            visit,
+            files: files.collect(),
+            roots: visit.roots,
+            names_of_files: Arc::new(names),
+            problems: visit.problems,
             names: Arc::new(noted.names),
             metadata: noted.metadata,
             root: root.map(Path::to_owned),
@@ -93,12 +123,17 @@ impl LintFiles {
     }
 
     pub(crate) fn roots(&self) -> &[Root] {
-        &self.visit.roots
+        &self.roots
     }
 
     /// The number of files that rules read.
     pub(crate) fn len(&self) -> usize {
-        self.visit.files.len()
+        self.files.len()
+    }
+
+    /// The first name of a file, as the user names it.
+    pub(crate) fn path(&self, at: usize) -> PathBuf {
+        self.names_of_files.get(self.files[at].name as usize)
     }
 
     /// The options of a run over these files. `context` is the user's choice.
@@ -124,16 +159,23 @@ impl LintFiles {
 
     /// A linter that knows these files.
     pub(crate) fn linter(&self, environment: Environment, options: Options) -> Linter {
-        let shown = self.visit.files.iter().flat_map(|file| &file.names);
-        let shown: Vec<PathBuf> = shown.cloned().collect();
-        let inside = |path: &PathBuf| options.inside(&self.absolute(path));
-        let tree = TreeLoaders::new(shown.iter().map(inside).collect());
+        let shown = &self.names_of_files;
+        let inside = shown
+            .iter()
+            .map(|path| options.inside(&self.absolute(&path)));
+        let tree = TreeLoaders::new(inside.collect());
         let environment = Environment {
             cwd: options.inside(&environment.cwd),
             root: self.root.clone(),
             ..environment
         };
-        Linter::new(environment, options, self.rules.clone(), tree, shown)
+        Linter::new(
+            environment,
+            options,
+            self.rules.clone(),
+            tree,
+            shown.clone(),
+        )
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
@@ -141,21 +183,36 @@ impl LintFiles {
     }
 
     /// Reads each file again, in the current pool. `look` receives its path, its absolute path
-    /// inside the root, and the open file.
-    pub(crate) fn read<T: Send + Sync>(
-        self,
+    /// inside the root, and the open file; `take` the place of the file and the result, in any
+    /// order. Returns what can't be read, sorted.
+    pub(crate) fn read<T>(
+        &self,
         look: impl Fn(&Path, &Path, &FileReader) -> Result<T, FileError> + Sync,
-    ) -> (Vec<Root>, Vec<Visited<T>>, Vec<ScanProblem>) {
-        let roots = self.visit.roots.clone();
+        take: impl FnMut(usize, T) + Send,
+    ) -> Vec<ScanProblem> {
         let options = Options {
-            root: self.root,
+            root: self.root.clone(),
             ..Options::default()
         };
-        let absolute = |path: &Path| scan::absolute(&roots, path).unwrap_or_else(|| path.into());
-        let inside = |path: &Path| options.inside(&absolute(path));
-        let visit = self
-            .visit
-            .again(|path, file| look(path, &inside(path), file));
-        (roots, visit.files, visit.problems)
+        let taken = Mutex::new((take, self.problems.clone()));
+        let work = |at: usize| {
+            let path = self.path(at);
+            let inside = options.inside(&self.absolute(&path));
+            let read = |file: &FileReader| look(&path, &inside, file);
+            let result = scan::read_file(&path, self.files[at].named, read);
+            let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+            let (take, problems) = &mut *taken;
+            match result {
+                Ok(value) => take(at, value),
+                Err(FileError::Skip(_)) => {}
+                Err(FileError::Malformed(what) | FileError::Problem(what)) => {
+                    problems.push(ScanProblem { path, what });
+                }
+            }
+        };
+        parallel::each(self.files.len(), |at| self.files[at].size, work);
+        let (_, mut problems) = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+        problems.sort();
+        problems
     }
 }

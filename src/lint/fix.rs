@@ -54,7 +54,7 @@ pub(crate) fn file_changes<'a>(
     let fix = |finding: &Finding| RULES.get(finding.rule).and_then(|rule| rule.fix);
     let mut all: BTreeMap<PathBuf, FileChanges> = BTreeMap::new();
     for finding in findings.filter(|finding| finding.is_fixable()) {
-        let changes = all.entry(finding.path.clone()).or_default();
+        let changes = all.entry(finding.path.to_path_buf()).or_default();
         let link = Rule::find("driver-link-missing");
         changes.driver_link = link.is_some_and(|rule| finding.context.applies(rule));
         match fix(finding) {
@@ -62,7 +62,7 @@ pub(crate) fn file_changes<'a>(
             Some(Fix::Stack) => changes.clear_stack = true,
             Some(Fix::Tidy) | None => changes.runpath = true,
         }
-        for remedy in &finding.advice.remedies {
+        for remedy in finding.remedies() {
             match remedy {
                 Remedy::Directory(dir) => {
                     let dir = PathBuf::from(OsStr::from_bytes(dir));
@@ -77,7 +77,7 @@ pub(crate) fn file_changes<'a>(
         }
     }
     for finding in wanted.filter(|finding| fix(finding) == Some(Fix::Shrink)) {
-        if let Some(changes) = all.get_mut(&finding.path) {
+        if let Some(changes) = all.get_mut(&*finding.path) {
             changes.keeps_entries = changes.shrink;
             changes.shrink = false;
         }

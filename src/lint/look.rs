@@ -7,20 +7,22 @@ use super::meeting::CudaLibraries;
 use super::plugins::Plugins;
 use super::runtimes::{self, KnownLibraries, RuntimeKind, meet_here};
 use super::tree::Member;
-use super::{Check, Finding, Input, Options, Said, SelectedRules, Subject, TextFile};
+use super::{Check, Finding, Input, Options, Said, Sayings, SelectedRules, Subject, TextFile};
 use crate::advice::Advice;
 use crate::cuda::device_code::{self, DeviceCode};
 use crate::cuda::linkage::Cudart;
 use crate::cuda::symbols::{REGISTERS, of_interface};
 use crate::loader::{Environment, Loader, Resolution, Step, TreeLoaders};
 use crate::near::{self, Surroundings};
+use crate::path_list::PathList;
 use crate::rodata::{self, Contents};
 use elf_edit::{ElfInfo, FileId, FileReader, ReadAt, ReadError};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Text files larger than this are no configuration.
 const MAX_TEXT: u64 = 1 << 20;
@@ -47,6 +49,7 @@ pub(crate) struct Linter {
     tree: TreeLoaders,
     plugins: Plugins,
     around: Surroundings,
+    sayings: Sayings,
 }
 
 impl Linter {
@@ -57,7 +60,7 @@ impl Linter {
         options: Options,
         rules: SelectedRules,
         tree: TreeLoaders,
-        files: Vec<PathBuf>,
+        files: Arc<PathList>,
     ) -> Linter {
         let without = Environment {
             library_path: None,
@@ -83,6 +86,7 @@ impl Linter {
             plugins: Plugins::new(tree.files().clone()),
             tree,
             around,
+            sayings: Sayings::default(),
         }
     }
 
@@ -124,17 +128,16 @@ impl Linter {
             lacking = unprovided(&self.loader, file, info, &resolution)?;
             older = interface::older(&self.loader, file, info, &resolution)?;
         }
-        let covered = Covered {
-            options: &self.options,
-            context,
-        };
+        let options = &self.options;
+        let covered = Covered { options, context };
         let below = &self.faults;
         let below = below.below(&self.loader, &self.tree, &resolution, &covered);
         let plugin = || self.plugins.opener(&self.loader, path, info);
         let asks = reads(Input::Opener) && lacks_library(&resolution);
+        let opener = asks.then(plugin).flatten();
         let subject = Subject {
             path,
-            opener: asks.then(plugin).flatten(),
+            opener: opener.as_deref(),
             shown,
             info,
             contents: &contents,
@@ -151,9 +154,10 @@ impl Linter {
             through_environment: &through_environment,
             resolution: &resolution,
             context,
-            options: &self.options,
+            options,
         };
-        let findings = self.ask(shown, context, |check, say| match check {
+        let named = Arc::from(shown);
+        let findings = self.ask(&named, context, |check, say| match check {
             Check::Elf(check) | Check::Both(check, _) => {
                 check(&subject, &mut |message| say(message.into()));
             }
@@ -161,12 +165,17 @@ impl Linter {
             Check::Text(_) | Check::Tree(_) => {}
         });
         let samples = reads(Input::Samples);
-        let member = Member::read(shown, file, info, contents.libdevice, context, samples)?;
+        let member = Member::read(named, file, info, contents.libdevice, context, samples)?;
         let looked = Looked {
             findings,
             member: Some(member),
         };
         Ok((looked, also(&subject)))
+    }
+
+    /// The words of its findings.
+    pub(crate) fn sayings(&self) -> &Sayings {
+        &self.sayings
     }
 
     /// The file at a path that a resolution names.
@@ -217,7 +226,7 @@ impl Linter {
         };
         let text = TextFile { bytes: &bytes };
         let context = self.options.contexts.of(path);
-        let findings = self.ask(shown, context, |check, say| {
+        let findings = self.ask(&shown.into(), context, |check, say| {
             if let Check::Text(check) = check {
                 check(&text, &mut |message| say(message.into()));
             }
@@ -230,18 +239,17 @@ impl Linter {
 
     fn ask(
         &self,
-        shown: &Path,
+        shown: &Arc<Path>,
         context: Context,
         run: impl Fn(&Check, &mut dyn FnMut(Said)),
     ) -> Vec<Finding> {
         let mut found = Vec::new();
         for (at, rule) in self.rules.of(context) {
             run(&rule.check, &mut |said| {
-                found.push(Finding::new(shown.to_owned(), at, context, said));
+                let shown = shown.clone();
+                found.push(Finding::new(shown, at, context, said, &self.sayings));
             });
         }
-        // Most files with a finding have one, and a vector begins with room for four.
-        found.shrink_to_fit();
         found
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod context;
 mod entries;
 mod existing;
 mod files;
+mod finding;
 mod fix;
 mod interface;
 mod look;
@@ -22,6 +23,7 @@ pub(crate) mod tree;
 pub(crate) use context::{Context, Contexts};
 pub(crate) use entries::EntryFault;
 pub(crate) use files::LintFiles;
+pub(crate) use finding::{Finding, ReportedFinding, Sayings};
 pub(crate) use fix::{FileChanges, Fix, file_changes};
 pub(crate) use look::{Linter, Looked};
 pub(crate) use meeting::LoadedCudaLibrary;
@@ -35,7 +37,7 @@ use crate::advice::Advice;
 use crate::loader::SearchEntry;
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,63 +168,6 @@ impl Rule {
     pub fn find(code: &str) -> Option<&'static Rule> {
         RULES.iter().find(|rule| rule.code() == code)
     }
-}
-
-/// A finding of a rule in a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Finding {
-    pub path: PathBuf,
-    /// Place of the rule in [`RULES`].
-    pub rule: usize,
-    pub message: String,
-    /// Where the file is, which decides which rules apply.
-    pub context: Context,
-    /// Causes, and what removes the finding.
-    pub advice: Advice,
-    /// The library that is not found.
-    pub missing: Option<Vec<u8>>,
-    /// `--fix` leaves it, whatever its rule.
-    by_hand: bool,
-}
-
-impl Finding {
-    /// One with the help that its rule has for all findings.
-    pub(crate) fn new(path: PathBuf, rule: usize, context: Context, said: Said) -> Finding {
-        let Said {
-            message,
-            mut advice,
-            missing,
-            by_hand,
-        } = said;
-        let fix = RULES.get(rule).and_then(|rule| rule.fix);
-        if advice.helps.is_empty()
-            && let Some(help) = fix.and_then(|fix| fix.help(&path))
-        {
-            advice.helps = vec![help];
-        }
-        Finding {
-            path,
-            rule,
-            message,
-            context,
-            advice,
-            missing,
-            by_hand,
-        }
-    }
-
-    /// Whether `--fix` may remove it.
-    pub(crate) fn is_fixable(&self) -> bool {
-        let by_rule = RULES.get(self.rule).is_some_and(|rule| rule.fix.is_some());
-        (by_rule && !self.by_hand) || !self.advice.remedies.is_empty()
-    }
-}
-
-/// One finding with the severity that the user gave its rule.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReportedFinding<'a> {
-    pub finding: &'a Finding,
-    pub severity: Severity,
 }
 
 /// Bytes of a file in a message, not yet safe for a terminal.

@@ -2,6 +2,7 @@
 //! (dlopen). Such a file goes on without a plugin that can't be loaded.
 
 use crate::loader::{Loader, in_parallel};
+use crate::path_list::PathList;
 use crate::rodata::read_only_data;
 use elf_edit::windows::{Window, windows};
 use elf_edit::{ElfInfo, FileReader};
@@ -23,17 +24,17 @@ const MIN_START: usize = 4;
 /// The files of one run, as seen inside the root. Nothing is read before a library lacks another.
 #[derive(Default)]
 pub(super) struct Plugins {
-    files: Arc<[PathBuf]>,
+    files: Arc<PathList>,
     found: OnceLock<Found>,
 }
 
 #[derive(Default)]
 struct Found {
     needed: HashSet<Vec<u8>>,
-    /// The first file that has a name among its strings.
-    openers: HashMap<Vec<u8>, PathBuf>,
+    /// The first file that has a name among its strings, by its place.
+    openers: HashMap<Vec<u8>, usize>,
     /// printf formats of names: `nvshmem_transport_%s.so.%d`.
-    formats: Vec<(Vec<u8>, PathBuf)>,
+    formats: Vec<(Vec<u8>, usize)>,
 }
 
 /// What one file says of others.
@@ -44,7 +45,7 @@ struct Says {
 }
 
 impl Plugins {
-    pub(super) fn new(files: Arc<[PathBuf]>) -> Plugins {
+    pub(super) fn new(files: Arc<PathList>) -> Plugins {
         Plugins {
             files,
             found: OnceLock::new(),
@@ -52,7 +53,7 @@ impl Plugins {
     }
 
     /// The file that opens the library at `path`, if that is a plugin.
-    pub(super) fn opener(&self, loader: &Loader, path: &Path, info: &ElfInfo) -> Option<&Path> {
+    pub(super) fn opener(&self, loader: &Loader, path: &Path, info: &ElfInfo) -> Option<PathBuf> {
         if info.interpreter.is_some() || self.files.len() < 2 {
             return None;
         }
@@ -63,39 +64,36 @@ impl Plugins {
         if names().any(|name| found.needed.contains(*name)) {
             return None;
         }
-        let exact = names().find_map(|name| found.openers.get(*name));
+        let exact = names().find_map(|name| found.openers.get(*name).copied());
         let formats = || {
             let mut formats = found.formats.iter();
             let fits = formats.find(|(format, _)| names().any(|name| fits(format, name)));
-            fits.map(|(_, opener)| opener)
+            fits.map(|(_, opener)| *opener)
         };
-        let opener = exact.or_else(formats)?;
+        let opener = self.files.get(exact.or_else(formats)?);
         (opener != path).then_some(opener)
     }
 
     fn find(&self, loader: &Loader) -> Found {
-        let own: HashSet<&[u8]> = self.files.iter().map(|path| name_of(path)).collect();
-        let said = in_parallel(&self.files, |path| {
-            says(loader, path, &own).unwrap_or_default()
-        });
+        let files = &self.files;
+        let own: HashSet<&[u8]> = (0..files.len()).map(|at| files.name(at)).collect();
         let mut found = Found::default();
-        for (path, says) in self.files.iter().zip(said) {
-            found.needed.extend(says.needed);
-            for name in says.names.into_iter().filter(|name| name != name_of(path)) {
-                if !name.contains(&b'%') {
-                    let first = found.openers.entry(name);
-                    first.or_insert_with(|| path.clone());
-                } else if found.formats.len() < MAX_FORMATS {
-                    found.formats.push((name, path.clone()));
+        in_parallel(
+            files.len(),
+            |at| (at, says(loader, &files.get(at), &own).unwrap_or_default()),
+            |(at, says)| {
+                found.needed.extend(says.needed);
+                for name in says.names.into_iter().filter(|name| name != files.name(at)) {
+                    if !name.contains(&b'%') {
+                        found.openers.entry(name).or_insert(at);
+                    } else if found.formats.len() < MAX_FORMATS {
+                        found.formats.push((name, at));
+                    }
                 }
-            }
-        }
+            },
+        );
         found
     }
-}
-
-fn name_of(path: &Path) -> &[u8] {
-    path.file_name().unwrap_or_default().as_bytes()
 }
 
 fn says(loader: &Loader, path: &Path, own: &HashSet<&[u8]>) -> Option<Says> {

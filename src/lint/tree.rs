@@ -1,6 +1,6 @@
 //! The input of the rules about a whole tree: its libraries and the names of its files.
 
-use super::{Check, Context, Finding, Options, SelectedRules};
+use super::{Check, Context, Finding, Options, Sayings, SelectedRules};
 use crate::scan::{Root, absolute};
 use elf_edit::{ElfInfo, FileReader, ReadAt};
 use foldhash::quality::FixedState;
@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Smaller libraries are not compared with each other.
 const BIG: u64 = 8 << 20;
@@ -20,8 +21,8 @@ const SAMPLE: u64 = 4 << 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     /// As the user names it.
-    pub shown: PathBuf,
-    pub soname: Option<Vec<u8>>,
+    pub shown: Arc<Path>,
+    pub soname: Option<Box<[u8]>>,
     pub size: u64,
     /// `e_machine`
     pub machine: u16,
@@ -36,18 +37,18 @@ pub(crate) struct Member {
 impl Member {
     /// Properties of a file for later rules; the hash of its code only with `samples`.
     pub(crate) fn read(
-        shown: &Path,
+        shown: Arc<Path>,
         file: &FileReader,
         info: &ElfInfo,
         wants_libdevice: bool,
         context: Context,
         samples: bool,
     ) -> io::Result<Member> {
-        let soname = info.dynamic.as_ref().and_then(|d| d.soname.clone());
+        let soname = info.dynamic.as_ref().and_then(|d| d.soname.as_deref());
         let big = samples && info.size >= BIG;
         Ok(Member {
-            shown: shown.to_owned(),
-            soname,
+            shown,
+            soname: soname.map(Box::from),
             size: info.size,
             machine: info.header.machine,
             code: big.then(|| code(file, info)).transpose()?,
@@ -115,6 +116,7 @@ pub(crate) fn check(
     options: &Options,
     rules: &SelectedRules,
     findings: &[Finding],
+    sayings: &Sayings,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut by_root: Vec<Vec<Member>> = roots.iter().map(|_| Vec::new()).collect();
@@ -147,7 +149,8 @@ pub(crate) fn check(
             check(&tree, &mut |path, message| {
                 let absolute = absolute(roots, path).unwrap_or_default();
                 let context = options.contexts.of(&options.inside(&absolute));
-                found.push(Finding::new(path.to_owned(), at, context, message.into()));
+                let said = message.into();
+                found.push(Finding::new(path.into(), at, context, said, sayings));
             });
         }
     }

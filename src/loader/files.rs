@@ -33,7 +33,7 @@ pub(super) enum Probe {
 }
 
 /// A map that many threads use, of bounded size.
-pub(super) struct Cache<K, V> {
+pub(crate) struct Cache<K, V> {
     shards: Vec<Mutex<Shard<K, V>>>,
     hasher: RandomState,
     /// That of one part.
@@ -85,12 +85,12 @@ impl<K: Hash + Eq, V: Clone> Shard<K, V> {
 
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// An empty map that may grow to `max_weight`, in bytes or so.
-    pub(super) fn new(max_weight: usize) -> Self {
+    pub(crate) fn new(max_weight: usize) -> Self {
         Cache::of_shards(SHARDS, max_weight)
     }
 
     /// The same in so many parts: with heavy values, few parts have room for more of them.
-    fn of_shards(shards: usize, max_weight: usize) -> Self {
+    pub(crate) fn of_shards(shards: usize, max_weight: usize) -> Self {
         let empty = |_| {
             Mutex::new(Shard {
                 young: HashMap::default(),
@@ -110,7 +110,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         shard.unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get<Q>(&self, key: &Q) -> Option<V>
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
     where
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -122,7 +122,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         value
     }
 
-    pub(super) fn insert(&self, key: K, value: V, weight: usize) {
+    pub(crate) fn insert(&self, key: K, value: V, weight: usize) {
         let _dropped = {
             let mut shard = self.shard(&key);
             shard.insert(key, value, weight, self.max_weight)

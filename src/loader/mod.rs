@@ -36,6 +36,7 @@ pub(crate) use closure::{Need, Object};
 pub(crate) use dlopen::Candidate;
 pub(crate) use entries::{Mark, SearchEntry};
 pub(crate) use failed_opens::FailedOpens;
+pub(crate) use files::Cache;
 pub(crate) use hidden::Hidden;
 pub(crate) use hwcaps::Cpu;
 pub(crate) use interpreter::Rules;

@@ -4,6 +4,7 @@
 //! program: through the program's RPATH, or because they are loaded already.
 
 use super::{Extent, LoadedBy, Loader, Resolution};
+use crate::path_list::PathList;
 use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
@@ -15,46 +16,55 @@ use std::sync::{Arc, OnceLock};
 const MAX_TRIED: usize = 32;
 /// Threads that read the tree; the pool of the caller can't be used, its threads wait for this.
 const THREADS: usize = 4;
+/// Results that wait for their turn.
+const CHUNK: usize = 4096;
 
 /// The files of one run, as seen inside the root. Nothing is read before a library needs it.
 #[derive(Default)]
 pub(crate) struct TreeLoaders {
-    files: Arc<[PathBuf]>,
+    files: Arc<PathList>,
     found: OnceLock<FoundLoaders>,
 }
 
 #[derive(Default)]
 struct FoundLoaders {
-    /// Programs, and libraries that no file of the tree needs, in the order of the tree.
-    loaders: Vec<FoundLoader>,
-    /// The loaders that load a file, by their place in `loaders`.
-    by_file: HashMap<FileId, Vec<usize>>,
+    /// The programs that are tried for any library, by their place among the files.
+    programs: Vec<u32>,
+    /// The files that load a file, by their place: programs, and libraries that no file needs.
+    by_file: HashMap<FileId, Vec<User>>,
 }
 
-struct FoundLoader {
-    path: PathBuf,
+/// A file that loads another.
+#[derive(Clone, Copy)]
+struct User {
+    at: u32,
     is_program: bool,
 }
 
 /// The headers of each file, read first.
 struct Headers {
     id: FileId,
-    needed: Vec<Vec<u8>>,
-    soname: Option<Vec<u8>>,
+    soname: Option<Box<[u8]>>,
     is_program: bool,
 }
 
 impl TreeLoaders {
     /// The files of a tree, in its order.
-    pub(crate) fn new(files: Vec<PathBuf>) -> TreeLoaders {
+    pub(crate) fn new(files: PathList) -> TreeLoaders {
         TreeLoaders {
-            files: files.into(),
+            files: Arc::new(files),
             found: OnceLock::new(),
         }
     }
 
-    pub(crate) fn files(&self) -> &Arc<[PathBuf]> {
+    pub(crate) fn files(&self) -> &Arc<PathList> {
         &self.files
+    }
+
+    /// The users of a library, each with its path.
+    fn users(&self, found: &FoundLoaders, id: FileId) -> impl Iterator<Item = (User, PathBuf)> {
+        let users = found.by_file.get(&id).into_iter().flatten();
+        users.map(|user| (*user, self.files.get(user.at as usize)))
     }
 
     /// Like [`Loader::resolve`]; a library that does not load on its own is tried again in the
@@ -75,11 +85,10 @@ impl TreeLoaders {
             return Ok(own);
         };
         let found = self.found.get_or_init(|| self.find(loader));
-        let users = found.by_file.get(&library.id);
-        let users = users.into_iter().flatten().map(|&at| &found.loaders[at]);
+        let users = self.users(found, library.id);
         let mut in_vain = None;
-        for by in users.take(MAX_TRIED).filter(|by| by.path != path) {
-            let Ok(tried) = loader.resolve_by(&by.path, path, file, info, strings) else {
+        for (_, by) in users.filter(|(_, by)| by != path) {
+            let Ok(tried) = loader.resolve_by(&by, path, file, info, strings) else {
                 continue;
             };
             if tried.loads() {
@@ -88,9 +97,9 @@ impl TreeLoaders {
             in_vain.get_or_insert(tried);
         }
         if in_vain.is_none() {
-            let programs = found.loaders.iter().filter(|by| by.is_program);
-            for by in programs.take(MAX_TRIED) {
-                match loader.resolve_by(&by.path, path, file, info, strings) {
+            for &at in &found.programs {
+                let by = self.files.get(at as usize);
+                match loader.resolve_by(&by, path, file, info, strings) {
                     Ok(tried) if tried.loads() => return Ok(tried),
                     _ => {}
                 }
@@ -118,11 +127,9 @@ impl TreeLoaders {
             return Ok(own);
         };
         let found = self.found.get_or_init(|| self.find(loader));
-        let users = found.by_file.get(&library.id);
-        let users = users.into_iter().flatten().map(|&at| &found.loaders[at]);
-        let programs = users.filter(|by| by.is_program && by.path != path);
-        for by in programs.take(MAX_TRIED) {
-            match loader.resolve_by(&by.path, path, file, info, &names) {
+        let users = self.users(found, library.id);
+        for (_, by) in users.filter(|(user, by)| user.is_program && by != path) {
+            match loader.resolve_by(&by, path, file, info, &names) {
                 Ok(tried) if tried.opens(name) => return Ok(tried),
                 _ => {}
             }
@@ -131,39 +138,56 @@ impl TreeLoaders {
     }
 
     fn find(&self, loader: &Loader) -> FoundLoaders {
-        let headers = in_parallel(&self.files, |path| headers(loader, path));
-        let needed: HashSet<&[u8]> = headers
-            .iter()
-            .flatten()
-            .flat_map(|h| h.needed.iter().map(Vec::as_slice))
-            .collect();
-        let is_needed = |path: &Path, h: &Headers| {
-            let name = path.file_name().unwrap_or_default().as_bytes();
-            needed.contains(name) || h.soname.as_deref().is_some_and(|s| needed.contains(s))
+        let mut needed: HashSet<Vec<u8>> = HashSet::new();
+        let mut all: Vec<Option<Headers>> = Vec::with_capacity(self.files.len());
+        in_parallel(
+            self.files.len(),
+            |at| headers(loader, &self.files.get(at)),
+            |headers| {
+                all.push(headers.map(|(headers, names)| {
+                    needed.extend(names);
+                    headers
+                }));
+            },
+        );
+        let is_needed = |at: usize, soname: Option<&[u8]>| {
+            needed.contains(self.files.name(at)) || soname.is_some_and(|s| needed.contains(s))
         };
-        let all = self.files.iter().zip(&headers);
-        let loaders: Vec<FoundLoader> = all
-            .filter_map(|(path, headers)| {
-                let headers = headers.as_ref()?;
-                let is_loader = headers.is_program || !is_needed(path, headers);
-                is_loader.then(|| FoundLoader {
-                    path: path.clone(),
-                    is_program: headers.is_program,
-                })
-            })
-            .collect();
-        let in_tree: HashSet<FileId> = headers.iter().flatten().map(|h| h.id).collect();
-        let loaded = in_parallel(&loaders, |by| loaded(loader, &by.path, &in_tree));
-        let mut by_file: HashMap<FileId, Vec<usize>> = HashMap::new();
-        for (at, ids) in loaded.into_iter().enumerate() {
-            for id in ids {
-                let users = by_file.entry(id).or_default();
-                if users.len() < MAX_TRIED {
-                    users.push(at);
-                }
+        let mut users = Vec::new();
+        let mut in_tree: HashSet<FileId> = HashSet::with_capacity(all.len());
+        for (at, headers) in all.into_iter().enumerate() {
+            let Some(headers) = headers else {
+                continue;
+            };
+            in_tree.insert(headers.id);
+            let is_program = headers.is_program;
+            if is_program || !is_needed(at, headers.soname.as_deref()) {
+                // 2^32 files do not fit into memory.
+                let at = at as u32;
+                users.push(User { at, is_program });
             }
         }
-        FoundLoaders { loaders, by_file }
+        let mut by_file: HashMap<FileId, Vec<User>> = HashMap::new();
+        in_parallel(
+            users.len(),
+            |at| {
+                let path = self.files.get(users[at].at as usize);
+                (users[at], loaded(loader, &path, &in_tree))
+            },
+            |(user, ids)| {
+                for id in ids {
+                    let users = by_file.entry(id).or_default();
+                    if users.len() < MAX_TRIED {
+                        users.push(user);
+                    }
+                }
+            },
+        );
+        let programs = users.iter().filter(|user| user.is_program);
+        FoundLoaders {
+            programs: programs.take(MAX_TRIED).map(|user| user.at).collect(),
+            by_file,
+        }
     }
 }
 
@@ -178,15 +202,16 @@ fn open(loader: &Loader, path: &Path) -> Option<(FileReader, ElfInfo)> {
     Some((file, info))
 }
 
-fn headers(loader: &Loader, path: &Path) -> Option<Headers> {
+/// The headers of a file, and the names that it needs.
+fn headers(loader: &Loader, path: &Path) -> Option<(Headers, Vec<Vec<u8>>)> {
     let (file, info) = open(loader, path)?;
-    let dynamic = info.dynamic.as_ref()?;
-    Some(Headers {
+    let dynamic = info.dynamic?;
+    let headers = Headers {
         id: FileId::from(&file),
-        needed: dynamic.needed.clone(),
-        soname: dynamic.soname.clone(),
+        soname: dynamic.soname.map(Vec::into_boxed_slice),
         is_program: info.interpreter.is_some() && info.kind != elf_edit::Kind::SharedLibrary,
-    })
+    };
+    Some((headers, dynamic.needed))
 }
 
 /// The files of the tree that one of its loaders loads, whether or not symbols are missing.
@@ -200,29 +225,32 @@ fn loaded(loader: &Loader, path: &Path, in_tree: &HashSet<FileId>) -> Vec<FileId
         .collect()
 }
 
-/// The results in the order of `items`, at any number of threads.
-pub(crate) fn in_parallel<T: Sync, U: Send + Sync>(
-    items: &[T],
-    work: impl Fn(&T) -> U + Sync,
-) -> Vec<U> {
-    let next = AtomicUsize::new(0);
-    let results: Vec<OnceLock<U>> = items.iter().map(|_| OnceLock::new()).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..THREADS.min(items.len()) {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(at) else {
-                        break;
-                    };
-                    // Each place is filled once.
-                    let _ = results[at].set(work(item));
-                }
-            });
-        }
-    });
-    results
-        .into_iter()
-        .filter_map(OnceLock::into_inner)
-        .collect()
+/// Does the work of each place below `count`, and gives the results to `take` in that order, at any
+/// number of threads.
+pub(crate) fn in_parallel<T: Send + Sync>(
+    count: usize,
+    work: impl Fn(usize) -> T + Sync,
+    mut take: impl FnMut(T),
+) {
+    for start in (0..count).step_by(CHUNK) {
+        let end = count.min(start + CHUNK);
+        let next = AtomicUsize::new(start);
+        let results: Vec<OnceLock<T>> = (start..end).map(|_| OnceLock::new()).collect();
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS.min(results.len()) {
+                scope.spawn(|| {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        if at >= end {
+                            break;
+                        }
+                        // Each place is filled once.
+                        let _ = results[at - start].set(work(at));
+                    }
+                });
+            }
+        });
+        let results = results.into_iter();
+        results.filter_map(OnceLock::into_inner).for_each(&mut take);
+    }
 }

@@ -1,15 +1,16 @@
 //! Whose installation a file is part of, by its path.
 
+use super::absent::Absent;
 use crate::advice::Bundle;
 use std::path::Path;
 
 /// The bundle that has this absolute path.
-pub(super) fn of(file: &Path) -> Option<Bundle> {
+pub(super) fn of(absent: &Absent, file: &Path) -> Option<Bundle> {
     let names: Vec<_> = file.iter().filter_map(|name| name.to_str()).collect();
     let mut pairs = names.windows(3);
     // flatpak(1): installations are /var/lib/flatpak and ~/.local/share/flatpak, in a sandbox /app.
     let flatpak = |all: &[&str]| all[0] == "flatpak" && matches!(all[1], "app" | "runtime");
-    let sandboxed = || file.starts_with("/app") && Path::new("/.flatpak-info").exists();
+    let sandboxed = || file.starts_with("/app") && absent.exists(Path::new("/.flatpak-info"));
     if pairs.clone().any(flatpak) || sandboxed() {
         return Some(Bundle::Flatpak);
     }
@@ -22,8 +23,9 @@ pub(super) fn of(file: &Path) -> Option<Bundle> {
         return Some(Bundle::Snap);
     }
     let mut above = file.ancestors().skip(1);
+    // By the slash, a directory.
     above
-        .any(|directory| directory.join("conda-meta").is_dir())
+        .any(|directory| absent.exists(&directory.join("conda-meta/")))
         .then_some(Bundle::Conda)
 }
 
@@ -49,7 +51,7 @@ mod tests {
             ("/usr/lib/flatpak/libx.so", None),
             ("/usr/bin/app", None),
         ] {
-            assert_eq!(of(Path::new(path)), bundle, "{path}");
+            assert_eq!(of(&Absent::default(), Path::new(path)), bundle, "{path}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Listings of directories, each read once in a run: a tree of 5,000 libraries has as many misses,
 //! and all of them ask for the same directories.
 
+use crate::loader::Cache;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -10,15 +11,18 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Names of one directory.
 const MAX_NAMES: usize = 20_000;
-/// Names that are kept of all directories together.
-const MAX_KEPT: usize = 1_000_000;
+/// Bytes, roughly, that are kept of all directories together.
+const MAX_KEPT: usize = 8 << 20;
 
 /// The names in a directory, sorted; a limited number of them.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    names: Vec<OsString>,
+    /// One after the other.
+    names: Box<[u8]>,
+    /// Where each ends.
+    ends: Box<[u32]>,
     /// Which of them are directories.
-    directories: Vec<usize>,
+    directories: Box<[u32]>,
 }
 
 impl Listing {
@@ -35,59 +39,98 @@ impl Listing {
         let mut entries: Vec<(OsString, bool)> = kinds.collect();
         entries.sort();
         entries.truncate(MAX_NAMES);
-        let all = entries.iter().enumerate();
+        let mut names = Vec::new();
+        let ends = entries.iter().map(|(name, _)| {
+            names.extend_from_slice(name.as_bytes());
+            // 20,000 names of 255 bytes.
+            names.len() as u32
+        });
+        let ends = ends.collect();
+        let all = (0..).zip(&entries);
         Listing {
             directories: all.filter(|(_, (_, is))| *is).map(|(at, _)| at).collect(),
-            names: entries.into_iter().map(|(name, _)| name).collect(),
+            ends,
+            names: names.into(),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.names.len()
+    /// Bytes, roughly.
+    fn weight(&self) -> usize {
+        self.names.len() + size_of_val(&*self.ends) + size_of_val(&*self.directories) + 128
     }
 
-    pub(super) fn names(&self) -> &[OsString] {
-        &self.names
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn name(&self, at: usize) -> &OsStr {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        OsStr::from_bytes(&self.names[start as usize..self.ends[at] as usize])
+    }
+
+    /// The first of the first `most` names that fails a test which the ones before it pass.
+    fn partition_point(&self, most: usize, passes: impl Fn(&[u8]) -> bool) -> usize {
+        let (mut from, mut to) = (0, most.min(self.len()));
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match passes(self.name(middle).as_bytes()) {
+                true => from = middle + 1,
+                false => to = middle,
+            }
+        }
+        from
+    }
+
+    pub(super) fn names(&self) -> impl DoubleEndedIterator<Item = &OsStr> {
+        (0..self.len()).map(|at| self.name(at))
     }
 
     /// Those of the first `most` names that begin so.
-    pub(super) fn beginning(&self, start: &[u8], most: usize) -> &[OsString] {
-        let names = &self.names[..most.min(self.names.len())];
-        let from = names.partition_point(|name| name.as_bytes() < start);
-        let to = names[from..].partition_point(|name| name.as_bytes().starts_with(start));
-        &names[from..from + to]
+    pub(super) fn beginning(
+        &self,
+        start: &[u8],
+        most: usize,
+    ) -> impl DoubleEndedIterator<Item = &OsStr> {
+        let from = self.partition_point(most, |name| name < start);
+        let to = self.partition_point(most, |name| name < start || name.starts_with(start));
+        (from..to).map(|at| self.name(at))
     }
 
     /// The directories among the first `most` names.
     pub(super) fn directories(&self, most: usize) -> impl Iterator<Item = &OsStr> {
-        let first = self.directories.iter().take_while(move |&&at| at < most);
-        first.map(|&at| self.names[at].as_os_str())
+        let all = self.directories.iter().map(|&at| at as usize);
+        all.take_while(move |&at| at < most).map(|at| self.name(at))
     }
 }
 
 /// The libraries in the packages of a `site-packages`, by their names.
 type SiteIndex = HashMap<OsString, Vec<PathBuf>>;
 
-/// The directories that were listed.
-#[derive(Debug, Default)]
+/// The directories that were listed lately.
 pub(super) struct Listings {
-    known: Mutex<HashMap<PathBuf, Arc<Listing>>>,
+    known: Cache<Box<[u8]>, Arc<Listing>>,
     sites: Mutex<HashMap<PathBuf, Arc<OnceLock<SiteIndex>>>>,
-    kept: std::sync::atomic::AtomicUsize,
+}
+
+impl Default for Listings {
+    fn default() -> Listings {
+        Listings {
+            // A listing may be large: in few parts there is room for more of them.
+            known: Cache::of_shards(1, MAX_KEPT),
+            sites: Mutex::default(),
+        }
+    }
 }
 
 impl Listings {
     pub(super) fn of(&self, directory: &Path) -> Arc<Listing> {
-        use std::sync::atomic::Ordering::Relaxed;
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(listing) = known().get(directory) {
-            return listing.clone();
+        let key = directory.as_os_str().as_bytes();
+        if let Some(listing) = self.known.get(key) {
+            return listing;
         }
         let listing = Arc::new(Listing::read(directory));
-        let kept = self.kept.fetch_add(listing.len() + 1, Relaxed);
-        if kept < MAX_KEPT {
-            known().insert(directory.to_owned(), listing.clone());
-        }
+        let weight = key.len() + listing.weight();
+        self.known.insert(key.into(), listing.clone(), weight);
         listing
     }
 
@@ -109,7 +152,7 @@ impl Listings {
         let mut add = |directory: &Path| {
             for name in self.of(directory).names() {
                 if memchr::memmem::find(name.as_bytes(), b".so").is_some() {
-                    let places = index.entry(name.clone()).or_default();
+                    let places = index.entry(name.to_owned()).or_default();
                     places.push(directory.join(name));
                 }
             }
@@ -144,7 +187,10 @@ mod tests {
         }
         let listings = Listings::default();
         let listing = listings.of(dir.path());
-        let of = |start: &str, most| listing.beginning(start.as_bytes(), most).to_vec();
+        let of = |start: &str, most| {
+            let found = listing.beginning(start.as_bytes(), most);
+            found.map(OsStr::to_owned).collect::<Vec<_>>()
+        };
         assert_eq!(
             of("libx.so", 99),
             ["libx.so", "libx.so.1", "libx.so.2", "libx.so.d"]

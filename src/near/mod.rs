@@ -1,5 +1,6 @@
 //! Searches around a missing library: files of that name, other versions, interpreters, the driver.
 
+mod absent;
 mod bundle;
 mod debian;
 mod interpreters;
@@ -19,7 +20,7 @@ use crate::loader::{
     LoadProblem, MissingSymbol, Need, Object, Resolution, Rules, Step, Why, glibc_names,
 };
 use elf_edit::ElfInfo;
-use state::{other_version, state};
+use state::other_version;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -216,14 +217,15 @@ fn near_library(
     let mut found = NearFiles::default();
     let look = !need.name.contains(&b'/') && !need.name.is_empty();
     if around.root.is_here() {
-        add_unfit(&mut found, info, need);
+        add_unfit(&mut found, around, info, need);
     }
     if look && around.root.is_here() {
         add_other_places(&mut found, around, file, info, resolution, need);
     }
     if look && found.files.is_empty() {
         let packaged = around.in_packages(OsStr::from_bytes(&need.name));
-        let fits = |path: &&PathBuf| state(&around.root.host(path), info) == Some(NearState::Fits);
+        let fits =
+            |path: &&PathBuf| around.state(&around.root.host(path), info) == Some(NearState::Fits);
         for path in packaged.iter().filter(fits).take(1) {
             found.add(path.clone(), NearState::Fits);
         }
@@ -232,7 +234,8 @@ fn near_library(
         let name = OsStr::from_bytes(&need.name);
         let directories = crate::cuda::driver::DIRECTORIES.iter();
         let mut paths = directories.map(|directory| Path::new(directory).join(name));
-        let fits = |path: &PathBuf| state(&around.root.host(path), info) == Some(NearState::Fits);
+        let fits =
+            |path: &PathBuf| around.state(&around.root.host(path), info) == Some(NearState::Fits);
         if let Some(path) = paths.find(fits) {
             found.add(path, NearState::Fits);
         }
@@ -243,7 +246,7 @@ fn near_library(
         file: Some(bytes(file)),
         files: found.files,
         python_package: python_package(&bytes(&absolute)).map(<[u8]>::to_vec),
-        bundle: bundle::of(&absolute),
+        bundle: around.bundle(&absolute),
         nix_ld: nix_ld(resolution),
         ..match there || !look {
             true => around.machine(),
@@ -276,18 +279,19 @@ impl NearFiles {
 }
 
 /// Files that the loader rejected in the places that it tried.
-fn add_unfit(found: &mut NearFiles, info: &ElfInfo, need: &Need) {
+fn add_unfit(found: &mut NearFiles, around: &Surroundings, info: &ElfInfo, need: &Need) {
     for tried in &need.trail.tried {
         let path = Path::new(OsStr::from_bytes(&tried.place));
         let unfit = match &tried.why {
-            Why::NoFile => path.is_symlink().then_some(()),
+            Why::NoFile => around.is_link(path).then_some(()),
             Why::NotElf | Why::TooShort | Why::Broken(_) | Why::OtherByteOrder => Some(()),
             Why::OtherClass | Why::OtherMachine(_) | Why::NotAFile => Some(()),
             Why::Unreadable(_) => Some(()),
             _ => None,
         };
         if unfit.is_some() {
-            let state = state(path, info).unwrap_or(NearState::Unfit(tried.why.to_string()));
+            let state = around.state(path, info);
+            let state = state.unwrap_or(NearState::Unfit(tried.why.to_string()));
             let state = match state {
                 NearState::Fits => NearState::Unfit(tried.why.to_string()),
                 other => other,
@@ -308,7 +312,7 @@ fn add_other_places(
     need: &Need,
 ) {
     let name = OsStr::from_bytes(&need.name);
-    let fits = |path: &Path| state(path, info) == Some(NearState::Fits);
+    let fits = |path: &Path| around.state(path, info) == Some(NearState::Fits);
     if resolution.loaded_by.secure() {
         for path in around.in_library_path(name).filter(|path| fits(path)) {
             found.add(path, NearState::InIgnoredVariable);
@@ -336,7 +340,7 @@ fn add_other_places(
     }
     for path in places::beside(&around.listings, file, &need.name) {
         let state = match path.file_name() == Some(name) {
-            true => state(&path, info).map(|state| (path, state)),
+            true => around.state(&path, info).map(|state| (path, state)),
             false => other_version(&path, info, &need.name),
         };
         if let Some((path, state)) = state {
@@ -345,7 +349,7 @@ fn add_other_places(
     }
     let here = places::site_packages(&around.listings, file, name).into_iter();
     let elsewhere = around.in_tree(name).chain(here);
-    let elsewhere = elsewhere.chain(places::installed(&around.listings, name));
+    let elsewhere = elsewhere.chain(around.installed(name));
     if !found.files.iter().any(NearFile::is_the_library) {
         let mut fitting: Vec<PathBuf> = elsewhere.filter(|path| fits(path)).collect();
         // The one whose way to the file is the shortest; of several the first.

@@ -1,6 +1,7 @@
 //! Places where a missing library may be: beside the file, in the configuration of the loader, and
 //! where software is usually installed.
 
+use super::absent::Absent;
 use super::listings::Listings;
 use std::ffi::OsStr;
 use std::fs;
@@ -88,12 +89,12 @@ pub(super) fn configured() -> Vec<PathBuf> {
 }
 
 /// Files of that name in the places of a machine where software is installed without a package.
-pub(super) fn installed(listings: &Listings, name: &OsStr) -> Vec<PathBuf> {
+pub(super) fn installed(listings: &Listings, absent: &Absent, name: &OsStr) -> Vec<PathBuf> {
     let mut dirs: Vec<PathBuf> = Vec::new();
     let mut add = |dir: PathBuf| dirs.push(dir);
     add("/usr/local/cuda/lib64".into());
     let local = listings.of(Path::new("/usr/local"));
-    for toolkit in local.beginning(b"cuda-", local.len()).iter().rev() {
+    for toolkit in local.beginning(b"cuda-", local.len()).rev() {
         add(Path::new("/usr/local").join(toolkit).join("lib64"));
     }
     add("/usr/local/lib".into());
@@ -104,7 +105,7 @@ pub(super) fn installed(listings: &Listings, name: &OsStr) -> Vec<PathBuf> {
         add(product.join("lib64"));
     }
     let files = dirs.into_iter().map(|dir| dir.join(name));
-    files.filter(|file| file.exists()).collect()
+    files.filter(|file| absent.exists(file)).collect()
 }
 
 /// Files of that name in the other packages of the file's `site-packages`.
@@ -130,7 +131,7 @@ pub(super) fn other_versions(
     for directory in directories {
         let directory = Path::new(OsStr::from_bytes(directory));
         let listing = listings.of(directory);
-        let others = listing.beginning(stem, listing.len()).iter();
+        let others = listing.beginning(stem, listing.len());
         found.extend(others.map(|other| directory.join(other)));
     }
     found

@@ -1,5 +1,6 @@
 //! State of a file that has the name of a missing library, or almost.
 
+use super::absent::Absent;
 use super::bytes;
 use crate::advice::NearState;
 use elf_edit::{ElfInfo, FileReader, ReadAt};
@@ -10,8 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// State of the file at a path; `None` if there is none, or no remedy for it.
-pub(super) fn state(path: &Path, info: &ElfInfo) -> Option<NearState> {
-    let link = fs::symlink_metadata(path).ok()?;
+pub(super) fn state(absent: &Absent, path: &Path, info: &ElfInfo) -> Option<NearState> {
+    let link = absent.metadata(path)?;
     let Ok(file) = crate::scan::open(path, true) else {
         // Opening a FIFO would wait for a writer.
         let regular = fs::metadata(path).is_ok_and(|meta| meta.is_file());

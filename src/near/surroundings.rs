@@ -1,37 +1,44 @@
 //! Facts of one run that all its advice shares.
 
+use super::absent::Absent;
 use super::listings::Listings;
 use super::packages::Packages;
 use super::root::Root;
-use super::{debian, machine, places};
-use crate::advice::{Distribution, ForeignArchitecture, Near};
+use super::state::state;
+use super::{bundle, debian, machine, places};
+use crate::advice::{Bundle, Distribution, ForeignArchitecture, Near, NearState, System};
 use crate::loader::runs_here;
+use crate::path_list::PathList;
 use elf_edit::{Class, ElfInfo};
-use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The files of a run, the environment, and the answers of package tools.
 #[derive(Default)]
 pub(crate) struct Surroundings {
-    files: Vec<PathBuf>,
-    by_name: OnceLock<HashMap<OsString, Vec<usize>>>,
+    files: Arc<PathList>,
+    /// Their places, by name and then in order.
+    by_name: OnceLock<Vec<u32>>,
     library_path: Vec<u8>,
     /// The current directory.
     pub(super) here: Vec<u8>,
     packages: Packages,
     pub(super) root: Root,
     configured: OnceLock<Vec<PathBuf>>,
+    system: OnceLock<System>,
+    driver_runs: OnceLock<bool>,
+    distribution: OnceLock<Distribution>,
     pub(super) listings: Listings,
+    absent: Absent,
 }
 
 impl Surroundings {
     /// `files` are those of the run, as the user names them; `library_path` is LD_LIBRARY_PATH.
     /// With a `root`, advice is for the system below it.
     pub(crate) fn new(
-        files: Vec<PathBuf>,
+        files: Arc<PathList>,
         library_path: Option<Vec<u8>>,
         root: Option<PathBuf>,
     ) -> Surroundings {
@@ -46,16 +53,19 @@ impl Surroundings {
 
     /// The files of the run that have a name, in its order.
     pub(super) fn in_tree(&self, name: &OsStr) -> impl Iterator<Item = PathBuf> {
+        let files = &self.files;
         let by_name = self.by_name.get_or_init(|| {
-            let mut by_name: HashMap<OsString, Vec<usize>> = HashMap::new();
-            for (at, file) in self.files.iter().enumerate() {
-                let name = file.file_name().unwrap_or_default().to_owned();
-                by_name.entry(name).or_default().push(at);
-            }
+            // 2^32 files do not fit into memory.
+            let mut by_name: Vec<u32> = (0..files.len() as u32).collect();
+            by_name.sort_unstable_by_key(|&at| (files.name(at as usize), at));
             by_name
         });
-        let found = by_name.get(name).into_iter().flatten();
-        found.map(|&at| self.files[at].clone())
+        let wanted = name.as_bytes();
+        let start = by_name.partition_point(|&at| files.name(at as usize) < wanted);
+        let found = by_name[start..].iter().map(|&at| at as usize);
+        found
+            .take_while(move |&at| files.name(at) == wanted)
+            .map(|at| files.get(at))
     }
 
     /// The places of a name in the directories of LD_LIBRARY_PATH.
@@ -63,6 +73,27 @@ impl Surroundings {
         let entries = self.library_path.split(|byte| b":;".contains(byte));
         let entries = entries.filter(|entry| !entry.is_empty()).take(64);
         entries.map(move |entry| Path::new(OsStr::from_bytes(entry)).join(name))
+    }
+
+    /// The state of a file with the name of a library, for one that needs it; `None` if there is no
+    /// file, or no remedy for it.
+    pub(super) fn state(&self, path: &Path, info: &ElfInfo) -> Option<NearState> {
+        state(&self.absent, path, info)
+    }
+
+    pub(super) fn is_link(&self, path: &Path) -> bool {
+        let metadata = self.absent.metadata(path);
+        metadata.is_some_and(|metadata| metadata.is_symlink())
+    }
+
+    /// Whose installation a file is part of, by its absolute path.
+    pub(super) fn bundle(&self, file: &Path) -> Option<Bundle> {
+        bundle::of(&self.absent, file)
+    }
+
+    /// Files of that name in the places of a machine where software is installed without a package.
+    pub(super) fn installed(&self, name: &OsStr) -> Vec<PathBuf> {
+        places::installed(&self.listings, &self.absent, name)
     }
 
     /// The directories of /etc/ld.so.conf.
@@ -75,11 +106,8 @@ impl Surroundings {
         Near {
             here: self.here.clone(),
             other_root: !self.root.is_here(),
-            driver_runs: self
-                .root
-                .is_here()
-                .then(|| Path::new("/proc/driver/nvidia/version").exists()),
-            system: machine::system(&self.root),
+            driver_runs: self.root.is_here().then(|| self.driver_runs()),
+            system: *self.system.get_or_init(|| machine::system(&self.root)),
             ..Near::default()
         }
     }
@@ -97,7 +125,10 @@ impl Surroundings {
         };
         let has = |program: &str| {
             let mut directories = ["/usr/bin", "/run/current-system/sw/bin"].into_iter();
-            directories.any(|directory| self.root.has(&format!("{directory}/{program}")))
+            directories.any(|directory| {
+                let path = format!("{directory}/{program}");
+                self.absent.exists(&self.root.host(path))
+            })
         };
         let nixpkgs = match self.root.is_here() {
             true => self.packages.nixpkgs(name),
@@ -119,7 +150,13 @@ impl Surroundings {
     }
 
     pub(super) fn distribution(&self) -> Distribution {
-        machine::distribution(&self.root)
+        let find = || machine::distribution(&self.root);
+        *self.distribution.get_or_init(find)
+    }
+
+    fn driver_runs(&self) -> bool {
+        let version = Path::new("/proc/driver/nvidia/version");
+        *self.driver_runs.get_or_init(|| version.exists())
     }
 
     /// Debian's architecture of a program that is not of the machine's own.

@@ -5,7 +5,7 @@ use super::{bytes, expanded};
 use crate::advice::{NearFile, NearState};
 use crate::loader::{MissingSymbol, Resolution, library_has};
 use elf_edit::ElfInfo;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -103,8 +103,8 @@ fn directories(file: &Path, resolution: &Resolution) -> Vec<PathBuf> {
 /// The libraries in a directory, sorted, by their names.
 fn libraries(listings: &Listings, directory: &Path) -> Vec<PathBuf> {
     let listing = listings.of(directory);
-    let is_library = |name: &&OsString| memchr::memmem::find(name.as_bytes(), b".so").is_some();
-    let names = listing.names().iter().filter(is_library);
+    let is_library = |name: &&OsStr| memchr::memmem::find(name.as_bytes(), b".so").is_some();
+    let names = listing.names().filter(is_library);
     let paths = names.take(MAX_LIBRARIES).map(|name| directory.join(name));
     paths.collect()
 }

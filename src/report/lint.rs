@@ -6,6 +6,7 @@ use crate::escape::{counted, sentence, shown};
 pub(crate) use crate::lint::ReportedFinding;
 use crate::lint::{RULES, Rule, Severity};
 use crate::terminal::{Label, Paint};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -31,8 +32,8 @@ pub(crate) fn write_finding(
     writeln!(
         out,
         "{}: {}",
-        paint.title(shown(&reported.finding.path)),
-        sentence(&reported.finding.message)
+        paint.title(shown(&*reported.finding.path)),
+        sentence(reported.finding.message())
     )?;
     write_advice(out, reported, paint)
 }
@@ -43,7 +44,8 @@ pub(crate) fn write_advice(
     reported: ReportedFinding<'_>,
     paint: Paint,
 ) -> io::Result<()> {
-    let mut lines = reported.finding.advice.lines();
+    let advice = reported.finding.advice();
+    let mut lines = advice.lines();
     lines.try_for_each(|line| writeln!(out, "  {}", paint.advice(&line)))
 }
 
@@ -65,9 +67,9 @@ pub(crate) fn write_head(
 
 /// What is not found in the tree, by name.
 pub(crate) fn missing(all: &[ReportedFinding<'_>]) -> String {
-    let mut files: BTreeMap<&Vec<u8>, BTreeSet<&Path>> = BTreeMap::new();
+    let mut files: BTreeMap<&[u8], BTreeSet<&Path>> = BTreeMap::new();
     for reported in all {
-        if let Some(name) = &reported.finding.missing {
+        if let Some(name) = reported.finding.missing() {
             files
                 .entry(name)
                 .or_default()
@@ -75,13 +77,13 @@ pub(crate) fn missing(all: &[ReportedFinding<'_>]) -> String {
         }
     }
     let counts = files.into_iter();
-    let counts = counts.map(|(name, files)| (name.clone(), files.len() as u64));
+    let counts = counts.map(|(name, files)| (name.to_vec(), files.len() as u64));
     super::inspect::missing(&counts.collect())
 }
 
 /// How many findings there are: `3 findings in 2 files: 1 error, 2 notes; …`.
 pub(crate) fn summary(all: &[ReportedFinding<'_>], fixed: Option<usize>) -> String {
-    let files: BTreeSet<&Path> = all.iter().map(|t| t.finding.path.as_path()).collect();
+    let files: BTreeSet<&Path> = all.iter().map(|t| &*t.finding.path).collect();
     let of = |severity| all.iter().filter(|t| t.severity == severity).count();
     let kinds = [
         (of(Severity::Error), "error", "errors"),
@@ -166,15 +168,16 @@ pub(crate) fn statistics_json(all: &[ReportedFinding<'_>]) -> Vec<Value> {
 }
 
 pub(crate) fn finding_json(reported: ReportedFinding<'_>) -> Value {
+    let advice = reported.finding.advice();
     json!({
         "schema": schema::LINT,
-        "path": shown(&reported.finding.path).to_string(),
+        "path": shown(&*reported.finding.path).to_string(),
         "code": reported.code(),
         "severity": reported.severity.word(),
         "context": reported.finding.context.word(),
-        "message": sentence(&reported.finding.message).to_string(),
-        "notes": reported.finding.advice.notes,
-        "helps": reported.finding.advice.helps,
+        "message": sentence(reported.finding.message()).to_string(),
+        "notes": advice.notes,
+        "helps": advice.helps,
         "fixable": reported.finding.is_fixable(),
     })
 }
@@ -186,7 +189,7 @@ pub(crate) fn github(reported: ReportedFinding<'_>) -> String {
         Severity::Warning => "warning",
         Severity::Note => "notice",
     };
-    let path = shown(&reported.finding.path).to_string();
+    let path = shown(&*reported.finding.path).to_string();
     format!(
         "::{command} file={},title={}::{}",
         property(&path),
@@ -197,11 +200,11 @@ pub(crate) fn github(reported: ReportedFinding<'_>) -> String {
 
 /// Message and advice, a line each.
 fn message(reported: ReportedFinding<'_>) -> String {
-    let message = sentence(&reported.finding.message).to_string();
-    let advice = reported.finding.advice.lines();
+    let message = sentence(reported.finding.message()).to_string();
+    let advice = reported.finding.advice();
     [message]
         .into_iter()
-        .chain(advice)
+        .chain(advice.lines())
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -218,8 +221,44 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// A SARIF document, keys by the alphabet as in all JSON of this program.
+#[derive(Serialize)]
+struct Sarif<'a> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    runs: [SarifRun<'a>; 1],
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct SarifRun<'a> {
+    results: SarifResults<'a>,
+    tool: Value,
+}
+
+/// Made one by one while they are written: as one value, a hundred thousand take a gigabyte.
+struct SarifResults<'a>(&'a [ReportedFinding<'a>]);
+
+impl Serialize for SarifResults<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|reported| sarif_result(*reported)))
+    }
+}
+
+fn sarif_result(reported: ReportedFinding<'_>) -> Value {
+    json!({
+        "ruleId": reported.code(),
+        "ruleIndex": reported.finding.rule,
+        "level": reported.severity.word(),
+        "message": { "text": message(reported) },
+        "locations": [{ "physicalLocation": { "artifactLocation": {
+            "uri": uri(reported.finding.path.as_os_str().as_encoded_bytes()),
+        } } }],
+    })
+}
+
 /// One document with all rules and all findings.
-pub(crate) fn sarif(all: &[ReportedFinding<'_>]) -> Value {
+pub(crate) fn write_sarif(out: &mut impl Write, all: &[ReportedFinding<'_>]) -> io::Result<()> {
     let rule = |rule: &Rule| {
         json!({
             "id": rule.code(),
@@ -228,29 +267,21 @@ pub(crate) fn sarif(all: &[ReportedFinding<'_>]) -> Value {
             "defaultConfiguration": { "level": rule.severity.word() },
         })
     };
-    let result = |reported: &ReportedFinding<'_>| {
-        json!({
-            "ruleId": reported.code(),
-            "ruleIndex": reported.finding.rule,
-            "level": reported.severity.word(),
-            "message": { "text": message(*reported) },
-            "locations": [{ "physicalLocation": { "artifactLocation": {
-                "uri": uri(reported.finding.path.as_os_str().as_encoded_bytes()),
-            } } }],
-        })
-    };
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
+    let document = Sarif {
+        schema: "https://json.schemastore.org/sarif-2.1.0.json",
+        runs: [SarifRun {
+            results: SarifResults(all),
+            tool: json!({ "driver": {
                 "name": "cuda-fixup",
                 "version": env!("CARGO_PKG_VERSION"),
                 "rules": RULES.iter().map(rule).collect::<Vec<_>>(),
-            } },
-            "results": all.iter().map(result).collect::<Vec<_>>(),
+            } }),
         }],
-    })
+        version: "2.1.0",
+    };
+    // As an error of io, which says that the pipe is closed.
+    serde_json::to_writer_pretty(&mut *out, &document).map_err(io::Error::from)?;
+    writeln!(out)
 }
 
 /// A path as a URI reference (RFC 3986): what isn't plain is percent-encoded.

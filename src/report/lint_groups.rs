@@ -63,7 +63,7 @@ fn groups<'a>(all: &[ReportedFinding<'a>]) -> Vec<Group<'a>> {
     let mut places: HashMap<(usize, Severity, &str), usize> = HashMap::new();
     let mut groups: Vec<Group<'a>> = Vec::new();
     for &reported in all {
-        let message = reported.finding.message.as_str();
+        let message = reported.finding.message();
         let key = (reported.finding.rule, reported.severity, message);
         match places.get(&key) {
             Some(&at) => groups[at].others.push(reported),
@@ -89,7 +89,7 @@ fn write_group(out: &mut impl Write, group: &Group<'_>, paint: Paint) -> io::Res
             .iter()
             .try_for_each(|reported| write_finding(out, *reported, paint));
     }
-    let message = sentence(&group.first.finding.message);
+    let message = sentence(group.first.finding.message());
     write_head(out, group.first, paint)?;
     writeln!(out, "{message}")?;
     let all = [group.first]
@@ -97,7 +97,7 @@ fn write_group(out: &mut impl Write, group: &Group<'_>, paint: Paint) -> io::Res
         .chain(group.others.iter().copied());
     let files = all
         .take(FILES)
-        .map(|reported| shown(&reported.finding.path));
+        .map(|reported| shown(&*reported.finding.path));
     let files: Vec<String> = files.map(|path| path.to_string()).collect();
     let files = paint.title(files.join(", "));
     match count - FILES {
@@ -110,7 +110,8 @@ fn write_group(out: &mut impl Write, group: &Group<'_>, paint: Paint) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lint::{Context, Finding, RULES};
+    use crate::lint::{Context, Finding, RULES, Sayings};
+    use std::path::Path;
 
     fn printed(findings: &[(&str, &str)], code: &str) -> String {
         let rule = RULES.iter().position(|rule| rule.code() == code).unwrap();
@@ -118,8 +119,9 @@ mod tests {
             .iter()
             .map(|(path, message)| {
                 let message = (*message).to_owned();
-                let mut finding = Finding::new(path.into(), rule, Context::Nix, message.into());
-                finding.advice = crate::advice::Advice::default();
+                let (path, sayings) = (Path::new(path).into(), Sayings::default());
+                let mut finding = Finding::new(path, rule, Context::Nix, message.into(), &sayings);
+                finding.change_advice(&sayings, |advice| *advice = Default::default());
                 finding
             })
             .collect();

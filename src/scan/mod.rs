@@ -17,7 +17,7 @@ pub(crate) use open::{FileError, open, open_locked, read_small, read_small_text}
 pub(crate) use order::tree_order;
 pub use skip::Skip;
 pub(crate) use skip::Skipped;
-pub(crate) use visit::{EachFile, FileList, Visited, each_file, list, visit_listed};
+pub(crate) use visit::{EachFile, FileList, Visited, each_file, list, read_file, visit_listed};
 pub use visit::{Visit, visit};
 pub use walk::Walk;
 pub(crate) use walk::{Link, Root, Walked, absolute, root_of};

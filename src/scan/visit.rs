@@ -67,8 +67,7 @@ pub(crate) fn visit_listed<T: Send>(
     read: impl Fn(&Walked, &FileReader) -> Result<T, FileError> + Sync,
 ) -> Visit<T> {
     let add = |mut part: Part<(Stamp, T)>, walked: Walked| {
-        let opened = || open(&walked.path, walked.named);
-        let result = with_reader(&walked.path, walked.named, opened, |file| {
+        let result = read_file(&walked.path, walked.named, |file| {
             Ok((file.stamp(), read(&walked, file)?))
         });
         match result {
@@ -82,6 +81,15 @@ pub(crate) fn visit_listed<T: Send>(
     part.problems.extend(listed.problems);
     part.links.extend(listed.links);
     Visit::new(listed.roots, part)
+}
+
+/// Opens a file that a visit kept, by one of its names, and reads it.
+pub(crate) fn read_file<T>(
+    path: &Path,
+    named: bool,
+    read: impl Fn(&FileReader) -> Result<T, FileError>,
+) -> Result<T, FileError> {
+    with_reader(path, named, || open(path, named), read)
 }
 
 /// Opens a file and reads it.
@@ -207,8 +215,7 @@ impl<T: Sync> Visit<T> {
             |file| file.size,
             |file| {
                 let path = file.names.first().map_or(Path::new(""), PathBuf::as_path);
-                let opened = || open(path, file.named);
-                with_reader(path, file.named, opened, |reader| read(path, reader))
+                read_file(path, file.named, |reader| read(path, reader))
             },
         );
         let mut files = Vec::with_capacity(results.len());

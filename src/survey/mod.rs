@@ -107,30 +107,39 @@ impl Survey {
         let number = files.all;
         let options = lint_options(options, &files);
         let linter = files.linter(environment(cwd), options.clone());
-        let (roots, files, problems) = files.read(|shown, path, file| {
+        let look = |shown: &Path, path: &Path, file: &FileReader| {
             seen.fetch_add(1, Ordering::Relaxed);
             one(&linter, shown, path, file)
+        };
+        let mut findings = Vec::new();
+        let mut members = Vec::new();
+        let mut surveyed = Vec::new();
+        let problems = files.read(look, |at, (looked, facts): Surveyed| {
+            findings.extend(looked.findings);
+            members.extend(looked.member);
+            surveyed.extend(facts.map(|facts| (at, facts)));
+        });
+        surveyed.sort_by_key(|(at, _)| *at);
+        let roots = files.roots();
+        let surveyed = surveyed.into_iter().map(|(at, (id, facts))| {
+            let path = files.path(at);
+            SurveyedFile {
+                inside: inside(roots, &path),
+                path,
+                id,
+                facts,
+            }
         });
         let mut survey = Survey {
-            roots,
+            roots: roots.to_vec(),
+            files: surveyed.collect(),
+            findings,
             problems,
             ..Survey::default()
         };
-        let mut members = Vec::new();
-        for file in files {
-            let (looked, facts) = file.value;
-            survey.findings.extend(looked.findings);
-            members.extend(looked.member);
-            let path = file.names.into_iter().next().unwrap_or_default();
-            survey.files.extend(facts.map(|facts| SurveyedFile {
-                inside: inside(&survey.roots, &path),
-                path,
-                id: file.id,
-                facts,
-            }));
-        }
+        let sayings = linter.sayings();
         let of_trees =
-            lint::tree::check(&survey.roots, members, &options, &rules, &survey.findings);
+            lint::tree::check(roots, members, &options, &rules, &survey.findings, sayings);
         survey.findings.extend(of_trees);
         survey.findings.sort();
         survey.findings.dedup();
@@ -191,7 +200,7 @@ fn lint_options(options: &SurveyOptions, files: &LintFiles) -> Options {
     files.options(options.context, of_run)
 }
 
-type Surveyed = (lint::Looked, Option<FileFacts>);
+type Surveyed = (lint::Looked, Option<(FileId, FileFacts)>);
 
 fn one(
     linter: &Linter,
@@ -223,7 +232,7 @@ fn one(
         let names = wanted.versions.into_iter().map(|version| version.name);
         facts.wants.entry(wanted.file).or_default().extend(names);
     }
-    Ok((looked, Some(facts)))
+    Ok((looked, Some((FileId::from(file), facts))))
 }
 
 fn facts(linter: &Linter, subject: &Subject<'_>) -> FileFacts {

@@ -183,6 +183,35 @@ fn memory_for_a_hundred_thousand_files() {
     }
 }
 
+/// `files` ELF files, each without its own library and with a directory that is missing.
+fn many_findings(tree: &Tree, files: usize) {
+    for at in 0..files {
+        let directory = format!("some-package-with-a-long-name-{}/lib/inner", at / 100);
+        write(tree, &format!("{directory}/lib{at}.so"), |file| {
+            file.soname = Some(format!("lib{at}.so").into_bytes());
+            file.runpath = Some(b"/missing/lib".to_vec());
+            file.needed = vec![b"libgone.so.1".to_vec()];
+        });
+    }
+}
+
+/// Files of which lint says the same share the words.
+#[test]
+fn memory_for_findings_that_say_the_same() {
+    let base = if support::long() { 20_000 } else { 2_000 };
+    for format in ["human", "json", "sarif", "github"] {
+        let args = ["lint", "-j2", "--format", format, "."];
+        let [small, large] = [base, 5 * base].map(|files| {
+            let tree = Tree::new();
+            many_findings(&tree, files);
+            peak(tree.root(), &args)
+        });
+        // With words and paths of its own each took 3,800.
+        let each = large.saturating_sub(small) / (4 * base as u64);
+        assert!(each < 2_400, "{format}: {each} bytes a file");
+    }
+}
+
 /// Two passes with nothing in between: open, fstat, read, close; open, lock, fstat, stat of the name,
 /// read, close. Of directories that are missing and that all files name there are no calls.
 #[test]

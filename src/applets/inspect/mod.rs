@@ -83,7 +83,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Outcome> {
     run.tree = run.tree_loaders(&tree)?;
     let files = tree.files.iter().map(|(file, _)| file.path.clone());
     let variable = environment(&run.args, None)?.library_path;
-    run.around = Surroundings::new(files.collect(), variable, run.root.clone());
+    run.around = Surroundings::new(Arc::new(files.collect()), variable, run.root.clone());
     run.loaded_by = run.program()?;
     run.all(&pool, &tree)?;
     run.show_together()?;

@@ -161,12 +161,12 @@ fn findings(input: PageInput<'_>) -> Vec<Value> {
     let mut groups: BTreeMap<Key, Vec<String>> = BTreeMap::new();
     for reported in input.findings {
         let finding = reported.finding;
-        let advice = finding.advice.lines();
+        let advice = finding.advice();
         let key = (
             std::cmp::Reverse(reported.severity),
             finding.rule,
-            sentence(&finding.message).to_string(),
-            advice.collect(),
+            sentence(finding.message()).to_string(),
+            advice.lines().collect(),
         );
         let path = name(input.survey, &finding.path);
         groups.entry(key).or_default().push(path);

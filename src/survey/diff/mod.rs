@@ -276,9 +276,9 @@ impl Findings {
             let key = FindingKey {
                 path: place(&rated.finding.path),
                 rule: rated.finding.rule,
-                missing: rated.finding.missing.clone(),
+                missing: rated.finding.missing().map(<[u8]>::to_vec),
             };
-            let message = normaliser.message(&rated.finding.message);
+            let message = normaliser.message(rated.finding.message());
             found
                 .entry(key)
                 .or_default()
