@@ -3,9 +3,9 @@
 //! A library whose dependencies can't be found on their own may find them in a process of its
 //! program: through the program's RPATH, or because they are loaded already.
 
-use super::{Extent, LoadedBy, Loader, Resolution};
+use super::{Extent, LoadProblem, LoadedBy, Loader, Privileges, Resolution};
 use crate::path_list::PathList;
-use elf_edit::{ElfInfo, FileId, FileReader, ReadError};
+use elf_edit::{ElfInfo, FileId, FileReader, Format, ReadError};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -28,10 +28,36 @@ pub(crate) struct TreeLoaders {
 
 #[derive(Default)]
 struct FoundLoaders {
-    /// The programs that are tried for any library, by their place among the files.
-    programs: Vec<u32>,
+    /// The programs that are tried for any library.
+    programs: Vec<Program>,
     /// The files that load a file, by their place: programs, and libraries that no file needs.
     by_file: HashMap<FileId, Vec<User>>,
+}
+
+/// A program, by its place among the files.
+struct Program {
+    at: u32,
+    /// Equal for programs whose processes have the same libraries: a JDK has thirty.
+    kind: usize,
+}
+
+/// What decides which libraries are in a program's process, and where others are looked for.
+#[derive(PartialEq)]
+struct Process {
+    /// `$ORIGIN`
+    directory: Option<PathBuf>,
+    format: Format,
+    os_abi: u8,
+    abi_version: u8,
+    machine: u16,
+    flags: u32,
+    interpreter: Option<Vec<u8>>,
+    privileges: Privileges,
+    soname: Option<Vec<u8>>,
+    needed: Vec<Vec<u8>>,
+    runpath: Option<Vec<u8>>,
+    rpath: Option<Vec<u8>>,
+    flags_1: u64,
 }
 
 /// A file that loads another.
@@ -97,10 +123,15 @@ impl TreeLoaders {
             in_vain.get_or_insert(tried);
         }
         if in_vain.is_none() {
-            for &at in &found.programs {
-                let by = self.files.get(at as usize);
+            let mut in_vain_for = Vec::new();
+            for Program { at, kind } in &found.programs {
+                if in_vain_for.contains(kind) {
+                    continue;
+                }
+                let by = self.files.get(*at as usize);
                 match loader.resolve_by(&by, path, file, info, strings) {
                     Ok(tried) if tried.loads() => return Ok(tried),
+                    Ok(tried) if lacks_library(&tried) => in_vain_for.push(*kind),
                     _ => {}
                 }
             }
@@ -184,11 +215,53 @@ impl TreeLoaders {
             },
         );
         let programs = users.iter().filter(|user| user.is_program);
+        let programs = programs.take(MAX_TRIED).map(|user| user.at);
         FoundLoaders {
-            programs: programs.take(MAX_TRIED).map(|user| user.at).collect(),
+            programs: self.kinds(loader, programs),
             by_file,
         }
     }
+
+    fn kinds(&self, loader: &Loader, programs: impl Iterator<Item = u32>) -> Vec<Program> {
+        let mut processes: Vec<Option<Process>> = Vec::new();
+        let program = |at: u32| {
+            let process = process(loader, &self.files.get(at as usize));
+            let known = |other: &Option<Process>| process.is_some() && *other == process;
+            let kind = processes.iter().position(known);
+            let kind = kind.unwrap_or_else(|| {
+                processes.push(process);
+                processes.len() - 1
+            });
+            Program { at, kind }
+        };
+        programs.map(program).collect()
+    }
+}
+
+fn process(loader: &Loader, path: &Path) -> Option<Process> {
+    let (file, info) = open(loader, path)?;
+    let library = loader.library(&file, &info).ok()?;
+    Some(Process {
+        directory: path.parent().map(Path::to_owned),
+        format: info.header.format,
+        os_abi: info.header.os_abi,
+        abi_version: info.header.abi_version,
+        machine: info.header.machine,
+        flags: info.header.flags,
+        privileges: super::privileges(&file, &info),
+        interpreter: info.interpreter,
+        soname: library.soname.clone(),
+        needed: library.needed.clone(),
+        runpath: library.runpath.clone(),
+        rpath: library.rpath.clone(),
+        flags_1: library.flags_1,
+    })
+}
+
+/// Whether a library is found nowhere, which does not depend on the program's symbols and versions.
+fn lacks_library(resolution: &Resolution) -> bool {
+    let mut problems = resolution.problems().into_iter();
+    problems.any(|problem| matches!(problem, LoadProblem::Missing(..)))
 }
 
 fn open(loader: &Loader, path: &Path) -> Option<(FileReader, ElfInfo)> {

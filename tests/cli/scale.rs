@@ -212,6 +212,58 @@ fn memory_for_findings_that_say_the_same() {
     }
 }
 
+/// What a run says, and its system calls.
+fn traced(tree: &Tree, args: &[&str]) -> (String, String) {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new("strace");
+    let command = command
+        .current_dir(tree.root())
+        .env_remove("NIX_BUILD_CORES");
+    let strace = ["-f", "-qq", "-e", "trace=%file,%desc", "-o"];
+    let command = command.args(strace).arg(trace.path());
+    let output = command.arg(BINARY).args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (said, fs::read_to_string(trace.path()).unwrap())
+}
+
+/// A library that lacks another in one program lacks it in all that have the same libraries; a program
+/// that has others is tried.
+#[test]
+fn programs_with_the_same_libraries_are_tried_once() {
+    let tree = Tree::new();
+    let program = |name: &str, needed: &str| {
+        write(&tree, name, |file| {
+            file.interpreter = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec());
+            file.needed = vec![needed.into()];
+            file.runpath = Some(b"$ORIGIN/../lib".to_vec());
+        });
+    };
+    for at in 0..20 {
+        program(&format!("bin/tool{at:02}"), "libcommon.so");
+    }
+    program("bin/zz", "libinner.so");
+    for (name, soname, needed) in [
+        ("lib/libcommon.so", "libcommon.so", None),
+        ("lib/libinner.so", "libinner.so", None),
+        ("plugins/libplugin.so", "libplugin.so", Some("libinner.so")),
+        ("plugins/liblost.so", "liblost.so", Some("libnowhere.so")),
+    ] {
+        write(&tree, name, |file| {
+            file.soname = Some(soname.into());
+            file.needed = needed.into_iter().map(Vec::from).collect();
+        });
+    }
+    let (said, trace) = traced(&tree, &["lint", "-j1", "--select=needed-not-found", "."]);
+    assert!(said.contains("libnowhere.so"), "{said}");
+    assert!(!said.contains("libinner.so"), "{said}");
+    // Each for the walk, its rules, its headers, its libraries, its kind, and names in its data; the
+    // first also for the two plugins.
+    let opens = trace.lines().filter(|line| line.contains("openat("));
+    let opens = opens.filter(|line| line.contains("/tool") || line.contains("\"tool"));
+    let opens = opens.count();
+    assert!(opens <= 20 * 6 + 2, "{opens}");
+}
+
 /// Two passes with nothing in between: open, fstat, read, close; open, lock, fstat, stat of the name,
 /// read, close. Of directories that are missing and that all files name there are no calls.
 #[test]
@@ -223,25 +275,12 @@ fn a_file_in_which_nothing_changes_takes_ten_system_calls() {
                 file.runpath = Some(b"/missing/driver:/missing/lib".to_vec());
             });
         }
-        let trace = tempfile::NamedTempFile::new().unwrap();
-        let mut command = Command::new("strace");
-        let command = command
-            .current_dir(tree.root())
-            .env_remove("NIX_BUILD_CORES");
-        let strace = ["-f", "-qq", "-e", "trace=%file,%desc", "-o"];
         let fixup = ["fixup", "-j1", "--dependencies=off", "--existing=keep", "."];
-        let command = command
-            .args(strace)
-            .arg(trace.path())
-            .arg(BINARY)
-            .args(fixup);
-        let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (said, trace) = traced(&tree, &fixup);
         assert!(
             said.contains(&format!("{files} ELF files: 0 changed")),
             "{said}"
         );
-        let trace = fs::read_to_string(trace.path()).unwrap();
         // The rest of a call that another thread interrupted, and a check of debug builds at a close.
         let lines = trace.lines();
         let calls = lines.filter(|line| !line.contains(" resumed>") && !line.contains(" fcntl("));
