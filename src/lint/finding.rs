@@ -7,7 +7,7 @@ use foldhash::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Stands for the path in texts that findings share.
+/// Takes the place of the path in texts that findings share.
 const PATH: &str = "\0";
 
 /// A finding of a rule in a file.
@@ -26,7 +26,7 @@ pub(crate) struct Finding {
 struct Saying {
     message: Box<str>,
     advice: Advice,
-    /// [`PATH`] stands in its texts.
+    /// Its texts have [`PATH`] for the path.
     path_left_out: bool,
     /// The library that is not found.
     missing: Option<Box<[u8]>>,
@@ -129,7 +129,7 @@ impl Finding {
     }
 }
 
-/// Advice that files of other names can share, and whether [`PATH`] stands in it.
+/// Advice that files of other names can share, and whether it has [`PATH`] for the path.
 fn without_path(advice: Advice, path: &Path) -> (Advice, bool) {
     let mut advice = advice.settled();
     let all = || advice.notes.iter().chain(&advice.helps);

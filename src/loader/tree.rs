@@ -3,7 +3,7 @@
 //! A library whose dependencies can't be found on their own may find them in a process of its
 //! program: through the program's RPATH, or because they are loaded already.
 
-use super::{Extent, LoadProblem, LoadedBy, Loader, Privileges, Resolution};
+use super::{Extent, LoadedBy, Loader, Privileges, Resolution};
 use crate::path_list::PathList;
 use elf_edit::{ElfInfo, FileId, FileReader, Format, ReadError};
 use std::collections::{HashMap, HashSet};
@@ -131,7 +131,7 @@ impl TreeLoaders {
                 let by = self.files.get(*at as usize);
                 match loader.resolve_by(&by, path, file, info, strings) {
                     Ok(tried) if tried.loads() => return Ok(tried),
-                    Ok(tried) if lacks_library(&tried) => in_vain_for.push(*kind),
+                    Ok(tried) if misses_library(&tried) => in_vain_for.push(*kind),
                     _ => {}
                 }
             }
@@ -259,9 +259,9 @@ fn process(loader: &Loader, path: &Path) -> Option<Process> {
 }
 
 /// Whether a library is found nowhere, which does not depend on the program's symbols and versions.
-fn lacks_library(resolution: &Resolution) -> bool {
-    let mut problems = resolution.problems().into_iter();
-    problems.any(|problem| matches!(problem, LoadProblem::Missing(..)))
+fn misses_library(resolution: &Resolution) -> bool {
+    let mut needs = resolution.loaded().iter().flat_map(|object| &object.needs);
+    needs.any(|need| need.object.is_none())
 }
 
 fn open(loader: &Loader, path: &Path) -> Option<(FileReader, ElfInfo)> {
